@@ -1,0 +1,340 @@
+//! Orders: what we ask for, what the exchange says of it, and what was filled.
+
+use crate::decimal::Decimal;
+use crate::num::{Bps, Notional, Price, Qty};
+use crate::symbol::{Asset, SymbolId, VenueId};
+use crate::text::Text;
+use crate::time::Timestamp;
+use std::fmt;
+use std::time::Duration;
+
+/// Buy or sell, always of the base asset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// Base for quote.
+    Buy,
+    /// Quote for base.
+    Sell,
+}
+
+impl Side {
+    /// The other side.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Buy => Self::Sell,
+            Self::Sell => Self::Buy,
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Buy => "buy",
+            Self::Sell => "sell",
+        })
+    }
+}
+
+/// How long a limit order stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TimeInForce {
+    /// Good till cancelled.
+    Gtc,
+    /// Immediate or cancel: what does not fill at once is dropped.
+    Ioc,
+    /// Fill or kill: all at once or nothing.
+    Fok,
+}
+
+/// What kind of order, with the sizes that kind needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OrderKind {
+    /// Up to `qty` at `price` or better.
+    Limit {
+        /// Worst acceptable price.
+        price: Price,
+        /// Base quantity.
+        qty: Qty,
+        /// How long it stays.
+        tif: TimeInForce,
+    },
+    /// A limit order that is refused instead of taking liquidity.
+    PostOnly {
+        /// Price to rest at.
+        price: Price,
+        /// Base quantity.
+        qty: Qty,
+    },
+    /// `qty` at whatever the book gives.
+    Market {
+        /// Base quantity.
+        qty: Qty,
+    },
+    /// As much base as `notional` of quote buys (or a sale that yields it).
+    MarketNotional {
+        /// Quote to spend.
+        notional: Notional,
+    },
+}
+
+impl OrderKind {
+    /// The limit price, if the kind has one.
+    #[must_use]
+    pub const fn price(&self) -> Option<Price> {
+        match self {
+            Self::Limit { price, .. } | Self::PostOnly { price, .. } => Some(*price),
+            Self::Market { .. } | Self::MarketNotional { .. } => None,
+        }
+    }
+
+    /// The base quantity, if the kind has one.
+    #[must_use]
+    pub const fn qty(&self) -> Option<Qty> {
+        match self {
+            Self::Limit { qty, .. } | Self::PostOnly { qty, .. } | Self::Market { qty } => Some(*qty),
+            Self::MarketNotional { .. } => None,
+        }
+    }
+}
+
+/// Our identifier of an order. Unique for ever: a second attempt gets a new one.
+///
+/// At most 28 bytes of `[0-9A-Za-z_-]`, which every exchange accepts (some add a prefix of their own).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ClientOrderId(Text<28>);
+
+impl ClientOrderId {
+    /// Checks length and characters.
+    pub fn new(text: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if text.is_empty() || !text.bytes().all(plain) {
+            return None;
+        }
+        Text::new(text).ok().map(Self)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Display for ClientOrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The exchange's identifier of an order: opaque text, never a number.
+pub type OrderId = Text<40>;
+
+/// The exchange's identifier of a fill: opaque text.
+pub type TradeId = Text<40>;
+
+/// A request to place an order. Prices and quantities are in the symbol's scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OrderRequest {
+    /// Where.
+    pub venue: VenueId,
+    /// What.
+    pub symbol: SymbolId,
+    /// Our identifier, never used before.
+    pub client_id: ClientOrderId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Kind, price and size.
+    pub kind: OrderKind,
+    /// The exchange must refuse the order if it arrives later than this after being signed.
+    pub expires_in: Duration,
+}
+
+/// Where an order is in its life, in FIX's words, plus `Unknown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OrderStatus {
+    /// Sent, nothing heard.
+    PendingNew,
+    /// Resting, nothing filled.
+    New,
+    /// Resting, part filled.
+    PartiallyFilled,
+    /// All filled. Terminal.
+    Filled,
+    /// Cancel sent, nothing heard.
+    PendingCancel,
+    /// Ended before it was all filled, possibly with fills. Terminal.
+    Canceled,
+    /// Never accepted. Terminal.
+    Rejected,
+    /// Ended by time. Terminal.
+    Expired,
+    /// We cannot tell; its exposure counts until we can.
+    Unknown,
+}
+
+impl OrderStatus {
+    /// Whether nothing more can happen to it. (A late report of a fill still counts: quantities decide.)
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        match self {
+            Self::Filled | Self::Canceled | Self::Rejected | Self::Expired => true,
+            Self::PendingNew | Self::New | Self::PartiallyFilled | Self::PendingCancel | Self::Unknown => false,
+        }
+    }
+}
+
+impl fmt::Display for OrderStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// An order as the exchange reports it, in exact decimals. Cumulative quantities decide; the status explains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// Where.
+    pub venue: VenueId,
+    /// What.
+    pub symbol: SymbolId,
+    /// The exchange's identifier, when the report carries one.
+    pub order_id: Option<OrderId>,
+    /// Our identifier, when the order has one of ours.
+    pub client_id: Option<ClientOrderId>,
+    /// Buy or sell.
+    pub side: Side,
+    /// State.
+    pub status: OrderStatus,
+    /// Limit price; `None` for market orders.
+    pub price: Option<Decimal>,
+    /// Ordered base quantity; `None` when ordered by notional.
+    pub qty: Option<Decimal>,
+    /// Filled base quantity so far, before fees.
+    pub filled_qty: Decimal,
+    /// Quote turned over so far, before fees.
+    pub filled_notional: Decimal,
+    /// Fee so far and its asset, when the report carries it.
+    pub fee: Option<(Decimal, Asset)>,
+    /// When the exchange created it; the epoch when not said.
+    pub created_at: Timestamp,
+    /// When this report was true; the epoch when not said.
+    pub as_of: Timestamp,
+}
+
+impl Order {
+    /// Average fill price with `dp` decimals, rounded down; `None` while nothing is filled.
+    #[must_use]
+    pub fn average_price(&self, dp: u8) -> Option<Decimal> {
+        if self.filled_qty.is_zero() {
+            return None;
+        }
+        self.filled_notional.checked_div(self.filled_qty, dp, crate::decimal::Rounding::Down).ok()
+    }
+
+    /// What is still open; `None` when ordered by notional.
+    #[must_use]
+    pub fn leaves(&self) -> Option<Decimal> {
+        self.qty?.checked_sub(self.filled_qty).ok()
+    }
+}
+
+/// Whether a fill rested or took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Liquidity {
+    /// The order rested.
+    Maker,
+    /// The order took.
+    Taker,
+}
+
+/// One execution of one of our orders, in exact decimals. Keyed by trade id, so that seeing it twice counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fill {
+    /// Where.
+    pub venue: VenueId,
+    /// What.
+    pub symbol: SymbolId,
+    /// The exchange's identifier of the execution.
+    pub trade_id: TradeId,
+    /// The exchange's identifier of the order.
+    pub order_id: OrderId,
+    /// Our identifier of the order, when the report carries one.
+    pub client_id: Option<ClientOrderId>,
+    /// Our side.
+    pub side: Side,
+    /// Price.
+    pub price: Decimal,
+    /// Base quantity, before fees.
+    pub qty: Decimal,
+    /// Fee charged (negative: a rebate).
+    pub fee: Decimal,
+    /// Asset the fee is taken in: base, quote, or the exchange's own coin.
+    pub fee_asset: Asset,
+    /// Maker or taker.
+    pub liquidity: Liquidity,
+    /// When, by the exchange's clock.
+    pub exchange_ts: Timestamp,
+}
+
+/// What makes a fill the same fill: an exchange numbers trades per symbol.
+pub type FillKey = (VenueId, SymbolId, TradeId);
+
+impl Fill {
+    /// The key under which this fill is booked once.
+    #[must_use]
+    pub const fn key(&self) -> FillKey {
+        (self.venue, self.symbol, self.trade_id)
+    }
+
+    /// Quote turned over, before fees.
+    pub fn notional(&self) -> Result<Decimal, crate::num::NumError> {
+        self.price.checked_mul(self.qty)
+    }
+}
+
+/// One order of a plan: an immediate-or-cancel limit at the worst level swept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Leg {
+    /// Where.
+    pub venue: VenueId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Worst level swept: the limit of the order.
+    pub limit: Price,
+    /// Base quantity, a multiple of the venue's lot.
+    pub qty: Qty,
+    /// What the sweep of the visible book costs or yields, before fees.
+    pub notional: Notional,
+    /// Taker fee the plan reckons with.
+    pub fee: Bps,
+}
+
+/// A sized arbitrage: the same quantity bought at one venue and sold at another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// What.
+    pub symbol: SymbolId,
+    /// The buying leg.
+    pub buy: Leg,
+    /// The selling leg.
+    pub sell: Leg,
+    /// Profit expected after fees, in quote, exact.
+    pub expected: Decimal,
+    /// Profit over bought notional.
+    pub net_edge: Bps,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn client_ids_are_what_every_exchange_accepts() {
+        assert!(ClientOrderId::new("a1-0000z_B").is_some());
+        assert!(ClientOrderId::new(&"x".repeat(28)).is_some());
+        for bad in ["", "a b", "a.b", "é", &"x".repeat(29)] {
+            assert!(ClientOrderId::new(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Public market data other than books.
+
+use crate::decimal::Decimal;
+use crate::num::{Price, Qty};
+use crate::order::{Side, TradeId};
+use crate::symbol::SymbolId;
+use crate::time::Timestamp;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A public trade, in the symbol's scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trade {
+    /// What.
+    pub symbol: SymbolId,
+    /// The exchange's identifier; `None` where it sends none.
+    pub trade_id: Option<TradeId>,
+    /// Side of the taker.
+    pub taker_side: Side,
+    /// Price.
+    pub price: Price,
+    /// Base quantity.
+    pub qty: Qty,
+    /// When, by the exchange's clock.
+    pub exchange_ts: Timestamp,
+}
+
+/// The best bid and ask, in the symbol's scale. An empty side is `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BookTicker {
+    /// What.
+    pub symbol: SymbolId,
+    /// Best bid.
+    pub bid: Option<crate::book::Level>,
+    /// Best ask.
+    pub ask: Option<crate::book::Level>,
+    /// Version, comparable only within this stream; `None` where the exchange sends none.
+    pub seq: Option<u64>,
+    /// When, by the exchange's clock; the epoch when not said.
+    pub exchange_ts: Timestamp,
+}
+
+/// Statistics of the last day, exact. What an exchange does not send is `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticker {
+    /// What.
+    pub symbol: SymbolId,
+    /// Last price.
+    pub last: Decimal,
+    /// Price a day ago.
+    pub open: Option<Decimal>,
+    /// Highest price of the day.
+    pub high: Option<Decimal>,
+    /// Lowest price of the day.
+    pub low: Option<Decimal>,
+    /// Best bid.
+    pub bid: Option<Decimal>,
+    /// Best ask.
+    pub ask: Option<Decimal>,
+    /// Base turned over in the day.
+    pub volume: Option<Decimal>,
+    /// Quote turned over in the day.
+    pub quote_volume: Option<Decimal>,
+    /// Change over the day as a fraction (0.01 is one percent).
+    pub change: Option<Decimal>,
+    /// When, by the exchange's clock; the epoch when not said.
+    pub as_of: Timestamp,
+}
+
+/// The length of a candle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KlineInterval {
+    /// One minute.
+    Min1,
+    /// Five minutes.
+    Min5,
+    /// A quarter of an hour.
+    Min15,
+    /// Half an hour.
+    Min30,
+    /// One hour.
+    Hour1,
+    /// Four hours.
+    Hour4,
+    /// Eight hours.
+    Hour8,
+    /// Half a day.
+    Hour12,
+    /// One day.
+    Day1,
+    /// One week.
+    Week1,
+    /// One calendar month.
+    Month1,
+}
+
+impl KlineInterval {
+    const NAMES: [(Self, &'static str); 11] = [
+        (Self::Min1, "1m"),
+        (Self::Min5, "5m"),
+        (Self::Min15, "15m"),
+        (Self::Min30, "30m"),
+        (Self::Hour1, "1h"),
+        (Self::Hour4, "4h"),
+        (Self::Hour8, "8h"),
+        (Self::Hour12, "12h"),
+        (Self::Day1, "1d"),
+        (Self::Week1, "1w"),
+        (Self::Month1, "1M"),
+    ];
+
+    /// How long a candle is; thirty days for a month.
+    #[must_use]
+    pub const fn length(self) -> Duration {
+        let minutes = match self {
+            Self::Min1 => 1,
+            Self::Min5 => 5,
+            Self::Min15 => 15,
+            Self::Min30 => 30,
+            Self::Hour1 => 60,
+            Self::Hour4 => 240,
+            Self::Hour8 => 480,
+            Self::Hour12 => 720,
+            Self::Day1 => 1_440,
+            Self::Week1 => 10_080,
+            Self::Month1 => 43_200,
+        };
+        Duration::from_secs(minutes * 60)
+    }
+}
+
+impl fmt::Display for KlineInterval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(Self::NAMES.iter().find(|(interval, _)| interval == self).map_or("", |(_, name)| name))
+    }
+}
+
+/// A text that names no candle length.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a candle length; one of 1m 5m 15m 30m 1h 4h 8h 12h 1d 1w 1M")]
+pub struct UnknownInterval(String);
+
+impl FromStr for KlineInterval {
+    type Err = UnknownInterval;
+
+    fn from_str(text: &str) -> Result<Self, UnknownInterval> {
+        Self::NAMES
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(interval, _)| *interval)
+            .ok_or_else(|| UnknownInterval(text.to_owned()))
+    }
+}
+
+/// A candle, exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kline {
+    /// What.
+    pub symbol: SymbolId,
+    /// How long.
+    pub interval: KlineInterval,
+    /// Start of the window.
+    pub open_time: Timestamp,
+    /// First price.
+    pub open: Decimal,
+    /// Highest price.
+    pub high: Decimal,
+    /// Lowest price.
+    pub low: Decimal,
+    /// Last price.
+    pub close: Decimal,
+    /// Base turned over.
+    pub volume: Decimal,
+    /// Quote turned over.
+    pub quote_volume: Decimal,
+    /// Whether the window is over; `None` where the exchange does not say.
+    pub closed: Option<bool>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_round_trip() {
+        for (interval, name) in KlineInterval::NAMES {
+            assert_eq!(name.parse(), Ok(interval));
+            assert_eq!(interval.to_string(), name);
+        }
+        assert!("2m".parse::<KlineInterval>().is_err());
+    }
+}
