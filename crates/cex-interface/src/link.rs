@@ -1,0 +1,135 @@
+//! The sans-IO state machine of one streaming connection.
+//!
+//! A [`Link`] is told what happened ([`Input`]) and says what to do ([`Effect`]) and what it learned (events), all in
+//! an [`Outbox`] that the driver reuses. It owns no socket and reads no clock, so a gap, an expired listen key or a
+//! half-open connection is a function call in a test.
+
+use crate::request::{Reply, Request};
+use cex_core::{AccountEvent, Level, LinkEvent, MarketEvent, SymbolId, Timestamp};
+use cex_errors::ExchangeError;
+
+/// One thing that happened to a connection.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// Begin, at first and again after every loss: answer with [`Effect::Connect`], now or after some requests.
+    Start,
+    /// The connection asked for stands.
+    Connected,
+    /// A whole text message.
+    Text(&'a [u8]),
+    /// A whole binary message.
+    Binary(&'a [u8]),
+    /// A protocol-level pong. (Protocol pings are answered by the driver.)
+    Pong,
+    /// The time asked for by [`Link::wakeup_at`] has come.
+    Wake,
+    /// The answer to an [`Effect::Request`] with this tag.
+    Reply {
+        /// Tag of the request.
+        tag: u32,
+        /// The answer.
+        result: &'a Result<Reply, ExchangeError>,
+    },
+    /// Whoever keeps the book lost it and needs the stream's own snapshot again.
+    Resubscribe(SymbolId),
+    /// The connection is gone; [`Input::Start`] follows after a pause.
+    Disconnected,
+    /// Orderly end: say goodbye (give back keys); the driver closes when the outbox holds nothing to wait for.
+    Stop,
+}
+
+/// What to send on the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// A text message.
+    Text(String),
+    /// A binary message.
+    Binary(Vec<u8>),
+    /// A protocol-level ping.
+    Ping,
+}
+
+/// Why a link wants its connection closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// Nothing heard for too long.
+    Silent,
+    /// The exchange refused what we cannot do without.
+    Refused,
+    /// The exchange announced that it will close.
+    Announced,
+    /// The stream's key died.
+    KeyExpired,
+    /// Frames that cannot be trusted.
+    Corrupt,
+}
+
+/// Something for the driver to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Connect to this address (`ws://` or `wss://`). May hold a key: never log it whole.
+    Connect(String),
+    /// Send on the connection.
+    Send(Payload),
+    /// Make a call; its answer comes back as [`Input::Reply`].
+    Request {
+        /// Comes back with the answer.
+        tag: u32,
+        /// The call.
+        request: Request,
+    },
+    /// Close and start again.
+    Reconnect(CloseReason),
+}
+
+/// What a link did and learned in one call. Reused: [`Outbox::clear`] keeps the memory.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Public news, in order.
+    pub market: Vec<MarketEvent>,
+    /// Levels of the book updates in `market`.
+    pub levels: Vec<Level>,
+    /// Private news, in order.
+    pub account: Vec<AccountEvent>,
+    /// News about the connection, in order.
+    pub link: Vec<LinkEvent>,
+    /// Things to do, in order.
+    pub effects: Vec<Effect>,
+}
+
+impl Outbox {
+    /// Empties it, keeping the memory.
+    pub fn clear(&mut self) {
+        self.market.clear();
+        self.levels.clear();
+        self.account.clear();
+        self.link.clear();
+        self.effects.clear();
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.market.is_empty() && self.account.is_empty() && self.link.is_empty() && self.effects.is_empty()
+    }
+
+    /// Sends a text message.
+    pub fn send_text(&mut self, text: impl Into<String>) {
+        self.effects.push(Effect::Send(Payload::Text(text.into())));
+    }
+}
+
+/// The state machine of one streaming connection.
+pub trait Link: Send {
+    /// Feed one thing that happened; effects and events are appended to `out`.
+    ///
+    /// An error means that one frame could not be used; the link has already said in `out` what is stale by it
+    /// ([`LinkEvent::Undecodable`]) and goes on working.
+    fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) -> Result<(), ExchangeError>;
+
+    /// When to be woken next, if at all. The caller owns the clock.
+    fn wakeup_at(&self) -> Option<Timestamp>;
+
+    /// A name for logs and metrics: `mexc book 1`.
+    fn name(&self) -> &str;
+}

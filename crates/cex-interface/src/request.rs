@@ -1,0 +1,254 @@
+//! Typed calls to an exchange and their answers.
+
+use cex_core::{
+    Account, AssetInfo, BookTicker, ClientOrderId, Fill, Kline, KlineInterval, Level, Order, OrderId, OrderRequest, Price,
+    Qty, SymbolId, SymbolInfo, Ticker, Timestamp, Trade, TradingFee,
+};
+use cex_errors::Op;
+use std::time::Duration;
+
+/// How an order is named in a call: by the exchange's identifier or by ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OrderRef {
+    /// The exchange's.
+    Id(OrderId),
+    /// Ours. An exchange may forget it soon after the order has ended.
+    Client(ClientOrderId),
+}
+
+/// A span of time; an open end means the exchange's default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct TimeRange {
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Not after.
+    pub to: Option<Timestamp>,
+}
+
+/// A call to an exchange over its request interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Liveness probe. Answer: [`Reply::Done`].
+    Ping,
+    /// The exchange's clock. Answer: [`Reply::ServerTime`].
+    ServerTime,
+    /// Trading rules of all symbols. Answer: [`Reply::Symbols`].
+    Symbols,
+    /// Coins and chains. Answer: [`Reply::Assets`].
+    Assets,
+    /// Book snapshot with at most `depth` levels a side. Answer: [`Reply::Book`].
+    Book {
+        /// Which book.
+        symbol: SymbolId,
+        /// Levels a side; the exchange's own maximum applies.
+        depth: u32,
+    },
+    /// Newest public trades. Answer: [`Reply::Trades`], oldest first.
+    Trades {
+        /// Of what.
+        symbol: SymbolId,
+        /// How many.
+        limit: u32,
+        /// When; most exchanges ignore it for recent trades.
+        range: TimeRange,
+    },
+    /// Candles. Answer: [`Reply::Klines`], oldest first.
+    Klines {
+        /// Of what.
+        symbol: SymbolId,
+        /// How long each.
+        interval: KlineInterval,
+        /// When.
+        range: TimeRange,
+        /// How many.
+        limit: u32,
+    },
+    /// Day statistics of one symbol or of all registered ones. Answer: [`Reply::Tickers`].
+    Tickers {
+        /// Of what; `None` for all.
+        symbol: Option<SymbolId>,
+    },
+    /// Best bid and ask of one symbol or of all registered ones. Answer: [`Reply::BookTickers`].
+    BookTickers {
+        /// Of what; `None` for all.
+        symbol: Option<SymbolId>,
+    },
+    /// Balances. Answer: [`Reply::Account`].
+    Account,
+    /// The account's own fees. Answer: [`Reply::Fees`].
+    Fees {
+        /// For what; `None` for the account as a whole, where the exchange has such a thing.
+        symbol: Option<SymbolId>,
+    },
+    /// Places an order. Answer: [`Reply::Placed`]. Never sent twice.
+    Place(OrderRequest),
+    /// Has an order checked. Answer: [`Reply::Done`].
+    TestOrder(OrderRequest),
+    /// Cancels an order. Answer: [`Reply::Canceled`].
+    Cancel {
+        /// Of what.
+        symbol: SymbolId,
+        /// Which.
+        order: OrderRef,
+    },
+    /// Cancels all orders of a symbol. Answer: [`Reply::Orders`].
+    CancelAll {
+        /// Of what.
+        symbol: SymbolId,
+    },
+    /// Changes price, quantity or both of a resting order. Answer: [`Reply::Order`].
+    Amend {
+        /// Of what.
+        symbol: SymbolId,
+        /// Which.
+        order: OrderRef,
+        /// New price, if it changes.
+        price: Option<Price>,
+        /// New total quantity (what is filled included), if it changes.
+        qty: Option<Qty>,
+    },
+    /// Reads one order. Answer: [`Reply::Order`].
+    Order {
+        /// Of what.
+        symbol: SymbolId,
+        /// Which.
+        order: OrderRef,
+    },
+    /// Reads open orders. Answer: [`Reply::Orders`].
+    OpenOrders {
+        /// Of what; `None` for all.
+        symbol: Option<SymbolId>,
+    },
+    /// Reads orders, ended ones included. Answer: [`Reply::Orders`].
+    OrderHistory {
+        /// Of what.
+        symbol: SymbolId,
+        /// When.
+        range: TimeRange,
+        /// How many.
+        limit: u32,
+    },
+    /// Reads our fills. Answer: [`Reply::Fills`].
+    MyTrades {
+        /// Of what.
+        symbol: SymbolId,
+        /// Of one order only.
+        order: Option<OrderId>,
+        /// When.
+        range: TimeRange,
+        /// How many.
+        limit: u32,
+    },
+    /// Makes a key for a private stream. Answer: [`Reply::ListenKey`].
+    CreateListenKey,
+    /// Keeps a stream's key alive. Answer: [`Reply::Done`].
+    KeepListenKey(String),
+    /// Gives a stream's key back. Answer: [`Reply::Done`].
+    DeleteListenKey(String),
+    /// Arms the exchange's dead man's switch: all orders are cancelled unless this is repeated in time; zero disarms.
+    /// Answer: [`Reply::Done`].
+    DeadManSwitch {
+        /// Until the exchange acts.
+        timeout: Duration,
+    },
+}
+
+impl Request {
+    /// The name of the call, for errors and metrics.
+    #[must_use]
+    pub const fn op(&self) -> Op {
+        match self {
+            Self::Ping => Op::Ping,
+            Self::ServerTime => Op::ServerTime,
+            Self::Symbols => Op::Symbols,
+            Self::Assets => Op::Assets,
+            Self::Book { .. } => Op::Book,
+            Self::Trades { .. } => Op::Trades,
+            Self::Klines { .. } => Op::Klines,
+            Self::Tickers { .. } | Self::BookTickers { .. } => Op::Tickers,
+            Self::Account => Op::Account,
+            Self::Fees { .. } => Op::Fees,
+            Self::Place(_) => Op::PlaceOrder,
+            Self::TestOrder(_) => Op::TestOrder,
+            Self::Cancel { .. } => Op::CancelOrder,
+            Self::CancelAll { .. } => Op::CancelAll,
+            Self::Amend { .. } => Op::AmendOrder,
+            Self::Order { .. } => Op::QueryOrder,
+            Self::OpenOrders { .. } => Op::OpenOrders,
+            Self::OrderHistory { .. } => Op::OrderHistory,
+            Self::MyTrades { .. } => Op::MyTrades,
+            Self::CreateListenKey | Self::KeepListenKey(_) | Self::DeleteListenKey(_) => Op::ListenKey,
+            Self::DeadManSwitch { .. } => Op::DeadManSwitch,
+        }
+    }
+}
+
+/// A book as the exchange's request interface gives it, in the symbol's scale, best levels first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookSnapshot {
+    /// Which book.
+    pub symbol: SymbolId,
+    /// Version, of the same counter as the stream's deltas.
+    pub seq: u64,
+    /// When this was true; the epoch when not said.
+    pub exchange_ts: Timestamp,
+    /// Bids, highest first.
+    pub bids: Vec<Level>,
+    /// Asks, lowest first.
+    pub asks: Vec<Level>,
+}
+
+/// An accepted placement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// Our identifier.
+    pub client_id: ClientOrderId,
+    /// The exchange's identifier.
+    pub order_id: OrderId,
+    /// The order's state, where the exchange's answer carries it.
+    pub order: Option<Order>,
+}
+
+/// An answer of an exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It is done; there is nothing to tell.
+    Done,
+    /// The exchange's clock.
+    ServerTime(Timestamp),
+    /// Trading rules.
+    Symbols(Vec<SymbolInfo>),
+    /// Coins and chains.
+    Assets(Vec<AssetInfo>),
+    /// A book.
+    Book(BookSnapshot),
+    /// Public trades.
+    Trades(Vec<Trade>),
+    /// Candles.
+    Klines(Vec<Kline>),
+    /// Day statistics.
+    Tickers(Vec<Ticker>),
+    /// Best prices.
+    BookTickers(Vec<BookTicker>),
+    /// Balances.
+    Account(Account),
+    /// Fees.
+    Fees(Vec<TradingFee>),
+    /// An order was accepted.
+    Placed(Placed),
+    /// A cancel was accepted. The final state comes over the stream or from a query, not from here.
+    Canceled {
+        /// The exchange's identifier, when the answer carries it.
+        order_id: Option<OrderId>,
+        /// The order's state, where the answer tells it truthfully.
+        order: Option<Order>,
+    },
+    /// One order.
+    Order(Order),
+    /// Orders.
+    Orders(Vec<Order>),
+    /// Fills.
+    Fills(Vec<Fill>),
+    /// The key of a private stream.
+    ListenKey(String),
+}
