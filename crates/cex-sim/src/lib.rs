@@ -1,2 +1,14 @@
-//! (being written)
+//! Exchanges to practise against: the same wire protocols, real matching, exact ledgers, a seeded market.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`matching`] | one exchange's books, orders, accounts and fees; pure, price-time priority |
+//! | [`market`] | seeded order flow on all exchanges, correlated, with divergences |
+//! | [`dialect`] | an exchange's side of the wire, written from the wire references apart from the adapters |
+//! | [`server`] | real HTTP and WebSocket servers on loopback |
 #![forbid(unsafe_code)]
+
+pub mod dialect;
+pub mod market;
+pub mod matching;
+pub mod server;

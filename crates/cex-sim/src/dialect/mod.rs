@@ -1,0 +1,116 @@
+//! An exchange's side of the wire, sans-IO: the same code answers over real sockets and, later, in memory under a
+//! virtual clock.
+//!
+//! Written from the wire references, apart from the adapters; the two share only the published schema. A dialect
+//! turns calls and messages into actions on an [`Exchange`], and the exchange's events into frames.
+
+pub mod gateio;
+pub mod mexc;
+
+use crate::matching::{Exchange, ExchangeEvent};
+use cex_core::Timestamp;
+
+/// A connection, numbered by the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// An HTTP call as it arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpCall<'a> {
+    /// Upper-case method.
+    pub method: &'a str,
+    /// Path without query.
+    pub path: &'a str,
+    /// Raw query, without the question mark, still encoded.
+    pub query: &'a str,
+    /// Header names (lower case) and values.
+    pub headers: &'a [(String, String)],
+    /// Raw body.
+    pub body: &'a [u8],
+    /// Address of the client.
+    pub peer: std::net::IpAddr,
+}
+
+impl HttpCall<'_> {
+    /// The value of a header by its lower-case name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// An HTTP answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// Status code.
+    pub status: u16,
+    /// Headers beyond what the host adds.
+    pub headers: Vec<(&'static str, String)>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl HttpAnswer {
+    /// A JSON answer.
+    #[must_use]
+    pub fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, headers: vec![("content-type", "application/json".to_owned())], body: body.into() }
+    }
+}
+
+/// A WebSocket message as it arrived. Pings and pongs are the host's business.
+#[derive(Debug, Clone, Copy)]
+pub enum Message<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Bytes.
+    Binary(&'a [u8]),
+}
+
+/// A frame to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Binary(bytes::Bytes),
+    /// A protocol-level ping.
+    Ping,
+    /// Close the connection after what was sent before.
+    Close,
+}
+
+/// Frames to send, in order.
+pub type Outgoing = Vec<(ConnId, Frame)>;
+
+/// One exchange's protocol over one [`Exchange`].
+pub trait Dialect: Send {
+    /// Answers an HTTP call. What it changes shows in the exchange's events, which the host hands to
+    /// [`Self::events`] right after.
+    fn http(&mut self, now: Timestamp, exchange: &mut Exchange, call: &HttpCall<'_>) -> HttpAnswer;
+
+    /// Whether a WebSocket may be opened with this path and query; the answer to give when not.
+    fn open(&mut self, now: Timestamp, conn: ConnId, path: &str, query: &str) -> Result<(), HttpAnswer>;
+
+    /// A message arrived on a connection.
+    fn message(
+        &mut self,
+        now: Timestamp,
+        exchange: &mut Exchange,
+        conn: ConnId,
+        message: Message<'_>,
+        out: &mut Outgoing,
+    );
+
+    /// A connection is gone.
+    fn closed(&mut self, conn: ConnId);
+
+    /// What happened on the exchange: private frames go out at once, public ones are gathered for their interval.
+    fn events(&mut self, now: Timestamp, exchange: &Exchange, events: &[ExchangeEvent], out: &mut Outgoing);
+
+    /// Sends what is due: aggregated frames, pings, closings.
+    fn wake(&mut self, now: Timestamp, exchange: &Exchange, out: &mut Outgoing);
+
+    /// When [`Self::wake`] is wanted next.
+    fn wakeup_at(&self) -> Option<Timestamp>;
+}
