@@ -7,9 +7,9 @@ use crate::capability::Capabilities;
 use crate::protocol::Subscription;
 use crate::request::{BookSnapshot, OrderRef, Placed, TimeRange};
 use cex_core::{
-    Account, AccountEvent, Asset, AssetInfo, Balance, BookTicker, Fill, Kline, KlineInterval, Level, LinkEvent,
-    MarketEvent, Markets, Order, OrderId, OrderRequest, Price, Qty, Symbol, SymbolId, SymbolInfo, Ticker, Timestamp, Trade,
-    TradingFee, VenueId,
+    Account, AccountEvent, Asset, AssetInfo, Balance, BookTicker, Fill, Kline, KlineInterval, Level,
+    LinkEvent, MarketEvent, Markets, Order, OrderId, OrderRequest, Price, Qty, Symbol, SymbolId, SymbolInfo,
+    Ticker, Timestamp, Trade, TradingFee, VenueId,
 };
 use cex_errors::ExchangeError;
 use std::future::Future;
@@ -72,7 +72,11 @@ pub trait PublicExchange: Send + Sync {
     fn symbols(&self) -> impl Future<Output = Result<Vec<SymbolInfo>, ExchangeError>> + Send;
 
     /// A book snapshot, best levels first.
-    fn book(&self, symbol: SymbolId, depth: u32) -> impl Future<Output = Result<BookSnapshot, ExchangeError>> + Send;
+    fn book(
+        &self,
+        symbol: SymbolId,
+        depth: u32,
+    ) -> impl Future<Output = Result<BookSnapshot, ExchangeError>> + Send;
 
     /// Newest public trades, oldest first.
     fn recent_trades(

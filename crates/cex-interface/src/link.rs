@@ -4,6 +4,7 @@
 //! an [`Outbox`] that the driver reuses. It owns no socket and reads no clock, so a gap, an expired listen key or a
 //! half-open connection is a function call in a test.
 
+use crate::protocol::Subscription;
 use crate::request::{Reply, Request};
 use cex_core::{AccountEvent, Level, LinkEvent, MarketEvent, SymbolId, Timestamp};
 use cex_errors::ExchangeError;
@@ -132,4 +133,9 @@ pub trait Link: Send {
 
     /// A name for logs and metrics: `mexc book 1`.
     fn name(&self) -> &str;
+
+    /// What this connection carries: whose data is stale when it goes down. Empty for account links.
+    fn subscriptions(&self) -> &[Subscription] {
+        &[]
+    }
 }

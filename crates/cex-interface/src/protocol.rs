@@ -48,7 +48,12 @@ pub trait Protocol: Send + Sync {
     ) -> Result<(), ExchangeError>;
 
     /// Reads the answer to `request`. Never panics, whatever the bytes.
-    fn decode(&self, markets: &Markets, request: &Request, response: &HttpResponse<'_>) -> Result<Reply, ExchangeError>;
+    fn decode(
+        &self,
+        markets: &Markets,
+        request: &Request,
+        response: &HttpResponse<'_>,
+    ) -> Result<Reply, ExchangeError>;
 
     /// What a response says about the budgets, whether it succeeded or not.
     fn feedback(&self, request: &Request, response: &HttpResponse<'_>, now: Timestamp) -> Vec<Feedback>;

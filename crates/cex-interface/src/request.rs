@@ -1,8 +1,8 @@
 //! Typed calls to an exchange and their answers.
 
 use cex_core::{
-    Account, AssetInfo, BookTicker, ClientOrderId, Fill, Kline, KlineInterval, Level, Order, OrderId, OrderRequest, Price,
-    Qty, SymbolId, SymbolInfo, Ticker, Timestamp, Trade, TradingFee,
+    Account, AssetInfo, BookTicker, ClientOrderId, Fill, Kline, KlineInterval, Level, Order, OrderId,
+    OrderRequest, Price, Qty, SymbolId, SymbolInfo, Ticker, Timestamp, Trade, TradingFee,
 };
 use cex_errors::Op;
 use std::time::Duration;
