@@ -73,7 +73,8 @@ impl Decimal {
         }
         let kept = fraction.iter().rposition(|byte| *byte != b'0').map_or(0, |last| last + 1);
         let fraction = &fraction[..kept];
-        let dp = u8::try_from(fraction.len()).ok().filter(|dp| *dp <= Self::MAX_DP).ok_or(NumError::Overflow)?;
+        let dp =
+            u8::try_from(fraction.len()).ok().filter(|dp| *dp <= Self::MAX_DP).ok_or(NumError::Overflow)?;
         let mut mantissa: i128 = 0;
         for byte in whole.iter().chain(fraction) {
             mantissa = mantissa
@@ -297,10 +298,14 @@ mod tests {
 
     #[test]
     fn grammar_is_strict() {
-        for good in ["0", "-0", "00.10", "1", "-1.5", "20.00000000000000000001", "123456789012345678901234567890"] {
+        for good in
+            ["0", "-0", "00.10", "1", "-1.5", "20.00000000000000000001", "123456789012345678901234567890"]
+        {
             assert!(good.parse::<Decimal>().is_ok(), "{good}");
         }
-        for bad in ["", "-", ".", "1.", ".5", "+1", "1e5", " 1", "1 ", "1,000", "1.2.3", "--1", "nan", "0x10", "１"] {
+        for bad in
+            ["", "-", ".", "1.", ".5", "+1", "1e5", " 1", "1 ", "1,000", "1.2.3", "--1", "nan", "0x10", "１"]
+        {
             assert!(bad.parse::<Decimal>().is_err(), "{bad}");
         }
         assert_eq!("9".repeat(40).parse::<Decimal>(), Err(NumError::Overflow));
@@ -310,7 +315,9 @@ mod tests {
 
     #[test]
     fn shows_plain_digits() {
-        for (text, shown) in [("0.10", "0.1"), ("-0.000001", "-0.000001"), ("100", "100"), ("-0", "0"), ("1.50", "1.5")] {
+        for (text, shown) in
+            [("0.10", "0.1"), ("-0.000001", "-0.000001"), ("100", "100"), ("-0", "0"), ("1.50", "1.5")]
+        {
             assert_eq!(decimal(text).to_string(), shown);
         }
         assert_eq!(format!("{:.2}", decimal("1.5")), "1.50");
@@ -335,7 +342,8 @@ mod tests {
     }
 
     fn any_decimal() -> impl Strategy<Value = Decimal> {
-        (any::<i128>(), 0u32..=126, 0u8..=30).prop_map(|(mantissa, shift, dp)| Decimal::new(mantissa >> shift, dp))
+        (any::<i128>(), 0u32..=126, 0u8..=30)
+            .prop_map(|(mantissa, shift, dp)| Decimal::new(mantissa >> shift, dp))
     }
 
     proptest! {

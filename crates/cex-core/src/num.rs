@@ -307,7 +307,11 @@ mod tests {
         for (price_dp, lot_dp, qty_dp) in
             [(2, 5, 8), (7, 3, 8), (3, 3, 8), (8, 0, 5), (9, 0, 3), (12, 0, 3), (2, 8, 8), (10, 9, 9)]
         {
-            assert_eq!(Scale::for_market(price_dp, lot_dp).map(Scale::qty_dp), Some(qty_dp), "{price_dp} {lot_dp}");
+            assert_eq!(
+                Scale::for_market(price_dp, lot_dp).map(Scale::qty_dp),
+                Some(qty_dp),
+                "{price_dp} {lot_dp}"
+            );
         }
         assert_eq!(Scale::for_market(19, 0), None);
         assert_eq!(scale(2, 8).finest(scale(5, 3)), scale(5, 8));

@@ -180,7 +180,9 @@ impl OrderStatus {
     pub const fn is_terminal(self) -> bool {
         match self {
             Self::Filled | Self::Canceled | Self::Rejected | Self::Expired => true,
-            Self::PendingNew | Self::New | Self::PartiallyFilled | Self::PendingCancel | Self::Unknown => false,
+            Self::PendingNew | Self::New | Self::PartiallyFilled | Self::PendingCancel | Self::Unknown => {
+                false
+            }
         }
     }
 }

@@ -240,16 +240,19 @@ impl Market {
         if tick.0 <= 0 || lot.0 <= 0 {
             return Err(NumError::TooFine);
         }
-        let min_qty = Qty(info.min_qty.to_scaled(scale.qty_dp(), Some(crate::decimal::Rounding::Ceil))?.max(lot.0))
-            .ceil_to(lot)
-            .ok_or(NumError::Overflow)?;
+        let min_qty =
+            Qty(info.min_qty.to_scaled(scale.qty_dp(), Some(crate::decimal::Rounding::Ceil))?.max(lot.0))
+                .ceil_to(lot)
+                .ok_or(NumError::Overflow)?;
         let notional_dp = scale.price_dp() + scale.qty_dp();
         let min_notional =
             Notional(info.min_notional.to_scaled_wide(notional_dp, Some(crate::decimal::Rounding::Ceil))?);
         // A limit beyond our range binds nothing, so it saturates instead of failing.
-        let max_qty = info.max_qty.map_or(Qty(i64::MAX), |max| scale.qty(max).unwrap_or(Qty(i64::MAX))).floor_to(lot);
-        let max_notional =
-            info.max_notional.map_or(Notional(i128::MAX), |max| scale.notional(max).unwrap_or(Notional(i128::MAX)));
+        let max_qty =
+            info.max_qty.map_or(Qty(i64::MAX), |max| scale.qty(max).unwrap_or(Qty(i64::MAX))).floor_to(lot);
+        let max_notional = info
+            .max_notional
+            .map_or(Notional(i128::MAX), |max| scale.notional(max).unwrap_or(Notional(i128::MAX)));
         Ok(Self { venue, id, scale, tick, lot, min_qty, min_notional, max_qty, max_notional, info })
     }
 

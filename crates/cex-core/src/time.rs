@@ -210,6 +210,9 @@ mod tests {
         assert_eq!(timers.next_at(), Some(Timestamp::from_secs(1)));
         assert_eq!(timers.take_due(Timestamp::EPOCH), None);
         let now = Timestamp::from_secs(5);
-        assert_eq!((timers.take_due(now), timers.take_due(now), timers.take_due(now)), (Some('a'), Some('b'), None));
+        assert_eq!(
+            (timers.take_due(now), timers.take_due(now), timers.take_due(now)),
+            (Some('a'), Some('b'), None)
+        );
     }
 }

@@ -105,8 +105,12 @@ mod tests {
 
     #[test]
     fn says_what_where_and_the_exchanges_words() {
-        let refused = error(Op::PlaceOrder, ErrorKind::InsufficientBalance).with_code("30004", "Insufficient position");
-        assert_eq!(refused.to_string(), "mexc place order: not enough balance (30004: Insufficient position)");
+        let refused =
+            error(Op::PlaceOrder, ErrorKind::InsufficientBalance).with_code("30004", "Insufficient position");
+        assert_eq!(
+            refused.to_string(),
+            "mexc place order: not enough balance (30004: Insufficient position)"
+        );
         let long = error(Op::PlaceOrder, ErrorKind::Unmapped).with_code(&"x".repeat(200), "");
         assert_eq!(long.api_code.map(|code| code.as_str().len()), Some(11));
     }

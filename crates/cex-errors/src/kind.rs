@@ -187,7 +187,9 @@ impl ErrorKind {
             Self::Throttled { retry_after } => Retry::After(*retry_after),
             Self::RateLimited { retry_after } => Retry::After(retry_after.unwrap_or(Duration::from_secs(1))),
             Self::Banned { retry_after } => Retry::After(retry_after.unwrap_or(BAN)),
-            Self::Connection(_) | Self::Timeout(_) | Self::ServerBusy | Self::Undecodable(_) => Retry::After(PAUSE),
+            Self::Connection(_) | Self::Timeout(_) | Self::ServerBusy | Self::Undecodable(_) => {
+                Retry::After(PAUSE)
+            }
             Self::Maintenance => Retry::After(Duration::from_secs(30)),
             Self::ClockSkew | Self::ClockUnknown => Retry::After(PAUSE),
             Self::Unsupported

@@ -1,0 +1,227 @@
+//! What each venue holds, less what live orders may still spend.
+//!
+//! Holdings are our own exact ledger: what the account held at the start, moved by every fill once. The exchange's
+//! balance messages come in any order relative to fills, so adding the two would count money twice; they are kept
+//! beside, and adopted only while no order of ours is live at the venue.
+
+use cex_core::{Asset, ClientOrderId, Decimal, Fill, NumError, Side, Symbol, VenueId};
+use std::collections::HashMap;
+
+/// Why funds could not be reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FundsError {
+    /// Not enough.
+    Short {
+        /// What is free.
+        free: Decimal,
+    },
+    /// A number does not fit.
+    Number(NumError),
+}
+
+impl From<NumError> for FundsError {
+    fn from(error: NumError) -> Self {
+        Self::Number(error)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reservation {
+    venue: VenueId,
+    asset: Asset,
+    amount: Decimal,
+}
+
+/// Holdings and reservations of all venues. Every reservation belongs to one order and goes with it.
+#[derive(Debug, Clone, Default)]
+pub struct Funds {
+    held: HashMap<(VenueId, Asset), Decimal>,
+    reserved: HashMap<(VenueId, Asset), Decimal>,
+    by_order: HashMap<ClientOrderId, Reservation>,
+}
+
+impl Funds {
+    /// Sets what is held: at the start, or when the exchange's word is adopted.
+    pub fn set_held(&mut self, venue: VenueId, asset: Asset, total: Decimal) {
+        self.held.insert((venue, asset), total);
+    }
+
+    /// What is held.
+    #[must_use]
+    pub fn held(&self, venue: VenueId, asset: Asset) -> Decimal {
+        self.held.get(&(venue, asset)).copied().unwrap_or_default()
+    }
+
+    /// Everything held.
+    pub fn all_held(&self) -> impl Iterator<Item = (VenueId, Asset, Decimal)> {
+        self.held.iter().map(|((venue, asset), total)| (*venue, *asset, *total))
+    }
+
+    /// What live orders may still spend.
+    #[must_use]
+    pub fn reserved(&self, venue: VenueId, asset: Asset) -> Decimal {
+        self.reserved.get(&(venue, asset)).copied().unwrap_or_default()
+    }
+
+    /// Held less reserved; may be negative after a surprise.
+    pub fn free(&self, venue: VenueId, asset: Asset) -> Result<Decimal, NumError> {
+        self.held(venue, asset).checked_sub(self.reserved(venue, asset))
+    }
+
+    /// Whether any order of ours at the venue holds a reservation.
+    #[must_use]
+    pub fn is_busy(&self, venue: VenueId) -> bool {
+        self.by_order.values().any(|reservation| reservation.venue == venue)
+    }
+
+    /// Reserves `amount` for an order.
+    pub fn reserve(
+        &mut self,
+        order: ClientOrderId,
+        venue: VenueId,
+        asset: Asset,
+        amount: Decimal,
+    ) -> Result<(), FundsError> {
+        let free = self.free(venue, asset)?;
+        if amount > free {
+            return Err(FundsError::Short { free });
+        }
+        let total = self.reserved(venue, asset).checked_add(amount)?;
+        self.reserved.insert((venue, asset), total);
+        self.by_order.insert(order, Reservation { venue, asset, amount });
+        Ok(())
+    }
+
+    /// The order is over: what it still held is free again.
+    pub fn release(&mut self, order: ClientOrderId) -> Result<(), NumError> {
+        let Some(reservation) = self.by_order.remove(&order) else { return Ok(()) };
+        self.unreserve(reservation.venue, reservation.asset, reservation.amount)
+    }
+
+    /// Books a fill: moves both assets and the fee, and takes what was spent out of the order's reservation. The
+    /// caller sees to it that a fill is booked once.
+    pub fn book(&mut self, symbol: Symbol, fill: &Fill) -> Result<(), NumError> {
+        let notional = fill.notional()?;
+        let (received, got, spent, gave) = match fill.side {
+            Side::Buy => (symbol.base, fill.qty, symbol.quote, notional),
+            Side::Sell => (symbol.quote, notional, symbol.base, fill.qty),
+        };
+        self.move_held(fill.venue, received, got)?;
+        self.move_held(fill.venue, spent, gave.negated()?)?;
+        self.move_held(fill.venue, fill.fee_asset, fill.fee.negated()?)?;
+        let Some(order) = fill.client_id else { return Ok(()) };
+        let Some(reservation) = self.by_order.get(&order).copied().filter(|held| held.asset == spent) else {
+            return Ok(());
+        };
+        let fee = if fill.fee_asset == spent { fill.fee } else { Decimal::ZERO };
+        let used = gave.checked_add(fee)?.min(reservation.amount);
+        let left = reservation.amount.checked_sub(used)?;
+        self.by_order.insert(order, Reservation { amount: left, ..reservation });
+        self.unreserve(reservation.venue, reservation.asset, used)
+    }
+
+    fn move_held(&mut self, venue: VenueId, asset: Asset, change: Decimal) -> Result<(), NumError> {
+        let total = self.held(venue, asset).checked_add(change)?;
+        self.held.insert((venue, asset), total);
+        Ok(())
+    }
+
+    fn unreserve(&mut self, venue: VenueId, asset: Asset, amount: Decimal) -> Result<(), NumError> {
+        let left = self.reserved(venue, asset).checked_sub(amount)?;
+        self.reserved.insert((venue, asset), left);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cex_core::{Liquidity, SymbolId, Text, Timestamp};
+    use proptest::prelude::*;
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().expect("decimal")
+    }
+
+    fn venue() -> VenueId {
+        VenueId::new(0, "a").expect("short")
+    }
+
+    fn asset(name: &str) -> Asset {
+        name.parse().expect("short")
+    }
+
+    fn fill(order: ClientOrderId, side: Side, price: &str, qty: &str, fee: &str, fee_asset: &str) -> Fill {
+        Fill {
+            venue: venue(),
+            symbol: SymbolId(0),
+            trade_id: Text::new("1").expect("short"),
+            order_id: Text::new("1").expect("short"),
+            client_id: Some(order),
+            side,
+            price: decimal(price),
+            qty: decimal(qty),
+            fee: decimal(fee),
+            fee_asset: asset(fee_asset),
+            liquidity: Liquidity::Taker,
+            exchange_ts: Timestamp::EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_buy_moves_both_assets_and_frees_what_it_did_not_spend() {
+        let (symbol, order) = ("BTC/USDT".parse().expect("symbol"), ClientOrderId::new("o1").expect("plain"));
+        let (usdt, btc) = (asset("USDT"), asset("BTC"));
+        let mut funds = Funds::default();
+        funds.set_held(venue(), usdt, decimal("1000"));
+        assert_eq!(funds.reserve(order, venue(), usdt, decimal("600")), Ok(()));
+        let other = ClientOrderId::new("o2").expect("plain");
+        assert_eq!(
+            funds.reserve(other, venue(), usdt, decimal("401")),
+            Err(FundsError::Short { free: decimal("400") })
+        );
+        funds.book(symbol, &fill(order, Side::Buy, "100", "5", "0.005", "BTC")).expect("fits");
+        assert_eq!(funds.held(venue(), btc), decimal("4.995"));
+        assert_eq!(funds.held(venue(), usdt), decimal("500"));
+        assert_eq!(funds.free(venue(), usdt), Ok(decimal("400")));
+        funds.release(order).expect("fits");
+        assert_eq!(funds.free(venue(), usdt), Ok(decimal("500")));
+        assert!(!funds.is_busy(venue()));
+    }
+
+    proptest! {
+        /// Reservations always sum up, and nothing is created: what moves out of one asset is what moved in the other.
+        #[test]
+        fn reservations_sum_up(steps in proptest::collection::vec((0u8..4, 0usize..6, 1i64..500), 1..200)) {
+            let symbol: Symbol = "A/B".parse().expect("symbol");
+            let orders: Vec<_> =
+                (0..6).map(|at| ClientOrderId::new(&format!("o{at}")).expect("plain")).collect();
+            let mut funds = Funds::default();
+            funds.set_held(venue(), symbol.quote, decimal("1000"));
+            for (what, which, size) in steps {
+                let order = orders[which];
+                match what {
+                    0 if !funds.by_order.contains_key(&order) => {
+                        let _ = funds.reserve(order, venue(), symbol.quote, Decimal::from(size));
+                    }
+                    1 => {
+                        let qty = Decimal::new(i128::from(size), 2).to_string();
+                        funds.book(symbol, &fill(order, Side::Buy, "2", &qty, "0", "B")).expect("fits");
+                    }
+                    _ => funds.release(order).expect("fits"),
+                }
+                let sum = funds
+                    .by_order
+                    .values()
+                    .try_fold(Decimal::ZERO, |sum, held| sum.checked_add(held.amount))
+                    .expect("fits");
+                prop_assert_eq!(funds.reserved(venue(), symbol.quote), sum);
+                let value = funds
+                    .held(venue(), symbol.base)
+                    .checked_mul(decimal("2"))
+                    .and_then(|value| value.checked_add(funds.held(venue(), symbol.quote)));
+                prop_assert_eq!(value, Ok(decimal("1000")));
+            }
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The only one who can say yes.
+
+use crate::breaker::{Breaker, KillSwitch};
+use crate::funds::{Funds, FundsError};
+use crate::limits::{Limits, Refusal};
+use cex_core::{
+    Asset, Bps, ClientOrderId, Decimal, Leg, NumError, OrderKind, OrderRequest, Plan, Scale, Side, Symbol,
+    SymbolId, TimeInForce, Timestamp, VenueId,
+};
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+/// Something the gate approved. Only the gate can make one, and taking the content out uses it up.
+///
+/// ```compile_fail,E0423
+/// let forged = cex_risk::Approved(1);
+/// ```
+///
+/// ```compile_fail,E0599
+/// fn twice(approved: cex_risk::Approved<u8>) -> (cex_risk::Approved<u8>, cex_risk::Approved<u8>) {
+///     (approved.clone(), approved)
+/// }
+/// ```
+#[derive(Debug, PartialEq, Eq)]
+pub struct Approved<T>(T);
+
+impl<T> Approved<T> {
+    /// What was approved.
+    #[must_use]
+    pub const fn get(&self) -> &T {
+        &self.0
+    }
+
+    /// Uses the approval up.
+    #[must_use]
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+/// Number of an arbitrage in this run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ArbitrageId(pub u64);
+
+/// What the gate must know beside the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conditions {
+    /// The symbol.
+    pub symbol: Symbol,
+    /// Its scale.
+    pub scale: Scale,
+    /// When the buying venue's book last changed, by arrival.
+    pub buy_book_at: Timestamp,
+    /// When the selling venue's book last changed, by arrival.
+    pub sell_book_at: Timestamp,
+    /// Identifiers of the two orders, never used before.
+    pub client_ids: [ClientOrderId; 2],
+    /// Within which the exchange must refuse a late order.
+    pub expires_in: Duration,
+}
+
+/// Checks plans against every rule and reserves what they may spend, in one step, by one writer.
+#[derive(Debug)]
+pub struct Gate {
+    limits: Limits,
+    kill: KillSwitch,
+    breakers: HashMap<VenueId, Breaker>,
+    funds: Funds,
+    open: HashMap<ArbitrageId, SymbolId>,
+    cooldowns: HashMap<SymbolId, Timestamp>,
+    sent: HashMap<VenueId, VecDeque<Timestamp>>,
+    unknown: HashMap<VenueId, u32>,
+    next_id: u64,
+}
+
+impl Gate {
+    /// A gate with these limits and no funds.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            kill: KillSwitch::default(),
+            breakers: HashMap::new(),
+            funds: Funds::default(),
+            open: HashMap::new(),
+            cooldowns: HashMap::new(),
+            sent: HashMap::new(),
+            unknown: HashMap::new(),
+            next_id: 1,
+        }
+    }
+
+    /// The limits.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Holdings and reservations.
+    #[must_use]
+    pub const fn funds(&self) -> &Funds {
+        &self.funds
+    }
+
+    /// Holdings and reservations, to book fills and releases.
+    pub const fn funds_mut(&mut self) -> &mut Funds {
+        &mut self.funds
+    }
+
+    /// The kill switch.
+    pub const fn kill_switch(&mut self) -> &mut KillSwitch {
+        &mut self.kill
+    }
+
+    /// Arbitrages open now.
+    #[must_use]
+    pub fn open_count(&self) -> u32 {
+        u32::try_from(self.open.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Checks an opening plan and reserves both legs, or says which rule refuses it; then nothing is reserved.
+    pub fn approve(
+        &mut self,
+        now: Timestamp,
+        plan: &Plan,
+        conditions: &Conditions,
+    ) -> Result<(ArbitrageId, [Approved<OrderRequest>; 2]), Refusal> {
+        self.check_state(now, plan)?;
+        self.check_books(now, plan, conditions)?;
+        self.check_edge(plan.net_edge)?;
+        for leg in [&plan.buy, &plan.sell] {
+            self.check_notional(leg, conditions.scale)?;
+            self.check_rate(now, leg.venue)?;
+        }
+        let [buy_id, sell_id] = conditions.client_ids;
+        self.reserve(buy_id, &plan.buy, conditions)?;
+        if let Err(refusal) = self.reserve(sell_id, &plan.sell, conditions) {
+            self.funds.release(buy_id).map_err(|_| Refusal::Overflow)?;
+            return Err(refusal);
+        }
+        let id = ArbitrageId(self.next_id);
+        self.next_id += 1;
+        self.open.insert(id, plan.symbol);
+        let orders = [(buy_id, &plan.buy), (sell_id, &plan.sell)].map(|(client_id, leg)| {
+            self.sent.entry(leg.venue).or_default().push_back(now);
+            self.breaker(leg.venue).attempt();
+            Approved(immediate(plan.symbol, client_id, leg, conditions.expires_in))
+        });
+        Ok((id, orders))
+    }
+
+    /// Approves an order that only reduces what a half-done arbitrage left open. The kill switch, breakers and
+    /// budgets for openings do not apply; what it spends must still be there.
+    pub fn approve_closing(
+        &mut self,
+        now: Timestamp,
+        symbol_id: SymbolId,
+        leg: &Leg,
+        conditions: &Conditions,
+    ) -> Result<Approved<OrderRequest>, Refusal> {
+        let [client_id, _] = conditions.client_ids;
+        self.reserve(client_id, leg, conditions)?;
+        self.sent.entry(leg.venue).or_default().push_back(now);
+        Ok(Approved(immediate(symbol_id, client_id, leg, conditions.expires_in)))
+    }
+
+    /// An arbitrage is over. When it did not fill on both legs, its symbol pauses.
+    pub fn close(&mut self, now: Timestamp, id: ArbitrageId, clean: bool) {
+        if let Some(symbol) = self.open.remove(&id)
+            && !clean
+        {
+            self.cooldowns.insert(symbol, now + self.limits.cooldown);
+        }
+    }
+
+    /// An order of a venue worked or failed.
+    pub fn order_result(&mut self, now: Timestamp, venue: VenueId, worked: bool) {
+        let breaker = self.breaker(venue);
+        if worked {
+            breaker.succeed();
+        } else {
+            breaker.fail(now);
+        }
+    }
+
+    /// How many orders of a venue have an unknown fate.
+    pub fn set_unknown(&mut self, venue: VenueId, count: u32) {
+        self.unknown.insert(venue, count);
+    }
+
+    fn breaker(&mut self, venue: VenueId) -> &mut Breaker {
+        let (failures, pause) = (self.limits.max_failures, self.limits.breaker_pause);
+        self.breakers.entry(venue).or_insert_with(|| Breaker::new(failures, pause))
+    }
+
+    fn check_state(&mut self, now: Timestamp, plan: &Plan) -> Result<(), Refusal> {
+        if self.kill.is_thrown() {
+            return Err(Refusal::KillSwitch);
+        }
+        for venue in [plan.buy.venue, plan.sell.venue] {
+            if !self.breaker(venue).allows(now) {
+                return Err(Refusal::BreakerOpen { venue });
+            }
+            let (unknown, max) = (self.unknown.get(&venue).copied().unwrap_or(0), self.limits.max_unknown);
+            if unknown > max {
+                return Err(Refusal::UnknownOrders { venue, unknown, max });
+            }
+        }
+        let (open, max) = (self.open_count(), self.limits.max_open);
+        if open >= max {
+            return Err(Refusal::TooManyOpen { open, max });
+        }
+        let in_symbol = self.open.values().filter(|symbol| **symbol == plan.symbol).count();
+        let (open, max) = (u32::try_from(in_symbol).unwrap_or(u32::MAX), self.limits.max_open_per_symbol);
+        if open >= max {
+            return Err(Refusal::SymbolBusy { open, max });
+        }
+        match self.cooldowns.get(&plan.symbol) {
+            Some(until) if *until > now => Err(Refusal::Cooldown { left_ms: millis(until.since(now)) }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn check_books(&self, now: Timestamp, plan: &Plan, conditions: &Conditions) -> Result<(), Refusal> {
+        let (buy_age, sell_age) = (now.since(conditions.buy_book_at), now.since(conditions.sell_book_at));
+        for (venue, age) in [(plan.buy.venue, buy_age), (plan.sell.venue, sell_age)] {
+            if age > self.limits.max_book_age {
+                return Err(Refusal::BookAge {
+                    venue,
+                    age_ms: millis(age),
+                    max_ms: millis(self.limits.max_book_age),
+                });
+            }
+        }
+        let gap = buy_age.abs_diff(sell_age);
+        if gap > self.limits.max_age_gap {
+            return Err(Refusal::AgeGap { gap_ms: millis(gap), max_ms: millis(self.limits.max_age_gap) });
+        }
+        Ok(())
+    }
+
+    fn check_edge(&self, edge: Bps) -> Result<(), Refusal> {
+        let (min, max) = (self.limits.min_edge, self.limits.max_edge);
+        if edge < min {
+            return Err(Refusal::EdgeBelow { edge, min });
+        }
+        if edge > max {
+            return Err(Refusal::EdgeAbove { edge, max });
+        }
+        Ok(())
+    }
+
+    fn check_notional(&self, leg: &Leg, scale: Scale) -> Result<(), Refusal> {
+        // A buy may cost up to its limit; a sale yields at least its limit and was sized by what the book shows.
+        let notional = match leg.side {
+            Side::Buy => leg.limit.times(leg.qty),
+            Side::Sell => leg.notional,
+        };
+        let (notional, max) = (scale.notional_value(notional), self.limits.max_leg_notional);
+        if notional > max { Err(Refusal::LegNotional { notional, max }) } else { Ok(()) }
+    }
+
+    fn check_rate(&mut self, now: Timestamp, venue: VenueId) -> Result<(), Refusal> {
+        let sent = self.sent.entry(venue).or_default();
+        while sent.front().is_some_and(|at| now.since(*at) >= Duration::from_secs(1)) {
+            sent.pop_front();
+        }
+        let max = self.limits.max_orders_per_second;
+        if sent.len() >= max as usize { Err(Refusal::OrderRate { venue, max }) } else { Ok(()) }
+    }
+
+    fn reserve(&mut self, order: ClientOrderId, leg: &Leg, conditions: &Conditions) -> Result<(), Refusal> {
+        let (asset, needed) = spends(leg, conditions).map_err(|_| Refusal::Overflow)?;
+        self.funds.reserve(order, leg.venue, asset, needed).map_err(|error| match error {
+            FundsError::Short { free } => Refusal::Balance { venue: leg.venue, asset, needed, free },
+            FundsError::Number(_) => Refusal::Overflow,
+        })
+    }
+}
+
+/// What a leg may spend at worst, and of what: the limit price for all of it plus the fee for a buy, the quantity for
+/// a sale (whose fee comes out of what it yields).
+fn spends(leg: &Leg, conditions: &Conditions) -> Result<(Asset, Decimal), NumError> {
+    match leg.side {
+        Side::Buy => {
+            let notional = conditions.scale.notional_value(leg.limit.times(leg.qty));
+            let fee = notional.checked_mul(leg.fee.max(Bps::ZERO).fraction())?;
+            Ok((conditions.symbol.quote, notional.checked_add(fee)?))
+        }
+        Side::Sell => Ok((conditions.symbol.base, conditions.scale.qty_value(leg.qty))),
+    }
+}
+
+fn immediate(symbol: SymbolId, client_id: ClientOrderId, leg: &Leg, expires_in: Duration) -> OrderRequest {
+    OrderRequest {
+        venue: leg.venue,
+        symbol,
+        client_id,
+        side: leg.side,
+        kind: OrderKind::Limit { price: leg.limit, qty: leg.qty, tif: TimeInForce::Ioc },
+        expires_in,
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
