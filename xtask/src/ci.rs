@@ -11,6 +11,18 @@ use crate::{codegen, fixtures, layers, process, tidy};
 /// Where a checkout's neighbour may hold recorded payloads; they are not part of the project.
 const FIXTURES: &str = "../shared/fixtures";
 
+/// The adapters as someone takes them who wants the codec alone; no other step builds them without `client`.
+const ADAPTERS_ALONE: &[&str] = &[
+    "clippy",
+    "--package=cex-mexc",
+    "--package=cex-gateio",
+    "--no-default-features",
+    "--locked",
+    "--",
+    "-D",
+    "warnings",
+];
+
 /// One step: its name in the summary, and what it does.
 struct Step<'a> {
     name: &'static str,
@@ -61,6 +73,7 @@ fn steps(root: &Path) -> Vec<Step<'_>> {
     let mut steps = vec![
         cargo("fmt", &["fmt", "--all", "--check"]),
         cargo("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
+        cargo("adapters", ADAPTERS_ALONE),
         step("layers", || layers::run(root)),
         step("tidy", || tidy::run(root)),
         step("codegen", || codegen::run(root, true)),
