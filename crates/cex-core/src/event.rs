@@ -9,7 +9,8 @@ use crate::symbol::SymbolId;
 /// Public news of one venue.
 ///
 /// A book update's levels lie in the level buffer that travels beside the event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The rare and large ones are boxed, so that a book update stays small.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MarketEvent {
     /// A book changed or was sent whole.
     Book(BookUpdate),
@@ -18,9 +19,9 @@ pub enum MarketEvent {
     /// A trade.
     Trade(Trade),
     /// Day statistics.
-    Ticker(Ticker),
+    Ticker(Box<Ticker>),
     /// A candle.
-    Kline(Kline),
+    Kline(Box<Kline>),
 }
 
 /// An order report and where it came from.

@@ -283,7 +283,7 @@ impl Markets {
     #[must_use]
     pub fn new(markets: Vec<Market>) -> Self {
         let mut table = Self::default();
-        for market in &markets {
+        for market in markets {
             let index = u32::try_from(table.markets.len()).unwrap_or(u32::MAX);
             if table.by_id.len() <= market.id.index() {
                 table.by_id.resize(market.id.index() + 1, None);
@@ -291,7 +291,7 @@ impl Markets {
             table.by_id[market.id.index()] = Some(index);
             table.by_symbol.insert(market.symbol(), index);
             table.by_native.insert(market.native().as_bytes().into(), index);
-            table.markets.push(market.clone());
+            table.markets.push(market);
         }
         table
     }
