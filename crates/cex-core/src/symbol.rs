@@ -4,7 +4,7 @@ use crate::decimal::Decimal;
 use crate::num::{Bps, Notional, NumError, Price, Qty, Scale};
 use crate::text::{Text, TextError};
 use crate::time::Timestamp;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::str::FromStr;
@@ -274,7 +274,7 @@ impl Market {
 pub struct Markets {
     markets: Vec<Market>,
     by_id: Vec<Option<u32>>,
-    by_symbol: HashMap<Symbol, u32>,
+    by_symbol: BTreeMap<Symbol, u32>,
     by_native: HashMap<Box<[u8]>, u32, BuildHasherDefault<NameHasher>>,
 }
 

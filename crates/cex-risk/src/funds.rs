@@ -5,7 +5,7 @@
 //! beside, and adopted only while no order of ours is live at the venue.
 
 use cex_core::{Asset, ClientOrderId, Decimal, Fill, NumError, Side, Symbol, VenueId};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Why funds could not be reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +35,9 @@ struct Reservation {
 /// Holdings and reservations of all venues. Every reservation belongs to one order and goes with it.
 #[derive(Debug, Clone, Default)]
 pub struct Funds {
-    held: HashMap<(VenueId, Asset), Decimal>,
-    reserved: HashMap<(VenueId, Asset), Decimal>,
-    by_order: HashMap<ClientOrderId, Reservation>,
+    held: BTreeMap<(VenueId, Asset), Decimal>,
+    reserved: BTreeMap<(VenueId, Asset), Decimal>,
+    by_order: BTreeMap<ClientOrderId, Reservation>,
 }
 
 impl Funds {

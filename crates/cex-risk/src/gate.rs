@@ -7,7 +7,7 @@ use cex_core::{
     Asset, Bps, ClientOrderId, Decimal, Leg, NumError, OrderKind, OrderRequest, Plan, Scale, Side, Symbol,
     SymbolId, TimeInForce, Timestamp, VenueId,
 };
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Something the gate approved. Only the gate can make one, and taking the content out uses it up.
@@ -64,12 +64,12 @@ pub struct Conditions {
 pub struct Gate {
     limits: Limits,
     kill: KillSwitch,
-    breakers: HashMap<VenueId, Breaker>,
+    breakers: BTreeMap<VenueId, Breaker>,
     funds: Funds,
-    open: HashMap<ArbitrageId, SymbolId>,
-    cooldowns: HashMap<SymbolId, Timestamp>,
-    sent: HashMap<VenueId, VecDeque<Timestamp>>,
-    unknown: HashMap<VenueId, u32>,
+    open: BTreeMap<ArbitrageId, SymbolId>,
+    cooldowns: BTreeMap<SymbolId, Timestamp>,
+    sent: BTreeMap<VenueId, VecDeque<Timestamp>>,
+    unknown: BTreeMap<VenueId, u32>,
     next_id: u64,
 }
 
@@ -80,12 +80,12 @@ impl Gate {
         Self {
             limits,
             kill: KillSwitch::default(),
-            breakers: HashMap::new(),
+            breakers: BTreeMap::new(),
             funds: Funds::default(),
-            open: HashMap::new(),
-            cooldowns: HashMap::new(),
-            sent: HashMap::new(),
-            unknown: HashMap::new(),
+            open: BTreeMap::new(),
+            cooldowns: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            unknown: BTreeMap::new(),
             next_id: 1,
         }
     }
