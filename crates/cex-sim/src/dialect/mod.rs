@@ -9,6 +9,7 @@ pub mod mexc;
 
 use crate::matching::{Exchange, ExchangeEvent};
 use cex_core::Timestamp;
+use std::sync::Arc;
 
 /// A connection, numbered by the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,7 +73,9 @@ pub enum Message<'a> {
 pub enum Frame {
     /// Text.
     Text(String),
-    /// Bytes.
+    /// Text that goes to many connections: made once, never copied.
+    Shared(Arc<str>),
+    /// Bytes; cheap to clone.
     Binary(bytes::Bytes),
     /// A protocol-level ping.
     Ping,
@@ -108,9 +111,13 @@ pub trait Dialect: Send {
     /// What happened on the exchange: private frames go out at once, public ones are gathered for their interval.
     fn events(&mut self, now: Timestamp, exchange: &Exchange, events: &[ExchangeEvent], out: &mut Outgoing);
 
+    /// What the venue itself does to the exchange when its time has come, such as firing a dead man's switch. The
+    /// host calls it right before [`Self::wake`] and hands on the events as after a call.
+    fn act(&mut self, _now: Timestamp, _exchange: &mut Exchange) {}
+
     /// Sends what is due: aggregated frames, pings, closings.
     fn wake(&mut self, now: Timestamp, exchange: &Exchange, out: &mut Outgoing);
 
-    /// When [`Self::wake`] is wanted next.
+    /// When [`Self::act`] and [`Self::wake`] are wanted next.
     fn wakeup_at(&self) -> Option<Timestamp>;
 }
