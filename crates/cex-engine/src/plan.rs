@@ -1,0 +1,281 @@
+//! How much: the quantity with the largest profit, exactly.
+//!
+//! Both ladders are walked together. Between two breakpoints the prices paid and received are constant, so profit is
+//! linear in the quantity and every constraint is an interval; the best quantity of a segment is one end of its
+//! interval, and the best of all segments is the optimum. Nothing is approximated: the result equals trying every
+//! multiple of the lot.
+
+use cex_core::{Bps, Level, Notional, Price, Qty};
+
+/// What bounds the size of an arbitrage. All in the symbol's scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Fee of the buying leg, of what it pays.
+    pub buy_fee: Bps,
+    /// Fee of the selling leg, of what it yields.
+    pub sell_fee: Bps,
+    /// The least common multiple of both venues' lots.
+    pub step: Qty,
+    /// Least quantity either venue takes.
+    pub min_qty: Qty,
+    /// Largest quantity both venues take.
+    pub max_qty: Qty,
+    /// Least notional of the buying order (limit times quantity).
+    pub min_buy_notional: Notional,
+    /// Least notional of the selling order (limit times quantity).
+    pub min_sell_notional: Notional,
+    /// Largest notional of either order (limit times quantity), by the venues' rules.
+    pub max_order_notional: Notional,
+    /// Largest notional of either leg, by our own limits: what the buy may cost, what the sale is expected to yield.
+    pub max_leg_notional: Notional,
+    /// Quote that may be spent, fee included.
+    pub quote_free: Notional,
+    /// Base that may be sold.
+    pub base_free: Qty,
+}
+
+/// The best size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Quantity of both legs.
+    pub qty: Qty,
+    /// Worst ask swept.
+    pub buy_limit: Price,
+    /// Worst bid swept.
+    pub sell_limit: Price,
+    /// What the sweep costs, before fees.
+    pub buy_notional: Notional,
+    /// What the sweep yields, before fees.
+    pub sell_notional: Notional,
+    /// Profit after fees, in 10^-8 of a notional unit.
+    pub profit_e8: i128,
+}
+
+/// Why there is no size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoSize {
+    /// No quantity makes a profit after fees.
+    NoEdge,
+    /// What makes a profit is below a minimum of a venue.
+    TooSmall,
+    /// A profitable size exists but there is nothing to pay it with.
+    NoBalance,
+    /// A product of price, quantity and fee does not fit.
+    Overflow,
+}
+
+/// The profit-maximal size of buying from `asks` and selling to `bids`, both best first; of several equal ones the
+/// smallest.
+pub fn best_size(
+    asks: impl IntoIterator<Item = Level>,
+    bids: impl IntoIterator<Item = Level>,
+    bounds: &Bounds,
+) -> Result<Size, NoSize> {
+    let mut walk = Walk::new(asks.into_iter(), bids.into_iter());
+    let mut best: Option<Size> = None;
+    let mut starved = false;
+    let mut any_edge = false;
+    while let Some(segment) = walk.segment() {
+        let margin = segment.margin_e8(bounds)?;
+        any_edge |= margin > 0;
+        // Past the crossing point profit only falls, but a minimum or a coarse lot may still force us there.
+        if margin <= 0 && segment.profit_e8 <= best.map_or(0, |known| known.profit_e8) {
+            break;
+        }
+        let room = segment.room(bounds)?;
+        if let Some(qty) = room.pick(margin) {
+            let size = segment.size(qty, margin)?;
+            if size.profit_e8 > best.map_or(0, |known| known.profit_e8) {
+                best = Some(size);
+            }
+        }
+        starved |= room.is_starved();
+        if room.ends_here {
+            break;
+        }
+        walk.advance(&segment, margin)?;
+    }
+    best.ok_or(if starved {
+        NoSize::NoBalance
+    } else if any_edge {
+        NoSize::TooSmall
+    } else {
+        NoSize::NoEdge
+    })
+}
+
+/// A stretch of quantities `(from, to]` over which both prices are constant.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    ask: Price,
+    bid: Price,
+    from: i64,
+    to: i64,
+    buy_notional: i128,
+    sell_notional: i128,
+    profit_e8: i128,
+}
+
+impl Segment {
+    /// Profit of one more unit of quantity, in 10^-8.
+    fn margin_e8(&self, bounds: &Bounds) -> Result<i128, NoSize> {
+        let gain = times(i128::from(self.bid.0), i128::from(Bps::ONE - bounds.sell_fee.e8()))?;
+        let cost = times(i128::from(self.ask.0), i128::from(Bps::ONE + bounds.buy_fee.e8()))?;
+        Ok(gain - cost)
+    }
+
+    /// Which multiples of the step may be traded within this segment.
+    fn room(&self, bounds: &Bounds) -> Result<Room, NoSize> {
+        let (ask, bid) = (i128::from(self.ask.0), i128::from(self.bid.0));
+        let (from, to) = (i128::from(self.from), i128::from(self.to));
+        let step = i128::from(bounds.step.0.max(1));
+        let least = (from + 1)
+            .max(i128::from(bounds.min_qty.0))
+            .max(ceil_div(bounds.min_buy_notional.0, ask))
+            .max(ceil_div(bounds.min_sell_notional.0, bid));
+        let rules = i128::from(bounds.max_qty.0)
+            .min(bounds.max_order_notional.0 / ask)
+            .min(bounds.max_leg_notional.0 / ask)
+            .min(from + (bounds.max_leg_notional.0 - self.sell_notional) / bid);
+        let affordable = bounds
+            .quote_free
+            .0
+            .checked_mul(i128::from(Bps::ONE))
+            .map_or(Ok(i128::MAX), |budget| {
+                Ok(budget / times(ask, i128::from(Bps::ONE + bounds.buy_fee.e8().max(0)))?)
+            })?
+            .min(i128::from(bounds.base_free.0));
+        let floor = |qty: i128| qty.div_euclid(step) * step;
+        let most_by_rules = rules.min(to);
+        Ok(Room {
+            least: ceil_div(least, step) * step,
+            most: floor(most_by_rules.min(affordable)),
+            most_by_rules: floor(most_by_rules),
+            // The selling order's notional limit is left out: the next, lower bid makes room under it again.
+            ends_here: rules.min(affordable) < to,
+        }
+        .within_order_limit(floor(bounds.max_order_notional.0 / bid)))
+    }
+
+    fn size(&self, qty: i128, margin: i128) -> Result<Size, NoSize> {
+        let more = qty - i128::from(self.from);
+        Ok(Size {
+            qty: Qty(i64::try_from(qty).map_err(|_| NoSize::Overflow)?),
+            buy_limit: self.ask,
+            sell_limit: self.bid,
+            buy_notional: Notional(plus(self.buy_notional, times(more, i128::from(self.ask.0))?)?),
+            sell_notional: Notional(plus(self.sell_notional, times(more, i128::from(self.bid.0))?)?),
+            profit_e8: plus(self.profit_e8, times(more, margin)?)?,
+        })
+    }
+}
+
+/// The tradable multiples of the step in a segment: `least..=most`, empty when `least > most`.
+struct Room {
+    least: i128,
+    most: i128,
+    /// `most` if funds did not matter.
+    most_by_rules: i128,
+    ends_here: bool,
+}
+
+impl Room {
+    fn within_order_limit(mut self, limit: i128) -> Self {
+        self.most = self.most.min(limit);
+        self.most_by_rules = self.most_by_rules.min(limit);
+        self
+    }
+
+    fn pick(&self, margin: i128) -> Option<i128> {
+        (self.least <= self.most).then_some(if margin > 0 { self.most } else { self.least })
+    }
+
+    fn is_starved(&self) -> bool {
+        self.least > self.most && self.least <= self.most_by_rules
+    }
+}
+
+/// Two ladders walked side by side.
+struct Walk<A, B> {
+    asks: A,
+    bids: B,
+    ask: Option<Level>,
+    bid: Option<Level>,
+    at: i64,
+    buy_notional: i128,
+    sell_notional: i128,
+    profit_e8: i128,
+}
+
+impl<A: Iterator<Item = Level>, B: Iterator<Item = Level>> Walk<A, B> {
+    fn new(mut asks: A, mut bids: B) -> Self {
+        let (ask, bid) = (asks.next(), bids.next());
+        Self { asks, bids, ask, bid, at: 0, buy_notional: 0, sell_notional: 0, profit_e8: 0 }
+    }
+
+    fn segment(&self) -> Option<Segment> {
+        let (ask, bid) = (self.ask?, self.bid?);
+        let length = ask.qty.0.min(bid.qty.0);
+        if ask.price.0 <= 0 || bid.price.0 <= 0 || length <= 0 {
+            return None;
+        }
+        Some(Segment {
+            ask: ask.price,
+            bid: bid.price,
+            from: self.at,
+            to: self.at.checked_add(length)?,
+            buy_notional: self.buy_notional,
+            sell_notional: self.sell_notional,
+            profit_e8: self.profit_e8,
+        })
+    }
+
+    fn advance(&mut self, segment: &Segment, margin: i128) -> Result<(), NoSize> {
+        let length = segment.to - segment.from;
+        let wide = i128::from(length);
+        self.at = segment.to;
+        self.buy_notional = plus(self.buy_notional, times(wide, i128::from(segment.ask.0))?)?;
+        self.sell_notional = plus(self.sell_notional, times(wide, i128::from(segment.bid.0))?)?;
+        self.profit_e8 = plus(self.profit_e8, times(wide, margin)?)?;
+        consume(&mut self.ask, &mut self.asks, length);
+        consume(&mut self.bid, &mut self.bids, length);
+        Ok(())
+    }
+}
+
+fn consume(level: &mut Option<Level>, rest: &mut impl Iterator<Item = Level>, length: i64) {
+    if let Some(current) = level {
+        current.qty.0 -= length;
+        if current.qty.0 <= 0 {
+            *level = rest.next();
+        }
+    }
+}
+
+fn times(left: i128, right: i128) -> Result<i128, NoSize> {
+    left.checked_mul(right).ok_or(NoSize::Overflow)
+}
+
+fn plus(left: i128, right: i128) -> Result<i128, NoSize> {
+    left.checked_add(right).ok_or(NoSize::Overflow)
+}
+
+/// Division rounded up, for a positive divisor.
+fn ceil_div(value: i128, divisor: i128) -> i128 {
+    value.div_euclid(divisor) + i128::from(value.rem_euclid(divisor) != 0)
+}
+
+/// The least common multiple of two lots; `None` when it does not fit.
+#[must_use]
+pub fn common_step(left: Qty, right: Qty) -> Option<Qty> {
+    let (left, right) = (left.0.max(1), right.0.max(1));
+    let (mut a, mut b) = (left, right);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    (left / a).checked_mul(right).map(Qty)
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;
