@@ -27,6 +27,36 @@ pub enum BuyFee {
     Quote,
 }
 
+/// Who an account belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountView {
+    /// Position in the exchange's tables.
+    pub index: AccountIndex,
+    /// For people.
+    pub name: String,
+    /// API key; empty for house accounts, which no client can reach.
+    pub key: String,
+    /// API secret; empty for house accounts.
+    pub secret: String,
+}
+
+/// A public trade, as kept in a market's short memory of trades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicTrade {
+    /// Number of the trade.
+    pub trade: TradeNo,
+    /// Number within its market, consecutive.
+    pub market_trade: u64,
+    /// Side of the taker.
+    pub taker: Side,
+    /// Price.
+    pub price: Price,
+    /// Base quantity.
+    pub qty: Qty,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// The rules of one market.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MarketRules {
@@ -140,6 +170,9 @@ pub enum Reject {
     /// The client order id was used before by this account.
     #[error("client order id already used")]
     DuplicateClientId,
+    /// A size or value beyond what the exchange can count.
+    #[error("size or value is too large")]
+    TooLarge,
 }
 
 /// Why an order ended, or that it has not.

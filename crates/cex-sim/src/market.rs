@@ -1,0 +1,1 @@
+//! Seeded order flow on all exchanges at once.

@@ -1,0 +1,246 @@
+//! One market's book: price-time priority and nothing of money.
+
+use cex_core::{Notional, Price, Qty, Side};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+/// No node.
+const NIL: u32 = u32::MAX;
+
+/// Where an order lies in the exchange's table of orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OrderSlot(pub(super) u32);
+
+/// Where a resting quantity lies in the book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NodeId(u32);
+
+/// A resting order, linked to its neighbours in the queue of its level.
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    order: OrderSlot,
+    side: Side,
+    price: Price,
+    qty: Qty,
+    previous: u32,
+    next: u32,
+}
+
+/// The orders of one price, oldest first.
+#[derive(Debug, Clone, Copy)]
+struct Queue {
+    total: Qty,
+    head: u32,
+    tail: u32,
+}
+
+/// The order next to trade on a side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Front {
+    pub(super) order: OrderSlot,
+    pub(super) price: Price,
+    pub(super) qty: Qty,
+}
+
+/// What an order would take from the book as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Take {
+    pub(super) qty: Qty,
+    pub(super) notional: Notional,
+}
+
+/// The resting orders of one market.
+///
+/// Each side maps a key to a queue; the key is the price for asks and its negative for bids, so that the best level
+/// comes first on both sides and one code serves both.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Book {
+    bids: BTreeMap<i64, Queue>,
+    asks: BTreeMap<i64, Queue>,
+    nodes: Vec<Node>,
+    free: Vec<u32>,
+}
+
+const fn key(side: Side, price: Price) -> i64 {
+    match side {
+        Side::Buy => -price.0,
+        Side::Sell => price.0,
+    }
+}
+
+const fn price_of(side: Side, key: i64) -> Price {
+    match side {
+        Side::Buy => Price(-key),
+        Side::Sell => Price(key),
+    }
+}
+
+/// Whether a taker on `side` with this limit (none: any price) trades at `price`.
+pub(super) const fn reaches(side: Side, limit: Option<Price>, price: Price) -> bool {
+    match (side, limit) {
+        (_, None) => true,
+        (Side::Buy, Some(limit)) => limit.0 >= price.0,
+        (Side::Sell, Some(limit)) => limit.0 <= price.0,
+    }
+}
+
+impl Book {
+    const fn side(&self, side: Side) -> &BTreeMap<i64, Queue> {
+        match side {
+            Side::Buy => &self.bids,
+            Side::Sell => &self.asks,
+        }
+    }
+
+    const fn side_mut(&mut self, side: Side) -> &mut BTreeMap<i64, Queue> {
+        match side {
+            Side::Buy => &mut self.bids,
+            Side::Sell => &mut self.asks,
+        }
+    }
+
+    /// Levels of a side, best first.
+    pub(super) fn levels(&self, side: Side) -> impl Iterator<Item = (Price, Qty)> {
+        self.side(side).iter().map(move |(key, queue)| (price_of(side, *key), queue.total))
+    }
+
+    /// What rests at a price.
+    pub(super) fn level(&self, side: Side, price: Price) -> Qty {
+        self.side(side).get(&key(side, price)).map_or(Qty::ZERO, |queue| queue.total)
+    }
+
+    /// Best price of a side.
+    pub(super) fn best(&self, side: Side) -> Option<Price> {
+        self.side(side).first_key_value().map(|(key, _)| price_of(side, *key))
+    }
+
+    /// The order next to trade on a side.
+    pub(super) fn front(&self, side: Side) -> Option<Front> {
+        let (_, queue) = self.side(side).first_key_value()?;
+        let node = &self.nodes[queue.head as usize];
+        Some(Front { order: node.order, price: node.price, qty: node.qty })
+    }
+
+    /// Puts an order last in the queue of its price. Answers where it lies and the level's new total.
+    ///
+    /// The caller has checked that the total fits: see [`Self::has_room`].
+    pub(super) fn push(&mut self, side: Side, price: Price, qty: Qty, order: OrderSlot) -> (NodeId, Qty) {
+        let node = Node { order, side, price, qty, previous: NIL, next: NIL };
+        let id = self.store(node);
+        match self.side_mut(side).entry(key(side, price)) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Queue { total: qty, head: id, tail: id });
+                (NodeId(id), qty)
+            }
+            Entry::Occupied(mut occupied) => {
+                let queue = occupied.get_mut();
+                let last = std::mem::replace(&mut queue.tail, id);
+                queue.total.0 += qty.0;
+                let total = queue.total;
+                self.nodes[id as usize].previous = last;
+                self.nodes[last as usize].next = id;
+                (NodeId(id), total)
+            }
+        }
+    }
+
+    /// Whether a level can hold this much more.
+    pub(super) fn has_room(&self, side: Side, price: Price, qty: Qty) -> bool {
+        self.level(side, price).0.checked_add(qty.0).is_some()
+    }
+
+    /// Takes `qty` from the order at the front, at most all of it. Answers what is left of the level.
+    pub(super) fn take_front(&mut self, side: Side, qty: Qty) -> Qty {
+        let Some(mut best) = self.side_mut(side).first_entry() else { return Qty::ZERO };
+        let queue = best.get_mut();
+        let (head, left) = (queue.head, Qty(queue.total.0 - qty.0));
+        queue.total = left;
+        let node = &mut self.nodes[head as usize];
+        node.qty.0 -= qty.0;
+        if node.qty.is_zero() {
+            self.unlink(head);
+        }
+        left
+    }
+
+    /// Takes a resting order out. Answers its side, its price and what is left of its level.
+    pub(super) fn remove(&mut self, id: NodeId) -> (Side, Price, Qty) {
+        let node = self.nodes[id.0 as usize];
+        let mut left = Qty::ZERO;
+        if let Some(queue) = self.side_mut(node.side).get_mut(&key(node.side, node.price)) {
+            queue.total.0 -= node.qty.0;
+            left = queue.total;
+        }
+        self.unlink(id.0);
+        (node.side, node.price, left)
+    }
+
+    /// What a taker of `side` gets, up to `qty`, at `limit` or better.
+    pub(super) fn takeable(&self, side: Side, limit: Option<Price>, qty: Qty) -> Take {
+        let mut take = Take::default();
+        for (price, available) in self.levels(side.opposite()) {
+            if take.qty >= qty || !reaches(side, limit, price) {
+                break;
+            }
+            take.add(price, Qty(available.0.min(qty.0 - take.qty.0)));
+        }
+        take
+    }
+
+    /// What a taker of `side` gets for at most `budget` of quote, in whole units of quantity; `None` when that is
+    /// more than can be counted.
+    pub(super) fn takeable_for(&self, side: Side, budget: Notional) -> Option<Take> {
+        let mut take = Take::default();
+        for (price, available) in self.levels(side.opposite()) {
+            let affordable = (budget.0 - take.notional.0) / i128::from(price.0);
+            let qty = affordable.min(i128::from(available.0));
+            take.qty.0.checked_add(i64::try_from(qty).ok()?)?;
+            take.add(price, Qty(i64::try_from(qty).ok()?));
+            if qty < i128::from(available.0) {
+                break;
+            }
+        }
+        Some(take)
+    }
+
+    fn store(&mut self, node: Node) -> u32 {
+        if let Some(id) = self.free.pop() {
+            self.nodes[id as usize] = node;
+            return id;
+        }
+        let id = u32::try_from(self.nodes.len()).expect("fewer than 2^32 orders rest in one market");
+        self.nodes.push(node);
+        id
+    }
+
+    /// Takes a node out of its queue, and the queue out of the book when it was the last.
+    fn unlink(&mut self, id: u32) {
+        let Node { side, price, previous, next, .. } = self.nodes[id as usize];
+        if previous != NIL {
+            self.nodes[previous as usize].next = next;
+        }
+        if next != NIL {
+            self.nodes[next as usize].previous = previous;
+        }
+        self.free.push(id);
+        let key = key(side, price);
+        if previous == NIL && next == NIL {
+            self.side_mut(side).remove(&key);
+        } else if (previous == NIL || next == NIL)
+            && let Some(queue) = self.side_mut(side).get_mut(&key)
+        {
+            if previous == NIL {
+                queue.head = next;
+            } else {
+                queue.tail = previous;
+            }
+        }
+    }
+}
+
+impl Take {
+    const fn add(&mut self, price: Price, qty: Qty) {
+        self.qty.0 += qty.0;
+        self.notional.0 += price.times(qty).0;
+    }
+}

@@ -1,0 +1,110 @@
+//! The exchange's table of orders: slots are reused, numbers never are.
+
+use super::book::{NodeId, OrderSlot};
+use super::types::{AccountIndex, EndReason, NewOrder, OrderNo, OrderView};
+use cex_core::{Asset, Decimal, OrderStatus, Qty, Timestamp};
+use rustc_hash::FxHashMap;
+
+/// An order with what its owner does not see.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    pub(super) view: OrderView,
+    /// Base still to trade.
+    pub(super) leaves: Qty,
+    /// What is still locked for it, in smallest units of what it spends.
+    pub(super) locked: i128,
+    /// Quote turned over so far, in smallest units.
+    pub(super) turnover: i128,
+    /// Fee so far, in smallest units.
+    pub(super) fee: i128,
+    /// Where it rests, while it does.
+    pub(super) node: Option<NodeId>,
+    /// Its neighbours among the open orders of its account.
+    pub(super) older: Option<OrderSlot>,
+    pub(super) newer: Option<OrderSlot>,
+}
+
+/// All orders that are remembered.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Orders {
+    records: Vec<Record>,
+    free: Vec<OrderSlot>,
+    by_no: FxHashMap<OrderNo, OrderSlot>,
+    last_no: u64,
+}
+
+impl Orders {
+    /// Enters an order under the next number.
+    pub(super) fn insert(
+        &mut self,
+        now: Timestamp,
+        account: AccountIndex,
+        request: NewOrder,
+        fee_asset: Asset,
+    ) -> OrderSlot {
+        self.last_no += 1;
+        let no = OrderNo(self.last_no);
+        let view = OrderView {
+            no,
+            account,
+            request,
+            status: OrderStatus::New,
+            end: EndReason::Open,
+            filled_qty: Qty::ZERO,
+            filled_notional: Decimal::ZERO,
+            fee: Decimal::ZERO,
+            fee_asset,
+            created_at: now,
+            updated_at: now,
+        };
+        let record = Record {
+            view,
+            leaves: Qty::ZERO,
+            locked: 0,
+            turnover: 0,
+            fee: 0,
+            node: None,
+            older: None,
+            newer: None,
+        };
+        let slot = self.store(record);
+        self.by_no.insert(no, slot);
+        slot
+    }
+
+    fn store(&mut self, record: Record) -> OrderSlot {
+        if let Some(slot) = self.free.pop() {
+            self.records[slot.index()] = record;
+            return slot;
+        }
+        let slot =
+            OrderSlot(u32::try_from(self.records.len()).expect("fewer than 2^32 orders are remembered"));
+        self.records.push(record);
+        slot
+    }
+
+    /// Forgets an ended order.
+    pub(super) fn forget(&mut self, slot: OrderSlot) {
+        let no = self.get(slot).view.no;
+        self.by_no.remove(&no);
+        self.free.push(slot);
+    }
+
+    pub(super) fn slot_of(&self, no: OrderNo) -> Option<OrderSlot> {
+        self.by_no.get(&no).copied()
+    }
+
+    pub(super) fn get(&self, slot: OrderSlot) -> &Record {
+        &self.records[slot.index()]
+    }
+
+    pub(super) fn get_mut(&mut self, slot: OrderSlot) -> &mut Record {
+        &mut self.records[slot.index()]
+    }
+}
+
+impl OrderSlot {
+    const fn index(self) -> usize {
+        self.0 as usize
+    }
+}

@@ -1,0 +1,369 @@
+//! Placing, cancelling, executing: the only code that moves money.
+//!
+//! Everything that can fail is checked before anything changes; from then on nothing can.
+
+use super::Exchange;
+use super::book::{Front, OrderSlot, reaches};
+use super::listing::{Intent, TRADES_KEPT};
+use super::types::{
+    AccountIndex, BalanceChange, BalanceReason, EndReason, ExchangeEvent, FillView, MarketIndex, NewOrder,
+    NewOrderKind, OrderNo, OrderView, PublicTrade, Reject, TradeNo,
+};
+use super::units::AssetIndex;
+use cex_core::{Notional, OrderStatus, Price, Qty, Side, Timestamp};
+
+/// One execution, as both sides of it are booked.
+#[derive(Debug, Clone, Copy)]
+struct Execution {
+    at: Timestamp,
+    market: MarketIndex,
+    trade: TradeNo,
+    market_trade: u64,
+    price: Price,
+    qty: Qty,
+    notional: Notional,
+}
+
+impl Exchange {
+    /// Places an order. Answers the order as it stands after whatever it traded at once.
+    ///
+    /// An order by notional is worth its notional before fees: where buyers pay fees in quote, they come on top.
+    /// What a market order does not find in the book ends at once.
+    pub fn place(
+        &mut self,
+        now: Timestamp,
+        account: AccountIndex,
+        order: NewOrder,
+    ) -> Result<OrderView, Reject> {
+        let listing = self.listings.get(order.market.0 as usize).ok_or(Reject::UnknownMarket)?;
+        let intent = listing.intent(&self.assets, &order)?;
+        let spends = listing.spends(order.side);
+        let fee_asset = self.assets.asset(listing.fee_asset(order.side));
+        self.check_client_id(account, &order.client_id)?;
+        self.check_funds(account, spends, intent.lock)?;
+
+        let slot = self.orders.insert(now, account, order, fee_asset);
+        self.accounts[account.0 as usize].opened(&mut self.orders, slot);
+        let record = self.orders.get_mut(slot);
+        record.leaves = intent.qty;
+        record.locked = intent.lock;
+        if intent.lock > 0 {
+            self.shift(now, account, spends, -intent.lock, intent.lock, BalanceReason::OrderPlaced);
+        }
+        if intent.rests {
+            self.emit_order(slot);
+        }
+        self.take(now, slot, &intent);
+        let view = self.settle_arrival(now, slot, &intent);
+        Ok(view)
+    }
+
+    /// Cancels an open order of this account. Answers the order as it ended.
+    pub fn cancel(
+        &mut self,
+        now: Timestamp,
+        account: AccountIndex,
+        order: OrderNo,
+    ) -> Result<OrderView, Reject> {
+        let slot = self.orders.slot_of(order).ok_or(Reject::OrderNotFound)?;
+        let record = self.orders.get(slot);
+        let node = record.node.filter(|_| record.view.account == account).ok_or(Reject::OrderNotFound)?;
+        let market = record.view.request.market;
+        let (side, price, left) = self.listings[market.0 as usize].book.remove(node);
+        self.emit_level(now, market, side, price, left);
+        self.orders.get_mut(slot).node = None;
+        self.end(now, slot, OrderStatus::Canceled, EndReason::Canceled);
+        let view = self.orders.get(slot).view.clone();
+        self.emit_order(slot);
+        self.retire(slot);
+        Ok(view)
+    }
+
+    fn check_client_id(&self, account: AccountIndex, client_id: &str) -> Result<(), Reject> {
+        if self.refuses_duplicate_client_ids && self.owner(account).by_client_id(client_id).is_some() {
+            return Err(Reject::DuplicateClientId);
+        }
+        Ok(())
+    }
+
+    fn check_funds(&self, account: AccountIndex, asset: AssetIndex, needed: i128) -> Result<(), Reject> {
+        let free = self.owner(account).balance(asset).free;
+        if free >= needed {
+            return Ok(());
+        }
+        let (needed, free) = (self.assets.decimal(asset, needed), self.assets.decimal(asset, free));
+        Err(Reject::InsufficientBalance { asset: self.assets.asset(asset), needed, free })
+    }
+
+    /// Trades an arriving order with the book until it is filled or nothing is left at its price.
+    fn take(&mut self, now: Timestamp, taker: OrderSlot, intent: &Intent) {
+        let request = &self.orders.get(taker).view.request;
+        let (market, side) = (request.market, request.side);
+        let mut leaves = intent.take.qty;
+        while !leaves.is_zero() {
+            let listing = &mut self.listings[market.0 as usize];
+            let front =
+                listing.book.front(side.opposite()).filter(|front| reaches(side, intent.limit, front.price));
+            let front = front.expect("what can be taken was counted from this very book");
+            let qty = front.qty.min(leaves);
+            leaves.0 -= qty.0;
+            self.execute(now, market, side, taker, front, qty);
+        }
+    }
+
+    fn execute(
+        &mut self,
+        now: Timestamp,
+        market: MarketIndex,
+        side: Side,
+        taker: OrderSlot,
+        front: Front,
+        qty: Qty,
+    ) {
+        let listing = &mut self.listings[market.0 as usize];
+        let left = listing.book.take_front(side.opposite(), qty);
+        listing.trades += 1;
+        self.trades += 1;
+        let execution = Execution {
+            at: now,
+            market,
+            trade: TradeNo(self.trades),
+            market_trade: listing.trades,
+            price: front.price,
+            qty,
+            notional: front.price.times(qty),
+        };
+        self.emit_level(now, market, side.opposite(), front.price, left);
+        self.publish(&execution, side);
+        self.book_side(&execution, front.order, true);
+        self.after_maker_fill(now, front.order);
+        self.book_side(&execution, taker, false);
+    }
+
+    /// Tells the public of a trade.
+    fn publish(&mut self, execution: &Execution, taker: Side) {
+        let Execution { at, market, trade, market_trade, price, qty, .. } = *execution;
+        let recent = &mut self.listings[market.0 as usize].recent;
+        if recent.len() == TRADES_KEPT {
+            recent.pop_front();
+        }
+        recent.push_back(PublicTrade { trade, market_trade, taker, price, qty, at });
+        self.events.push(ExchangeEvent::Trade { trade, market_trade, market, taker, price, qty, at });
+    }
+
+    /// Books one side of an execution: ledger, order and balances. What is spent, the fee of a buyer in quote
+    /// included, comes from what the order locked; what is got is free.
+    fn book_side(&mut self, execution: &Execution, slot: OrderSlot, is_maker: bool) {
+        let listing = &self.listings[execution.market.0 as usize];
+        let record = self.orders.get_mut(slot);
+        let (account, side) = (record.view.account, record.view.request.side);
+        let (base, quote) = (listing.base, listing.quote);
+        let (bought, cost) = (listing.base_units(execution.qty), listing.quote_units(execution.notional));
+        let fee = listing.fee(side, is_maker, execution.qty, execution.notional);
+        let fee_asset = listing.fee_asset(side);
+        let ((spent_asset, spent), (got_asset, got)) = match side {
+            Side::Buy => ((quote, cost), (base, bought)),
+            Side::Sell => ((base, bought), (quote, cost)),
+        };
+        let fee_from_lock = fee_asset == spent_asset;
+
+        record.leaves.0 -= execution.qty.0;
+        record.locked -= if fee_from_lock { spent + fee } else { spent };
+        record.turnover += cost;
+        record.fee += fee;
+        record.view.filled_qty.0 += execution.qty.0;
+        record.view.filled_notional = self.assets.decimal(quote, record.turnover);
+        record.view.fee = self.assets.decimal(fee_asset, record.fee);
+        record.view.updated_at = execution.at;
+        record.view.status = OrderStatus::PartiallyFilled;
+
+        self.record_fill(execution, slot, is_maker, (fee_asset, fee), (quote, cost));
+        self.shift(execution.at, account, spent_asset, 0, -spent, BalanceReason::Fill);
+        self.shift(execution.at, account, got_asset, got, 0, BalanceReason::Fill);
+        if fee != 0 {
+            let (free, locked) = if fee_from_lock { (0, -fee) } else { (-fee, 0) };
+            self.shift(execution.at, account, fee_asset, free, locked, BalanceReason::Fee);
+            self.fees.resize(self.assets.len(), 0);
+            self.fees[fee_asset.index()] += fee;
+        }
+    }
+
+    /// Enters an execution into the owner's exact ledger.
+    fn record_fill(
+        &mut self,
+        execution: &Execution,
+        slot: OrderSlot,
+        is_maker: bool,
+        (fee_asset, fee): (AssetIndex, i128),
+        (quote, cost): (AssetIndex, i128),
+    ) {
+        let order = &self.orders.get(slot).view;
+        let owner = &mut self.accounts[order.account.0 as usize];
+        if owner.is_house {
+            return;
+        }
+        let fill = FillView {
+            trade: execution.trade,
+            market_trade: execution.market_trade,
+            account: order.account,
+            market: execution.market,
+            order: order.no,
+            client_id: order.request.client_id.clone(),
+            side: order.request.side,
+            price: execution.price,
+            qty: execution.qty,
+            notional: self.assets.decimal(quote, cost),
+            fee: self.assets.decimal(fee_asset, fee),
+            fee_asset: self.assets.asset(fee_asset),
+            is_maker,
+            at: execution.at,
+        };
+        owner.fills.push(fill.clone());
+        self.events.push(ExchangeEvent::Fill(Box::new(fill)));
+    }
+
+    /// A resting order was filled, in part or to its end.
+    fn after_maker_fill(&mut self, now: Timestamp, slot: OrderSlot) {
+        let is_done = self.orders.get(slot).leaves.is_zero();
+        if is_done {
+            self.orders.get_mut(slot).node = None;
+            self.end(now, slot, OrderStatus::Filled, EndReason::Filled);
+        } else {
+            self.release(now, slot);
+        }
+        self.emit_order(slot);
+        if is_done {
+            self.retire(slot);
+        }
+    }
+
+    /// An arriving order has traded what it could: it rests, or it ends.
+    fn settle_arrival(&mut self, now: Timestamp, slot: OrderSlot, intent: &Intent) -> OrderView {
+        if intent.rests {
+            self.release(now, slot);
+            self.rest(now, slot, intent);
+            return self.orders.get(slot).view.clone();
+        }
+        let (status, reason) = self.arrival_end(slot);
+        self.end(now, slot, status, reason);
+        let view = self.orders.get(slot).view.clone();
+        self.emit_order(slot);
+        self.retire(slot);
+        view
+    }
+
+    /// How an order that does not rest ends.
+    fn arrival_end(&self, slot: OrderSlot) -> (OrderStatus, EndReason) {
+        let record = self.orders.get(slot);
+        let dropped = match record.view.request.kind {
+            NewOrderKind::Ioc { .. } => EndReason::Ioc,
+            NewOrderKind::Limit { .. }
+            | NewOrderKind::PostOnly { .. }
+            | NewOrderKind::Fok { .. }
+            | NewOrderKind::Market { .. }
+            | NewOrderKind::MarketNotional { .. } => EndReason::NoLiquidity,
+        };
+        // An order by notional that traded is filled although some dust of its notional may be left.
+        if record.leaves.is_zero() && !record.view.filled_qty.is_zero() {
+            (OrderStatus::Filled, EndReason::Filled)
+        } else {
+            (OrderStatus::Canceled, dropped)
+        }
+    }
+
+    fn rest(&mut self, now: Timestamp, slot: OrderSlot, intent: &Intent) {
+        let record = self.orders.get(slot);
+        let (market, side, leaves) = (record.view.request.market, record.view.request.side, record.leaves);
+        if !record.view.filled_qty.is_zero() {
+            self.emit_order(slot);
+        }
+        let price = intent.limit.expect("only limit orders rest");
+        let (node, total) = self.listings[market.0 as usize].book.push(side, price, leaves, slot);
+        self.orders.get_mut(slot).node = Some(node);
+        self.emit_level(now, market, side, price, total);
+    }
+
+    /// Ends an order and frees what it still holds.
+    fn end(&mut self, now: Timestamp, slot: OrderSlot, status: OrderStatus, reason: EndReason) {
+        let record = self.orders.get_mut(slot);
+        record.view.status = status;
+        record.view.end = reason;
+        record.view.updated_at = now;
+        self.release(now, slot);
+    }
+
+    /// Frees what an order holds beyond what its rest needs: all of it when it has ended.
+    fn release(&mut self, now: Timestamp, slot: OrderSlot) {
+        let record = self.orders.get_mut(slot);
+        let request = &record.view.request;
+        let listing = &self.listings[request.market.0 as usize];
+        let needed = match request.kind {
+            NewOrderKind::Limit { price, .. } | NewOrderKind::PostOnly { price, .. }
+                if record.view.end == EndReason::Open =>
+            {
+                let lock = listing.lock(request.side, price, record.leaves);
+                lock.expect("the rest of an order locks no more than all of it did")
+            }
+            NewOrderKind::Limit { .. }
+            | NewOrderKind::PostOnly { .. }
+            | NewOrderKind::Ioc { .. }
+            | NewOrderKind::Fok { .. }
+            | NewOrderKind::Market { .. }
+            | NewOrderKind::MarketNotional { .. } => 0,
+        };
+        let (account, asset) = (record.view.account, listing.spends(request.side));
+        let released = record.locked - needed;
+        record.locked = needed;
+        if released != 0 {
+            self.shift(now, account, asset, released, -released, BalanceReason::OrderReleased);
+        }
+    }
+
+    /// Takes an ended order off its account's open ones.
+    fn retire(&mut self, slot: OrderSlot) {
+        let account = self.orders.get(slot).view.account;
+        self.accounts[account.0 as usize].ended(&mut self.orders, slot);
+    }
+
+    /// Changes a balance and tells its owner.
+    pub(super) fn shift(
+        &mut self,
+        now: Timestamp,
+        account: AccountIndex,
+        asset: AssetIndex,
+        free: i128,
+        locked: i128,
+        reason: BalanceReason,
+    ) {
+        let owner = &mut self.accounts[account.0 as usize];
+        let balance = owner.shift(asset, free, locked);
+        if owner.is_house {
+            return;
+        }
+        let value = |units| self.assets.decimal(asset, units);
+        self.events.push(ExchangeEvent::Balance(BalanceChange {
+            account,
+            asset: self.assets.asset(asset),
+            free: value(balance.free),
+            locked: value(balance.locked),
+            free_change: value(free),
+            locked_change: value(locked),
+            reason,
+            at: now,
+        }));
+    }
+
+    fn emit_level(&mut self, now: Timestamp, market: MarketIndex, side: Side, price: Price, qty: Qty) {
+        let version = &mut self.listings[market.0 as usize].version;
+        *version += 1;
+        self.events.push(ExchangeEvent::Level { market, version: *version, side, price, qty, at: now });
+    }
+
+    fn emit_order(&mut self, slot: OrderSlot) {
+        let view = &self.orders.get(slot).view;
+        if !self.owner(view.account).is_house {
+            let event = ExchangeEvent::Order(Box::new(view.clone()));
+            self.events.push(event);
+        }
+    }
+}

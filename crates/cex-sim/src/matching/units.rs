@@ -1,0 +1,109 @@
+//! Money as integers: each asset counts in its own smallest unit, fine enough that no fee is ever rounded.
+
+use super::types::MarketRules;
+use cex_core::{Asset, Decimal, Rounding};
+use std::collections::HashMap;
+
+/// Decimals of [`cex_core::Bps`]: what multiplying by a fee adds to the decimals of an amount.
+const FEE_DP: u8 = 8;
+
+/// Least decimals of an asset, so that deposits of coins without a market keep their digits.
+const LEAST_DP: u8 = 18;
+
+/// An asset's position in an exchange's tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AssetIndex(u32);
+
+impl AssetIndex {
+    pub(super) const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The assets of an exchange with their units.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Assets {
+    known: Vec<(Asset, u8)>,
+    by_name: HashMap<Asset, AssetIndex>,
+}
+
+impl Assets {
+    /// The assets of these markets, each as fine as its finest market's fees need.
+    pub(super) fn new(markets: &[MarketRules]) -> Self {
+        let mut assets = Self::default();
+        for market in markets {
+            assets.refine(market.symbol.base, market.scale.qty_dp() + FEE_DP);
+            assets.refine(market.symbol.quote, market.scale.price_dp() + market.scale.qty_dp() + FEE_DP);
+        }
+        assets
+    }
+
+    fn refine(&mut self, asset: Asset, dp: u8) {
+        assert!(dp <= Decimal::MAX_DP, "a market of {asset} needs {dp} decimals, more than can be counted");
+        let index = self.index_or_insert(asset);
+        let known = &mut self.known[index.index()].1;
+        *known = dp.max(*known);
+    }
+
+    /// The position of an asset, which is added if need be.
+    pub(super) fn index_or_insert(&mut self, asset: Asset) -> AssetIndex {
+        *self.by_name.entry(asset).or_insert_with(|| {
+            self.known.push((asset, LEAST_DP));
+            AssetIndex(u32::try_from(self.known.len() - 1).expect("fewer than 2^32 assets"))
+        })
+    }
+
+    /// The position of an asset.
+    pub(super) fn index_of(&self, asset: Asset) -> Option<AssetIndex> {
+        self.by_name.get(&asset).copied()
+    }
+
+    /// All assets, in the order of their positions.
+    pub(super) fn iter(&self) -> impl Iterator<Item = AssetIndex> + use<> {
+        (0..self.known.len() as u32).map(AssetIndex)
+    }
+
+    /// How many assets there are.
+    pub(super) const fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// The asset's name.
+    pub(super) fn asset(&self, index: AssetIndex) -> Asset {
+        self.known[index.index()].0
+    }
+
+    /// Decimals of the asset's smallest unit.
+    pub(super) fn dp(&self, index: AssetIndex) -> u8 {
+        self.known[index.index()].1
+    }
+
+    /// A number of smallest units as an exact decimal.
+    pub(super) fn decimal(&self, index: AssetIndex, units: i128) -> Decimal {
+        decimal(units, self.dp(index))
+    }
+
+    /// An amount in smallest units, what is finer cut off; `None` when it does not fit.
+    pub(super) fn units(&self, index: AssetIndex, amount: Decimal) -> Option<i128> {
+        amount.to_scaled_wide(self.dp(index), Some(Rounding::Down)).ok()
+    }
+}
+
+/// How many smallest units of an asset with `asset_dp` decimals one count of 10^-`dp` is.
+pub(super) fn units_per(asset_dp: u8, dp: u8) -> i128 {
+    10i128.pow(u32::from(asset_dp - dp))
+}
+
+/// `units * 10^-dp`. Trailing zeros go in large steps first: dividing 128 bits is slow, and most amounts are round.
+pub(super) fn decimal(mut units: i128, mut dp: u8) -> Decimal {
+    if units == 0 {
+        return Decimal::ZERO;
+    }
+    for (zeros, factor) in [(16, 10i128.pow(16)), (8, 100_000_000), (4, 10_000), (2, 100)] {
+        if dp >= zeros && units % factor == 0 {
+            units /= factor;
+            dp -= zeros;
+        }
+    }
+    Decimal::new(units, dp)
+}
