@@ -5,6 +5,8 @@ use std::fmt;
 /// Which call failed. Knows whether making it twice does the same as making it once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Op {
+    /// Reading the configuration of a venue.
+    Configure,
     /// Liveness probe.
     Ping,
     /// The exchange's clock.
@@ -65,6 +67,7 @@ impl Op {
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::Configure => "configure",
             Self::Ping => "ping",
             Self::ServerTime => "server time",
             Self::Symbols => "symbols",
