@@ -98,7 +98,11 @@ fn test_files(rust: &[&TextFile]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for file in rust {
         let Some(directory) = module_directory(&file.name) else { continue };
-        for module in test_parts(&only(&file.text, &[Class::Code])).modules {
+        for (module, declaration) in test_parts(&only(&file.text, &[Class::Code])).modules {
+            if let Some(path) = path_attribute(&file.text[declaration]) {
+                let beside = file.name.rsplit_once('/').map_or("", |(beside, _)| beside);
+                found.insert(format!("{beside}/{path}"));
+            }
             found.insert(format!("{directory}/{module}.rs"));
             found.insert(format!("{directory}/{module}/mod.rs"));
             let below = format!("{directory}/{module}/");
@@ -106,6 +110,12 @@ fn test_files(rust: &[&TextFile]) -> BTreeSet<String> {
         }
     }
     found
+}
+
+/// The file a module declaration names with `#[path = ".."]`.
+fn path_attribute(declaration: &str) -> Option<&str> {
+    let (_, rest) = declaration.split_once("#[path = \"")?;
+    rest.split('"').next()
 }
 
 /// Where the modules declared in the file `name` live.
@@ -169,6 +179,9 @@ mod tests {
         let oracle = || file("crates/a/src/book/oracle.rs", "fn f() { g().unwrap(); }\n");
         assert_eq!(errors(&[root, oracle()]), Vec::<String>::new());
         assert_eq!(errors(&[file("crates/a/src/book.rs", "mod oracle;\n"), oracle()]).len(), 1);
+        let root = file("crates/a/src/book.rs", "#[cfg(test)]\n#[path = \"book_tests.rs\"]\nmod tests;\n");
+        let tests = file("crates/a/src/book_tests.rs", "fn f() { g().unwrap(); }\n");
+        assert_eq!(errors(&[root, tests]), Vec::<String>::new());
     }
 
     #[test]

@@ -130,8 +130,8 @@ fn raw_string(rest: &[u8]) -> Option<usize> {
 pub(super) struct TestParts {
     /// Items in this file.
     pub(super) ranges: Vec<Range<usize>>,
-    /// Modules declared here whose file is a test as a whole.
-    pub(super) modules: Vec<String>,
+    /// Modules declared here whose file is a test as a whole: the name, and where the declaration is.
+    pub(super) modules: Vec<(String, Range<usize>)>,
 }
 
 /// Finds the test-only items in `code`, which is a file with comments and literals blanked.
@@ -142,7 +142,7 @@ pub(super) fn test_parts(code: &str) -> TestParts {
         let end = item_end(code, start);
         let item = &code[start..end];
         if let Some(module) = item.strip_suffix(';').and_then(|item| item.rsplit_once("mod ")) {
-            parts.modules.push(module.1.trim().to_owned());
+            parts.modules.push((module.1.trim().to_owned(), start..end));
         }
         parts.ranges.push(start..end);
         from = end;
@@ -232,6 +232,7 @@ mod tests {
     #[test]
     fn modules_in_files_of_their_own_are_named() {
         let parts = test_parts("#[cfg(test)]\npub(crate) mod sample;\nfn f() {}\n#[cfg(test)]\nmod tests;");
-        assert_eq!(parts.modules, ["sample", "tests"]);
+        let names: Vec<&str> = parts.modules.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["sample", "tests"]);
     }
 }
