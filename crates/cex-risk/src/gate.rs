@@ -53,8 +53,6 @@ pub struct Conditions {
     pub buy_book_at: Timestamp,
     /// When the selling venue's book last changed, by arrival.
     pub sell_book_at: Timestamp,
-    /// Identifiers of the two orders, never used before.
-    pub client_ids: [ClientOrderId; 2],
     /// Within which the exchange must refuse a late order.
     pub expires_in: Duration,
 }
@@ -119,11 +117,14 @@ impl Gate {
     }
 
     /// Checks an opening plan and reserves both legs, or says which rule refuses it; then nothing is reserved.
+    ///
+    /// `fresh_ids` makes two client order ids never used before; it is asked only when nothing but funds can refuse.
     pub fn approve(
         &mut self,
         now: Timestamp,
         plan: &Plan,
         conditions: &Conditions,
+        fresh_ids: impl FnOnce() -> [ClientOrderId; 2],
     ) -> Result<(ArbitrageId, [Approved<OrderRequest>; 2]), Refusal> {
         self.check_state(now, plan)?;
         self.check_books(now, plan, conditions)?;
@@ -132,7 +133,7 @@ impl Gate {
             self.check_notional(leg, conditions.scale)?;
             self.check_rate(now, leg.venue)?;
         }
-        let [buy_id, sell_id] = conditions.client_ids;
+        let [buy_id, sell_id] = fresh_ids();
         self.reserve(buy_id, &plan.buy, conditions)?;
         if let Err(refusal) = self.reserve(sell_id, &plan.sell, conditions) {
             self.funds.release(buy_id).map_err(|_| Refusal::Overflow)?;
@@ -157,8 +158,8 @@ impl Gate {
         symbol_id: SymbolId,
         leg: &Leg,
         conditions: &Conditions,
+        client_id: ClientOrderId,
     ) -> Result<Approved<OrderRequest>, Refusal> {
-        let [client_id, _] = conditions.client_ids;
         self.reserve(client_id, leg, conditions)?;
         self.sent.entry(leg.venue).or_default().push_back(now);
         Ok(Approved(immediate(symbol_id, client_id, leg, conditions.expires_in)))

@@ -54,26 +54,29 @@ fn plan(symbol: u32) -> Plan {
     }
 }
 
-fn conditions(id: &str) -> Conditions {
-    let client_id = |leg| ClientOrderId::new(&format!("{id}{leg}")).expect("plain");
+fn ids(id: &str) -> [ClientOrderId; 2] {
+    ['b', 's'].map(|leg| ClientOrderId::new(&format!("{id}{leg}")).expect("plain"))
+}
+
+fn conditions() -> Conditions {
     Conditions {
         symbol: "BTC/USDT".parse().expect("symbol"),
         scale: Scale::new(2, 3).expect("fits"),
         buy_book_at: NOW,
         sell_book_at: NOW,
-        client_ids: [client_id('b'), client_id('s')],
         expires_in: Duration::from_millis(1_500),
     }
 }
 
 fn refused(gate: &mut Gate, plan: &Plan, conditions: &Conditions) -> &'static str {
-    gate.approve(NOW, plan, conditions).expect_err("must be refused").rule()
+    gate.approve(NOW, plan, conditions, || ids("r")).expect_err("must be refused").rule()
 }
 
 #[test]
 fn approves_immediate_orders_at_the_worst_level_and_reserves_both_legs() {
     let mut gate = gate();
-    let (_, [buy, sell]) = gate.approve(NOW, &plan(0), &conditions("x")).expect("within all limits");
+    let (_, [buy, sell]) =
+        gate.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("within all limits");
     let kind = |price| OrderKind::Limit { price: Price(price), qty: Qty(5_000), tif: TimeInForce::Ioc };
     assert_eq!((buy.get().kind, buy.get().side), (kind(10_000), Side::Buy));
     assert_eq!((sell.get().kind, sell.get().side), (kind(10_100), Side::Sell));
@@ -91,26 +94,36 @@ fn each_rule_refuses_at_its_own_edge() {
         plan
     };
     assert_eq!(
-        refused(&mut gate(), &with(&|plan| plan.net_edge = Bps::from_e8(29_999)), &conditions("x")),
+        refused(&mut gate(), &with(&|plan| plan.net_edge = Bps::from_e8(29_999)), &conditions()),
         "edge_below"
     );
-    assert!(gate().approve(NOW, &with(&|plan| plan.net_edge = Bps::from_bps(3)), &conditions("x")).is_ok());
+    assert!(
+        gate()
+            .approve(NOW, &with(&|plan| plan.net_edge = Bps::from_bps(3)), &conditions(), || ids("x"))
+            .is_ok()
+    );
     assert_eq!(
-        refused(&mut gate(), &with(&|plan| plan.net_edge = Bps::from_bps(301)), &conditions("x")),
+        refused(&mut gate(), &with(&|plan| plan.net_edge = Bps::from_bps(301)), &conditions()),
         "edge_above"
     );
-    assert!(gate().approve(NOW, &with(&|plan| plan.net_edge = Bps::from_bps(300)), &conditions("x")).is_ok());
+    assert!(
+        gate()
+            .approve(NOW, &with(&|plan| plan.net_edge = Bps::from_bps(300)), &conditions(), || ids("x"))
+            .is_ok()
+    );
     assert_eq!(
-        refused(&mut gate(), &with(&|plan| plan.buy.qty = Qty(10_001)), &conditions("x")),
+        refused(&mut gate(), &with(&|plan| plan.buy.qty = Qty(10_001)), &conditions()),
         "leg_notional"
     );
-    assert!(gate().approve(NOW, &with(&|plan| plan.buy.qty = Qty(10_000)), &conditions("x")).is_ok());
-    let old = Conditions { buy_book_at: shifted(501), sell_book_at: shifted(500), ..conditions("x") };
+    assert!(
+        gate().approve(NOW, &with(&|plan| plan.buy.qty = Qty(10_000)), &conditions(), || ids("x")).is_ok()
+    );
+    let old = Conditions { buy_book_at: shifted(501), sell_book_at: shifted(500), ..conditions() };
     assert_eq!(refused(&mut gate(), &plan(0), &old), "book_age");
-    let gap = Conditions { buy_book_at: shifted(301), ..conditions("x") };
+    let gap = Conditions { buy_book_at: shifted(301), ..conditions() };
     assert_eq!(refused(&mut gate(), &plan(0), &gap), "age_gap");
-    let edge = Conditions { buy_book_at: shifted(300), ..conditions("x") };
-    assert!(gate().approve(NOW, &plan(0), &edge).is_ok());
+    let edge = Conditions { buy_book_at: shifted(300), ..conditions() };
+    assert!(gate().approve(NOW, &plan(0), &edge, || ids("n")).is_ok());
 }
 
 #[test]
@@ -118,7 +131,7 @@ fn a_missing_balance_refuses_and_leaves_nothing_reserved() {
     let mut gate = gate();
     let btc = "BTC".parse().expect("asset");
     gate.funds_mut().set_held(venue(1), btc, decimal("4.999"));
-    assert_eq!(refused(&mut gate, &plan(0), &conditions("x")), "balance");
+    assert_eq!(refused(&mut gate, &plan(0), &conditions()), "balance");
     let usdt = "USDT".parse().expect("asset");
     assert_eq!(gate.funds().reserved(venue(0), usdt), Decimal::ZERO);
     assert_eq!(gate.open_count(), 0);
@@ -127,10 +140,10 @@ fn a_missing_balance_refuses_and_leaves_nothing_reserved() {
 #[test]
 fn open_arbitrages_are_bounded_per_symbol_and_in_all() {
     let mut gate = gate();
-    let (first, _) = gate.approve(NOW, &plan(0), &conditions("x")).expect("first");
-    assert_eq!(refused(&mut gate, &plan(0), &conditions("y")), "symbol_busy");
-    gate.approve(NOW, &plan(1), &conditions("y")).expect("another symbol");
-    assert_eq!(refused(&mut gate, &plan(2), &conditions("z")), "too_many_open");
+    let (first, _) = gate.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("first");
+    assert_eq!(refused(&mut gate, &plan(0), &conditions()), "symbol_busy");
+    gate.approve(NOW, &plan(1), &conditions(), || ids("y")).expect("another symbol");
+    assert_eq!(refused(&mut gate, &plan(2), &conditions()), "too_many_open");
     gate.close(NOW, first, true);
     assert_eq!(gate.open_count(), 1);
 }
@@ -138,35 +151,35 @@ fn open_arbitrages_are_bounded_per_symbol_and_in_all() {
 #[test]
 fn an_unclean_end_pauses_the_symbol() {
     let mut gate = gate();
-    let (id, orders) = gate.approve(NOW, &plan(0), &conditions("x")).expect("first");
+    let (id, orders) = gate.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("first");
     for order in orders {
         gate.funds_mut().release(order.into_inner().client_id).expect("fits");
     }
     gate.close(NOW, id, false);
-    assert_eq!(refused(&mut gate, &plan(0), &conditions("y")), "cooldown");
+    assert_eq!(refused(&mut gate, &plan(0), &conditions()), "cooldown");
     let later = NOW + Duration::from_secs(30);
-    let fresh = Conditions { buy_book_at: later, sell_book_at: later, ..conditions("y") };
-    assert!(gate.approve(later, &plan(0), &fresh).is_ok());
+    let fresh = Conditions { buy_book_at: later, sell_book_at: later, ..conditions() };
+    assert!(gate.approve(later, &plan(0), &fresh, || ids("n")).is_ok());
 }
 
 #[test]
 fn order_rate_breakers_unknowns_and_the_kill_switch_refuse_openings() {
     let mut busy = gate();
     busy.limits.max_orders_per_second = 1;
-    busy.approve(NOW, &plan(0), &conditions("x")).expect("first");
-    assert_eq!(refused(&mut busy, &plan(1), &conditions("y")), "order_rate");
+    busy.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("first");
+    assert_eq!(refused(&mut busy, &plan(1), &conditions()), "order_rate");
 
     let mut broken = gate();
     (0..3).for_each(|_| broken.order_result(NOW, venue(1), false));
-    assert_eq!(refused(&mut broken, &plan(0), &conditions("x")), "breaker_open");
+    assert_eq!(refused(&mut broken, &plan(0), &conditions()), "breaker_open");
 
     let mut unknown = gate();
     unknown.set_unknown(venue(0), 1);
-    assert_eq!(refused(&mut unknown, &plan(0), &conditions("x")), "unknown_orders");
+    assert_eq!(refused(&mut unknown, &plan(0), &conditions()), "unknown_orders");
 
     let mut killed = gate();
     killed.kill_switch().throw();
-    assert_eq!(refused(&mut killed, &plan(0), &conditions("x")), "kill_switch");
-    let closing = killed.approve_closing(NOW, SymbolId(0), &plan(0).sell, &conditions("c"));
+    assert_eq!(refused(&mut killed, &plan(0), &conditions()), "kill_switch");
+    let closing = killed.approve_closing(NOW, SymbolId(0), &plan(0).sell, &conditions(), ids("c")[0]);
     assert!(closing.is_ok(), "closings pass the kill switch");
 }
