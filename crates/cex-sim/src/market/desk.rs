@@ -1,0 +1,59 @@
+//! The makers' seat at one market: the only place where the market touches an exchange.
+
+use crate::matching::{AccountIndex, EndReason, Exchange, MarketIndex, NewOrder, NewOrderKind, OrderNo};
+use cex_core::{Price, Qty, Side, Timestamp};
+
+/// The house accounts of an exchange.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct House {
+    pub(super) maker: AccountIndex,
+    pub(super) taker: AccountIndex,
+}
+
+/// A seat at one market of one exchange at one moment.
+pub(super) struct Desk<'a> {
+    pub(super) now: Timestamp,
+    pub(super) exchange: &'a mut Exchange,
+    pub(super) market: MarketIndex,
+    pub(super) house: House,
+}
+
+impl Desk<'_> {
+    /// Places a maker's order; `None` when it does not rest. It may trade with a client's order in its way, as on a
+    /// real exchange.
+    pub(super) fn quote(&mut self, side: Side, price: Price, qty: Qty) -> Option<OrderNo> {
+        let kind = NewOrderKind::Limit { price, qty };
+        let order = NewOrder { market: self.market, client_id: String::new(), side, kind };
+        let placed = self.exchange.place(self.now, self.house.maker, order).ok()?;
+        (placed.end == EndReason::Open).then_some(placed.no)
+    }
+
+    /// Takes a maker's order out, if it is still there.
+    pub(super) fn cancel(&mut self, order: OrderNo) {
+        // The one refusal there is says that the order was filled, which is as good.
+        let _ = self.exchange.cancel(self.now, self.house.maker, order);
+    }
+
+    /// Whether a maker's order still rests.
+    pub(super) fn is_open(&self, order: OrderNo) -> bool {
+        self.exchange.order(order).is_some_and(|view| view.end == EndReason::Open)
+    }
+
+    /// Takes up to `part` of the best level on the other side, as one of the crowd would.
+    pub(super) fn hit(&mut self, side: Side, part: f64) {
+        let best = match side {
+            Side::Buy => self.exchange.asks(self.market).next(),
+            Side::Sell => self.exchange.bids(self.market).next(),
+        };
+        let Some((price, available)) = best else { return };
+        let qty = Qty((available.0 as f64 * part) as i64);
+        let order = NewOrder {
+            market: self.market,
+            client_id: String::new(),
+            side,
+            kind: NewOrderKind::Ioc { price, qty },
+        };
+        // A part too small to trade is no trade.
+        let _ = self.exchange.place(self.now, self.house.taker, order);
+    }
+}
