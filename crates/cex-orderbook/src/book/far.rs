@@ -1,0 +1,338 @@
+//! The part of a side below its window: sorted leaves of a few dozen levels.
+//!
+//! A leaf is small enough to shift in place; the leaves lie in an arena that is reused, and a directory of their first
+//! keys orders them. Keys ascend, so the best level is the last one.
+
+/// Levels in a leaf.
+const LEAF: usize = 32;
+/// Neighbours that together hold no more than this are merged, which bounds the memory of a book that thins out.
+const MERGED: usize = 24;
+
+#[derive(Debug, Clone)]
+struct Leaf {
+    len: usize,
+    keys: [i64; LEAF],
+    qtys: [i64; LEAF],
+}
+
+impl Leaf {
+    const EMPTY: Self = Self { len: 0, keys: [0; LEAF], qtys: [0; LEAF] };
+
+    fn insert(&mut self, at: usize, key: i64, qty: i64) {
+        self.keys.copy_within(at..self.len, at + 1);
+        self.qtys.copy_within(at..self.len, at + 1);
+        (self.keys[at], self.qtys[at]) = (key, qty);
+        self.len += 1;
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.keys.copy_within(at + 1..self.len, at);
+        self.qtys.copy_within(at + 1..self.len, at);
+        self.len -= 1;
+    }
+
+    /// Takes over all levels of `other` from `from` on; they are better than those here.
+    fn append(&mut self, other: &Self, from: usize) {
+        let moved = other.len - from;
+        self.keys[self.len..self.len + moved].copy_from_slice(&other.keys[from..other.len]);
+        self.qtys[self.len..self.len + moved].copy_from_slice(&other.qtys[from..other.len]);
+        self.len += moved;
+    }
+}
+
+/// Where a leaf stands in the order.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    first: i64,
+    leaf: u32,
+}
+
+/// Where a key is, or would be inserted.
+struct Place {
+    entry: usize,
+    at: usize,
+    found: bool,
+}
+
+/// Sorted levels below a window.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Far {
+    arena: Vec<Leaf>,
+    spare: Vec<u32>,
+    order: Vec<Entry>,
+    len: usize,
+}
+
+impl Far {
+    /// How many levels there are.
+    #[inline]
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Forgets all levels, keeps the memory.
+    pub(super) fn clear(&mut self) {
+        while let Some(entry) = self.order.pop() {
+            self.spare.push(entry.leaf);
+        }
+        self.len = 0;
+    }
+
+    /// The quantity at a key; zero when there is none.
+    pub(super) fn get(&self, key: i64) -> i64 {
+        match self.find(key) {
+            Some(Place { entry, at, found: true }) => self.leaf(entry).qtys[at],
+            Some(Place { found: false, .. }) | None => 0,
+        }
+    }
+
+    /// Sets the quantity at a key; zero removes it.
+    pub(super) fn set(&mut self, key: i64, qty: i64) {
+        match self.find(key) {
+            Some(Place { entry, at, found: true }) if qty == 0 => self.remove(entry, at),
+            Some(Place { entry, at, found: true }) => self.leaf_mut(entry).qtys[at] = qty,
+            Some(Place { .. }) | None if qty == 0 => {}
+            Some(Place { entry, at, found: false }) => self.insert(entry, at, key, qty),
+            None => self.insert_leaf(0, key, qty),
+        }
+    }
+
+    /// Adds a level that is better than all others.
+    pub(super) fn push_best(&mut self, key: i64, qty: i64) {
+        match self.order.len().checked_sub(1) {
+            Some(entry) => self.insert(entry, self.leaf(entry).len, key, qty),
+            None => self.insert_leaf(0, key, qty),
+        }
+    }
+
+    /// The best key.
+    #[inline]
+    pub(super) fn best_key(&self) -> Option<i64> {
+        let leaf = self.leaf(self.order.len().checked_sub(1)?);
+        Some(leaf.keys[leaf.len - 1])
+    }
+
+    /// The worst key.
+    pub(super) fn worst_key(&self) -> Option<i64> {
+        self.order.first().map(|entry| entry.first)
+    }
+
+    /// Takes out the best level, key and quantity.
+    pub(super) fn pop_best(&mut self) -> Option<(i64, i64)> {
+        let entry = self.order.len().checked_sub(1)?;
+        let leaf = self.leaf(entry);
+        let at = leaf.len - 1;
+        let level = (leaf.keys[at], leaf.qtys[at]);
+        self.remove(entry, at);
+        Some(level)
+    }
+
+    /// Drops the worst levels, `count` of them or all there are; answers how many.
+    pub(super) fn drop_worst(&mut self, count: usize) -> usize {
+        let count = count.min(self.len);
+        let mut left = count;
+        while left > 0 && self.leaf(0).len <= left {
+            left -= self.leaf(0).len;
+            self.len -= self.leaf(0).len;
+            self.drop_leaf(0);
+        }
+        for _ in 0..left {
+            self.remove(0, 0);
+        }
+        count
+    }
+
+    /// Moves on to the next worse level and answers its key and quantity.
+    #[inline]
+    pub(super) fn next_worse(&self, cursor: &mut Cursor) -> Option<(i64, i64)> {
+        if cursor.left_in_leaf == 0 {
+            cursor.entry = cursor.entry.checked_sub(1)?;
+            cursor.left_in_leaf = self.leaf(cursor.entry).len;
+        }
+        cursor.left_in_leaf -= 1;
+        let leaf = self.leaf(cursor.entry);
+        Some((leaf.keys[cursor.left_in_leaf], leaf.qtys[cursor.left_in_leaf]))
+    }
+
+    /// A position before the best level.
+    pub(super) const fn cursor(&self) -> Cursor {
+        Cursor { entry: self.order.len(), left_in_leaf: 0 }
+    }
+
+    /// Memory outside this value, in bytes.
+    pub(super) const fn heap_bytes(&self) -> usize {
+        self.arena.capacity() * size_of::<Leaf>()
+            + self.spare.capacity() * size_of::<u32>()
+            + self.order.capacity() * size_of::<Entry>()
+    }
+
+    fn leaf(&self, entry: usize) -> &Leaf {
+        &self.arena[self.order[entry].leaf as usize]
+    }
+
+    fn leaf_mut(&mut self, entry: usize) -> &mut Leaf {
+        &mut self.arena[self.order[entry].leaf as usize]
+    }
+
+    /// `None` when there is no leaf at all.
+    fn find(&self, key: i64) -> Option<Place> {
+        if self.order.is_empty() {
+            return None;
+        }
+        let entry = self.order.partition_point(|entry| entry.first <= key).saturating_sub(1);
+        let leaf = self.leaf(entry);
+        let keys = &leaf.keys[..leaf.len];
+        let at = keys.partition_point(|known| *known < key);
+        Some(Place { entry, at, found: keys.get(at) == Some(&key) })
+    }
+
+    fn insert(&mut self, entry: usize, at: usize, key: i64, qty: i64) {
+        if self.leaf(entry).len < LEAF {
+            self.leaf_mut(entry).insert(at, key, qty);
+            self.order[entry].first = self.leaf(entry).keys[0];
+            self.len += 1;
+            return;
+        }
+        // Levels that arrive in order, as snapshots do, begin a new leaf at either end and leave full ones behind.
+        if at == LEAF && entry + 1 == self.order.len() {
+            return self.insert_leaf(entry + 1, key, qty);
+        }
+        if at == 0 && entry == 0 {
+            return self.insert_leaf(0, key, qty);
+        }
+        self.split(entry);
+        match at.checked_sub(LEAF / 2) {
+            Some(at) if at > 0 => self.insert(entry + 1, at, key, qty),
+            Some(_) | None => self.insert(entry, at, key, qty),
+        }
+    }
+
+    /// Moves the better half of a full leaf into a new one behind it.
+    fn split(&mut self, entry: usize) {
+        let fresh = self.take_leaf();
+        let whole = self.order[entry].leaf as usize;
+        let pair = self.arena.get_disjoint_mut([whole, fresh as usize]);
+        let [whole, better] = pair.expect("a leaf taken from the spares has no place in the order");
+        better.append(whole, LEAF / 2);
+        whole.len = LEAF / 2;
+        let first = better.keys[0];
+        self.order.insert(entry + 1, Entry { first, leaf: fresh });
+    }
+
+    fn insert_leaf(&mut self, entry: usize, key: i64, qty: i64) {
+        let leaf = self.take_leaf();
+        self.arena[leaf as usize].insert(0, key, qty);
+        self.order.insert(entry, Entry { first: key, leaf });
+        self.len += 1;
+    }
+
+    fn take_leaf(&mut self) -> u32 {
+        let leaf = self.spare.pop().unwrap_or_else(|| {
+            self.arena.push(Leaf::EMPTY);
+            // Giving back a leaf must never allocate, so there is always room for all of them.
+            self.spare.reserve(self.arena.len());
+            self.arena.len() as u32 - 1
+        });
+        self.arena[leaf as usize].len = 0;
+        leaf
+    }
+
+    fn drop_leaf(&mut self, entry: usize) {
+        let Entry { leaf, .. } = self.order.remove(entry);
+        self.spare.push(leaf);
+    }
+
+    fn remove(&mut self, entry: usize, at: usize) {
+        self.leaf_mut(entry).remove(at);
+        self.len -= 1;
+        if self.leaf(entry).len == 0 {
+            return self.drop_leaf(entry);
+        }
+        self.order[entry].first = self.leaf(entry).keys[0];
+        if !self.merge(entry) && entry > 0 {
+            self.merge(entry - 1);
+        }
+    }
+
+    /// Joins a leaf with the one behind it when both are thin.
+    fn merge(&mut self, entry: usize) -> bool {
+        let Some(next) = self.order.get(entry + 1) else { return false };
+        let pair = [self.order[entry].leaf as usize, next.leaf as usize];
+        let [worse, better] = self.arena.get_disjoint_mut(pair).expect("a leaf has one place in the order");
+        if worse.len + better.len > MERGED {
+            return false;
+        }
+        worse.append(better, 0);
+        self.drop_leaf(entry + 1);
+        true
+    }
+}
+
+/// A position in a [`Far`], moving from best to worst.
+#[derive(Debug, Clone)]
+pub(super) struct Cursor {
+    entry: usize,
+    left_in_leaf: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn levels(far: &Far) -> Vec<(i64, i64)> {
+        let mut cursor = far.cursor();
+        std::iter::from_fn(|| far.next_worse(&mut cursor)).collect()
+    }
+
+    #[test]
+    fn loads_in_order_fill_their_leaves() {
+        for descending in [false, true] {
+            let mut far = Far::default();
+            for step in 0..1_000 {
+                far.set(if descending { -step } else { step }, 1);
+            }
+            assert_eq!((far.len(), far.order.len()), (1_000, 1_000_usize.div_ceil(LEAF)));
+        }
+    }
+
+    #[test]
+    fn thinning_out_gives_leaves_back() {
+        let mut far = Far::default();
+        (0..3_200).for_each(|key| far.set(key, 1));
+        (0..3_200).filter(|key| key % 32 != 0).for_each(|key| far.set(key, 0));
+        assert_eq!(far.len(), 100);
+        assert!(far.order.len() <= 100 * 2 / MERGED + 1, "{} leaves for 100 levels", far.order.len());
+    }
+
+    proptest! {
+        #[test]
+        fn equals_an_ordered_map(changes in prop::collection::vec((0_i64..300, 0_i64..3, 0_u8..40), 1..1_500)) {
+            let (mut far, mut map) = (Far::default(), BTreeMap::new());
+            for (key, qty, what) in changes {
+                match what {
+                    0 => prop_assert_eq!(far.pop_best(), map.pop_last()),
+                    1 => {
+                        let dropped = far.drop_worst(key as usize / 10);
+                        (0..dropped).for_each(|_| { map.pop_first(); });
+                    }
+                    2 => {
+                        let best = map.last_key_value().map_or(key, |(best, _)| best + 1);
+                        far.push_best(best, 7);
+                        map.insert(best, 7);
+                    }
+                    _ => {
+                        far.set(key, qty);
+                        if qty == 0 { map.remove(&key) } else { map.insert(key, qty) };
+                    }
+                }
+                prop_assert_eq!(far.get(key), map.get(&key).copied().unwrap_or(0));
+                prop_assert_eq!(far.best_key(), map.last_key_value().map(|(key, _)| *key));
+                prop_assert_eq!(far.worst_key(), map.first_key_value().map(|(key, _)| *key));
+            }
+            prop_assert_eq!(far.len(), map.len());
+            prop_assert_eq!(levels(&far), map.into_iter().rev().collect::<Vec<_>>());
+        }
+    }
+}
