@@ -1,3 +1,31 @@
-//! (being written)
+//! The strategy as one deterministic state machine: events in, commands out; time is an argument.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`engine`] | [`Engine`]: dispatch, books, trading, orders |
+//! | [`message`] | [`Event`] in; [`Command`] and [`Notice`] out |
+//! | [`detect`] | [`Tops`], [`Crossing`]: which venues cross, after fees |
+//! | [`plan`] | [`best_size`]: how much, exactly |
+//! | [`opportunity`] | [`Opportunity`], [`Verdict`]: from crossing to its end, with a reason |
+//! | [`execute`] | [`Arbitrage`], [`OrderRun`], [`Outcome`]: orders from sent to settled |
+//! | [`ids`] | [`IdSource`]: client order ids |
+//! | [`view`] | [`EngineView`]: plain data, all that is shown outside |
 #![forbid(unsafe_code)]
+
+pub mod detect;
+pub mod engine;
+pub mod execute;
+pub mod ids;
+pub mod message;
+pub mod opportunity;
 pub mod plan;
+pub mod view;
+
+pub use detect::{Crossing, Tops};
+pub use engine::{Engine, EngineConfig, VenueSetup};
+pub use execute::{Arbitrage, Booked, Ending, OrderRun, OrderState, Outcome, Question};
+pub use ids::IdSource;
+pub use message::{Command, Commands, Event, Notice};
+pub use opportunity::{Opportunity, Verdict};
+pub use plan::{Bounds, NoSize, Size, best_size, common_step};
+pub use view::{EngineView, Totals, VenueView};

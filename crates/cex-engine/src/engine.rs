@@ -1,0 +1,390 @@
+//! The engine: one event in, commands and notices out. No IO, no clock, no randomness: the same events give the same
+//! commands, so what was recorded can be replayed.
+//!
+//! | part | what |
+//! |---|---|
+//! | `books` | updates and snapshots into books; which books are wanted anew |
+//! | `trade` | a crossing into a sized, approved pair of orders, or a verdict why not |
+//! | `orders` | reports and fills into settled arbitrages; leftovers into closing orders |
+
+mod books;
+mod orders;
+mod trade;
+
+use crate::detect::Tops;
+use crate::execute::{Arbitrage, OrderRun};
+use crate::ids::IdSource;
+use crate::message::{Command, Commands, Event, Notice};
+use crate::opportunity::Opportunity;
+use crate::view::{EngineView, Totals, VenueView};
+use cex_core::{
+    AccountEvent, Bps, ClientOrderId, Decimal, FillKey, LinkEvent, Market, MarketEvent, Markets, OrderId,
+    Qty, Scale, StreamKind, Symbol, SymbolId, SyncRule, Timestamp, VenueId,
+};
+use cex_orderbook::{BookConfig, BookSync};
+use cex_risk::{ArbitrageId, Gate, Limits};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the engine looks at what waits: unanswered orders, books to join anew, accounts to read.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What the engine is told to do.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// What may be risked.
+    pub limits: Limits,
+    /// Exchanges must refuse our orders when they arrive later than this.
+    pub expires_in: Duration,
+    /// After we traded at a venue its book counts again only when updated this much later.
+    pub settle: Duration,
+    /// How far from the best price a closing order may go.
+    pub max_unwind: Bps,
+    /// Closing orders per arbitrage before the rest is parked.
+    pub max_closings: usize,
+    /// How long a difference may wait for a usable book before it is parked.
+    pub max_naked: Duration,
+    /// Accounts are read anew this often.
+    pub account_refresh: Duration,
+    /// Snapshots asked for at once, per venue.
+    pub max_snapshots: usize,
+    /// Levels kept per side of a book.
+    pub book_depth: usize,
+}
+
+/// One venue as the engine knows it: no exchange by name.
+#[derive(Debug, Clone)]
+pub struct VenueSetup {
+    /// Index and name.
+    pub venue: VenueId,
+    /// Its markets; the same symbol has the same id and scale on every venue.
+    pub markets: Arc<Markets>,
+    /// How its books are kept.
+    pub sync: SyncRule,
+    /// The account's taker fee per market; the list fee where missing.
+    pub taker_fees: BTreeMap<SymbolId, Bps>,
+}
+
+/// One symbol on all venues.
+#[derive(Debug)]
+struct SymbolState {
+    symbol: Symbol,
+    scale: Scale,
+    /// By venue index.
+    slots: Vec<Option<Slot>>,
+    tops: Tops,
+    opportunities: Vec<Opportunity>,
+}
+
+/// One symbol at one venue.
+#[derive(Debug)]
+struct Slot {
+    market: Market,
+    taker_fee: Bps,
+    sync: BookSync,
+    rule: SyncRule,
+    /// A book is wanted and a snapshot of it is queued or on its way.
+    wanted: bool,
+    live: bool,
+    /// Our last order here ended at this time.
+    touched_at: Timestamp,
+}
+
+/// One venue.
+#[derive(Debug)]
+struct VenueState {
+    id: VenueId,
+    account_ready: bool,
+    account_asked_at: Option<Timestamp>,
+    account_due_at: Timestamp,
+    /// Our last order or fill here.
+    active_at: Timestamp,
+    snapshots_out: usize,
+    snapshots_due: VecDeque<SymbolId>,
+}
+
+/// The engine.
+#[derive(Debug)]
+pub struct Engine {
+    config: EngineConfig,
+    gate: Gate,
+    ids: IdSource,
+    /// By symbol id.
+    symbols: Vec<Option<SymbolState>>,
+    /// By venue index.
+    venues: Vec<VenueState>,
+    arbitrages: BTreeMap<ArbitrageId, Arbitrage>,
+    orders: BTreeMap<ClientOrderId, ArbitrageId>,
+    by_order_id: BTreeMap<(VenueId, OrderId), ClientOrderId>,
+    /// What leftovers of ended arbitrages are valued at, should a fill of theirs come late.
+    marks: BTreeMap<ArbitrageId, Decimal>,
+    seen_fills: BTreeSet<FillKey>,
+    totals: Totals,
+    killed: bool,
+    tick_at: Timestamp,
+}
+
+impl Engine {
+    /// An engine for these venues; venue indexes are `0..venues.len()`. `epoch` must differ from every earlier run's.
+    #[must_use]
+    pub fn new(config: EngineConfig, venues: &[VenueSetup], epoch: u64) -> Self {
+        let symbols = symbol_states(&config, venues);
+        let venues = venues.iter().map(|setup| VenueState::new(setup.venue)).collect();
+        Self {
+            gate: Gate::new(config.limits.clone()),
+            ids: IdSource::new(epoch),
+            config,
+            symbols,
+            venues,
+            arbitrages: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            by_order_id: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            seen_fills: BTreeSet::new(),
+            totals: Totals::default(),
+            killed: false,
+            tick_at: Timestamp::EPOCH,
+        }
+    }
+
+    /// Takes in one event; what is to be done and told is appended to `out`.
+    pub fn handle(&mut self, now: Timestamp, event: Event<'_>, out: &mut Commands) {
+        match event {
+            Event::Market { venue, event: MarketEvent::Book(update), levels } => {
+                self.book_update(now, venue, update, levels, out);
+            }
+            // Only books are traded on; the other streams are for people.
+            Event::Market {
+                event:
+                    MarketEvent::BookTicker(_)
+                    | MarketEvent::Trade(_)
+                    | MarketEvent::Ticker(_)
+                    | MarketEvent::Kline(_),
+                ..
+            } => {}
+            Event::Book { venue, symbol, seq, exchange_ts, bids, asks } => {
+                self.book_snapshot(now, venue, symbol, (seq, exchange_ts), bids, asks, out);
+            }
+            Event::BookFailed { venue, symbol } => self.book_failed(now, venue, symbol, out),
+            Event::Link { venue, event, symbols } => self.link(now, venue, event, symbols, out),
+            Event::Account { event: AccountEvent::Order(order), .. } => self.order_report(now, order, out),
+            Event::Account { event: AccountEvent::Fill(fill), .. } => self.fill(now, fill, out),
+            // Holdings are our own ledger, moved by fills; see `Funds`.
+            Event::Account { event: AccountEvent::Balance(_), .. } => {}
+            Event::AccountRead { venue, balances } => self.account_read(now, venue, balances),
+            Event::Placed { client_id, order_id, order } => self.placed(now, client_id, order_id, order, out),
+            Event::PlaceFailed { client_id, outcome } => self.place_failed(now, client_id, outcome, out),
+            Event::OrderRead { client_id, order } => self.order_read(now, client_id, order, out),
+            Event::FillsRead { client_id, fills } => self.fills_read(now, client_id, fills, out),
+            Event::Wake => self.wake(now, out),
+            Event::Kill => self.kill(),
+        }
+    }
+
+    /// When [`Event::Wake`] is wanted next.
+    #[must_use]
+    pub const fn wakeup_at(&self) -> Option<Timestamp> {
+        Some(self.tick_at)
+    }
+
+    /// Everything at a glance.
+    #[must_use]
+    pub fn view(&self) -> EngineView {
+        let unknown =
+            self.arbitrages.values().filter(|arbitrage| arbitrage.orders.iter().any(OrderRun::is_unknown));
+        let standing: usize = self.symbols.iter().flatten().map(|state| state.opportunities.len()).sum();
+        EngineView {
+            totals: self.totals.clone(),
+            venues: self.venues.iter().map(|venue| self.venue_view(venue)).collect(),
+            open: count(self.arbitrages.len()),
+            unknown: count(unknown.count()),
+            standing: count(standing),
+            killed: self.killed,
+        }
+    }
+
+    /// What we hold by our own ledger, per venue and asset.
+    pub fn holdings(&self) -> impl Iterator<Item = (VenueId, cex_core::Asset, Decimal)> {
+        self.gate.funds().all_held()
+    }
+
+    /// The book of a symbol at a venue, if it can be used now.
+    #[must_use]
+    pub fn book(&self, venue: VenueId, symbol: SymbolId) -> Option<&cex_orderbook::Book> {
+        self.slot(venue, symbol)?.sync.usable()
+    }
+
+    /// Whether nothing is on the way any more.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.arbitrages.is_empty()
+    }
+
+    fn venue_view(&self, venue: &VenueState) -> VenueView {
+        let mut view = VenueView {
+            venue: venue.id,
+            books_live: (0, 0),
+            updates: 0,
+            gaps: 0,
+            resyncs: 0,
+            account_ready: venue.account_ready,
+        };
+        let slots =
+            self.symbols.iter().flatten().filter_map(|state| state.slots.get(venue.id.index())?.as_ref());
+        for slot in slots {
+            let counters = slot.sync.counters();
+            view.books_live.0 += u32::from(slot.live);
+            view.books_live.1 += 1;
+            view.updates += counters.updates;
+            view.gaps += counters.gaps;
+            view.resyncs += counters.resyncs;
+        }
+        view
+    }
+
+    fn link(
+        &mut self,
+        now: Timestamp,
+        venue: VenueId,
+        event: LinkEvent,
+        symbols: &[SymbolId],
+        out: &mut Commands,
+    ) {
+        match event {
+            LinkEvent::Up => {}
+            LinkEvent::Subscribed { symbol: Some(symbol), stream: StreamKind::Book } => {
+                self.book_subscribed(now, venue, symbol);
+            }
+            LinkEvent::Refused { symbol: Some(symbol), stream: StreamKind::Book }
+            | LinkEvent::Undecodable { symbol: Some(symbol) } => self.book_lost(now, venue, symbol, out),
+            LinkEvent::Undecodable { symbol: None } => {
+                symbols.iter().for_each(|symbol| self.book_lost(now, venue, *symbol, out));
+            }
+            LinkEvent::Subscribed { .. } | LinkEvent::Refused { .. } => {}
+            LinkEvent::AccountReady => self.ask_account(now, venue, out),
+            LinkEvent::Down if symbols.is_empty() => self.account_lost(venue),
+            LinkEvent::Down => {
+                symbols.iter().for_each(|symbol| self.book_disconnected(now, venue, *symbol, out));
+            }
+        }
+    }
+
+    fn wake(&mut self, now: Timestamp, out: &mut Commands) {
+        if now < self.tick_at {
+            return;
+        }
+        self.tick_at = now + TICK;
+        self.wake_books(now, out);
+        self.wake_orders(now, out);
+        self.wake_accounts(now, out);
+    }
+
+    fn kill(&mut self) {
+        self.killed = true;
+        self.gate.kill_switch().throw();
+    }
+
+    /// A broken invariant: nothing new is opened until somebody has looked.
+    fn alarm(&mut self, what: &'static str, out: &mut Commands) {
+        self.kill();
+        out.notices.push(Notice::Alarm(what));
+    }
+
+    fn slot(&self, venue: VenueId, symbol: SymbolId) -> Option<&Slot> {
+        self.symbols.get(symbol.index())?.as_ref()?.slots.get(venue.index())?.as_ref()
+    }
+
+    fn slot_mut(&mut self, venue: VenueId, symbol: SymbolId) -> Option<&mut Slot> {
+        self.symbols.get_mut(symbol.index())?.as_mut()?.slots.get_mut(venue.index())?.as_mut()
+    }
+
+    fn symbol(&self, symbol: SymbolId) -> Option<&SymbolState> {
+        self.symbols.get(symbol.index())?.as_ref()
+    }
+
+    fn ask_account(&mut self, now: Timestamp, venue: VenueId, out: &mut Commands) {
+        if let Some(state) = self.venues.get_mut(venue.index()) {
+            state.account_asked_at = Some(now);
+            state.account_due_at = now + self.config.account_refresh;
+            out.commands.push(Command::ReadAccount { venue });
+        }
+    }
+
+    fn account_lost(&mut self, venue: VenueId) {
+        if let Some(state) = self.venues.get_mut(venue.index()) {
+            state.account_ready = false;
+        }
+    }
+
+    fn wake_accounts(&mut self, now: Timestamp, out: &mut Commands) {
+        for index in 0..self.venues.len() {
+            let state = &self.venues[index];
+            if state.account_asked_at.is_some() && now >= state.account_due_at {
+                self.ask_account(now, state.id, out);
+            }
+        }
+    }
+}
+
+impl VenueState {
+    const fn new(id: VenueId) -> Self {
+        Self {
+            id,
+            account_ready: false,
+            account_asked_at: None,
+            account_due_at: Timestamp::MAX,
+            active_at: Timestamp::EPOCH,
+            snapshots_out: 0,
+            snapshots_due: VecDeque::new(),
+        }
+    }
+}
+
+fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<SymbolState>> {
+    let mut symbols: Vec<Option<SymbolState>> = Vec::new();
+    for setup in venues {
+        for market in setup.markets.iter() {
+            let index = market.id.index();
+            if symbols.len() <= index {
+                symbols.resize_with(index + 1, || None);
+            }
+            let state = symbols[index].get_or_insert_with(|| SymbolState {
+                symbol: market.symbol(),
+                scale: market.scale,
+                slots: venues.iter().map(|_| None).collect(),
+                tops: Tops::default(),
+                opportunities: Vec::new(),
+            });
+            let taker_fee = setup.taker_fees.get(&market.id).copied().unwrap_or(market.info.taker_fee);
+            state.slots[setup.venue.index()] = Some(Slot {
+                market: market.clone(),
+                taker_fee,
+                sync: BookSync::new(market.id, setup.sync, BookConfig::new(market.tick, config.book_depth)),
+                rule: setup.sync,
+                wanted: false,
+                live: false,
+                touched_at: Timestamp::EPOCH,
+            });
+        }
+    }
+    for state in symbols.iter_mut().flatten() {
+        let fees: Vec<_> =
+            state.slots.iter().map(|slot| slot.as_ref().map_or(Bps::ZERO, |slot| slot.taker_fee)).collect();
+        state.tops = Tops::new(&fees);
+    }
+    symbols
+}
+
+fn count(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// The common lot of two markets, for sizing.
+fn common_lot(left: &Market, right: &Market) -> Option<Qty> {
+    crate::plan::common_step(left.lot, right.lot)
+}
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

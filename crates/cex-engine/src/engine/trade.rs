@@ -1,0 +1,230 @@
+//! A crossing into a sized, approved pair of orders, or a verdict why not.
+
+use super::{Engine, Slot, SymbolState, common_lot};
+use crate::detect::Crossing;
+use crate::execute::{Arbitrage, OrderRun};
+use crate::message::{Command, Commands, Notice};
+use crate::opportunity::{Opportunity, Verdict};
+use crate::plan::{Bounds, Size, best_size};
+use cex_core::{Bps, OrderRequest};
+use cex_core::{Decimal, Leg, Notional, NumError, Plan, Price, Qty, Side, SymbolId, Timestamp, VenueId};
+use cex_risk::{Approved, ArbitrageId, Conditions};
+
+impl Engine {
+    /// The book of a symbol changed at a venue: is there something to trade?
+    pub(super) fn look(&mut self, now: Timestamp, venue: VenueId, symbol: SymbolId, out: &mut Commands) {
+        let Some(crossing) = self.symbol(symbol).and_then(|state| state.tops.crossing(venue.index())) else {
+            return;
+        };
+        let (verdict, profit) = match self.consider(now, symbol, crossing, out) {
+            Ok(profit) => (Verdict::Traded, profit),
+            Err(refused) => refused,
+        };
+        let Some(state) = self.symbols.get_mut(symbol.index()).and_then(Option::as_mut) else { return };
+        let opportunity = standing(&mut state.opportunities, now, crossing);
+        opportunity.seen(crossing);
+        opportunity.judge(verdict, profit);
+    }
+
+    /// Ends the opportunities of a venue's book that its new top closed.
+    pub(super) fn end_opportunities(
+        &mut self,
+        now: Timestamp,
+        venue: VenueId,
+        symbol: SymbolId,
+        out: &mut Commands,
+    ) {
+        let Some(state) = self.symbols.get_mut(symbol.index()).and_then(Option::as_mut) else { return };
+        let mut at = 0;
+        while let Some(opportunity) = state.opportunities.get(at) {
+            let Crossing { buy, sell, .. } = opportunity.best;
+            let concerned = buy == venue.index() || sell == venue.index();
+            if concerned && state.tops.pair(buy, sell).is_none() {
+                let opportunity = state.opportunities.swap_remove(at);
+                *self.totals.opportunities.entry(opportunity.verdict).or_default() += 1;
+                out.notices.push(Notice::Opportunity { symbol, opportunity, ended_at: now });
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Ends every opportunity still standing, so that each has been told with its verdict.
+    pub fn finish(&mut self, now: Timestamp, out: &mut Commands) {
+        for (index, state) in self.symbols.iter_mut().enumerate() {
+            let Some(state) = state else { continue };
+            let symbol = SymbolId(u32::try_from(index).unwrap_or(u32::MAX));
+            for opportunity in state.opportunities.drain(..) {
+                *self.totals.opportunities.entry(opportunity.verdict).or_default() += 1;
+                out.notices.push(Notice::Opportunity { symbol, opportunity, ended_at: now });
+            }
+        }
+    }
+
+    /// Trades the crossing, or says why not, with the profit that was in it as far as it was sized.
+    fn consider(
+        &mut self,
+        now: Timestamp,
+        symbol: SymbolId,
+        crossing: Crossing,
+        out: &mut Commands,
+    ) -> Result<Decimal, (Verdict, Decimal)> {
+        let refuse = |verdict| (verdict, Decimal::ZERO);
+        // The tops are the best there is: if they do not reach the least edge, no size does.
+        if crossing.net < self.config.limits.min_edge {
+            return Err(refuse(Verdict::BelowEdge));
+        }
+        let ready = |index: usize| self.venues.get(index).is_some_and(|venue| venue.account_ready);
+        if !ready(crossing.buy) || !ready(crossing.sell) {
+            return Err(refuse(Verdict::NotReady));
+        }
+        let state = self.symbol(symbol).ok_or(refuse(Verdict::Stale))?;
+        let (buy, sell) = (slot(state, crossing.buy), slot(state, crossing.sell));
+        let (Some(buy), Some(sell)) = (buy, sell) else { return Err(refuse(Verdict::Stale)) };
+        if [buy, sell].iter().any(|slot| slot.sync.as_of() < Some(slot.touched_at + self.config.settle)) {
+            return Err(refuse(Verdict::Settling));
+        }
+        let (plan, conditions) = self.plan(symbol, state, buy, sell).map_err(refuse)?;
+        let ids = &mut self.ids;
+        match self.gate.approve(now, &plan, &conditions, || [ids.next('b'), ids.next('s')]) {
+            Ok((id, orders)) => {
+                self.start(now, id, &plan, orders, out);
+                Ok(plan.expected)
+            }
+            Err(refusal) => Err((refusal.into(), plan.expected)),
+        }
+    }
+
+    fn plan(
+        &self,
+        symbol: SymbolId,
+        state: &SymbolState,
+        buy: &Slot,
+        sell: &Slot,
+    ) -> Result<(Plan, Conditions), Verdict> {
+        let (Some(asks), Some(bids)) = (buy.sync.usable(), sell.sync.usable()) else {
+            return Err(Verdict::Stale);
+        };
+        let (Some(buy_book_at), Some(sell_book_at)) = (buy.sync.as_of(), sell.sync.as_of()) else {
+            return Err(Verdict::Stale);
+        };
+        let bounds = self.bounds(state, buy, sell).map_err(|_| Verdict::Refused("overflow"))?;
+        let size = best_size(asks.asks(), bids.bids(), &bounds)?;
+        let plan = planned(symbol, state, buy, sell, &size).ok_or(Verdict::Refused("overflow"))?;
+        let conditions = Conditions {
+            symbol: state.symbol,
+            scale: state.scale,
+            buy_book_at,
+            sell_book_at,
+            expires_in: self.config.expires_in,
+        };
+        Ok((plan, conditions))
+    }
+
+    fn bounds(&self, state: &SymbolState, buy: &Slot, sell: &Slot) -> Result<Bounds, NumError> {
+        let (bought, sold) = (&buy.market, &sell.market);
+        let free = |slot: &Slot, asset| {
+            self.gate.funds().free(slot.market.venue, asset).map(|free| free.max(Decimal::ZERO))
+        };
+        Ok(Bounds {
+            buy_fee: buy.taker_fee,
+            sell_fee: sell.taker_fee,
+            step: common_lot(bought, sold).ok_or(NumError::Overflow)?,
+            min_qty: bought.min_qty.max(sold.min_qty),
+            max_qty: bought.max_qty.min(sold.max_qty),
+            min_buy_notional: bought.min_notional,
+            min_sell_notional: sold.min_notional,
+            max_order_notional: bought.max_notional.min(sold.max_notional),
+            max_leg_notional: state.scale.notional(self.config.limits.max_leg_notional)?,
+            // More than fits binds nothing.
+            quote_free: state.scale.notional(free(buy, state.symbol.quote)?).unwrap_or(Notional(i128::MAX)),
+            base_free: state.scale.qty(free(sell, state.symbol.base)?).unwrap_or(Qty(i64::MAX)),
+        })
+    }
+
+    fn start(
+        &mut self,
+        now: Timestamp,
+        id: ArbitrageId,
+        plan: &Plan,
+        orders: [Approved<OrderRequest>; 2],
+        out: &mut Commands,
+    ) {
+        let Some(scale) = self.symbol(plan.symbol).map(|state| state.scale) else { return };
+        let mark = scale.price_value(plan.buy.limit);
+        let runs = orders
+            .iter()
+            .zip([plan.buy.qty, plan.sell.qty])
+            .map(|(order, qty)| OrderRun::new(now, *order.get(), scale.qty_value(qty)))
+            .collect();
+        let arbitrage = Arbitrage {
+            id,
+            symbol: plan.symbol,
+            plan: *plan,
+            orders: runs,
+            mark,
+            started_at: now,
+            level_by: None,
+        };
+        self.arbitrages.insert(id, arbitrage);
+        self.marks.insert(id, mark);
+        self.totals.started += 1;
+        for order in orders {
+            self.send(now, id, order, out);
+        }
+        out.notices.push(Notice::Started { id, plan: *plan });
+    }
+
+    /// Hands an approved order out. Everything that must be known when its answer comes is known before.
+    pub(super) fn send(
+        &mut self,
+        now: Timestamp,
+        id: ArbitrageId,
+        order: Approved<OrderRequest>,
+        out: &mut Commands,
+    ) {
+        let venue = order.get().venue;
+        self.orders.insert(order.get().client_id, id);
+        if let Some(state) = self.venues.get_mut(venue.index()) {
+            state.active_at = now;
+        }
+        out.commands.push(Command::Place(order));
+    }
+}
+
+fn slot(state: &SymbolState, venue: usize) -> Option<&Slot> {
+    state.slots.get(venue)?.as_ref()
+}
+
+/// The opportunity between these venues, begun now if there is none.
+fn standing(opportunities: &mut Vec<Opportunity>, now: Timestamp, crossing: Crossing) -> &mut Opportunity {
+    let known = opportunities.iter().position(|known| known.is_between(crossing.buy, crossing.sell));
+    let at = known.unwrap_or_else(|| {
+        opportunities.push(Opportunity::new(now, crossing));
+        opportunities.len() - 1
+    });
+    &mut opportunities[at]
+}
+
+fn planned(symbol: SymbolId, state: &SymbolState, buy: &Slot, sell: &Slot, size: &Size) -> Option<Plan> {
+    let leg = |slot: &Slot, side, limit: Price, notional| Leg {
+        venue: slot.market.venue,
+        side,
+        limit,
+        qty: size.qty,
+        notional,
+        fee: slot.taker_fee,
+    };
+    let profit_dp = state.scale.price_dp() + state.scale.qty_dp() + 8;
+    let paid = size.buy_notional.0.checked_mul(i128::from(Bps::ONE))?;
+    Some(Plan {
+        symbol,
+        buy: leg(buy, Side::Buy, size.buy_limit, size.buy_notional),
+        sell: leg(sell, Side::Sell, size.sell_limit, size.sell_notional),
+        expected: Decimal::new(size.profit_e8, profit_dp),
+        net_edge: Bps::ratio(
+            Notional(size.profit_e8 / i128::from(Bps::ONE)),
+            Notional(paid / i128::from(Bps::ONE)),
+        )?,
+    })
+}

@@ -1,0 +1,366 @@
+//! The orders of an arbitrage, from sent to settled.
+//!
+//! Two sources say what an order did: order reports (cumulative quantity, final state) and fills (price, fee, trade
+//! id). Money is booked from fills only, each once; reports only say how much must have been booked. An order is
+//! *settled* when its end is known and every fill of it is booked; an arbitrage moves on when all its orders are.
+
+use cex_core::{
+    ClientOrderId, Decimal, Fill, NumError, Order, OrderId, OrderRequest, OrderStatus, Plan, Side, Symbol,
+    SymbolId, Timestamp,
+};
+use cex_risk::ArbitrageId;
+use std::time::Duration;
+
+/// After this long without news an order is asked about.
+const QUIET: Duration = Duration::from_millis(1_000);
+/// Missing fills of an ended order are asked for after this long.
+const FILLS_LATE: Duration = Duration::from_millis(300);
+/// First and longest pause between questions about the same order.
+const ASK_FIRST: Duration = Duration::from_millis(200);
+const ASK_LONGEST: Duration = Duration::from_secs(5);
+/// An order the exchange does not know counts as never placed only this long after it expired there.
+const ABSENT_AFTER_EXPIRY: Duration = Duration::from_secs(2);
+/// ... and only after this many answers that it is unknown, all begun after that time.
+const ABSENT_ANSWERS: u32 = 2;
+
+/// Where an order stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderState {
+    /// Sent, nothing heard.
+    Sent,
+    /// The exchange has it.
+    Accepted,
+    /// Whether the exchange has it cannot be told; its exposure stays reserved.
+    Unknown {
+        /// Answers so far that it is not known there, begun late enough to count.
+        absent: u32,
+    },
+    /// It is over with this much filled.
+    Ended {
+        /// How it ended.
+        status: OrderStatus,
+        /// Filled base quantity.
+        filled: Decimal,
+    },
+}
+
+/// What an order moved, before and after fees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Booked {
+    /// Base, before fees.
+    pub qty: Decimal,
+    /// Quote, before fees.
+    pub notional: Decimal,
+    /// Fees taken in base.
+    pub base_fee: Decimal,
+    /// Fees taken in quote.
+    pub quote_fee: Decimal,
+}
+
+impl Booked {
+    fn add(&mut self, symbol: Symbol, fill: &Fill) -> Result<(), NumError> {
+        self.qty = self.qty.checked_add(fill.qty)?;
+        self.notional = self.notional.checked_add(fill.notional()?)?;
+        // A fee in a third coin moves that coin's holding only; it is reported there, not priced here.
+        if fill.fee_asset == symbol.base {
+            self.base_fee = self.base_fee.checked_add(fill.fee)?;
+        } else if fill.fee_asset == symbol.quote {
+            self.quote_fee = self.quote_fee.checked_add(fill.fee)?;
+        }
+        Ok(())
+    }
+}
+
+/// A question to ask about an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// What became of it?
+    State,
+    /// Which fills did it have?
+    Fills(OrderId),
+}
+
+/// One order and what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRun {
+    /// What was sent.
+    pub request: OrderRequest,
+    /// Where it stands.
+    pub state: OrderState,
+    /// The exchange's identifier, once known.
+    pub order_id: Option<OrderId>,
+    /// What its fills moved.
+    pub booked: Booked,
+    /// Its end was acted upon: reservation released, result told.
+    pub closed: bool,
+    /// Ordered base quantity, exact.
+    ordered: Decimal,
+    /// The largest filled quantity any report or fill told of.
+    reported: Decimal,
+    sent_at: Timestamp,
+    ask_at: Timestamp,
+    ask_pause: Duration,
+}
+
+impl OrderRun {
+    /// An order for `ordered` base that is being sent.
+    #[must_use]
+    pub fn new(now: Timestamp, request: OrderRequest, ordered: Decimal) -> Self {
+        Self {
+            request,
+            state: OrderState::Sent,
+            order_id: None,
+            booked: Booked::default(),
+            closed: false,
+            ordered,
+            reported: Decimal::ZERO,
+            sent_at: now,
+            ask_at: now + QUIET,
+            ask_pause: ASK_FIRST,
+        }
+    }
+
+    /// The exchange accepted it.
+    pub fn accepted(&mut self, now: Timestamp, order_id: OrderId) {
+        self.order_id = Some(order_id);
+        if matches!(self.state, OrderState::Sent | OrderState::Unknown { .. }) {
+            self.state = OrderState::Accepted;
+            self.ask_again(now + QUIET);
+        }
+    }
+
+    /// It was definitely not accepted.
+    pub fn refused(&mut self) {
+        self.end(OrderStatus::Rejected);
+    }
+
+    /// It cannot be told whether it was accepted.
+    pub fn unknown(&mut self, now: Timestamp) {
+        if self.state == OrderState::Sent {
+            self.state = OrderState::Unknown { absent: 0 };
+            self.ask_again(now);
+        }
+    }
+
+    /// A report of its state, from the stream, an answer or a query; may be old or seen before.
+    pub fn report(&mut self, now: Timestamp, order: &Order) {
+        if order.order_id.is_some() {
+            self.order_id = order.order_id;
+        }
+        self.reported = self.reported.max(order.filled_qty);
+        if order.status.is_terminal() {
+            self.end(order.status);
+            self.ask_again(now + FILLS_LATE);
+        } else if matches!(self.state, OrderState::Sent | OrderState::Unknown { .. }) {
+            self.state = OrderState::Accepted;
+            self.ask_again(now + QUIET);
+        }
+    }
+
+    /// The exchange answered that it does not know the order. Believed only when the order cannot arrive any more.
+    pub fn absent(&mut self, now: Timestamp) {
+        let late_enough = now > self.sent_at + self.request.expires_in + ABSENT_AFTER_EXPIRY;
+        match &mut self.state {
+            OrderState::Unknown { absent } if late_enough => {
+                *absent += 1;
+                if *absent >= ABSENT_ANSWERS && self.booked.qty.is_zero() && self.reported.is_zero() {
+                    self.end(OrderStatus::Rejected);
+                }
+            }
+            // An order accepted a moment ago can be unknown to a query: reads lag writes.
+            OrderState::Sent
+            | OrderState::Accepted
+            | OrderState::Unknown { .. }
+            | OrderState::Ended { .. } => {}
+        }
+    }
+
+    /// Books a fill; the caller has seen to it that it is new. Whether it came after the order seemed settled.
+    pub fn fill(&mut self, symbol: Symbol, fill: &Fill) -> Result<bool, NumError> {
+        let was_settled = self.is_settled();
+        self.booked.add(symbol, fill)?;
+        self.order_id = Some(fill.order_id);
+        self.reported = self.reported.max(self.booked.qty);
+        match &mut self.state {
+            OrderState::Ended { filled, .. } => *filled = self.reported,
+            OrderState::Sent | OrderState::Accepted | OrderState::Unknown { .. } => {
+                // An order all of whose quantity is filled is over, whatever else is still to be reported.
+                if self.booked.qty == self.ordered {
+                    self.end(OrderStatus::Filled);
+                }
+            }
+        }
+        Ok(was_settled)
+    }
+
+    /// Whether its end is known and everything it filled is booked.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        matches!(self.state, OrderState::Ended { filled, .. } if filled == self.booked.qty)
+    }
+
+    /// Whether its fate is unknown.
+    #[must_use]
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self.state, OrderState::Unknown { .. })
+    }
+
+    /// What to ask now, if anything; the next question of the same kind waits longer.
+    pub fn question(&mut self, now: Timestamp) -> Option<Question> {
+        if self.is_settled() || now < self.ask_at {
+            return None;
+        }
+        self.ask_at = now + self.ask_pause;
+        self.ask_pause = (self.ask_pause * 2).min(ASK_LONGEST);
+        match (self.state, self.order_id) {
+            (OrderState::Ended { .. }, Some(order_id)) => Some(Question::Fills(order_id)),
+            (
+                OrderState::Ended { .. }
+                | OrderState::Sent
+                | OrderState::Accepted
+                | OrderState::Unknown { .. },
+                _,
+            ) => Some(Question::State),
+        }
+    }
+
+    fn end(&mut self, status: OrderStatus) {
+        if let OrderState::Ended { filled, .. } = &mut self.state {
+            *filled = self.reported;
+        } else {
+            self.state = OrderState::Ended { status, filled: self.reported };
+        }
+    }
+
+    fn ask_again(&mut self, at: Timestamp) {
+        self.ask_at = at;
+        self.ask_pause = ASK_FIRST;
+    }
+}
+
+/// How an arbitrage ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ending {
+    /// Both legs filled the same quantity.
+    BothFilled,
+    /// Neither leg filled anything.
+    NoneFilled,
+    /// The legs differed and the difference was traded away.
+    Unwound,
+    /// The legs differed by less than any venue trades; the rest stays in inventory.
+    Dust,
+    /// The legs differed and the difference could not be traded away; it stays in inventory.
+    Parked,
+}
+
+impl Ending {
+    /// A stable name: `both_filled`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BothFilled => "both_filled",
+            Self::NoneFilled => "none_filled",
+            Self::Unwound => "unwound",
+            Self::Dust => "dust",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+/// What an arbitrage came to. All money is exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Number.
+    pub id: ArbitrageId,
+    /// Of what.
+    pub symbol: SymbolId,
+    /// What was decided.
+    pub plan: Plan,
+    /// How it ended.
+    pub ending: Ending,
+    /// Profit after fees in quote, with base left over (or short) valued at `mark`.
+    pub realised: Decimal,
+    /// Change of quote over both venues, fees included.
+    pub quote_change: Decimal,
+    /// Change of base over both venues, fees included.
+    pub base_change: Decimal,
+    /// Quote per base at which `base_change` is valued: the limit of the buying leg.
+    pub mark: Decimal,
+    /// When it was decided and when it was over.
+    pub times: (Timestamp, Timestamp),
+}
+
+/// A pair of orders on the way, and whatever it takes to end level.
+#[derive(Debug, Clone)]
+pub struct Arbitrage {
+    /// Number.
+    pub id: ArbitrageId,
+    /// Of what.
+    pub symbol: SymbolId,
+    /// What was decided.
+    pub plan: Plan,
+    /// The two legs, then closing orders if it came to that.
+    pub orders: Vec<OrderRun>,
+    /// Quote per base at which leftovers are valued.
+    pub mark: Decimal,
+    /// When it was decided.
+    pub started_at: Timestamp,
+    /// A difference that waits for a usable book is parked at this time.
+    pub level_by: Option<Timestamp>,
+}
+
+impl Arbitrage {
+    /// The order with this id.
+    pub fn order_mut(&mut self, client_id: ClientOrderId) -> Option<&mut OrderRun> {
+        self.orders.iter_mut().find(|order| order.request.client_id == client_id)
+    }
+
+    /// Whether all its orders are settled.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.orders.iter().all(OrderRun::is_settled)
+    }
+
+    /// How many closing orders it has sent.
+    #[must_use]
+    pub fn closings(&self) -> usize {
+        self.orders.len().saturating_sub(2)
+    }
+
+    /// Bought less sold, before fees: what must still be sold (positive) or bought (negative).
+    pub fn residual(&self) -> Result<Decimal, NumError> {
+        self.orders.iter().try_fold(Decimal::ZERO, |sum, order| match order.request.side {
+            Side::Buy => sum.checked_add(order.booked.qty),
+            Side::Sell => sum.checked_sub(order.booked.qty),
+        })
+    }
+
+    /// What it has come to so far.
+    pub fn outcome(&self, now: Timestamp, ending: Ending) -> Result<Outcome, NumError> {
+        let (mut quote, mut base) = (Decimal::ZERO, Decimal::ZERO);
+        for order in &self.orders {
+            let booked = &order.booked;
+            (base, quote) = match order.request.side {
+                Side::Buy => (base.checked_add(booked.qty)?, quote.checked_sub(booked.notional)?),
+                Side::Sell => (base.checked_sub(booked.qty)?, quote.checked_add(booked.notional)?),
+            };
+            base = base.checked_sub(booked.base_fee)?;
+            quote = quote.checked_sub(booked.quote_fee)?;
+        }
+        Ok(Outcome {
+            id: self.id,
+            symbol: self.symbol,
+            plan: self.plan,
+            ending,
+            realised: quote.checked_add(base.checked_mul(self.mark)?)?,
+            quote_change: quote,
+            base_change: base,
+            mark: self.mark,
+            times: (self.started_at, now),
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "execute_tests.rs"]
+mod tests;

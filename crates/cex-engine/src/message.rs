@@ -1,0 +1,219 @@
+//! What goes into the engine and what comes out of it.
+
+use crate::execute::Outcome;
+use crate::opportunity::Opportunity;
+use cex_core::{
+    AccountEvent, Balance, ClientOrderId, Decimal, Fill, Level, LinkEvent, MarketEvent, Order, OrderId,
+    OrderRequest, OrderStatus, Plan, SymbolId, Timestamp, VenueId,
+};
+use cex_risk::{Approved, ArbitrageId};
+
+/// One thing that happened.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// Public news, with the levels of a book update beside it.
+    Market {
+        /// Where.
+        venue: VenueId,
+        /// What.
+        event: &'a MarketEvent,
+        /// The levels the update refers to.
+        levels: &'a [Level],
+    },
+    /// The answer to [`Command::FetchBook`].
+    Book {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        symbol: SymbolId,
+        /// Version.
+        seq: u64,
+        /// When it was true, by the exchange.
+        exchange_ts: Timestamp,
+        /// Best first.
+        bids: &'a [Level],
+        /// Best first.
+        asks: &'a [Level],
+    },
+    /// [`Command::FetchBook`] failed.
+    BookFailed {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        symbol: SymbolId,
+    },
+    /// News about a connection that carries these symbols (none: the account's).
+    Link {
+        /// Where.
+        venue: VenueId,
+        /// What.
+        event: LinkEvent,
+        /// Whose data the connection carries.
+        symbols: &'a [SymbolId],
+    },
+    /// Private news.
+    Account {
+        /// Where.
+        venue: VenueId,
+        /// What.
+        event: &'a AccountEvent,
+    },
+    /// The answer to [`Command::ReadAccount`].
+    AccountRead {
+        /// Where.
+        venue: VenueId,
+        /// Everything held; what is not listed is zero.
+        balances: &'a [Balance],
+    },
+    /// The exchange accepted an order.
+    Placed {
+        /// Which.
+        client_id: ClientOrderId,
+        /// The exchange's identifier.
+        order_id: OrderId,
+        /// Its state, where the answer carries it.
+        order: Option<&'a Order>,
+    },
+    /// An order was not accepted, or we cannot tell.
+    PlaceFailed {
+        /// Which.
+        client_id: ClientOrderId,
+        /// Whether the exchange acted on it.
+        outcome: cex_errors::Outcome,
+    },
+    /// The answer to [`Command::QueryOrder`]: the order, or `None` when the exchange does not know it.
+    OrderRead {
+        /// Which.
+        client_id: ClientOrderId,
+        /// Its state.
+        order: Option<&'a Order>,
+    },
+    /// The answer to [`Command::QueryFills`].
+    FillsRead {
+        /// Of which order.
+        client_id: ClientOrderId,
+        /// Its fills.
+        fills: &'a [Fill],
+    },
+    /// The time asked for by [`crate::Engine::wakeup_at`] has come.
+    Wake,
+    /// An operator stops all openings.
+    Kill,
+}
+
+/// Something for whoever drives the engine to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Ask for a book snapshot.
+    FetchBook {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        symbol: SymbolId,
+        /// Levels a side.
+        depth: u32,
+    },
+    /// Have the stream send its snapshot again.
+    Resubscribe {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        symbol: SymbolId,
+    },
+    /// Place an order. Never twice.
+    Place(Approved<OrderRequest>),
+    /// Ask for the state of an order.
+    QueryOrder {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        symbol: SymbolId,
+        /// Ours.
+        client_id: ClientOrderId,
+        /// The exchange's, if known: it resolves longer than ours.
+        order_id: Option<OrderId>,
+    },
+    /// Ask for the fills of an order.
+    QueryFills {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        symbol: SymbolId,
+        /// Ours.
+        client_id: ClientOrderId,
+        /// The exchange's.
+        order_id: OrderId,
+    },
+    /// Ask for everything an account holds.
+    ReadAccount {
+        /// Where.
+        venue: VenueId,
+    },
+}
+
+/// Something worth telling people; nothing depends on it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// A book can be used from now.
+    BookLive {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        symbol: SymbolId,
+    },
+    /// A book can no longer be used.
+    BookLost {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        symbol: SymbolId,
+    },
+    /// An opportunity ended.
+    Opportunity {
+        /// Of what.
+        symbol: SymbolId,
+        /// What it was and what became of it.
+        opportunity: Opportunity,
+        /// When it ended.
+        ended_at: Timestamp,
+    },
+    /// An arbitrage was started.
+    Started {
+        /// Number.
+        id: ArbitrageId,
+        /// What was decided.
+        plan: Plan,
+    },
+    /// An order ended.
+    OrderEnded {
+        /// Of which arbitrage.
+        id: ArbitrageId,
+        /// Where.
+        venue: VenueId,
+        /// How.
+        status: OrderStatus,
+        /// What it filled.
+        filled: Decimal,
+    },
+    /// An arbitrage is over.
+    Finished(Box<Outcome>),
+    /// Something that must never happen happened; the kill switch is thrown.
+    Alarm(&'static str),
+}
+
+/// What the engine wants done and told; reused from event to event.
+#[derive(Debug, Default)]
+pub struct Commands {
+    /// To do, in order.
+    pub commands: Vec<Command>,
+    /// To tell, in order.
+    pub notices: Vec<Notice>,
+}
+
+impl Commands {
+    /// Empties it, keeping the memory.
+    pub fn clear(&mut self) {
+        self.commands.clear();
+        self.notices.clear();
+    }
+}
