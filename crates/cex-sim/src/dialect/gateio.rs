@@ -1,0 +1,213 @@
+//! Gate.io's side of the wire: API v4 REST and the spot WebSocket streams, over one exchange.
+//!
+//! | module | what |
+//! |---|---|
+//! | `rest` | paths, authorization, limits, headers |
+//! | `public`, `candles` | market data |
+//! | `orders`, `place`, `account` | private endpoints |
+//! | `stream` | requests on a WebSocket |
+//! | `feed`, `view` | public channels: intervals, shared frames, incremental books |
+//! | `private` | an account's orders, fills and balances |
+//! | `shape` | orders, fills, balances in the exchange's own shapes |
+//! | `sign`, `limit`, `refusal`, `names`, `bars` | signatures, budgets, errors, spelling, what trades add up to |
+//! | `json`, `body`, `query` | writing and reading |
+//!
+//! Not served yet: batches, amending, order entry over WebSocket, candlesticks over WebSocket, wallets. Their paths
+//! and channels answer as unknown ones.
+
+mod account;
+mod bars;
+mod body;
+mod candles;
+mod feed;
+mod json;
+mod limit;
+mod names;
+mod orders;
+mod place;
+mod private;
+mod public;
+mod query;
+mod refusal;
+mod rest;
+mod shape;
+mod sign;
+mod stream;
+mod view;
+
+use super::{ConnId, Dialect, Frame, HttpAnswer, HttpCall, Message, Outgoing};
+use crate::matching::{AccountIndex, Exchange, ExchangeEvent, MarketIndex, OrderNo, OrderView};
+use bars::Bars;
+use cex_core::{Asset, Timestamp};
+use feed::Feeds;
+use limit::{Budget, Limits, Quota};
+use names::Names;
+use private::Subscription;
+use refusal::Refusal;
+use shape::Shown;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How often the exchange pings every connection.
+const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// What can be chosen about Gate.io.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GateioConfig {
+    /// Whether too many requests are refused. They are counted and reported either way.
+    pub rate_limits: bool,
+}
+
+/// Gate.io over one [`Exchange`].
+#[derive(Debug)]
+pub struct Gateio {
+    config: GateioConfig,
+    names: Names,
+    limits: Limits,
+    feeds: Feeds,
+    bars: Vec<Bars>,
+    private: Vec<Subscription>,
+    conns: BTreeSet<ConnId>,
+    ping_at: Option<Timestamp>,
+    /// Dead man's switches: of an account, for one market or all.
+    switches: BTreeMap<(AccountIndex, Option<MarketIndex>), Timestamp>,
+    /// How often each balance changed.
+    balance_versions: BTreeMap<(AccountIndex, Asset), u64>,
+    /// Market orders that had to fill at once and completely, which the matching engine does not tell from others.
+    market_foks: BTreeSet<OrderNo>,
+    traces: u64,
+}
+
+impl Gateio {
+    /// A dialect for the markets of `exchange`; the host hands it all events from then on.
+    #[must_use]
+    pub fn new(config: GateioConfig, exchange: &Exchange) -> Self {
+        let markets = exchange.markets().len();
+        Self {
+            config,
+            names: Names::new(exchange),
+            limits: Limits::default(),
+            feeds: Feeds::new(markets),
+            bars: vec![Bars::default(); markets],
+            private: Vec::new(),
+            conns: BTreeSet::new(),
+            ping_at: None,
+            switches: BTreeMap::new(),
+            balance_versions: BTreeMap::new(),
+            market_foks: BTreeSet::new(),
+            traces: 0,
+        }
+    }
+
+    fn count(&mut self, now: Timestamp, budget: Budget, quota: &mut Option<Quota>) -> Result<(), Refusal> {
+        let (told, taken) = self.limits.take(now, budget, self.config.rate_limits);
+        *quota = Some(told);
+        taken
+    }
+
+    /// 32 hex digits, different every time and the same in every run.
+    fn next_trace(&mut self) -> String {
+        self.traces += 1;
+        format!("{}{}", hex_id(self.traces), hex_id(!self.traces))
+    }
+
+    fn bars(&self, market: MarketIndex) -> Option<&Bars> {
+        self.bars.get(market.0 as usize)
+    }
+
+    fn changed_at(&self, market: MarketIndex) -> Option<Timestamp> {
+        self.feeds.changed_at(market)
+    }
+
+    fn balance_version(&self, account: AccountIndex, asset: Asset) -> u64 {
+        self.balance_versions.get(&(account, asset)).copied().unwrap_or(0)
+    }
+
+    fn shown<'a>(&'a self, exchange: &'a Exchange, order: &'a OrderView) -> Shown<'a> {
+        let market = order.request.market;
+        let is_market_fok = self.market_foks.contains(&order.no);
+        Shown { order, pair: self.names.of(market), rules: exchange.rules(market), is_market_fok }
+    }
+}
+
+impl Dialect for Gateio {
+    fn http(&mut self, now: Timestamp, exchange: &mut Exchange, call: &HttpCall<'_>) -> HttpAnswer {
+        rest::answer(self, now, exchange, call)
+    }
+
+    fn open(&mut self, now: Timestamp, conn: ConnId, path: &str, _query: &str) -> Result<(), HttpAnswer> {
+        if !matches!(path, "/ws/v4" | "/ws/v4/") {
+            return Err(Refusal::not_found().answer());
+        }
+        self.conns.insert(conn);
+        self.ping_at.get_or_insert(now + PING_EVERY);
+        Ok(())
+    }
+
+    fn message(
+        &mut self,
+        now: Timestamp,
+        exchange: &mut Exchange,
+        conn: ConnId,
+        message: Message<'_>,
+        out: &mut Outgoing,
+    ) {
+        // What is not text cannot follow the schema either.
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(_) => "",
+        };
+        stream::message(self, now, exchange, conn, text, out);
+    }
+
+    fn closed(&mut self, conn: ConnId) {
+        self.conns.remove(&conn);
+        self.feeds.leave_all(conn);
+        private::leave_all(self, conn);
+    }
+
+    fn events(&mut self, now: Timestamp, exchange: &Exchange, events: &[ExchangeEvent], out: &mut Outgoing) {
+        for event in events {
+            if let ExchangeEvent::Balance(change) = event {
+                *self.balance_versions.entry((change.account, change.asset)).or_default() += 1;
+            }
+        }
+        private::events(self, now, exchange, events, out);
+        feed::events(self, now, exchange, events, out);
+    }
+
+    fn act(&mut self, now: Timestamp, exchange: &mut Exchange) {
+        let is_due = |(_, at): &(&(AccountIndex, Option<MarketIndex>), &Timestamp)| **at <= now;
+        let due: Vec<_> = self.switches.iter().filter(is_due).map(|(switch, _)| *switch).collect();
+        for (account, market) in due {
+            self.switches.remove(&(account, market));
+            orders::cancel_matching(exchange, now, account, market, None);
+        }
+    }
+
+    fn wake(&mut self, now: Timestamp, exchange: &Exchange, out: &mut Outgoing) {
+        if self.ping_at.is_some_and(|at| at <= now) {
+            out.extend(self.conns.iter().map(|conn| (*conn, Frame::Ping)));
+            self.ping_at = (!self.conns.is_empty()).then(|| now + PING_EVERY);
+        }
+        feed::wake(self, now, exchange, out);
+    }
+
+    fn wakeup_at(&self) -> Option<Timestamp> {
+        let switch = self.switches.values().min().copied();
+        [self.feeds.next_at(), self.ping_at, switch].into_iter().flatten().min()
+    }
+}
+
+/// The user number of an account.
+fn user_id(account: AccountIndex) -> u64 {
+    10_000_001 + u64::from(account.0)
+}
+
+/// 16 hex digits that look random: a number, well mixed.
+fn hex_id(number: u64) -> String {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    format!("{:016x}", mixed ^ (mixed >> 31))
+}

@@ -1,0 +1,126 @@
+//! What Gate.io says when it says no: a status, a label, a message. One table from the exchange's own refusals.
+
+use super::json::{self, Scaled};
+use crate::dialect::HttpAnswer;
+use crate::matching::{MarketRules, NewOrder, NewOrderKind, Reject};
+use cex_core::Decimal;
+
+/// A refusal: clients branch on the label, then on the status, and do not parse the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// HTTP status.
+    pub(super) status: u16,
+    /// What kind.
+    pub(super) label: &'static str,
+    /// For people.
+    pub(super) message: String,
+}
+
+impl Refusal {
+    /// A refusal with this status, label and message.
+    pub(super) fn new(status: u16, label: &'static str, message: impl Into<String>) -> Self {
+        Self { status, label, message: message.into() }
+    }
+
+    /// A parameter that makes no sense.
+    pub(super) fn bad_param(name: &str, value: &str) -> Self {
+        Self::new(400, "INVALID_PARAM_VALUE", format!("Invalid request parameter `{name}` value: {value}"))
+    }
+
+    /// A parameter that must be there and is not.
+    pub(super) fn missing(name: &str) -> Self {
+        Self::new(400, "MISSING_REQUIRED_PARAM", format!("Missing required parameter: {name}"))
+    }
+
+    /// A pair that is not listed.
+    pub(super) fn unknown_pair(name: &str) -> Self {
+        Self::new(400, "INVALID_CURRENCY_PAIR", format!("Invalid currency pair {name}"))
+    }
+
+    /// An order that is not there, not the caller's, or has ended.
+    pub(super) fn order_not_found() -> Self {
+        Self::new(404, "ORDER_NOT_FOUND", "Order not found")
+    }
+
+    /// A path that does not exist.
+    pub(super) fn not_found() -> Self {
+        Self::new(404, "NOT_FOUND", "The requested URL was not found")
+    }
+
+    /// A path that exists, with another method.
+    pub(super) fn method_not_allowed() -> Self {
+        Self::new(405, "METHOD_NOT_ALLOWED", "Method not allowed")
+    }
+
+    /// The exchange's refusal of `order`, in Gate.io's words.
+    pub(super) fn of(reject: &Reject, rules: &MarketRules, order: &NewOrder) -> Self {
+        match reject {
+            Reject::UnknownMarket => Self::unknown_pair(&rules.symbol.to_string()),
+            Reject::OrderNotFound => Self::order_not_found(),
+            Reject::NotPositive => Self::new(400, "INVALID_PARAM_VALUE", "Size and price must be positive"),
+            Reject::BelowMinQty => {
+                let (size, least) = (base_size(&order.kind), Scaled(rules.min_qty.0, rules.scale.qty_dp()));
+                let size = rules.scale.qty_value(cex_core::Qty(size));
+                too_small(format_args!("{size}"), rules.symbol.base, least)
+            }
+            Reject::BelowMinNotional(least) => {
+                too_small(format_args!("{:.6}", notional(rules, &order.kind)), rules.symbol.quote, *least)
+            }
+            Reject::InsufficientBalance { .. } => Self::new(400, "BALANCE_NOT_ENOUGH", "Not enough balance"),
+            Reject::WouldTake => Self::new(
+                400,
+                "POC_FILL_IMMEDIATELY",
+                "Order would match and take immediately so its cancelled",
+            ),
+            Reject::CannotFill => Self::new(400, "FOK_NOT_FILL", "Order cannot be filled completely"),
+            Reject::DuplicateClientId => {
+                Self::new(400, "REPEATED_CREATION", format!("Order with text {} exists", order.client_id))
+            }
+            Reject::TooLarge => Self::new(400, "AMOUNT_TOO_MUCH", "Amount is too large"),
+        }
+    }
+
+    /// The body, which ends with a newline as the real one does.
+    pub(super) fn body(&self) -> String {
+        let mut body = String::new();
+        json::object(&mut body, |error| {
+            error.text("label", self.label);
+            error.text("message", &self.message);
+        });
+        body.push('\n');
+        body
+    }
+
+    /// The HTTP answer.
+    pub(super) fn answer(&self) -> HttpAnswer {
+        HttpAnswer::json(self.status, self.body())
+    }
+}
+
+fn too_small(size: std::fmt::Arguments<'_>, unit: cex_core::Asset, least: impl std::fmt::Display) -> Refusal {
+    let message = format!("Your order size {size} {unit} is too small. The minimum is {least} {unit}");
+    Refusal::new(400, "INVALID_PARAM_VALUE", message)
+}
+
+fn base_size(kind: &NewOrderKind) -> i64 {
+    match kind {
+        NewOrderKind::Limit { qty, .. }
+        | NewOrderKind::PostOnly { qty, .. }
+        | NewOrderKind::Ioc { qty, .. }
+        | NewOrderKind::Fok { qty, .. }
+        | NewOrderKind::Market { qty } => qty.0,
+        NewOrderKind::MarketNotional { .. } => 0,
+    }
+}
+
+/// What the order is worth, for the message only.
+fn notional(rules: &MarketRules, kind: &NewOrderKind) -> Decimal {
+    match kind {
+        NewOrderKind::Limit { price, qty }
+        | NewOrderKind::PostOnly { price, qty }
+        | NewOrderKind::Ioc { price, qty }
+        | NewOrderKind::Fok { price, qty } => rules.scale.notional_value(price.times(*qty)),
+        NewOrderKind::Market { .. } => Decimal::ZERO,
+        NewOrderKind::MarketNotional { notional } => *notional,
+    }
+}

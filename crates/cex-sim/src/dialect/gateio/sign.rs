@@ -1,0 +1,109 @@
+//! Signatures as the server checks them: hex HMAC-SHA512 over the request's own bytes.
+
+use super::query;
+use super::refusal::Refusal;
+use crate::dialect::HttpCall;
+use crate::matching::{AccountIndex, Exchange};
+use cex_core::{Decimal, Timestamp};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha512};
+
+/// How far a client's clock may be off, in seconds.
+const WINDOW_SECS: i64 = 60;
+
+/// Checks an HTTP call in the order the exchange does (headers, time, key, signature, deadline) and names its
+/// account.
+pub(super) fn authorize(
+    now: Timestamp,
+    exchange: &Exchange,
+    call: &HttpCall<'_>,
+) -> Result<AccountIndex, Refusal> {
+    let header = |name: &str, shown: &str| {
+        let missing =
+            || Refusal::new(401, "MISSING_REQUIRED_HEADER", format!("Missing required header: {shown}"));
+        call.header(name).filter(|value| !value.is_empty()).ok_or_else(missing)
+    };
+    let (key, timestamp, sign) =
+        (header("key", "KEY")?, header("timestamp", "Timestamp")?, header("sign", "SIGN")?);
+    check_time(now, timestamp)?;
+    let account = exchange.account_by_key(key).ok_or_else(invalid_key)?;
+    if !is_signed(&exchange.account(account).secret, call, timestamp, sign) {
+        return Err(Refusal::new(401, "INVALID_SIGNATURE", "Signature mismatch"));
+    }
+    check_deadline(now, call)?;
+    Ok(account)
+}
+
+/// The refusal of a key nobody has.
+pub(super) fn invalid_key() -> Refusal {
+    Refusal::new(401, "INVALID_KEY", "Invalid key provided")
+}
+
+/// Refuses a time in seconds (whole or not) that is too far from ours.
+pub(super) fn check_time(now: Timestamp, text: &str) -> Result<(), Refusal> {
+    let seconds: Decimal = text.parse().map_err(|_| Refusal::bad_param("Timestamp", text))?;
+    let server = Decimal::new(i128::from(now.as_nanos()), 9);
+    let is_near =
+        server.checked_sub(seconds).and_then(Decimal::abs).is_ok_and(|gap| gap <= WINDOW_SECS.into());
+    if is_near {
+        return Ok(());
+    }
+    let message = format!(
+        "gap between request Timestamp and server time exceeds {WINDOW_SECS}, please check your local time: \
+         request {seconds}, server {}",
+        now.as_secs()
+    );
+    Err(Refusal::new(403, "REQUEST_EXPIRED", message))
+}
+
+/// Honours `x-gate-exptime`: Unix milliseconds after which the request must not be carried out.
+fn check_deadline(now: Timestamp, call: &HttpCall<'_>) -> Result<(), Refusal> {
+    let Some(text) = call.header("x-gate-exptime").filter(|_| call.method != "GET") else { return Ok(()) };
+    let deadline: i64 = text.trim().parse().map_err(|_| Refusal::bad_param("x-gate-exptime", text))?;
+    if now > Timestamp::from_millis(deadline) {
+        let message = format!("Request expired: deadline {deadline}, server time {}", now.as_millis());
+        return Err(Refusal::new(403, "REQUEST_EXPIRED", message));
+    }
+    Ok(())
+}
+
+/// Some clients sign the query as sent, some its decoded form; either counts.
+fn is_signed(secret: &str, call: &HttpCall<'_>, timestamp: &str, sign: &str) -> bool {
+    let decoded = query::decode(call.query);
+    [call.query, decoded.as_ref()]
+        .into_iter()
+        .any(|query| rest_signature(secret, call.method, call.path, query, call.body, timestamp) == sign)
+}
+
+/// The signature of a REST request.
+pub(super) fn rest_signature(
+    secret: &str,
+    method: &str,
+    path: &str,
+    query: &str,
+    body: &[u8],
+    timestamp: &str,
+) -> String {
+    let body_hash = hex(&Sha512::digest(body));
+    hmac_hex(secret, &[method, "\n", path, "\n", query, "\n", &body_hash, "\n", timestamp])
+}
+
+/// The signature of a subscription to a private channel.
+pub(super) fn stream_signature(secret: &str, channel: &str, event: &str, time: &str) -> String {
+    hmac_hex(secret, &["channel=", channel, "&event=", event, "&time=", time])
+}
+
+fn hmac_hex(secret: &str, parts: &[&str]) -> String {
+    let mut mac =
+        Hmac::<Sha512>::new_from_slice(secret.as_bytes()).expect("an HMAC takes a key of any length");
+    for part in parts {
+        mac.update(part.as_bytes());
+    }
+    hex(&mac.finalize().into_bytes())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}

@@ -1,0 +1,220 @@
+//! What a depth-limited incremental channel reports: the changes of the best levels between two frames.
+//!
+//! A client may join at any version: its REST snapshot can fall **inside** the span of a frame. So a frame holds not
+//! only what differs between its ends, but every level that was different at any moment in between.
+
+use cex_core::{Price, Qty, Side};
+
+/// One side of a channel's view of a book.
+#[derive(Debug, Clone)]
+pub(super) struct SideView {
+    side: Side,
+    depth: usize,
+    /// The best levels as of the last frame, best first.
+    levels: Vec<(Price, Qty)>,
+    /// Changes since, in the order they happened.
+    touched: Vec<Touch>,
+}
+
+/// What happened to a level since the last frame.
+#[derive(Debug, Clone, Copy)]
+struct Touch {
+    price: Price,
+    /// What is there now.
+    qty: Qty,
+    /// Whether there was nothing at some moment.
+    was_missing: bool,
+}
+
+impl SideView {
+    /// A view of the best `depth` levels of `book`, which comes best first.
+    pub(super) fn new(side: Side, depth: usize, book: impl Iterator<Item = (Price, Qty)>) -> Self {
+        Self { side, depth, levels: book.take(depth).collect(), touched: Vec::new() }
+    }
+
+    /// Notes that a level changed to `qty`.
+    pub(super) fn touch(&mut self, price: Price, qty: Qty) {
+        match self.touched.last_mut() {
+            // A level that trades is touched over and over.
+            Some(last) if last.price == price => last.amend(qty),
+            Some(_) | None => self.touched.push(Touch { price, qty, was_missing: qty.is_zero() }),
+        }
+    }
+
+    /// The levels as of the last frame, best first.
+    pub(super) fn levels(&self) -> &[(Price, Qty)] {
+        &self.levels
+    }
+
+    /// Moves the view to `book` as it is now (best first) and writes what a client has to know into `changes`, best
+    /// first: levels with their quantity, and zero for levels gone from the whole book. Levels that were merely
+    /// pushed out of the view are not reported; clients trim.
+    pub(super) fn advance(
+        &mut self,
+        book: impl Iterator<Item = (Price, Qty)>,
+        changes: &mut Vec<(Price, Qty)>,
+    ) {
+        changes.clear();
+        if self.touched.is_empty() {
+            return;
+        }
+        let (side, depth) = (self.side, self.depth);
+        self.merge_touches();
+        // A level that was missing for a while let one more level into the view, or kept itself out of a snapshot. So
+        // what ranks beyond depth plus those was never visible.
+        let missing =
+            self.touched.iter().filter(|touch| !touch.qty.is_zero() && self.may_have_been_missing(touch));
+        let reach = depth + missing.count();
+        let deep: Vec<(Price, Qty)> = book.take(reach).collect();
+        let horizon = deep.get(reach - 1).map(|(price, _)| key(side, *price));
+        let gone = self.touched.iter().filter(|touch| touch.qty.is_zero()).map(|touch| touch.price);
+        let visible = |price: &Price| horizon.is_none_or(|last| key(side, *price) < last);
+        changes.extend(gone.filter(visible).map(|price| (price, Qty::ZERO)));
+        // While those were there, as many levels at the end of the view may have been pushed out of it.
+        let always_visible = depth.saturating_sub(changes.len());
+        for (rank, (price, qty)) in deep.iter().take(depth).enumerate() {
+            let is_touched =
+                self.touched.binary_search_by_key(&key(side, *price), |touch| key(side, touch.price));
+            if is_touched.is_ok() || !self.shows(*price) || rank >= always_visible {
+                changes.push((*price, *qty));
+            }
+        }
+        changes.sort_unstable_by_key(|(price, _)| key(side, *price));
+        self.levels.clear();
+        self.levels.extend(deep.into_iter().take(depth));
+        self.touched.clear();
+    }
+
+    /// One touch per price, sorted best first.
+    fn merge_touches(&mut self) {
+        let side = self.side;
+        self.touched.sort_by_key(|touch| key(side, touch.price));
+        self.touched.dedup_by(|later, earlier| {
+            let is_same = later.price == earlier.price;
+            if is_same {
+                earlier.amend(later.qty);
+                earlier.was_missing |= later.was_missing;
+            }
+            is_same
+        });
+    }
+
+    /// Of what was not in the view, it is not known whether it was in the book.
+    fn may_have_been_missing(&self, touch: &Touch) -> bool {
+        touch.was_missing || !self.shows(touch.price)
+    }
+
+    fn shows(&self, price: Price) -> bool {
+        let side = self.side;
+        self.levels.binary_search_by_key(&key(side, price), |(known, _)| key(side, *known)).is_ok()
+    }
+}
+
+impl Touch {
+    fn amend(&mut self, qty: Qty) {
+        self.qty = qty;
+        self.was_missing |= qty.is_zero();
+    }
+}
+
+/// Sorts best first on both sides.
+const fn key(side: Side, price: Price) -> i64 {
+    match side {
+        Side::Buy => -price.0,
+        Side::Sell => price.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// A side of a book as a client keeps it, keyed so that the best comes first.
+    type Book = BTreeMap<i64, Qty>;
+
+    fn levels(side: Side, book: &Book) -> impl Iterator<Item = (Price, Qty)> {
+        let sign = if side == Side::Buy { -1 } else { 1 };
+        book.iter().map(move |(key, qty)| (Price(key * sign), *qty))
+    }
+
+    fn apply(side: Side, book: &mut Book, depth: usize, changes: &[(Price, Qty)]) {
+        for (price, qty) in changes {
+            if qty.is_zero() {
+                book.remove(&key(side, *price))
+            } else {
+                book.insert(key(side, *price), *qty)
+            };
+        }
+        while book.len() > depth {
+            book.pop_last();
+        }
+    }
+
+    #[test]
+    fn levels_pushed_out_are_not_reported() {
+        let mut book: Book = [(1, Qty(1)), (2, Qty(2)), (3, Qty(3))].into();
+        let mut view = SideView::new(Side::Sell, 2, levels(Side::Sell, &book));
+        let mut changes = Vec::new();
+        book.insert(0, Qty(9));
+        view.touch(Price(0), Qty(9));
+        view.advance(levels(Side::Sell, &book), &mut changes);
+        assert_eq!(changes, [(Price(0), Qty(9))], "level 2 left the view but not the book");
+        book.remove(&2);
+        view.touch(Price(2), Qty::ZERO);
+        view.advance(levels(Side::Sell, &book), &mut changes);
+        assert!(changes.is_empty(), "nor is its removal once it is out of view");
+        book.remove(&0);
+        view.touch(Price(0), Qty::ZERO);
+        view.advance(levels(Side::Sell, &book), &mut changes);
+        assert_eq!(changes, [(Price(0), Qty::ZERO), (Price(3), Qty(3))], "level 3 came into view");
+    }
+
+    #[test]
+    fn far_changes_are_silent() {
+        let mut book: Book = (1..=50).map(|price| (price, Qty(1))).collect();
+        let mut view = SideView::new(Side::Sell, 5, levels(Side::Sell, &book));
+        let mut changes = vec![(Price(0), Qty::ZERO)];
+        book.insert(40, Qty(7));
+        view.touch(Price(40), Qty(7));
+        view.advance(levels(Side::Sell, &book), &mut changes);
+        assert!(changes.is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// Whoever joins with a snapshot at any version holds the exact view after the frame that spans it, and after
+        /// every later one.
+        #[test]
+        fn a_snapshot_at_any_version_joins(
+            is_bid in any::<bool>(),
+            depth in 1usize..6,
+            frames in prop::collection::vec(prop::collection::vec((0i64..14, 0i64..3), 1..8), 1..12),
+        ) {
+            let side = if is_bid { Side::Buy } else { Side::Sell };
+            let mut book = Book::new();
+            let mut view = SideView::new(side, depth, levels(side, &book));
+            let mut clients: Vec<Book> = vec![Book::new()];
+            let mut changes = Vec::new();
+            for frame in frames {
+                let mut joining = Vec::new();
+                for (price, qty) in frame {
+                    let price = if is_bid { Price(100 - price) } else { Price(100 + price) };
+                    if qty == 0 { book.remove(&key(side, price)) } else { book.insert(key(side, price), Qty(qty)) };
+                    view.touch(price, Qty(qty));
+                    joining.push(book.iter().take(depth).map(|(key, qty)| (*key, *qty)).collect::<Book>());
+                }
+                clients.extend(joining);
+                view.advance(levels(side, &book), &mut changes);
+                let truth: Book = book.iter().take(depth).map(|(key, qty)| (*key, *qty)).collect();
+                for client in &mut clients {
+                    apply(side, client, depth, &changes);
+                    prop_assert_eq!(&*client, &truth);
+                }
+                prop_assert_eq!(view.levels().to_vec(), levels(side, &truth).collect::<Vec<_>>());
+            }
+        }
+    }
+}
