@@ -9,7 +9,7 @@ use super::types::{
     AccountIndex, BalanceChange, BalanceReason, EndReason, ExchangeEvent, FillView, MarketIndex, NewOrder,
     NewOrderKind, OrderNo, OrderView, PublicTrade, Reject, TradeNo,
 };
-use super::units::AssetIndex;
+use super::units::{AssetIndex, decimal};
 use cex_core::{Notional, OrderStatus, Price, Qty, Side, Timestamp};
 
 /// One execution, as both sides of it are booked.
@@ -340,7 +340,8 @@ impl Exchange {
         if owner.is_house {
             return;
         }
-        let value = |units| self.assets.decimal(asset, units);
+        let dp = self.assets.dp(asset);
+        let value = |units| decimal(units, dp);
         self.events.push(ExchangeEvent::Balance(BalanceChange {
             account,
             asset: self.assets.asset(asset),

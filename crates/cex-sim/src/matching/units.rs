@@ -94,15 +94,22 @@ pub(super) fn units_per(asset_dp: u8, dp: u8) -> i128 {
     10i128.pow(u32::from(asset_dp - dp))
 }
 
-/// `units * 10^-dp`. Trailing zeros go in large steps first: dividing 128 bits is slow, and most amounts are round.
+/// `units * 10^-dp`.
+///
+/// Most amounts end in many zeros, and dividing 128 bits is slow: zeros go in large steps, and only where the binary
+/// digits allow them (a multiple of 10^n is one of 2^n).
 pub(super) fn decimal(mut units: i128, mut dp: u8) -> Decimal {
+    const STEPS: [(u8, i128); 5] = [(16, 10i128.pow(16)), (8, 100_000_000), (4, 10_000), (2, 100), (1, 10)];
     if units == 0 {
         return Decimal::ZERO;
     }
-    for (zeros, factor) in [(16, 10i128.pow(16)), (8, 100_000_000), (4, 10_000), (2, 100)] {
-        if dp >= zeros && units % factor == 0 {
-            units /= factor;
-            dp -= zeros;
+    for (zeros, factor) in STEPS {
+        if dp >= zeros && units.trailing_zeros() >= u32::from(zeros) {
+            let shorter = units / factor;
+            if shorter * factor == units {
+                units = shorter;
+                dp -= zeros;
+            }
         }
     }
     Decimal::new(units, dp)

@@ -1,0 +1,334 @@
+//! The seeded market keeps its promises: deep books that keep moving, differences that pay now and then and never
+//! otherwise, the same events for the same seed.
+
+use cex_core::{Decimal, OrderStatus, Side, Symbol, Timestamp};
+use cex_sim::market::{Market, MarketConfig, VenueConfig};
+use cex_sim::matching::{Exchange, ExchangeEvent, MarketIndex, NewOrder, NewOrderKind};
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+/// A market with its exchanges and a virtual clock.
+struct Floor {
+    seed: u64,
+    market: Market,
+    exchanges: Vec<Exchange>,
+    now: Timestamp,
+    events: Vec<ExchangeEvent>,
+}
+
+impl Floor {
+    fn new(seed: u64, config: MarketConfig) -> Self {
+        let venues = config.venues.len();
+        let market = Market::new(seed, config);
+        let exchanges = (0..venues).map(|index| Exchange::new("sim", market.rules(index))).collect();
+        let mut floor = Self { seed, market, exchanges, now: START, events: Vec::new() };
+        floor.step();
+        floor
+    }
+
+    /// Moves to the market's next deadline and does what is due.
+    fn step(&mut self) {
+        self.now = self.now.max(self.market.wakeup_at().expect("the market never sleeps"));
+        self.market.step(self.now, &mut self.exchanges);
+        self.events.clear();
+        for exchange in &mut self.exchanges {
+            exchange.drain_events(&mut self.events);
+        }
+    }
+
+    fn run(&mut self, span: Duration, mut each: impl FnMut(&mut Self)) {
+        let end = self.now + span;
+        while self.now < end {
+            self.step();
+            each(self);
+        }
+    }
+
+    fn symbols(&self) -> usize {
+        self.exchanges[0].markets().len()
+    }
+
+    /// Best bid at one exchange and best ask at the other, as exact prices.
+    fn best(&self, exchange: usize, market: MarketIndex, side: Side) -> Decimal {
+        let exchange = &self.exchanges[exchange];
+        let level = match side {
+            Side::Buy => exchange.bids(market).next(),
+            Side::Sell => exchange.asks(market).next(),
+        };
+        let (price, _) = level.expect("no book is ever empty");
+        exchange.rules(market).scale.price_value(price)
+    }
+
+    /// What buying at one exchange and selling at the other earns per unit of base, after both taker fees.
+    fn net(&self, market: MarketIndex, buy_at: usize, sell_at: usize) -> Decimal {
+        let keep = |exchange: usize, sign: i64| {
+            let fee = self.exchanges[exchange].rules(market).taker_fee.fraction();
+            let change = fee.checked_mul(Decimal::from(sign)).expect("fees are small");
+            Decimal::ONE.checked_add(change).expect("fees are small")
+        };
+        let paid = self.best(buy_at, market, Side::Sell).checked_mul(keep(buy_at, 1)).expect("prices fit");
+        let got = self.best(sell_at, market, Side::Buy).checked_mul(keep(sell_at, -1)).expect("prices fit");
+        got.checked_sub(paid).expect("prices fit")
+    }
+
+    fn pays(&self, market: MarketIndex) -> bool {
+        self.net(market, 0, 1).is_positive() || self.net(market, 1, 0).is_positive()
+    }
+}
+
+fn markets(count: usize) -> impl Iterator<Item = MarketIndex> {
+    (0..count as u32).map(MarketIndex)
+}
+
+fn calm() -> MarketConfig {
+    MarketConfig { divergences_per_minute: 0, ..MarketConfig::default() }
+}
+
+fn symbol_of(floor: &Floor, market: MarketIndex) -> Symbol {
+    floor.exchanges[0].rules(market).symbol
+}
+
+/// A hash of everything that happens in a span of virtual time.
+fn fingerprint(seed: u64, span: Duration) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let mut floor = Floor::new(seed, MarketConfig::default());
+    floor.run(span, |floor| {
+        for event in &floor.events {
+            match event {
+                ExchangeEvent::Level { market, version, side, price, qty, at } => {
+                    (market, version, side, price, qty, at).hash(&mut hasher);
+                }
+                ExchangeEvent::Trade { trade, market_trade, market, taker, price, qty, at } => {
+                    (trade, market_trade, market, taker, price, qty, at).hash(&mut hasher);
+                }
+                ExchangeEvent::Order(_) | ExchangeEvent::Fill(_) | ExchangeEvent::Balance(_) => {
+                    panic!("house accounts tell nothing, yet: {event:?}");
+                }
+            }
+        }
+    });
+    hasher.finish()
+}
+
+#[test]
+fn a_seed_is_a_market() {
+    let span = Duration::from_secs(10);
+    let one = fingerprint(7, span);
+    assert_eq!(one, fingerprint(7, span), "the same seed gives the same events");
+    assert_ne!(one, fingerprint(8, span), "another seed gives others");
+}
+
+#[test]
+fn books_are_deep_from_the_start_and_never_crossed() {
+    for seed in [1, 2] {
+        let mut floor = Floor::new(seed, MarketConfig::default());
+        check_books(&floor);
+        let mut steps = 0;
+        floor.run(Duration::from_secs(20), |floor| {
+            steps += 1;
+            // All books after every step would take most of the time; each is seen often enough.
+            if steps % 16 == 0 {
+                check_books(floor);
+            }
+        });
+    }
+}
+
+fn check_books(floor: &Floor) {
+    for exchange in &floor.exchanges {
+        for market in markets(floor.symbols()) {
+            let symbol = exchange.rules(market).symbol;
+            let (bids, asks) = (exchange.bids(market).count(), exchange.asks(market).count());
+            assert!(bids >= 100 && asks >= 100, "seed {}: {symbol} has {bids} bids, {asks} asks", floor.seed);
+            let best = (exchange.bids(market).next(), exchange.asks(market).next());
+            let (Some((bid, _)), Some((ask, _))) = best else { panic!("{symbol} has an empty side") };
+            assert!(bid < ask, "seed {}: {symbol} is crossed: {bid:?} {ask:?}", floor.seed);
+            assert!(exchange.last_price(market).is_some(), "seed {}: {symbol} has a last price", floor.seed);
+        }
+    }
+}
+
+#[test]
+fn every_book_changes_every_hundred_milliseconds() {
+    let mut floor = Floor::new(3, MarketConfig::default());
+    for _ in 0..50 {
+        let versions = |floor: &Floor| -> Vec<u64> {
+            let of =
+                |exchange: &Exchange| markets(20).map(|market| exchange.version(market)).collect::<Vec<_>>();
+            floor.exchanges.iter().flat_map(of).collect()
+        };
+        let before = versions(&floor);
+        floor.run(Duration::from_millis(101), |_| {});
+        for (before, after) in before.iter().zip(versions(&floor)) {
+            assert!(*before < after);
+        }
+    }
+}
+
+#[test]
+fn nothing_pays_while_nothing_diverges() {
+    for seed in [11, 12, 13] {
+        let mut floor = Floor::new(seed, calm());
+        floor.run(Duration::from_secs(20), |floor| {
+            for market in markets(floor.symbols()) {
+                assert!(
+                    !floor.pays(market),
+                    "seed {seed}: {} pays at {}",
+                    symbol_of(floor, market),
+                    floor.now
+                );
+            }
+        });
+    }
+}
+
+#[test]
+fn what_pays_has_diverged_and_enough_does() {
+    let seconds = 60;
+    let mut floor = Floor::new(21, MarketConfig::default());
+    let mut paying = HashSet::new();
+    let mut paid = 0;
+    floor.run(Duration::from_secs(seconds), |floor| {
+        for market in markets(floor.symbols()) {
+            let symbol = symbol_of(floor, market);
+            if !floor.pays(market) {
+                paying.remove(&symbol);
+                continue;
+            }
+            assert!(floor.market.has_diverged(symbol), "seed {}: {symbol} pays at {}", floor.seed, floor.now);
+            paid += u64::from(paying.insert(symbol));
+        }
+    });
+    assert!(paid >= 3 * seconds, "{paid} of {} divergences paid in {seconds} s", floor.market.divergences());
+    assert!(paid <= floor.market.divergences());
+}
+
+/// Takes at the best price of one exchange, an amount of base rounded down to lots; the notional traded.
+fn take(
+    floor: &mut Floor,
+    exchange: usize,
+    market: MarketIndex,
+    side: Side,
+    amount: Decimal,
+) -> Option<Decimal> {
+    let exchange = &mut floor.exchanges[exchange];
+    let level = match side {
+        Side::Buy => exchange.asks(market).next(),
+        Side::Sell => exchange.bids(market).next(),
+    };
+    let (price, _) = level.expect("no book is ever empty");
+    let qty = exchange.rules(market).scale.qty(amount).expect("amounts fit");
+    let kind = NewOrderKind::Ioc { price, qty };
+    let account = exchange.account_by_key("key").expect("the trader has an account");
+    let order = NewOrder { market, client_id: String::new(), side, kind };
+    let placed = exchange.place(floor.now, account, order).ok()?;
+    assert_eq!(placed.status, OrderStatus::Filled, "seed {}: the level was there", floor.seed);
+    Some(placed.filled_notional)
+}
+
+/// What rests at the best price of one exchange, in base.
+fn available(floor: &Floor, exchange: usize, market: MarketIndex, side: Side) -> Decimal {
+    let exchange = &floor.exchanges[exchange];
+    let level = match side {
+        Side::Buy => exchange.bids(market).next(),
+        Side::Sell => exchange.asks(market).next(),
+    };
+    let (_, qty) = level.expect("no book is ever empty");
+    exchange.rules(market).scale.qty_value(qty)
+}
+
+/// Buys at one exchange and sells at the other for as long as it pays and both take such small orders; the notional
+/// bought.
+fn arbitrage(floor: &mut Floor, market: MarketIndex, buy_at: usize, sell_at: usize) -> Decimal {
+    let mut bought = Decimal::ZERO;
+    while floor.net(market, buy_at, sell_at).is_positive() {
+        let amount =
+            available(floor, buy_at, market, Side::Sell).min(available(floor, sell_at, market, Side::Buy));
+        let Some(notional) = take(floor, buy_at, market, Side::Buy, amount) else { break };
+        bought = bought.checked_add(notional).expect("sums fit");
+        if take(floor, sell_at, market, Side::Sell, amount).is_none() {
+            break;
+        }
+    }
+    bought
+}
+
+#[test]
+fn what_was_traded_away_does_not_come_back() {
+    let mut floor = Floor::new(31, MarketConfig::default());
+    for index in 0..2 {
+        let deposits = floor.market.default_deposits(index).into_iter();
+        let thousandfold = deposits.map(|(asset, amount)| {
+            (asset, amount.checked_mul(Decimal::from(1_000)).expect("a thousandfold fits"))
+        });
+        let deposits: Vec<_> = thousandfold.collect();
+        floor.exchanges[index].open_account(START, "trader", "key", "secret", &deposits);
+    }
+    // Six levels of bait of 4,000 USDT each, at most; put back at every change it would come to many times that.
+    let most = Decimal::from(25_000);
+    let mut taken = vec![Decimal::ZERO; 20];
+    let mut times = 0;
+    floor.run(Duration::from_secs(30), |floor| {
+        for market in markets(20) {
+            let so_far = &mut taken[market.0 as usize];
+            if !floor.market.has_diverged(symbol_of(floor, market)) {
+                times += usize::from(so_far.is_positive());
+                *so_far = Decimal::ZERO;
+                continue;
+            }
+            for (buy_at, sell_at) in [(0, 1), (1, 0)] {
+                *so_far = so_far.checked_add(arbitrage(floor, market, buy_at, sell_at)).expect("sums fit");
+            }
+            assert!(*so_far <= most, "seed {}: {} gave {so_far}", floor.seed, symbol_of(floor, market));
+        }
+    });
+    assert!(times > 60, "{times} divergences were traded away");
+}
+
+#[test]
+fn work_grows_with_symbols_and_no_faster() {
+    let events = |symbols: usize| {
+        let mut floor = Floor::new(5, MarketConfig { symbols, ..calm() });
+        let mut events = 0;
+        floor.run(Duration::from_secs(4), |floor| events += floor.events.len());
+        events as f64 / symbols as f64
+    };
+    let (few, many) = (events(40), events(160));
+    assert!(many < few * 1.1, "{few} events per symbol of 40, {many} of 160");
+}
+
+#[test]
+fn a_thousand_symbols_have_names_rules_and_deposits() {
+    let config = MarketConfig { symbols: 1_000, ..MarketConfig::default() };
+    let market = Market::new(1, config);
+    assert_eq!(market.symbols().collect::<HashSet<_>>().len(), 1_000);
+    for (index, venue) in [VenueConfig::mexc(), VenueConfig::gateio()].iter().enumerate() {
+        let (rules, deposits) = (market.rules(index), market.default_deposits(index));
+        assert_eq!((rules.len(), deposits.len()), (1_000, 1_001));
+        assert_eq!(deposits[0].1, Decimal::from(100_000));
+        for (rules, (asset, amount)) in rules.iter().zip(&deposits[1..]) {
+            assert_eq!(rules.symbol.base, *asset);
+            assert!(rules.scale.qty(*amount).expect("deposits can be counted") > rules.min_qty);
+            assert_eq!(rules.taker_fee, venue.taker_fee);
+        }
+    }
+    assert!(market.rules(2).is_empty() && market.default_deposits(2).is_empty());
+}
+
+#[test]
+fn venues_differ_as_real_ones_do() {
+    let market = Market::new(1, MarketConfig::default());
+    let (mexc, gateio) = (market.rules(0), market.rules(1));
+    let pairs = || mexc.iter().zip(&gateio);
+    assert!(pairs().any(|(mexc, gateio)| mexc.scale.price_dp() > gateio.scale.price_dp()));
+    assert!(pairs().any(|(mexc, gateio)| mexc.scale.qty_dp() > gateio.scale.qty_dp()));
+    assert!(mexc.iter().any(|rules| rules.scale.price_dp() == 9), "one ticks in 1e-9");
+    assert!(pairs().all(|(mexc, gateio)| mexc.symbol == gateio.symbol));
+    let floor = Floor::new(1, calm());
+    let huge =
+        markets(20).map(|market| floor.exchanges[0].asks(market).next().map_or(0, |(_, qty)| qty.0)).max();
+    assert!(huge > Some(10_000_000_000), "one trades in huge quantities: {huge:?}");
+}
