@@ -40,8 +40,13 @@ impl BookConfig {
     /// A book of `depth` levels a side of a market with this tick, fed with every change.
     #[must_use]
     pub const fn new(tick: Price, depth: usize) -> Self {
-        // A shallow book never reaches far from its top, and 2,000 small books should fit into the cache.
-        let window = if depth <= 200 { 256 } else { 512 };
+        // As many slots as levels, about: what lies deeper costs five times as much, but an empty slot costs memory,
+        // and 2,000 small books should fit into the cache.
+        let window = match depth {
+            0..=200 => 256,
+            201..=500 => 512,
+            _ => 1_024,
+        };
         Self { depth, tick, window, beyond: Beyond::Unknown }
     }
 }

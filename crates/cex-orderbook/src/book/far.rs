@@ -3,48 +3,62 @@
 //! A leaf is small enough to shift in place; the leaves lie in an arena that is reused, and a directory of their first
 //! keys orders them. Keys ascend, so the best level is the last one.
 
+use std::ops::Range;
+
 /// Levels in a leaf.
 const LEAF: usize = 32;
+/// Key of a place without a level: no key is above it, so it never counts as being below one.
+const UNUSED: i64 = i64::MAX;
+/// Levels left in a leaf that is split.
+const HALF: usize = LEAF / 2;
 /// Neighbours that together hold no more than this are merged, which bounds the memory of a book that thins out.
 const MERGED: usize = 24;
 
 #[derive(Debug, Clone)]
 struct Leaf {
-    len: usize,
     keys: [i64; LEAF],
     qtys: [i64; LEAF],
 }
 
 impl Leaf {
-    const EMPTY: Self = Self { len: 0, keys: [0; LEAF], qtys: [0; LEAF] };
+    const EMPTY: Self = Self { keys: [UNUSED; LEAF], qtys: [0; LEAF] };
 
-    fn insert(&mut self, at: usize, key: i64, qty: i64) {
-        self.keys.copy_within(at..self.len, at + 1);
-        self.qtys.copy_within(at..self.len, at + 1);
+    /// How many keys are below this one. Two rounds of comparisons that do not wait for each other: a binary search
+    /// waits five times, a scan compares all of them.
+    #[inline]
+    fn rank(&self, key: i64) -> usize {
+        let (octets, _) = self.keys.as_chunks::<8>();
+        let below = |known: i64| usize::from(known < key);
+        let whole: usize = octets[..octets.len() - 1].iter().map(|octet| below(octet[7])).sum();
+        whole * 8 + octets[whole].iter().map(|known| below(*known)).sum::<usize>()
+    }
+
+    fn insert(&mut self, len: usize, at: usize, key: i64, qty: i64) {
+        self.keys.copy_within(at..len, at + 1);
+        self.qtys.copy_within(at..len, at + 1);
         (self.keys[at], self.qtys[at]) = (key, qty);
-        self.len += 1;
     }
 
-    fn remove(&mut self, at: usize) {
-        self.keys.copy_within(at + 1..self.len, at);
-        self.qtys.copy_within(at + 1..self.len, at);
-        self.len -= 1;
+    fn remove(&mut self, len: usize, at: usize) {
+        self.keys.copy_within(at + 1..len, at);
+        self.qtys.copy_within(at + 1..len, at);
+        self.keys[len - 1] = UNUSED;
     }
 
-    /// Takes over all levels of `other` from `from` on; they are better than those here.
-    fn append(&mut self, other: &Self, from: usize) {
-        let moved = other.len - from;
-        self.keys[self.len..self.len + moved].copy_from_slice(&other.keys[from..other.len]);
-        self.qtys[self.len..self.len + moved].copy_from_slice(&other.qtys[from..other.len]);
-        self.len += moved;
+    /// Takes over levels of another leaf, as the last ones here.
+    fn append(&mut self, len: usize, other: &Self, from: Range<usize>) {
+        let to = len..len + from.len();
+        self.keys[to.clone()].copy_from_slice(&other.keys[from.clone()]);
+        self.qtys[to].copy_from_slice(&other.qtys[from]);
     }
 }
 
-/// Where a leaf stands in the order.
+/// A leaf's place in the order. What decides about a leaf without its levels stands here, beside its neighbours.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     first: i64,
     leaf: u32,
+    len: u32,
 }
 
 /// Where a key is, or would be inserted.
@@ -72,8 +86,8 @@ impl Far {
 
     /// Forgets all levels, keeps the memory.
     pub(super) fn clear(&mut self) {
-        while let Some(entry) = self.order.pop() {
-            self.spare.push(entry.leaf);
+        while let Some(last) = self.order.len().checked_sub(1) {
+            self.drop_leaf(last);
         }
         self.len = 0;
     }
@@ -100,7 +114,7 @@ impl Far {
     /// Adds a level that is better than all others.
     pub(super) fn push_best(&mut self, key: i64, qty: i64) {
         match self.order.len().checked_sub(1) {
-            Some(entry) => self.insert(entry, self.leaf(entry).len, key, qty),
+            Some(entry) => self.insert(entry, self.len_of(entry), key, qty),
             None => self.insert_leaf(0, key, qty),
         }
     }
@@ -108,8 +122,8 @@ impl Far {
     /// The best key.
     #[inline]
     pub(super) fn best_key(&self) -> Option<i64> {
-        let leaf = self.leaf(self.order.len().checked_sub(1)?);
-        Some(leaf.keys[leaf.len - 1])
+        let entry = self.order.len().checked_sub(1)?;
+        Some(self.leaf(entry).keys[self.len_of(entry) - 1])
     }
 
     /// The worst key.
@@ -120,8 +134,8 @@ impl Far {
     /// Takes out the best level, key and quantity.
     pub(super) fn pop_best(&mut self) -> Option<(i64, i64)> {
         let entry = self.order.len().checked_sub(1)?;
+        let at = self.len_of(entry) - 1;
         let leaf = self.leaf(entry);
-        let at = leaf.len - 1;
         let level = (leaf.keys[at], leaf.qtys[at]);
         self.remove(entry, at);
         Some(level)
@@ -131,9 +145,9 @@ impl Far {
     pub(super) fn drop_worst(&mut self, count: usize) -> usize {
         let count = count.min(self.len);
         let mut left = count;
-        while left > 0 && self.leaf(0).len <= left {
-            left -= self.leaf(0).len;
-            self.len -= self.leaf(0).len;
+        while left > 0 && self.len_of(0) <= left {
+            left -= self.len_of(0);
+            self.len -= self.len_of(0);
             self.drop_leaf(0);
         }
         for _ in 0..left {
@@ -147,7 +161,7 @@ impl Far {
     pub(super) fn next_worse(&self, cursor: &mut Cursor) -> Option<(i64, i64)> {
         if cursor.left_in_leaf == 0 {
             cursor.entry = cursor.entry.checked_sub(1)?;
-            cursor.left_in_leaf = self.leaf(cursor.entry).len;
+            cursor.left_in_leaf = self.len_of(cursor.entry);
         }
         cursor.left_in_leaf -= 1;
         let leaf = self.leaf(cursor.entry);
@@ -166,6 +180,10 @@ impl Far {
             + self.order.capacity() * size_of::<Entry>()
     }
 
+    fn len_of(&self, entry: usize) -> usize {
+        self.order[entry].len as usize
+    }
+
     fn leaf(&self, entry: usize) -> &Leaf {
         &self.arena[self.order[entry].leaf as usize]
     }
@@ -181,15 +199,18 @@ impl Far {
         }
         let entry = self.order.partition_point(|entry| entry.first <= key).saturating_sub(1);
         let leaf = self.leaf(entry);
-        let keys = &leaf.keys[..leaf.len];
-        let at = keys.partition_point(|known| *known < key);
-        Some(Place { entry, at, found: keys.get(at) == Some(&key) })
+        let at = leaf.rank(key);
+        // The key of an unused place can be the key of a level, too.
+        Some(Place { entry, at, found: at < self.len_of(entry) && leaf.keys[at] == key })
     }
 
     fn insert(&mut self, entry: usize, at: usize, key: i64, qty: i64) {
-        if self.leaf(entry).len < LEAF {
-            self.leaf_mut(entry).insert(at, key, qty);
-            self.order[entry].first = self.leaf(entry).keys[0];
+        let len = self.len_of(entry);
+        if len < LEAF {
+            self.leaf_mut(entry).insert(len, at, key, qty);
+            let entry = &mut self.order[entry];
+            entry.first = entry.first.min(key);
+            entry.len += 1;
             self.len += 1;
             return;
         }
@@ -201,70 +222,75 @@ impl Far {
             return self.insert_leaf(0, key, qty);
         }
         self.split(entry);
-        match at.checked_sub(LEAF / 2) {
-            Some(at) if at > 0 => self.insert(entry + 1, at, key, qty),
-            Some(_) | None => self.insert(entry, at, key, qty),
+        if at <= HALF {
+            self.insert(entry, at, key, qty);
+        } else {
+            self.insert(entry + 1, at - HALF, key, qty);
         }
     }
 
     /// Moves the better half of a full leaf into a new one behind it.
     fn split(&mut self, entry: usize) {
         let fresh = self.take_leaf();
-        let whole = self.order[entry].leaf as usize;
-        let pair = self.arena.get_disjoint_mut([whole, fresh as usize]);
+        let pair = self.arena.get_disjoint_mut([self.order[entry].leaf as usize, fresh as usize]);
         let [whole, better] = pair.expect("a leaf taken from the spares has no place in the order");
-        better.append(whole, LEAF / 2);
-        whole.len = LEAF / 2;
+        better.append(0, whole, HALF..LEAF);
+        whole.keys[HALF..].fill(UNUSED);
         let first = better.keys[0];
-        self.order.insert(entry + 1, Entry { first, leaf: fresh });
+        self.order[entry].len = HALF as u32;
+        self.order.insert(entry + 1, Entry { first, leaf: fresh, len: (LEAF - HALF) as u32 });
     }
 
     fn insert_leaf(&mut self, entry: usize, key: i64, qty: i64) {
         let leaf = self.take_leaf();
-        self.arena[leaf as usize].insert(0, key, qty);
-        self.order.insert(entry, Entry { first: key, leaf });
+        self.arena[leaf as usize].insert(0, 0, key, qty);
+        self.order.insert(entry, Entry { first: key, leaf, len: 1 });
         self.len += 1;
     }
 
     fn take_leaf(&mut self) -> u32 {
-        let leaf = self.spare.pop().unwrap_or_else(|| {
+        self.spare.pop().unwrap_or_else(|| {
             self.arena.push(Leaf::EMPTY);
             // Giving back a leaf must never allocate, so there is always room for all of them.
             self.spare.reserve(self.arena.len());
             self.arena.len() as u32 - 1
-        });
-        self.arena[leaf as usize].len = 0;
-        leaf
+        })
     }
 
     fn drop_leaf(&mut self, entry: usize) {
         let Entry { leaf, .. } = self.order.remove(entry);
+        self.arena[leaf as usize].keys.fill(UNUSED);
         self.spare.push(leaf);
     }
 
     fn remove(&mut self, entry: usize, at: usize) {
-        self.leaf_mut(entry).remove(at);
+        let len = self.len_of(entry);
         self.len -= 1;
-        if self.leaf(entry).len == 0 {
+        if len == 1 {
             return self.drop_leaf(entry);
         }
-        self.order[entry].first = self.leaf(entry).keys[0];
-        if !self.merge(entry) && entry > 0 {
-            self.merge(entry - 1);
+        let leaf = self.leaf_mut(entry);
+        leaf.remove(len, at);
+        let first = leaf.keys[0];
+        self.order[entry] = Entry { first, len: len as u32 - 1, ..self.order[entry] };
+        if len <= MERGED {
+            self.merge_around(entry);
         }
     }
 
-    /// Joins a leaf with the one behind it when both are thin.
-    fn merge(&mut self, entry: usize) -> bool {
-        let Some(next) = self.order.get(entry + 1) else { return false };
-        let pair = [self.order[entry].leaf as usize, next.leaf as usize];
-        let [worse, better] = self.arena.get_disjoint_mut(pair).expect("a leaf has one place in the order");
-        if worse.len + better.len > MERGED {
-            return false;
-        }
-        worse.append(better, 0);
-        self.drop_leaf(entry + 1);
-        true
+    /// Joins a thin leaf with a neighbour that is as thin.
+    fn merge_around(&mut self, entry: usize) {
+        let joined =
+            |one: usize| one + 1 < self.order.len() && self.len_of(one) + self.len_of(one + 1) <= MERGED;
+        let pair =
+            [entry, entry.wrapping_sub(1)].into_iter().find(|one| *one < self.order.len() && joined(*one));
+        let Some(one) = pair else { return };
+        let (worse, better) = (self.order[one], self.order[one + 1]);
+        let leaves = self.arena.get_disjoint_mut([worse.leaf as usize, better.leaf as usize]);
+        let [kept, emptied] = leaves.expect("a leaf has one place in the order");
+        kept.append(worse.len as usize, emptied, 0..better.len as usize);
+        self.order[one].len += better.len;
+        self.drop_leaf(one + 1);
     }
 }
 

@@ -24,12 +24,28 @@ impl Grid {
         Self { tick, inverse, zeros }
     }
 
-    /// The price in ticks, and whether that is exact; when it is not, the number means nothing.
+    /// The price in ticks; `None` when it is no multiple.
     #[inline]
-    pub(super) const fn ticks(self, price: i64) -> (i64, bool) {
+    pub(super) const fn ticks(self, price: i64) -> Option<i64> {
         let ticks = price.wrapping_mul(self.inverse) >> self.zeros;
-        let (back, overflowed) = ticks.overflowing_mul(self.tick);
-        (ticks, back == price && !overflowed)
+        match ticks.overflowing_mul(self.tick) {
+            (back, false) if back == price => Some(ticks),
+            _ => None,
+        }
+    }
+
+    /// The price in ticks when the answer lies in `0 ..= most()`; for a price that is negative or no multiple the answer
+    /// lies outside. One multiplication and no branch.
+    #[inline]
+    pub(super) const fn ticks_or_outside(self, price: i64) -> i64 {
+        // Multiples of the tick, and only they, turn into the numbers up to 2^64 / tick (Granlund and Montgomery 1994,
+        // section 9); a rotation keeps the bits that a multiple does not have, as the highest.
+        price.wrapping_mul(self.inverse).rotate_right(self.zeros)
+    }
+
+    /// The most ticks a price can have.
+    pub(super) const fn most(self) -> i64 {
+        i64::MAX / self.tick
     }
 
     /// The price of an exact number of ticks.
@@ -63,15 +79,15 @@ mod tests {
                 .into_iter()
                 .chain((0..500).map(|count: i64| count.wrapping_mul(tick).wrapping_add(count % 3)))
             {
-                let (count, exact) = grid.ticks(price);
-                assert_eq!(exact, price % tick == 0, "{price} in ticks of {tick}");
-                if exact {
-                    assert_eq!(
-                        (count, grid.price(count)),
-                        (price / tick, price),
-                        "{price} in ticks of {tick}"
-                    );
-                }
+                let expected = (price % tick == 0).then(|| price / tick);
+                assert_eq!(grid.ticks(price), expected, "{price} in ticks of {tick}");
+                assert!(
+                    expected.is_none_or(|count| grid.price(count) == price),
+                    "{price} in ticks of {tick}"
+                );
+                let fast =
+                    Some(grid.ticks_or_outside(price)).filter(|count| (0..=grid.most()).contains(count));
+                assert_eq!(fast, expected.filter(|_| price >= 0), "{price} in ticks of {tick}");
             }
         }
     }

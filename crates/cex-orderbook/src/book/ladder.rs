@@ -199,7 +199,7 @@ impl Ladder {
         };
         match self.best {
             None => self.hint = i64::MIN,
-            Some(_) if self.hint - self.window.base() < self.window.room() => self.slide_down(self.hint),
+            Some(_) if self.window.is_low(self.hint) => self.slide_down(self.hint),
             Some(_) => {}
         }
         self.best != before

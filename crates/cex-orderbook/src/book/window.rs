@@ -6,6 +6,8 @@ use std::hint::select_unpredictable;
 
 /// Levels handled at a time; strays of a chunk are listed on the stack.
 pub(super) const CHUNK: usize = 64;
+/// The most slots kept free above the top.
+const ROOM: i64 = 128;
 /// Slots looked at together when empty ones are skipped: a cache line.
 const BLOCK: usize = 8;
 
@@ -39,8 +41,14 @@ impl Keys {
     /// The key of a price; `None` off the grid.
     #[inline]
     pub(super) fn of(self, price: i64) -> Option<i64> {
-        let (ticks, exact) = self.grid.ticks(price);
-        exact.then_some(ticks ^ self.flip)
+        Some(self.grid.ticks(price)? ^ self.flip)
+    }
+
+    /// The keys of prices that are not negative, worst and best.
+    #[inline]
+    const fn span(self) -> (i64, i64) {
+        let (free, most) = (self.flip, self.grid.most() ^ self.flip);
+        if free < most { (free, most) } else { (most, free) }
     }
 
     /// The price of a key.
@@ -82,10 +90,17 @@ impl Window {
         self.base + self.reach()
     }
 
-    /// Slots kept free above the top when the window is moved, and the least left below it.
+    /// Slots kept free above the top when the window is moved.
     #[inline]
-    pub(super) const fn room(&self) -> i64 {
-        self.reach() / 4
+    const fn room(&self) -> i64 {
+        let quarter = self.reach() / 4;
+        if quarter < ROOM { quarter } else { ROOM }
+    }
+
+    /// Whether the top has sunk so far that the window should follow: as far as it may rise.
+    #[inline]
+    pub(super) const fn is_low(&self, best: i64) -> bool {
+        self.last() - best > 2 * self.room()
     }
 
     /// Where the window begins when `best` is its top. Ends of the number range are kept inside.
@@ -125,8 +140,8 @@ impl Window {
         before
     }
 
-    /// Takes the levels of a chunk whose keys lie between `lowest` and the window's end, and lists the others. Answers
-    /// the best key that got a quantity, or `hint` if that is better.
+    /// Takes the levels of a chunk whose keys lie between `lowest` and the window's end, and lists the others, with
+    /// those of a negative price. Answers the best key that was set, or `hint` if that is better.
     ///
     /// No branch depends on a price: half of a frame's levels would be mispredicted. A stray writes back what is in the
     /// slot its bits happen to name.
@@ -139,20 +154,22 @@ impl Window {
         strays: &mut Strays,
     ) -> i64 {
         debug_assert!(chunk.len() <= CHUNK && lowest >= self.base && lowest <= self.last());
-        let span = self.last().wrapping_sub(lowest).cast_unsigned();
+        let (worst, best) = keys.span();
+        let lowest = lowest.max(worst);
+        // An empty range takes nothing: no key is below its own distance from the lowest.
+        let end = self.last().min(best).wrapping_sub(lowest).wrapping_add(1).max(0).cast_unsigned();
         let slots = &mut *self.slots;
         let mask = slots.len() - 1;
         let mut len = self.len;
         for (index, level) in chunk.iter().enumerate() {
-            let (ticks, exact) = keys.grid.ticks(level.price.0);
-            let key = ticks ^ keys.flip;
-            let inside = exact & (key.wrapping_sub(lowest).cast_unsigned() <= span);
+            let key = keys.grid.ticks_or_outside(level.price.0) ^ keys.flip;
+            let inside = key.wrapping_sub(lowest).cast_unsigned() < end;
             let slot = &mut slots[key as usize & mask];
             let before = *slot;
             let after = select_unpredictable(inside, level.qty.0.max(0), before);
             *slot = after;
             len = len.wrapping_add(usize::from(after != 0)).wrapping_sub(usize::from(before != 0));
-            hint = hint.max(select_unpredictable(inside & (after != 0), key, i64::MIN));
+            hint = hint.max(select_unpredictable(inside, key, i64::MIN));
             strays.indices[strays.len % CHUNK] = index as u8;
             strays.len += usize::from(!inside);
         }
