@@ -1,4 +1,4 @@
-//! The parsers for callers who keep no [`Wide`]: each call asks the processor anew, which costs a few per cent
+//! The parsers for callers who keep no [`Wide`]: each call asks the processor anew, which costs 0 to 5 %
 //! (`examples/time.rs`).
 
 use crate::{Finer, NumberFault, Wide};

@@ -102,7 +102,7 @@ impl Wide {
     }
 
     /// Runs `job` in code compiled for the wide path, so that the parsers can be inlined into a decoder's loop; worth
-    /// 3 to 10 % of the parsing (`examples/time.rs`). It needs the loop itself to be inlined into `job`
+    /// 1 to 8 % of the parsing (`examples/time.rs`). It needs the loop itself to be inlined into `job`
     /// (`#[inline(always)]`); if it is not, the answers are the same and nothing is won.
     #[inline]
     pub fn enter<T>(self, job: impl FnOnce(Self) -> T) -> T {
