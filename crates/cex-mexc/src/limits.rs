@@ -1,0 +1,115 @@
+//! What the exchange lets us ask, as budgets, and what each call takes from them.
+//!
+//! The published limits disagree with each other and with measurements (MEXC-LIMIT-01), so these are the careful ones
+//! (MEXC-LIMIT-02). Every call counts against the whole address; batches have a limit of their own, absent here
+//! because no call of ours is a batch.
+
+use cex_interface::{Bucket, BucketRule, CallClass, Charge, Cost, Request};
+use std::time::Duration;
+
+/// Every call from this address: 15/s, burst 20.
+pub const ALL: Bucket = Bucket("all");
+/// Placing and cancelling together: 10/s.
+pub const ORDERS: Bucket = Bucket("orders");
+/// Balances: 3 in 2 s, burst 2.
+pub const ACCOUNT: Bucket = Bucket("account");
+/// Book snapshots: 5/s, burst 10.
+pub const DEPTH: Bucket = Bucket("depth");
+/// Calls about listen keys: 1/s, burst 5.
+pub const LISTEN_KEYS: Bucket = Bucket("listen keys");
+
+/// Kept for what must go through: cancels, hedges, queries of unknown orders.
+const RESERVE_PCT: u8 = 30;
+
+/// The budgets; none with limits off.
+pub(crate) fn rules(on: bool) -> Vec<BucketRule> {
+    let rule = |bucket, capacity, window_ms, reserve_pct| BucketRule {
+        bucket,
+        capacity,
+        window: Duration::from_millis(window_ms),
+        per_symbol: false,
+        reserve_pct,
+    };
+    if !on {
+        return Vec::new();
+    }
+    // A window is the burst divided by the rate, rounded up.
+    vec![
+        rule(ALL, 20, 1_334, RESERVE_PCT),
+        rule(ORDERS, 10, 1_000, RESERVE_PCT),
+        rule(ACCOUNT, 2, 1_334, 0),
+        rule(DEPTH, 10, 2_000, 0),
+        rule(LISTEN_KEYS, 5, 5_000, 0),
+    ]
+}
+
+/// What a call takes; nothing with limits off.
+pub(crate) fn cost(request: &Request, on: bool) -> Cost {
+    let (class, own) = match request {
+        Request::Ping
+        | Request::ServerTime
+        | Request::Symbols
+        | Request::Assets
+        | Request::Trades { .. }
+        | Request::Klines { .. }
+        | Request::Tickers { .. }
+        | Request::BookTickers { .. }
+        | Request::Fees { .. } => (CallClass::MarketData, None),
+        Request::Book { .. } => (CallClass::MarketData, Some(DEPTH)),
+        Request::Account => (CallClass::Query, Some(ACCOUNT)),
+        Request::Order { .. }
+        | Request::OpenOrders { .. }
+        | Request::OrderHistory { .. }
+        | Request::MyTrades { .. } => (CallClass::Query, None),
+        Request::CreateListenKey | Request::KeepListenKey(_) | Request::DeleteListenKey(_) => {
+            (CallClass::Query, Some(LISTEN_KEYS))
+        }
+        Request::Cancel { .. } | Request::CancelAll { .. } => (CallClass::Cancel, Some(ORDERS)),
+        Request::Place(_) | Request::TestOrder(_) => (CallClass::Placement, Some(ORDERS)),
+        // Never sent: encoding refuses them.
+        Request::Amend { .. } | Request::DeadManSwitch { .. } => (CallClass::Query, None),
+    };
+    let charge = |bucket| Charge { bucket, symbol: None, weight: 1 };
+    let charges = if on { [Some(charge(ALL)), own.map(charge), None] } else { [None; 3] };
+    Cost { class, charges }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buckets(request: &Request) -> Vec<&'static str> {
+        cost(request, true).charges.iter().flatten().map(|charge| charge.bucket.0).collect()
+    }
+
+    #[test]
+    fn every_call_counts_against_the_address_and_some_against_more() {
+        let symbol = cex_core::SymbolId(0);
+        for (request, expected) in [
+            (Request::Ping, &["all"][..]),
+            (Request::Book { symbol, depth: 1_000 }, &["all", "depth"]),
+            (Request::CancelAll { symbol }, &["all", "orders"]),
+            (Request::Account, &["all", "account"]),
+            (Request::CreateListenKey, &["all", "listen keys"]),
+        ] {
+            assert_eq!(buckets(&request), expected, "{request:?}");
+        }
+    }
+
+    #[test]
+    fn every_charged_budget_exists_and_rates_hold() {
+        let rules = rules(true);
+        for bucket in [ALL, ORDERS, ACCOUNT, DEPTH, LISTEN_KEYS] {
+            assert!(rules.iter().any(|rule| rule.bucket == bucket), "{bucket:?}");
+        }
+        for (rule, rate) in rules.iter().zip([15.0, 10.0, 1.5, 5.0, 1.0]) {
+            assert!(f64::from(rule.capacity) / rule.window.as_secs_f64() <= rate, "{:?}", rule.bucket);
+        }
+    }
+
+    #[test]
+    fn limits_can_be_off_against_a_simulator() {
+        assert!(super::rules(false).is_empty());
+        assert_eq!(cost(&Request::Account, false), Cost { class: CallClass::Query, charges: [None; 3] });
+    }
+}

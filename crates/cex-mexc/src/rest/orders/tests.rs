@@ -1,0 +1,155 @@
+//! Orders and fills, with the samples of the wire reference.
+
+use super::*;
+use crate::testing::{at, markets, venue};
+use cex_core::{OrderId, SymbolId};
+
+const PARTIAL: &str = r#"{"symbol":"MXUSDT","orderId":"C02__579000000000001044","orderListId":-1,
+    "clientOrderId":"arb-000017","price":"3.5","origQty":"10","executedQty":"4","cummulativeQuoteQty":"13.98",
+    "status":"PARTIALLY_FILLED","timeInForce":null,"type":"LIMIT","side":"BUY","stopPrice":null,"icebergQty":null,
+    "time":1781690000456,"updateTime":1781690003001,"isWorking":true,"stpMode":"","cancelReason":"",
+    "origQuoteOrderQty":"35"}"#;
+
+const TRADE: &str = r#"{"symbol":"MXUSDT","id":"579000000000001024X1","orderId":"C02__579000000000001044","orderListId":-1,
+    "price":"3.495","qty":"4","quoteQty":"13.98","commission":"0.00699","commissionAsset":"USDT","time":1781690003000,
+    "isBuyer":true,"isMaker":false,"isBestMatch":true,"isSelfTrade":false,"clientOrderId":null}"#;
+
+fn with(from: &str, to: &str) -> String {
+    assert!(PARTIAL.contains(from), "{from}");
+    PARTIAL.replace(from, to)
+}
+
+fn by_id(id: &str) -> OrderRef {
+    OrderRef::Id(OrderId::new(id).expect("short"))
+}
+
+fn by_client(id: &str) -> OrderRef {
+    OrderRef::Client(ClientOrderId::new(id).expect("plain"))
+}
+
+fn read(asked: OrderRef, body: &str) -> Result<Order, ErrorKind> {
+    let markets = markets();
+    queried(venue(), markets.get(SymbolId(1)).expect("MX"), asked, body.as_bytes())
+}
+
+fn dec(text: &str) -> Decimal {
+    text.parse().expect("a decimal")
+}
+
+#[test]
+fn an_order_is_read_whole() {
+    let order = read(by_client("arb-000017"), PARTIAL).expect("an order");
+    let expected = Order {
+        venue: venue(),
+        symbol: SymbolId(1),
+        order_id: OrderId::new("C02__579000000000001044").ok(),
+        client_id: ClientOrderId::new("arb-000017"),
+        side: Side::Buy,
+        status: OrderStatus::PartiallyFilled,
+        price: Some(dec("3.5")),
+        qty: Some(dec("10")),
+        filled_qty: dec("4"),
+        filled_notional: dec("13.98"),
+        fee: None,
+        created_at: at(1_781_690_000_456),
+        as_of: at(1_781_690_003_001),
+    };
+    assert_eq!(order, expected);
+}
+
+#[test]
+fn every_state_is_mapped_and_a_new_one_is_unknown() {
+    for (text, status) in [
+        ("NEW", OrderStatus::New),
+        ("FILLED", OrderStatus::Filled),
+        ("CANCELED", OrderStatus::Canceled),
+        ("PARTIALLY_CANCELED", OrderStatus::Canceled),
+        ("PENDING", OrderStatus::PendingNew),
+        ("PENDING_CANCEL", OrderStatus::PendingCancel),
+        ("REJECTED", OrderStatus::Rejected),
+        ("EXPIRED", OrderStatus::Expired),
+        ("SOMETHING_NEW", OrderStatus::Unknown),
+    ] {
+        let order = read(by_client("arb-000017"), &with("\"PARTIALLY_FILLED\"", &format!("\"{text}\"")));
+        assert_eq!(order.map(|order| order.status), Ok(status), "{text}");
+    }
+}
+
+#[test]
+fn what_recorded_answers_and_documents_disagree_on_is_read_either_way() {
+    let read = |body: String| read(by_client("arb-000017"), &body).expect("an order");
+    assert_eq!(read(with("\"origQty\"", "\"Qty\"")).qty, Some(dec("10")));
+    assert_eq!(read(with("\"type\":\"LIMIT\"", "\"type\":\"MARKET\"")).price, None, "a protective price");
+    assert_eq!(read(with("\"type\":\"LIMIT\"", "\"type\":\"STOP_LIMIT_ORDER\"")).price, Some(dec("3.5")));
+    assert_eq!(read(with("1781690003001", "null")).as_of, at(1_781_690_000_456));
+    assert_eq!(read(with("\"origQty\":\"10\"", "\"origQty\":\"0\"")).qty, None, "ordered by notional");
+    let unnamed = read(with("\"arb-000017\"", "null"));
+    assert_eq!(unnamed.client_id, ClientOrderId::new("arb-000017"), "it is the one asked for");
+}
+
+#[test]
+fn another_orders_answer_is_not_an_answer() {
+    assert!(read(by_id("C02__579000000000001044"), PARTIAL).is_ok());
+    assert!(read(by_id("C02__1"), PARTIAL).is_err());
+    assert!(read(by_client("arb-000018"), PARTIAL).is_err());
+    assert!(read(by_client("arb-000017"), &with("MXUSDT", "BTCUSDT")).is_err());
+    for (from, to) in [
+        ("\"BUY\"", "\"HOLD\""),
+        ("\"executedQty\":\"4\"", "\"executedQty\":null"),
+        ("\"13.98\"", "\"13,98\""),
+        ("\"C02__579000000000001044\"", "null"),
+    ] {
+        assert!(read(by_client("arb-000017"), &with(from, to)).is_err(), "{to}");
+    }
+}
+
+#[test]
+fn lists_pass_by_what_we_cannot_name() {
+    let markets = markets();
+    let foreign = with("MXUSDT", "ZZZUSDT");
+    let body = format!("[{PARTIAL},{foreign}]");
+    let open = of_any_market(venue(), &markets, body.as_bytes()).expect("orders");
+    assert_eq!(open.iter().map(|order| order.symbol).collect::<Vec<_>>(), [SymbolId(1)]);
+    assert!(of_market(venue(), markets.get(SymbolId(1)).expect("MX"), body.as_bytes()).is_err());
+}
+
+#[test]
+fn a_mass_cancel_never_shows_an_order_as_still_open() {
+    let markets = markets();
+    let mx = markets.get(SymbolId(1)).expect("MX");
+    let ended = with("\"PARTIALLY_FILLED\"", "\"CANCELED\"");
+    let renamed = with(
+        "\"clientOrderId\":\"arb-000017\"",
+        "\"clientOrderId\":\"\",\"origClientOrderId\":\"arb-000017\"",
+    );
+    let body = format!("[{renamed},{ended}]");
+    let orders = canceled(venue(), mx, body.as_bytes()).expect("orders");
+    let states: Vec<_> = orders.iter().map(|order| (order.status, order.client_id.is_some())).collect();
+    assert_eq!(states, [(OrderStatus::PendingCancel, true), (OrderStatus::Canceled, true)]);
+    assert_eq!(canceled(venue(), mx, b"[]"), Ok(vec![]));
+}
+
+#[test]
+fn fills_are_exact_and_oldest_first() {
+    let markets = markets();
+    let mx = markets.get(SymbolId(1)).expect("MX");
+    let earlier = TRADE.replace("1781690003000", "1781690002000").replace("1024X1", "1023X1");
+    let fills = fills(venue(), mx, format!("[{TRADE},{earlier}]").as_bytes()).expect("fills");
+    assert_eq!(fills[0].trade_id.as_str(), "579000000000001023X1");
+    let fill = fills[1];
+    assert_eq!((fill.price, fill.qty, fill.fee), (dec("3.495"), dec("4"), dec("0.00699")));
+    assert_eq!((fill.fee_asset.as_str(), fill.side, fill.liquidity), ("USDT", Side::Buy, Liquidity::Taker));
+    assert_eq!((fill.exchange_ts, fill.client_id), (at(1_781_690_003_000), None));
+}
+
+#[test]
+fn a_fee_names_its_coin_unless_there_is_none() {
+    let markets = markets();
+    let mx = markets.get(SymbolId(1)).expect("MX");
+    let read = |body: String| fills(venue(), mx, format!("[{body}]").as_bytes());
+    let unnamed = TRADE.replace("\"commissionAsset\":\"USDT\"", "\"commissionAsset\":null");
+    assert!(read(unnamed.clone()).is_err());
+    let free = read(unnamed.replace("\"0.00699\"", "\"0\"")).expect("a fill without a fee");
+    assert_eq!(free[0].fee_asset.as_str(), "USDT");
+    assert_eq!(read(TRADE.replace("\"USDT\"", "\"MX\"")).expect("fee in MX")[0].fee_asset.as_str(), "MX");
+}
