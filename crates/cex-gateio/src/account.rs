@@ -1,0 +1,205 @@
+//! The private link: our orders, fills and balances. It remembers which subscriptions were confirmed and nothing else.
+
+use crate::session::{ANSWER_WITHIN, Answer, Message, News, Session, Timer};
+use crate::sign::Signer;
+use crate::wire::{BalanceRow, Fault, FillRow, OrderRow, part};
+use crate::{error, order, session};
+use cex_core::{AccountEvent, LinkEvent, Markets, StreamKind, Timestamp, VenueId};
+use cex_errors::{ErrorKind, ExchangeError, Op};
+use cex_interface::{CloseReason, Input, Link, Outbox};
+use sonic_rs::LazyValue;
+use std::sync::Arc;
+
+/// The channels we cannot do without, and their payloads (GATEIO-WS-03). The lite `_v2` channels carry no fees
+/// (GATEIO-WS-22), so they are of no use.
+const CHANNELS: [(&str, &str); 3] = [
+    ("spot.orders", ",\"payload\":[\"!all\"]"),
+    ("spot.usertrades", ",\"payload\":[\"!all\"]"),
+    ("spot.balances", ""),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subscribed {
+    No,
+    Asked(i32),
+    Yes,
+}
+
+/// The private connection.
+pub(crate) struct AccountLink {
+    name: String,
+    venue: VenueId,
+    markets: Arc<Markets>,
+    signer: Arc<Signer>,
+    session: Session,
+    channels: [Subscribed; CHANNELS.len()],
+}
+
+impl AccountLink {
+    pub(crate) fn new(venue: VenueId, url: String, markets: &Arc<Markets>, signer: Arc<Signer>) -> Self {
+        Self {
+            name: format!("{venue} account"),
+            venue,
+            markets: Arc::clone(markets),
+            signer,
+            session: Session::new(url),
+            channels: [Subscribed::No; CHANNELS.len()],
+        }
+    }
+
+    fn connected(&mut self, now: Timestamp, out: &mut Outbox) {
+        self.session.connected(now, out);
+        let time = now.as_secs();
+        for ((channel, payload), state) in CHANNELS.iter().zip(&mut self.channels) {
+            let id = self.session.next_id();
+            let sign = self.signer.stream(channel, "subscribe", time);
+            let (key, sign) = (self.signer.key(), sign.as_str());
+            out.send_text(format!(
+                "{{\"time\":{time},\"id\":{id},\"channel\":\"{channel}\",\"event\":\"subscribe\"{payload},\
+                 \"auth\":{{\"method\":\"api_key\",\"KEY\":\"{key}\",\"SIGN\":\"{sign}\"}}}}"
+            ));
+            *state = Subscribed::Asked(id);
+        }
+        self.session.set(Timer::Answers, now + ANSWER_WITHIN);
+    }
+
+    fn text(&mut self, now: Timestamp, frame: &[u8], out: &mut Outbox) -> Result<(), ExchangeError> {
+        self.session.heard(now);
+        let read = match session::read(frame) {
+            Ok(Message::News(news)) => self.news(&news, out),
+            Ok(Message::Answer(answer)) => {
+                self.answered(&answer, out);
+                Ok(())
+            }
+            Ok(Message::Upgrade) => {
+                self.session.reconnect(CloseReason::Announced, out);
+                Ok(())
+            }
+            Ok(Message::Pong | Message::Nothing) => Ok(()),
+            Err(fault) => Err(fault),
+        };
+        read.map_err(|fault| {
+            out.link.push(LinkEvent::Undecodable { symbol: None });
+            ExchangeError::new(self.venue, Op::Stream, ErrorKind::Undecodable(fault))
+        })
+    }
+
+    /// Takes in an answer, told by the request's number or, where that is missing, by the channel (GATEIO-WS-04).
+    fn answered(&mut self, answer: &Answer<'_>, out: &mut Outbox) {
+        let index = CHANNELS.iter().zip(&self.channels).position(|((channel, _), state)| {
+            match (state, answer.id()) {
+                (Subscribed::Asked(asked), Some(id)) => *asked == id,
+                (Subscribed::Asked(_), None) => *channel == answer.channel.as_str(),
+                (Subscribed::No | Subscribed::Yes, _) => false,
+            }
+        });
+        if let Some(refusal) = &answer.error {
+            let error = error::of_stream(self.venue, Op::Subscribe, refusal);
+            tracing::warn!(link = %self.name, channel = answer.channel.as_str(), %error, "subscription refused");
+            out.link.push(LinkEvent::Refused { symbol: None, stream: StreamKind::Account });
+            self.session.reconnect(CloseReason::Refused, out);
+            return;
+        }
+        let Some(index) = index else { return };
+        self.channels[index] = Subscribed::Yes;
+        if self.is_complete() {
+            self.session.clear(Timer::Answers);
+            out.link.push(LinkEvent::Subscribed { symbol: None, stream: StreamKind::Account });
+            out.link.push(LinkEvent::AccountReady);
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.channels.iter().all(|state| *state == Subscribed::Yes)
+    }
+
+    /// News may come before the answer (GATEIO-WS-06). The exchange sends no first state: whoever listens reads balances
+    /// and open orders after [`LinkEvent::AccountReady`].
+    fn news(&self, news: &News<'_>, out: &mut Outbox) -> Result<(), Fault> {
+        let (venue, markets) = (self.venue, &*self.markets);
+        let account = &mut out.account;
+        match news.channel.as_str() {
+            "spot.orders" => rows(&news.result, |row: LazyValue<'_>| {
+                let order = order::order(venue, markets, &part::<OrderRow<'_>>(&row)?)?;
+                account.extend(order.map(AccountEvent::Order));
+                Ok(())
+            }),
+            "spot.usertrades" => rows(&news.result, |row: LazyValue<'_>| {
+                let fill = order::fill(venue, markets, &part::<FillRow<'_>>(&row)?)?;
+                account.extend(fill.map(AccountEvent::Fill));
+                Ok(())
+            }),
+            "spot.balances" => rows(&news.result, |row: LazyValue<'_>| {
+                account.push(AccountEvent::Balance(order::balance(&part::<BalanceRow<'_>>(&row)?)?));
+                Ok(())
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn wake(&mut self, now: Timestamp, out: &mut Outbox) {
+        if self.session.wake(now, out) && !self.is_complete() {
+            self.session.reconnect(CloseReason::Silent, out);
+        }
+    }
+
+    fn forget(&mut self) {
+        self.channels = [Subscribed::No; CHANNELS.len()];
+    }
+}
+
+/// Reads every row of a result; one bad row costs the frame its good name, not the other rows their effect.
+fn rows(
+    result: &LazyValue<'_>,
+    mut row: impl FnMut(LazyValue<'_>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut outcome = Ok(());
+    for raw in part::<Vec<LazyValue<'_>>>(result)? {
+        if let Err(fault) = row(raw) {
+            outcome = Err(fault);
+        }
+    }
+    outcome
+}
+
+impl Link for AccountLink {
+    fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) -> Result<(), ExchangeError> {
+        match input {
+            Input::Text(frame) => return self.text(now, frame, out),
+            Input::Binary(_) => {
+                out.link.push(LinkEvent::Undecodable { symbol: None });
+                return Err(ExchangeError::new(
+                    self.venue,
+                    Op::Stream,
+                    ErrorKind::BadFrame("binary message"),
+                ));
+            }
+            Input::Start => {
+                self.forget();
+                self.session.start(out);
+            }
+            Input::Connected => self.connected(now, out),
+            Input::Pong => self.session.heard(now),
+            Input::Wake => self.wake(now, out),
+            Input::Disconnected => {
+                self.forget();
+                self.session.disconnected(out);
+            }
+            Input::Stop => {
+                self.forget();
+                self.session.stop();
+            }
+            // This link makes no calls and keeps no books.
+            Input::Reply { .. } | Input::Resubscribe(_) => {}
+        }
+        Ok(())
+    }
+
+    fn wakeup_at(&self) -> Option<Timestamp> {
+        self.session.wakeup_at()
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}

@@ -1,0 +1,231 @@
+//! The exchange's budgets as data, and what answers say of them (GATEIO-REST-10).
+
+use cex_core::{SymbolId, Timestamp};
+use cex_interface::{Bucket, BucketRule, CallClass, Charge, Cost, Feedback, HttpResponse, Request};
+use std::time::Duration;
+
+/// Placing and amending together; each market has its own.
+const ORDERS: Bucket = Bucket("orders");
+/// Cancelling one or all.
+const CANCELS: Bucket = Bucket("cancels");
+
+/// Kept for cancels, hedges and queries of unknown orders.
+const RESERVE_PCT: u8 = 30;
+/// Added to what a reset time says: its unit and rounding are not documented (GATEIO-REST-08).
+const RESET_MARGIN: Duration = Duration::from_secs(1);
+/// No reset lies further ahead than the fill-ratio rule's hour (GATEIO-REST-11); a larger one is a broken clock.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
+/// 200 calls in 10 s: what every endpoint without a rule of its own allows, each for itself.
+const fn endpoint(name: &'static str) -> BucketRule {
+    BucketRule {
+        bucket: Bucket(name),
+        capacity: 200,
+        window: Duration::from_secs(10),
+        per_symbol: false,
+        reserve_pct: RESERVE_PCT,
+    }
+}
+
+/// Every budget our calls touch.
+pub(crate) const RULES: &[BucketRule] = &[
+    BucketRule {
+        bucket: ORDERS,
+        capacity: 10,
+        window: Duration::from_secs(1),
+        per_symbol: true,
+        reserve_pct: RESERVE_PCT,
+    },
+    BucketRule {
+        bucket: CANCELS,
+        capacity: 200,
+        window: Duration::from_secs(1),
+        per_symbol: false,
+        reserve_pct: RESERVE_PCT,
+    },
+    endpoint("time"),
+    endpoint("currency_pairs"),
+    endpoint("currencies"),
+    endpoint("order_book"),
+    endpoint("trades"),
+    endpoint("candlesticks"),
+    endpoint("tickers"),
+    endpoint("accounts"),
+    endpoint("wallet_fee"),
+    endpoint("batch_fee"),
+    endpoint("order"),
+    endpoint("open_orders"),
+    endpoint("finished_orders"),
+    endpoint("my_trades"),
+    endpoint("countdown_cancel_all"),
+];
+
+/// The budget a call takes from, and the symbol where each has its own; `None` for calls the exchange lacks.
+fn charged(request: &Request) -> Option<(Bucket, Option<SymbolId>)> {
+    let (bucket, symbol) = match request {
+        Request::Place(order) => (ORDERS, Some(order.symbol)),
+        Request::Amend { symbol, .. } => (ORDERS, Some(*symbol)),
+        Request::Cancel { .. } | Request::CancelAll { .. } => (CANCELS, None),
+        Request::Ping | Request::ServerTime => (Bucket("time"), None),
+        Request::Symbols => (Bucket("currency_pairs"), None),
+        Request::Assets => (Bucket("currencies"), None),
+        Request::Book { .. } => (Bucket("order_book"), None),
+        Request::Trades { .. } => (Bucket("trades"), None),
+        Request::Klines { .. } => (Bucket("candlesticks"), None),
+        Request::Tickers { .. } | Request::BookTickers { .. } => (Bucket("tickers"), None),
+        Request::Account => (Bucket("accounts"), None),
+        Request::Fees { symbol: None } => (Bucket("wallet_fee"), None),
+        Request::Fees { symbol: Some(_) } => (Bucket("batch_fee"), None),
+        Request::Order { .. } => (Bucket("order"), None),
+        Request::OpenOrders { .. } => (Bucket("open_orders"), None),
+        Request::OrderHistory { .. } => (Bucket("finished_orders"), None),
+        Request::MyTrades { .. } => (Bucket("my_trades"), None),
+        Request::DeadManSwitch { .. } => (Bucket("countdown_cancel_all"), None),
+        Request::TestOrder(_)
+        | Request::CreateListenKey
+        | Request::KeepListenKey(_)
+        | Request::DeleteListenKey(_) => return None,
+    };
+    Some((bucket, symbol))
+}
+
+/// What a call takes from the budgets.
+pub(crate) fn cost(request: &Request, counted: bool) -> Cost {
+    let class = match request {
+        Request::Place(_) | Request::Amend { .. } => CallClass::Placement,
+        // The dead man's switch protects like a cancel does, so it goes through like one.
+        Request::Cancel { .. } | Request::CancelAll { .. } | Request::DeadManSwitch { .. } => {
+            CallClass::Cancel
+        }
+        Request::Account
+        | Request::Fees { .. }
+        | Request::Order { .. }
+        | Request::OpenOrders { .. }
+        | Request::OrderHistory { .. }
+        | Request::MyTrades { .. }
+        | Request::TestOrder(_)
+        | Request::CreateListenKey
+        | Request::KeepListenKey(_)
+        | Request::DeleteListenKey(_) => CallClass::Query,
+        Request::Ping
+        | Request::ServerTime
+        | Request::Symbols
+        | Request::Assets
+        | Request::Book { .. }
+        | Request::Trades { .. }
+        | Request::Klines { .. }
+        | Request::Tickers { .. }
+        | Request::BookTickers { .. } => CallClass::MarketData,
+    };
+    let charge =
+        charged(request).filter(|_| counted).map(|(bucket, symbol)| Charge { bucket, symbol, weight: 1 });
+    Cost { class, charges: [charge, None, None] }
+}
+
+/// What an answer says of the budget its call took from. `now` is our clock, which may run apart from the exchange's, so
+/// the exchange's own time of departure is preferred.
+pub(crate) fn feedback(request: &Request, response: &HttpResponse<'_>, now: Timestamp) -> Vec<Feedback> {
+    let Some((bucket, symbol)) = charged(request) else { return Vec::new() };
+    if response.status == 429 {
+        let wait = wait_until_reset(response, departed(response).unwrap_or(now)).unwrap_or(RESET_MARGIN);
+        return vec![Feedback::Blocked { bucket: Some(bucket), wait }];
+    }
+    let remaining =
+        number(response, "x-gate-ratelimit-requests-remain").and_then(|left| u32::try_from(left).ok());
+    remaining.map(|weight| Feedback::Remaining { bucket, symbol, weight }).into_iter().collect()
+}
+
+/// How long a refusal asks to wait, where it tells by the exchange's own clock.
+pub(crate) fn retry_after(response: &HttpResponse<'_>) -> Option<Duration> {
+    wait_until_reset(response, departed(response)?)
+}
+
+/// When the exchange sent the answer (GATEIO-REST-09).
+fn departed(response: &HttpResponse<'_>) -> Option<Timestamp> {
+    number(response, "x-out-time").map(|micros| Timestamp::from_nanos(micros.saturating_mul(1_000)))
+}
+
+fn wait_until_reset(response: &HttpResponse<'_>, now: Timestamp) -> Option<Duration> {
+    const LEAST_MILLIS: i64 = 1_000_000_000_000;
+    let reset = number(response, "x-gate-ratelimit-reset-timestamp")?;
+    let reset =
+        if reset >= LEAST_MILLIS { Timestamp::from_millis(reset) } else { Timestamp::from_secs(reset) };
+    Some((reset.since(now) + RESET_MARGIN).min(LONGEST_WAIT))
+}
+
+fn number(response: &HttpResponse<'_>, name: &str) -> Option<i64> {
+    response.header(name)?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cex_core::OrderId;
+    use cex_interface::OrderRef;
+
+    const CANCEL: Request = Request::CancelAll { symbol: SymbolId(3) };
+
+    fn amend() -> Request {
+        let order = OrderRef::Id(OrderId::new("1").expect("short"));
+        Request::Amend { symbol: SymbolId(3), order, price: None, qty: None }
+    }
+
+    fn told(request: &Request, status: u16, headers: &[(&str, &[u8])], now: i64) -> Vec<Feedback> {
+        feedback(request, &HttpResponse { status, headers, body: b"" }, Timestamp::from_millis(now))
+    }
+
+    #[test]
+    fn every_charge_has_a_rule() {
+        let requests = [
+            Request::Ping,
+            Request::Symbols,
+            Request::Assets,
+            Request::Book { symbol: SymbolId(0), depth: 20 },
+            Request::Tickers { symbol: None },
+            Request::Account,
+            Request::Fees { symbol: None },
+            Request::Fees { symbol: Some(SymbolId(0)) },
+            Request::OpenOrders { symbol: None },
+            Request::DeadManSwitch { timeout: Duration::ZERO },
+            CANCEL,
+            amend(),
+        ];
+        for request in requests {
+            let [Some(charge), None, None] = cost(&request, true).charges else { panic!("{request:?}") };
+            let rule = RULES.iter().find(|rule| rule.bucket == charge.bucket).expect("a rule");
+            assert_eq!(rule.per_symbol, charge.symbol.is_some(), "{request:?}");
+            assert_eq!(cost(&request, false).charges, [None; 3]);
+        }
+    }
+
+    #[test]
+    fn amendments_share_the_budget_of_placements_and_are_never_repeated() {
+        let cost = cost(&amend(), true);
+        assert_eq!(cost.class, CallClass::Placement);
+        assert_eq!(cost.charges[0], Some(Charge { bucket: ORDERS, symbol: Some(SymbolId(3)), weight: 1 }));
+    }
+
+    #[test]
+    fn headers_correct_our_count() {
+        let left = [("x-gate-ratelimit-requests-remain", b"7".as_slice())];
+        let expected = Feedback::Remaining { bucket: ORDERS, symbol: Some(SymbolId(3)), weight: 7 };
+        assert_eq!(told(&amend(), 200, &left, 0), [expected]);
+        assert_eq!(told(&amend(), 200, &[], 0), []);
+        assert_eq!(told(&amend(), 200, &[("x-gate-ratelimit-requests-remain", b"many")], 0), []);
+    }
+
+    #[test]
+    fn a_reset_is_in_seconds_or_milliseconds_by_its_size() {
+        let check = |reset: &[u8], expected| {
+            let blocked =
+                told(&CANCEL, 429, &[("x-gate-ratelimit-reset-timestamp", reset)], 1_700_000_000_500);
+            let wait = Duration::from_millis(expected);
+            assert_eq!(blocked, [Feedback::Blocked { bucket: Some(CANCELS), wait }]);
+        };
+        check(b"1700000002", 2_500);
+        check(b"1700000002000", 2_500);
+        check(b"1600000000", 1_000);
+        check(b"9999999999999", 3_600_000);
+        check(b"soon", 1_000);
+    }
+}

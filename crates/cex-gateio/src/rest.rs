@@ -1,0 +1,182 @@
+//! The request interface: [`Gateio`] implements [`Protocol`].
+
+mod body;
+mod reply;
+mod request;
+
+use crate::account::AccountLink;
+use crate::config::Config;
+use crate::market::MarketLink;
+use crate::sign::Signer;
+use crate::{limits, symbol};
+use cex_core::{Market, Markets, StreamKind, SymbolId, Timestamp, VenueId};
+use cex_errors::{ErrorKind, ExchangeError, Op};
+use cex_interface::{
+    BucketRule, Capabilities, Cost, Feedback, HttpRequest, HttpResponse, Link, Protocol, Reply, Request,
+    Subscription, VenueConfig,
+};
+use std::sync::Arc;
+
+/// Streams other than books on one connection: each sends little.
+const OTHERS_PER_CONNECTION: usize = 200;
+
+const PUBLIC_STREAMS: &[StreamKind] =
+    &[StreamKind::Book, StreamKind::BookTicker, StreamKind::Trades, StreamKind::Ticker];
+
+/// One Gate.io spot account, or public use of the exchange.
+pub struct Gateio {
+    config: Config,
+    capabilities: Capabilities,
+    signer: Option<Arc<Signer>>,
+}
+
+impl std::fmt::Debug for Gateio {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateio").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Gateio {
+    /// Checks the configuration; the error names the setting that is wrong.
+    pub fn new(config: VenueConfig) -> Result<Self, ExchangeError> {
+        let signs = config.has_credentials();
+        let config = Config::new(config)?;
+        let signer = signs.then(|| Arc::new(Signer::new(config.key.clone(), &config.secret)));
+        let capabilities = Capabilities {
+            books: config.book.streams(),
+            public_streams: PUBLIC_STREAMS,
+            subscriptions_per_connection: config.books_per_connection,
+            connection_lifetime: None,
+            amend: true,
+            test_order: false,
+            dead_man_switch: true,
+            order_history: true,
+            assets: true,
+            market_orders: true,
+            placement_tells_state: true,
+            cancel_tells_state: true,
+            client_id_len: 28,
+        };
+        Ok(Self { config, capabilities, signer })
+    }
+
+    fn error(&self, op: Op, kind: ErrorKind) -> ExchangeError {
+        ExchangeError::new(self.config.venue, op, kind)
+    }
+
+    /// Whether a wish may be sent; an error when it cannot be served at all.
+    fn is_sendable(&self, markets: &Markets, wanted: &Subscription) -> Result<bool, ErrorKind> {
+        if !PUBLIC_STREAMS.contains(&wanted.stream) {
+            return Err(ErrorKind::Unsupported);
+        }
+        let market = market(markets, wanted.symbol)?;
+        Ok(self.config.unusual_names || symbol::is_plain(market.native()))
+    }
+
+    fn market_link(
+        &self,
+        name: String,
+        markets: &Arc<Markets>,
+        wanted: &[Subscription],
+        unsendable: Vec<Subscription>,
+    ) -> Box<dyn Link> {
+        let (venue, url) = (self.config.venue, self.config.ws_url.clone());
+        Box::new(MarketLink::new(name, venue, url, self.config.book, markets, wanted, unsendable))
+    }
+}
+
+impl Protocol for Gateio {
+    fn venue(&self) -> VenueId {
+        self.config.venue
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn rest_base(&self) -> &str {
+        &self.config.rest_url
+    }
+
+    fn limits(&self) -> &[BucketRule] {
+        if self.config.rate_limits { limits::RULES } else { &[] }
+    }
+
+    fn cost(&self, request: &Request) -> Cost {
+        limits::cost(request, self.config.rate_limits)
+    }
+
+    fn encode(
+        &self,
+        venue_now: Timestamp,
+        markets: &Markets,
+        request: &Request,
+        out: &mut HttpRequest,
+    ) -> Result<(), ExchangeError> {
+        request::encode(&self.config, self.signer.as_deref(), venue_now, markets, request, out)
+            .map_err(|kind| self.error(request.op(), kind))
+    }
+
+    fn decode(
+        &self,
+        markets: &Markets,
+        request: &Request,
+        response: &HttpResponse<'_>,
+    ) -> Result<Reply, ExchangeError> {
+        reply::decode(self.config.venue, markets, request, response)
+    }
+
+    fn feedback(&self, request: &Request, response: &HttpResponse<'_>, now: Timestamp) -> Vec<Feedback> {
+        if self.config.rate_limits { limits::feedback(request, response, now) } else { Vec::new() }
+    }
+
+    /// Books by themselves, a limited number a connection; everything else together. A pair whose spelling the exchange
+    /// may refuse is not sent, since it would take others with it (GATEIO-SYM-01): its link reports it as refused.
+    fn market_links(
+        &self,
+        markets: &Arc<Markets>,
+        wanted: &[Subscription],
+    ) -> Result<Vec<Box<dyn Link>>, ExchangeError> {
+        let (mut books, mut others, mut unsendable) = (Vec::new(), Vec::new(), Vec::new());
+        let mut seen: Vec<Subscription> = Vec::with_capacity(wanted.len());
+        for wish in wanted {
+            let sendable = self.is_sendable(markets, wish).map_err(|kind| self.error(Op::Subscribe, kind))?;
+            if seen.contains(wish) {
+                continue;
+            }
+            seen.push(*wish);
+            let list = match sendable {
+                false => &mut unsendable,
+                true if wish.stream == StreamKind::Book => &mut books,
+                true => &mut others,
+            };
+            list.push(*wish);
+        }
+        let venue = self.config.venue;
+        let book_links = books.chunks(self.config.books_per_connection).enumerate();
+        let other_links = others.chunks(OTHERS_PER_CONNECTION).enumerate();
+        let named = book_links
+            .map(|(index, wishes)| (format!("{venue} book {}", index + 1), wishes))
+            .chain(other_links.map(|(index, wishes)| (format!("{venue} public {}", index + 1), wishes)));
+        let mut links: Vec<Box<dyn Link>> = Vec::new();
+        for (name, wishes) in named {
+            links.push(self.market_link(name, markets, wishes, std::mem::take(&mut unsendable)));
+        }
+        if !unsendable.is_empty() {
+            links.push(self.market_link(format!("{venue} refused"), markets, &[], unsendable));
+        }
+        Ok(links)
+    }
+
+    fn account_link(&self, markets: &Arc<Markets>) -> Result<Box<dyn Link>, ExchangeError> {
+        let no_key = || self.error(Op::Stream, ErrorKind::InvalidInput("no API key"));
+        let signer = self.signer.as_ref().ok_or_else(no_key)?;
+        let (venue, url) = (self.config.venue, self.config.ws_url.clone());
+        Ok(Box::new(AccountLink::new(venue, url, markets, Arc::clone(signer))))
+    }
+}
+
+/// The market a call is about.
+fn market(markets: &Markets, symbol: SymbolId) -> Result<&Market, ErrorKind> {
+    markets.get(symbol).ok_or(ErrorKind::InvalidInput("unknown symbol"))
+}
