@@ -1,7 +1,7 @@
 //! The seeded market keeps its promises: deep books that keep moving, differences that pay now and then and never
 //! otherwise, the same events for the same seed.
 
-use cex_core::{Decimal, OrderStatus, Side, Symbol, Timestamp};
+use cex_core::{Decimal, OrderStatus, Price, Qty, Side, Symbol, Timestamp};
 use cex_sim::market::{Market, MarketConfig, VenueConfig};
 use cex_sim::matching::{Exchange, ExchangeEvent, MarketIndex, NewOrder, NewOrderKind};
 use std::collections::HashSet;
@@ -286,6 +286,48 @@ fn what_was_traded_away_does_not_come_back() {
         }
     });
     assert!(times > 60, "{times} divergences were traded away");
+}
+
+#[test]
+fn clients_can_make_the_market_too() {
+    let mut floor = Floor::new(41, MarketConfig::default());
+    let deposits = floor.market.default_deposits(0);
+    let client = floor.exchanges[0].open_account(START, "maker", "key", "secret", &deposits);
+    let mut steps = 0;
+    floor.run(Duration::from_secs(10), |floor| {
+        let exchange = &mut floor.exchanges[0];
+        let market = MarketIndex(steps % 20);
+        steps += 1;
+        // One tick better than the best, which is inside the spread or even trades: the makers must cope with both.
+        let (best, _) = exchange.bids(market).next().expect("no book is ever empty");
+        let rules = exchange.rules(market);
+        let lots = 100.0 / rules.scale.price_value(best).as_f64() * 10f64.powi(rules.scale.qty_dp().into());
+        let kind = NewOrderKind::Limit { price: Price(best.0 + 1), qty: Qty(lots as i64) };
+        if exchange.open_orders(client).count() < 100 {
+            let order = NewOrder { market, client_id: String::new(), side: Side::Buy, kind };
+            // Refused once the money is spent, which is fine.
+            let _ = exchange.place(floor.now, client, order);
+        }
+        if steps % 16 == 0 {
+            check_books(floor);
+        }
+    });
+    let fills = floor.exchanges[0].fills(client);
+    assert!(
+        fills.iter().any(|fill| fill.is_maker),
+        "seed {}: the crowd found the client's orders",
+        floor.seed
+    );
+}
+
+#[test]
+fn a_market_of_nothing_does_nothing() {
+    let mut floor = Floor::new(1, MarketConfig { symbols: 0, ..MarketConfig::default() });
+    floor.run(Duration::from_secs(1), |floor| assert!(floor.events.is_empty()));
+    let mut lonely =
+        Floor::new(1, MarketConfig { venues: vec![VenueConfig::mexc()], ..MarketConfig::default() });
+    lonely.run(Duration::from_secs(1), |_| {});
+    assert_eq!(lonely.market.divergences(), 0, "one exchange has nothing to diverge from");
 }
 
 #[test]

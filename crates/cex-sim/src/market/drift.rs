@@ -49,3 +49,40 @@ impl Drift {
 pub(super) fn growth(change: f64) -> f64 {
     1.0 + change * (1.0 + change / 2.0 * (1.0 + change / 3.0 * (1.0 + change / 4.0)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BPS, Drift, growth};
+    use crate::market::dice::Dice;
+    use cex_core::Timestamp;
+    use std::time::Duration;
+
+    #[test]
+    fn it_wanders_and_never_leaves_its_bounds() {
+        let mut dice = Dice::new(3, 0);
+        let mut now = Timestamp::from_secs(1);
+        let mut drift = Drift::new(now, BPS, 0.01, 2.0 * BPS);
+        let mut farthest = 0f64;
+        for _ in 0..10_000 {
+            now += Duration::from_millis(100);
+            drift.advance(now, &mut dice);
+            farthest = farthest.max(drift.value().abs());
+        }
+        assert!(farthest > 1.9 * BPS && farthest <= 2.0 * BPS, "{farthest}");
+    }
+
+    #[test]
+    fn a_long_pause_is_no_jump() {
+        let mut dice = Dice::new(3, 0);
+        let mut drift = Drift::new(Timestamp::from_secs(1), BPS, 0.01, 0.1);
+        drift.advance(Timestamp::from_secs(100_000), &mut dice);
+        assert!(drift.value().abs() <= 3.5 * BPS);
+    }
+
+    #[test]
+    fn growing_up_and_down_leads_back() {
+        for change in [0.0, 0.001, 0.05, 0.3] {
+            assert!((growth(change) * growth(-change) - 1.0).abs() < 1e-4, "{change}");
+        }
+    }
+}

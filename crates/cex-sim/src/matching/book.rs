@@ -244,3 +244,103 @@ impl Take {
         self.notional.0 += price.times(qty).0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Book, Front, OrderSlot};
+    use cex_core::{Notional, Price, Qty, Side};
+
+    /// A side filled with (price, quantity), whose orders are numbered from zero.
+    fn book(side: Side, orders: &[(i64, i64)]) -> (Book, Vec<super::NodeId>) {
+        let mut book = Book::default();
+        let push = |(index, (price, qty)): (usize, &(i64, i64))| {
+            book.push(side, Price(*price), Qty(*qty), OrderSlot(index as u32)).0
+        };
+        let nodes = orders.iter().enumerate().map(push).collect();
+        (book, nodes)
+    }
+
+    fn levels(book: &Book, side: Side) -> Vec<(i64, i64)> {
+        book.levels(side).map(|(price, qty)| (price.0, qty.0)).collect()
+    }
+
+    /// Takes everything from the front, one by one: (order, price, quantity).
+    fn drained(book: &mut Book, side: Side) -> Vec<(u32, i64, i64)> {
+        let mut all = Vec::new();
+        while let Some(Front { order, price, qty }) = book.front(side) {
+            book.take_front(side, qty);
+            all.push((order.0, price.0, qty.0));
+        }
+        all
+    }
+
+    #[test]
+    fn levels_come_best_first_on_both_sides() {
+        let orders = [(100, 1), (102, 2), (101, 4), (100, 8)];
+        assert_eq!(levels(&book(Side::Buy, &orders).0, Side::Buy), [(102, 2), (101, 4), (100, 9)]);
+        assert_eq!(levels(&book(Side::Sell, &orders).0, Side::Sell), [(100, 9), (101, 4), (102, 2)]);
+        assert_eq!(book(Side::Sell, &orders).0.best(Side::Sell), Some(Price(100)));
+        assert_eq!(book(Side::Sell, &orders).0.best(Side::Buy), None);
+    }
+
+    #[test]
+    fn price_goes_before_time() {
+        let (mut book, _) = book(Side::Buy, &[(100, 1), (101, 2), (100, 3), (101, 4)]);
+        assert_eq!(drained(&mut book, Side::Buy), [(1, 101, 2), (3, 101, 4), (0, 100, 1), (2, 100, 3)]);
+    }
+
+    #[test]
+    fn orders_leave_from_anywhere_in_the_queue() {
+        for gone in 0..3 {
+            let (mut book, nodes) = book(Side::Sell, &[(100, 1), (100, 2), (100, 4)]);
+            let left = Qty(7 - (1 << gone));
+            assert_eq!(book.remove(nodes[gone]), (Side::Sell, Price(100), left));
+            let order: Vec<u32> = drained(&mut book, Side::Sell).iter().map(|(order, ..)| *order).collect();
+            assert_eq!(order, (0..3).filter(|order| *order != gone as u32).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_part_taken_keeps_its_place() {
+        let (mut book, nodes) = book(Side::Sell, &[(100, 5), (100, 5)]);
+        assert_eq!(book.take_front(Side::Sell, Qty(2)), Qty(8));
+        assert_eq!(
+            book.front(Side::Sell),
+            Some(Front { order: OrderSlot(0), price: Price(100), qty: Qty(3) })
+        );
+        assert_eq!(book.remove(nodes[0]), (Side::Sell, Price(100), Qty(5)));
+        assert_eq!(book.remove(nodes[1]), (Side::Sell, Price(100), Qty::ZERO));
+        assert_eq!(levels(&book, Side::Sell), []);
+    }
+
+    #[test]
+    fn places_are_used_again() {
+        let mut book = Book::default();
+        for _ in 0..100 {
+            let (node, _) = book.push(Side::Buy, Price(1), Qty(1), OrderSlot(0));
+            book.remove(node);
+        }
+        assert_eq!(book.nodes.len(), 1);
+    }
+
+    #[test]
+    fn what_can_be_taken_is_counted_to_limit_quantity_and_budget() {
+        let (book, _) = book(Side::Sell, &[(100, 5), (101, 5), (103, 5)]);
+        let taken = |limit: Option<i64>, qty| {
+            let take = book.takeable(Side::Buy, limit.map(Price), Qty(qty));
+            (take.qty.0, take.notional.0)
+        };
+        assert_eq!(taken(Some(99), 9), (0, 0));
+        assert_eq!(taken(Some(101), 7), (7, 702));
+        assert_eq!(taken(Some(102), 99), (10, 1_005));
+        assert_eq!(taken(None, 99), (15, 1_520));
+        let for_budget =
+            |budget| book.takeable_for(Side::Buy, Notional(budget)).map(|take| (take.qty.0, take.notional.0));
+        assert_eq!(for_budget(99), Some((0, 0)));
+        assert_eq!(for_budget(702), Some((7, 702)));
+        assert_eq!(for_budget(802), Some((7, 702)));
+        assert_eq!(for_budget(99_999), Some((15, 1_520)));
+        assert!(!book.has_room(Side::Sell, Price(100), Qty(i64::MAX)));
+        assert!(book.has_room(Side::Sell, Price(104), Qty(i64::MAX)));
+    }
+}

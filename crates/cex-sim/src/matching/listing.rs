@@ -176,6 +176,8 @@ impl Listing {
         if rests && !self.book.has_room(side, price, qty) {
             return Err(Reject::TooLarge);
         }
+        // What a seller may get must be countable too, or a fill could not be booked.
+        self.spending(price.times(qty)).ok_or(Reject::TooLarge)?;
         let lock = self.lock(side, price, qty).ok_or(Reject::TooLarge)?;
         Ok(Intent { limit: Some(price), qty, take, rests, lock })
     }

@@ -114,3 +114,34 @@ pub(super) fn decimal(mut units: i128, mut dp: u8) -> Decimal {
     }
     Decimal::new(units, dp)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{decimal, units_per};
+    use cex_core::Decimal;
+    use proptest::prelude::*;
+
+    #[test]
+    fn zeros_go_and_digits_stay() {
+        for (units, dp, expected) in [
+            (0, 21, "0"),
+            (1, 0, "1"),
+            (10, 0, "10"),
+            (-1_500, 3, "-1.5"),
+            (100_000_000_000_000_000_000, 18, "100"),
+            (123_400_000_000_000_000, 16, "12.34"),
+            (65_536, 16, "0.0000000000065536"),
+        ] {
+            assert_eq!(decimal(units, dp).to_string(), expected);
+        }
+        assert_eq!(units_per(18, 5), 10_000_000_000_000);
+    }
+
+    proptest! {
+        #[test]
+        fn large_steps_equal_small_ones(digits in any::<i64>(), zeros in 0u32..19, dp in 0u8..38) {
+            let units = i128::from(digits) * 10i128.pow(zeros);
+            prop_assert_eq!(decimal(units, dp), Decimal::new(units, dp));
+        }
+    }
+}

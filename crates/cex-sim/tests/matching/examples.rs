@@ -152,6 +152,7 @@ fn bad_orders_are_refused_and_change_nothing() {
     refused(Buy, limit(1_000, 1_000), &poor("QQQ", "1000.5"));
     refused(Buy, notional("1000"), &poor("QQQ", "1000.5"));
     refused(Buy, limit(i64::MAX, i64::MAX), &Reject::TooLarge);
+    refused(Sell, limit(i64::MAX, 20_000), &Reject::TooLarge);
     let mut pit = ladder();
     let nowhere = order(MarketIndex(9), Buy, limit(1_000, 5));
     assert_eq!(pit.exchange.place(NOW, pit.taker, nowhere), Err(Reject::UnknownMarket));
