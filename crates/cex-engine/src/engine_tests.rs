@@ -243,7 +243,7 @@ fn placed(commands: Vec<Command>) -> Vec<OrderRequest> {
     commands
         .into_iter()
         .filter_map(|command| match command {
-            Command::Place(order) => Some(order.into_inner()),
+            Command::Place { order, .. } => Some(order.into_inner()),
             Command::FetchBook { .. }
             | Command::Resubscribe { .. }
             | Command::QueryOrder { .. }

@@ -268,7 +268,7 @@ impl Ending {
 }
 
 /// What an arbitrage came to. All money is exact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// Number.
     pub id: ArbitrageId,
@@ -288,6 +288,8 @@ pub struct Outcome {
     pub mark: Decimal,
     /// When it was decided and when it was over.
     pub times: (Timestamp, Timestamp),
+    /// Its orders: the two legs, then closing orders.
+    pub orders: Vec<ClientOrderId>,
 }
 
 /// A pair of orders on the way, and whatever it takes to end level.
@@ -357,6 +359,7 @@ impl Arbitrage {
             base_change: base,
             mark: self.mark,
             times: (self.started_at, now),
+            orders: self.orders.iter().map(|run| run.request.client_id).collect(),
         })
     }
 }

@@ -121,7 +121,12 @@ pub enum Command {
         symbol: SymbolId,
     },
     /// Place an order. Never twice.
-    Place(Approved<OrderRequest>),
+    Place {
+        /// What the gate approved.
+        order: Approved<OrderRequest>,
+        /// It closes what is half open, so it may use what is kept back of the exchange's budget.
+        closing: bool,
+    },
     /// Ask for the state of an order.
     QueryOrder {
         /// Where.

@@ -345,7 +345,7 @@ impl Engine {
                 if let Some(arbitrage) = self.arbitrages.get_mut(&id) {
                     arbitrage.orders.push(run);
                 }
-                self.send(now, id, order, out);
+                self.send(now, id, order, true, out);
             }
             Err(_) => self.end(now, id, Ending::Parked, out),
         }

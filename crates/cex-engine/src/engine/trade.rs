@@ -170,7 +170,7 @@ impl Engine {
         self.marks.insert(id, mark);
         self.totals.started += 1;
         for order in orders {
-            self.send(now, id, order, out);
+            self.send(now, id, order, false, out);
         }
         out.notices.push(Notice::Started { id, plan: *plan });
     }
@@ -188,7 +188,7 @@ impl Engine {
         if let Some(state) = self.venues.get_mut(venue.index()) {
             state.active_at = now;
         }
-        out.commands.push(Command::Place(order));
+        out.commands.push(Command::Place { order, closing });
     }
 }
 
