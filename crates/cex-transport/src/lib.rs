@@ -1,2 +1,47 @@
-//! (being written)
+//! The only sockets on the trading side: streams, the request interface, and one client for all adapters.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`clock`] | [`Clock`]: monotonic nanoseconds anchored once to the wall clock |
+//! | [`venue_clock`] | [`VenueClock`]: the exchange's clock, by least round trip, leaning to the past |
+//! | [`endpoint`] | which addresses may be connected to at all |
+//! | [`tls`], [`net`] | rustls without a way around it; sockets set up for latency |
+//! | [`ws`] | WebSocket: handshake, in-place frame reader, masked writer |
+//! | [`driver`] | [`drive`]: turns any link into a running connection; [`Sink`] hears what it learns |
+//! | [`rate`] | request budgets with a reserve for what must go through |
+//! | [`rest`] | [`Rest`]: typed calls; a placement is never sent twice |
+//! | [`client`] | [`Client`]: both exchange traits, once for all adapters |
+//! | [`metrics`] | what is counted, and snapshots of it |
+//! | [`config`] | every bound and pause, with its reason |
+//! | [`jitter`] | seeded pauses |
+//!
+//! A program that trades runs [`drive`] with a sink of its own and [`Rest::begin`], all on one thread; who uses one
+//! adapter alone takes a [`Client`].
 #![forbid(unsafe_code)]
+
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod driver;
+pub mod endpoint;
+pub mod jitter;
+pub mod metrics;
+pub mod net;
+pub mod rate;
+pub mod rest;
+pub mod tls;
+pub mod venue_clock;
+pub mod ws;
+
+pub use client::Client;
+pub use clock::Clock;
+pub use config::{LinkConfig, RestConfig, TransportConfig};
+pub use driver::{DriveContext, LinkHandle, Received, Sink, VenueNetwork, drive, link_channel};
+pub use net::Connector;
+pub use rate::Urgency;
+pub use rest::{Answer, CallStamps, Rest, Started};
+pub use tls::ExtraRoots;
+pub use venue_clock::VenueClock;
+
+/// How we name ourselves to servers.
+pub(crate) const USER_AGENT: &str = concat!("arb/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,388 @@
+//! Typed calls to one venue.
+
+use super::call::{Answer, CallStamps, Started};
+use super::conn::{Failure, RawResponse};
+use super::message::{header_list, is_compressed, outgoing};
+use super::policy::{Lane, Policy};
+use super::pool::{Lease, Pool, Target};
+use crate::clock::Clock;
+use crate::config::RestConfig;
+use crate::endpoint::Endpoint;
+use crate::jitter::Jitter;
+use crate::metrics::{CallMetrics, RestMetrics};
+use crate::net::Connector;
+use crate::rate::{Budget, Refusal, Urgency};
+use crate::venue_clock::VenueClock;
+use bytes::Bytes;
+use cex_core::{Markets, Timestamp, VenueId};
+use cex_errors::{ErrorKind, ExchangeError, Op, Phase, Retry};
+use cex_interface::{CallClass, Cost, HttpRequest, HttpResponse, Protocol, Reply, Request};
+use http::HeaderValue;
+use http_body_util::Full;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// A signed request older than this is signed again before it leaves: budgets and connections may have to be waited for.
+const SIGNED_MAX_AGE: Duration = Duration::from_millis(20);
+
+/// Repeats are spread over this, doubled with each.
+const REPEAT_SPREAD: Duration = Duration::from_millis(100);
+
+/// Makes typed calls to one venue: budgets, connections, timeouts, repeats.
+///
+/// Whatever happens, a call that is not idempotent leaves at most once. Spawn [`Rest::maintain`] beside it.
+pub struct Rest {
+    pub(super) protocol: Arc<dyn Protocol>,
+    host: HeaderValue,
+    markets: RwLock<Arc<Markets>>,
+    pub(super) clock: Clock,
+    pub(super) venue_clock: VenueClock,
+    budget: Mutex<Budget>,
+    pub(super) orders: Pool,
+    queries: Pool,
+    market: Pool,
+    pub(super) config: RestConfig,
+    jitter: Mutex<Jitter>,
+    pub(super) metrics: Arc<RestMetrics>,
+    /// Held while the exchange's clock is measured.
+    pub(super) measuring: tokio::sync::Mutex<()>,
+    /// Rung when the exchange's clock should be measured soon.
+    pub(super) clock_wanted: Notify,
+}
+
+impl Rest {
+    /// The request interface of `protocol`'s venue. Opens nothing yet.
+    ///
+    /// # Errors
+    /// An address that must not be connected to.
+    pub fn new(
+        protocol: Arc<dyn Protocol>,
+        connector: Connector,
+        clock: Clock,
+        config: RestConfig,
+        seed: u64,
+    ) -> Result<Arc<Self>, ExchangeError> {
+        let invalid =
+            |what| ExchangeError::new(protocol.venue(), Op::Configure, ErrorKind::InvalidInput(what));
+        let endpoint = Endpoint::parse(protocol.rest_base()).map_err(|error| invalid(error.0))?;
+        let host = HeaderValue::from_str(&endpoint.host_header())
+            .map_err(|_| invalid("a host that cannot be named"))?;
+        let metrics = Arc::new(RestMetrics::default());
+        let target = Target {
+            connector,
+            endpoint,
+            connect_timeout: config.connect_timeout,
+            idle_max: config.idle_max,
+            clock,
+        };
+        let pool = |most, counters| Pool::new(target.clone(), most, Arc::clone(&metrics), counters);
+        Ok(Arc::new(Self {
+            host,
+            markets: RwLock::default(),
+            clock,
+            venue_clock: VenueClock::new(config.clock_error_max),
+            budget: Mutex::new(Budget::new(protocol.limits(), config.budget_spread)),
+            orders: pool(config.order_connections, |all| &all.orders),
+            queries: pool(config.query_connections, |all| &all.queries),
+            market: pool(config.market_connections, |all| &all.market),
+            config,
+            jitter: Mutex::new(Jitter::new(seed)),
+            metrics,
+            measuring: tokio::sync::Mutex::new(()),
+            clock_wanted: Notify::new(),
+            protocol,
+        }))
+    }
+
+    /// Which venue.
+    #[must_use]
+    pub fn venue(&self) -> VenueId {
+        self.protocol.venue()
+    }
+
+    /// Our clock.
+    #[must_use]
+    pub const fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// What is known of the exchange's clock.
+    #[must_use]
+    pub const fn venue_clock(&self) -> &VenueClock {
+        &self.venue_clock
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<RestMetrics> {
+        &self.metrics
+    }
+
+    /// The markets calls are made in.
+    #[must_use]
+    pub fn markets(&self) -> Arc<Markets> {
+        Arc::clone(&self.markets.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Registers the markets calls are made in.
+    pub fn set_markets(&self, markets: Arc<Markets>) {
+        *self.markets.write().unwrap_or_else(PoisonError::into_inner) = markets;
+    }
+
+    /// Makes a call.
+    ///
+    /// # Errors
+    /// Ask the error's `outcome()` whether the exchange may have acted.
+    pub async fn call(&self, request: &Request) -> Result<Reply, ExchangeError> {
+        self.call_stamped(request, Urgency::Normal).await.result
+    }
+
+    /// Makes a call and says when it passed its stations. With [`Urgency::MustGo`] it may use the budgets' reserve.
+    pub async fn call_stamped(&self, request: &Request, urgency: Urgency) -> Answer {
+        let asked_at = self.clock.now();
+        let metrics = self.metrics.of(request.op());
+        metrics.calls.add_one();
+        let cost = self.protocol.cost(request);
+        let mut clock_mended = false;
+        let mut repeats = 0;
+        loop {
+            let answer = self.attempt(request, &cost, urgency).await;
+            let pause = match &answer.result {
+                Ok(_) => None,
+                Err(error) => {
+                    self.pause_before_repeat(error, repeats, Policy::of(cost.class), &mut clock_mended).await
+                }
+            };
+            let Some(pause) = pause else {
+                count(&metrics, asked_at, &answer);
+                return answer;
+            };
+            metrics.repeats.add_one();
+            repeats += 1;
+            sleep(pause).await;
+        }
+    }
+
+    /// Begins a call at once: on a warm connection its bytes are with the socket when this returns. For the thread that
+    /// decides on orders; what is returned must be polled to its end, so spawn it.
+    pub fn begin(self: &Arc<Self>, request: Request, urgency: Urgency) -> Started {
+        let rest = Arc::clone(self);
+        Started::begin(async move { rest.call_stamped(&request, urgency).await })
+    }
+
+    /// One attempt: leaves at most once.
+    pub(super) async fn attempt(&self, request: &Request, cost: &Cost, urgency: Urgency) -> Answer {
+        let mut stamps = CallStamps::default();
+        let result = match self.exchange(request, cost, urgency, &mut stamps).await {
+            Ok(response) => self.read(request, &response),
+            Err(kind) => Err(self.error(request.op(), kind)),
+        };
+        Answer { result, stamps }
+    }
+
+    async fn exchange(
+        &self,
+        request: &Request,
+        cost: &Cost,
+        urgency: Urgency,
+        stamps: &mut CallStamps,
+    ) -> Result<RawResponse, ErrorOrKind> {
+        let policy = Policy::of(cost.class);
+        // Built before anything is taken, so that what the exchange cannot do costs nothing.
+        let mut built = self.encode(request, cost.class, stamps)?;
+        self.spend(cost, urgency, policy).await?;
+        let deadline = Instant::now() + policy.timeout;
+        let mut lease = self.lease(policy, deadline).await?;
+        if stamps.encoded_at.is_none_or(|at| self.clock.now().since(at) > SIGNED_MAX_AGE) {
+            built = self.encode(request, cost.class, stamps)?;
+        }
+        let result = timeout_at(deadline, lease.conn.exchange(built, self.config.body_max)).await;
+        stamps.written_at = lease.conn.probe.written_at();
+        let phase = if stamps.written_at.is_some() { Phase::AfterSend } else { Phase::BeforeSend };
+        // A connection whose call did not end well is dropped with the lease: no late answer can meet the next call.
+        match result {
+            Err(_) => Err(ErrorKind::Timeout(phase).into()),
+            Ok(Err(Failure::Broken(error))) => {
+                tracing::debug!(venue = %self.venue(), op = %request.op(), %error, ?phase, "call broke");
+                Err(ErrorKind::Connection(phase).into())
+            }
+            Ok(Err(Failure::TooLarge)) => Err(ErrorKind::Undecodable("a body larger than allowed").into()),
+            Ok(Ok(response)) => {
+                stamps.answered_at = Some(response.answered_at);
+                lease.give_back();
+                Ok(response)
+            }
+        }
+    }
+
+    fn encode(
+        &self,
+        request: &Request,
+        class: CallClass,
+        stamps: &mut CallStamps,
+    ) -> Result<http::Request<Full<Bytes>>, ErrorOrKind> {
+        let now = self.clock.now();
+        let venue_now = match (self.venue_clock.at(now), class) {
+            (Ok(venue_now), _) => venue_now,
+            // Public calls carry no time that matters; an adapter that signs one is told by the exchange if ours is off.
+            (Err(_), CallClass::MarketData) => now,
+            (Err(kind), CallClass::Query | CallClass::Cancel | CallClass::Placement) => {
+                return Err(kind.into());
+            }
+        };
+        let mut built = HttpRequest::default();
+        self.protocol.encode(venue_now, &self.markets(), request, &mut built).map_err(ErrorOrKind::Error)?;
+        let outgoing = outgoing(built, &self.host).map_err(ErrorKind::InvalidInput)?;
+        stamps.encoded_at = Some(now);
+        Ok(outgoing)
+    }
+
+    /// Takes the call's cost from the budgets. Market data waits for it, within bounds; everything else is refused at
+    /// once, because whoever trades must know now.
+    async fn spend(&self, cost: &Cost, urgency: Urgency, policy: Policy) -> Result<(), ErrorKind> {
+        let give_up_at = self.clock.now() + self.config.budget_wait_max;
+        loop {
+            let now = self.clock.now();
+            let refusal = match self.budget().acquire(cost, urgency, now) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => refusal,
+            };
+            match refusal {
+                Refusal::Never => {
+                    return Err(ErrorKind::InvalidInput("a call that weighs more than its budget"));
+                }
+                Refusal::Wait(wait) if policy.waits_for_budget && now + wait <= give_up_at => {
+                    sleep(wait).await;
+                }
+                Refusal::Wait(retry_after) => return Err(ErrorKind::Throttled { retry_after }),
+            }
+        }
+    }
+
+    async fn lease(&self, policy: Policy, deadline: Instant) -> Result<Lease<'_>, ErrorKind> {
+        let pool = match policy.lane {
+            Lane::Orders => &self.orders,
+            Lane::Queries => &self.queries,
+            Lane::Market => &self.market,
+        };
+        match timeout_at(deadline, pool.lease()).await {
+            Ok(Ok(lease)) => Ok(lease),
+            Err(_) => Err(ErrorKind::Timeout(Phase::BeforeSend)),
+            Ok(Err(error)) => {
+                tracing::debug!(venue = %self.venue(), %error, "no connection");
+                Err(match error.kind() {
+                    io::ErrorKind::TimedOut => ErrorKind::Timeout(Phase::BeforeSend),
+                    _other => ErrorKind::Connection(Phase::BeforeSend),
+                })
+            }
+        }
+    }
+
+    fn read(&self, request: &Request, raw: &RawResponse) -> Result<Reply, ExchangeError> {
+        let headers = header_list(&raw.headers);
+        let response = HttpResponse { status: raw.status, headers: &headers, body: &raw.body };
+        let said = self.protocol.feedback(request, &response, raw.answered_at);
+        if !said.is_empty() {
+            let mut budget = self.budget();
+            said.iter().for_each(|feedback| budget.learn(feedback, raw.answered_at));
+        }
+        if is_compressed(&raw.headers) {
+            let kind = ErrorKind::Undecodable("a compressed body that was not asked for");
+            return Err(ExchangeError::new(self.venue(), request.op(), kind));
+        }
+        self.protocol.decode(&self.markets(), request, &response)
+    }
+
+    /// How long to wait before the same call is made again; `None` when it must not be, or is not worth it.
+    async fn pause_before_repeat(
+        &self,
+        error: &ExchangeError,
+        repeats: u32,
+        policy: Policy,
+        clock_mended: &mut bool,
+    ) -> Option<Duration> {
+        if matches!(error.kind, ErrorKind::ClockSkew | ErrorKind::ClockUnknown) {
+            return self.mend_clock(error, clock_mended).await;
+        }
+        // A budget that is spent is told at once: its wait has been waited already where that is wanted.
+        let spent = matches!(error.kind, ErrorKind::Throttled { .. });
+        if !error.op.is_idempotent() || repeats >= policy.repeats || spent {
+            return None;
+        }
+        let at_least = match error.retry() {
+            Retry::Never => return None,
+            Retry::Now => Duration::ZERO,
+            Retry::After(pause) => pause,
+        };
+        // A longer wait is the caller's decision, not something to sleep through inside of a call.
+        (at_least <= policy.timeout).then(|| at_least + self.spread(repeats))
+    }
+
+    /// The exchange says that our time is wrong, or we do not know it: nothing was executed. Reads measure and try once
+    /// more. A placement is given back at once, and the measuring left to [`Rest::maintain`].
+    async fn mend_clock(&self, error: &ExchangeError, mended: &mut bool) -> Option<Duration> {
+        if error.kind == ErrorKind::ClockSkew {
+            self.venue_clock.forget();
+        }
+        self.clock_wanted.notify_one();
+        if !error.op.is_idempotent() || error.op == Op::ServerTime || std::mem::replace(mended, true) {
+            return None;
+        }
+        self.sync_clock().await.ok().map(|_| Duration::ZERO)
+    }
+
+    /// Full jitter: repeats of many callers must not meet.
+    fn spread(&self, repeats: u32) -> Duration {
+        let most = REPEAT_SPREAD.saturating_mul(1_u32.checked_shl(repeats).unwrap_or(u32::MAX));
+        self.jitter().up_to(most)
+    }
+
+    pub(super) fn jitter(&self) -> std::sync::MutexGuard<'_, Jitter> {
+        self.jitter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn error(&self, op: Op, what: ErrorOrKind) -> ExchangeError {
+        match what {
+            ErrorOrKind::Error(error) => error,
+            ErrorOrKind::Kind(kind) => ExchangeError::new(self.venue(), op, kind),
+        }
+    }
+}
+
+/// An adapter's own error, or a kind of ours that still lacks venue and call.
+enum ErrorOrKind {
+    Error(ExchangeError),
+    Kind(ErrorKind),
+}
+
+impl From<ErrorKind> for ErrorOrKind {
+    fn from(kind: ErrorKind) -> Self {
+        Self::Kind(kind)
+    }
+}
+
+fn count(metrics: &CallMetrics, asked_at: Timestamp, answer: &Answer) {
+    if let Err(error) = &answer.result {
+        metrics.count_failure(error.outcome());
+    }
+    if let Some(written_at) = answer.stamps.written_at {
+        metrics.until_written.record(written_at.since(asked_at));
+        if let Some(answered_at) = answer.stamps.answered_at {
+            metrics.round_trip.record(answered_at.since(written_at));
+        }
+    }
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest").field("venue", &self.venue()).finish_non_exhaustive()
+    }
+}

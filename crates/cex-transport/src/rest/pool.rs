@@ -1,0 +1,157 @@
+//! The connections of one lane: a bounded few, kept open between calls.
+
+use super::conn::HttpConn;
+use crate::clock::Clock;
+use crate::endpoint::Endpoint;
+use crate::metrics::{PoolMetrics, RestMetrics};
+use crate::net::Connector;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Where and how connections of a venue are made.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) connector: Connector,
+    pub(super) endpoint: Endpoint,
+    pub(super) connect_timeout: Duration,
+    pub(super) idle_max: Duration,
+    pub(super) clock: Clock,
+}
+
+/// A lane.
+pub(super) struct Pool {
+    target: Target,
+    most: usize,
+    /// One permit for each connection in use.
+    permits: Semaphore,
+    /// Most recently used last.
+    idle: Mutex<Vec<HttpConn>>,
+    metrics: Arc<RestMetrics>,
+    counters: fn(&RestMetrics) -> &PoolMetrics,
+}
+
+/// A connection in use. Dropped, it closes and is counted; [`Lease::give_back`] keeps it.
+pub(super) struct Lease<'a> {
+    pub(super) conn: HttpConn,
+    closing: ClosedCount<'a>,
+    _permit: SemaphorePermit<'a>,
+}
+
+/// Counts a connection as closed unless told that it was kept.
+struct ClosedCount<'a> {
+    pool: &'a Pool,
+    kept: bool,
+}
+
+impl Drop for ClosedCount<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.pool.count().closed.add_one();
+        }
+    }
+}
+
+impl Pool {
+    pub(super) fn new(
+        target: Target,
+        most: usize,
+        metrics: Arc<RestMetrics>,
+        counters: fn(&RestMetrics) -> &PoolMetrics,
+    ) -> Self {
+        let most = most.max(1);
+        Self { target, most, permits: Semaphore::new(most), idle: Mutex::new(Vec::new()), metrics, counters }
+    }
+
+    /// A connection that is open: the most recently used idle one, or a new one. The caller bounds the time.
+    pub(super) async fn lease(&self) -> io::Result<Lease<'_>> {
+        let permit = self.permits.acquire().await.map_err(io::Error::other)?;
+        let conn = match self.take_idle() {
+            Some(conn) => {
+                self.count().reused.add_one();
+                conn
+            }
+            None => self.open().await?,
+        };
+        Ok(Lease { conn, closing: ClosedCount { pool: self, kept: false }, _permit: permit })
+    }
+
+    /// Closes what has been idle for too long, and opens connections until `warm` stand ready. New ones are opened before
+    /// the old ones are closed.
+    pub(super) async fn refresh(&self, warm: usize, every: Duration) -> io::Result<()> {
+        let result = self.open_until(warm, every).await;
+        let now = self.target.clock.now();
+        let mut idle = self.idle();
+        let before = idle.len();
+        idle.retain_mut(|conn| conn.is_usable(now, self.target.idle_max));
+        self.count().closed.add((before - idle.len()) as u64);
+        result
+    }
+
+    async fn open_until(&self, warm: usize, every: Duration) -> io::Result<()> {
+        loop {
+            let now = self.target.clock.now();
+            // Whatever expires before the next round but one would leave a gap.
+            let lasting = |conn: &&HttpConn| !conn.expires_within(every * 2, now, self.target.idle_max);
+            let (ready, held) = {
+                let idle = self.idle();
+                (idle.iter().filter(lasting).count(), idle.len())
+            };
+            let in_use = self.most.saturating_sub(self.permits.available_permits());
+            if ready >= warm || in_use + ready >= self.most || held >= 2 * self.most {
+                return Ok(());
+            }
+            let conn = self.open().await?;
+            self.idle().push(conn);
+        }
+    }
+
+    async fn open(&self) -> io::Result<HttpConn> {
+        let Target { connector, endpoint, connect_timeout, clock, .. } = &self.target;
+        let opening = async {
+            let stream = connector.connect(endpoint).await?;
+            HttpConn::open(stream, *clock).await.map_err(io::Error::other)
+        };
+        let conn = tokio::time::timeout(*connect_timeout, opening)
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        self.count().opened.add_one();
+        Ok(conn)
+    }
+
+    fn take_idle(&self) -> Option<HttpConn> {
+        let now = self.target.clock.now();
+        let mut idle = self.idle();
+        while let Some(mut conn) = idle.pop() {
+            if conn.is_usable(now, self.target.idle_max) {
+                return Some(conn);
+            }
+            self.count().closed.add_one();
+        }
+        None
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<HttpConn>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self) -> &PoolMetrics {
+        (self.counters)(&self.metrics)
+    }
+}
+
+impl Lease<'_> {
+    /// Keeps the connection for the next call, if it is still good and there are not too many.
+    pub(super) fn give_back(self) {
+        let Self { mut conn, mut closing, .. } = self;
+        let pool = closing.pool;
+        let now = pool.target.clock.now();
+        let usable = conn.is_usable(now, pool.target.idle_max);
+        let mut idle = pool.idle();
+        if usable && idle.len() < pool.most {
+            idle.push(conn);
+            closing.kept = true;
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! What we know of an exchange's clock.
+//!
+//! An offset is measured from `ServerTime` answers: half a round trip after sending, the exchange read its clock. The
+//! sample with the least round trip of a round is the best, and half of it bounds the error. What is handed out leans to
+//! the past by that bound: exchanges refuse timestamps ahead of their own clock far more strictly than late ones.
+
+use cex_core::Timestamp;
+use cex_errors::ErrorKind;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
+use std::time::Duration;
+
+/// One question for the time and its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockSample {
+    /// When the question left, by our clock.
+    pub sent_at: Timestamp,
+    /// When the answer came, by our clock.
+    pub answered_at: Timestamp,
+    /// What the exchange said.
+    pub venue_time: Timestamp,
+}
+
+/// An exchange's clock, measured against ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockEstimate {
+    /// What to add to our clock to get the exchange's, in nanoseconds.
+    pub offset_nanos: i64,
+    /// Half the round trip of the sample: the offset is wrong by at most this.
+    pub error: Duration,
+    /// When it was measured, by our clock.
+    pub sampled_at: Timestamp,
+}
+
+/// Ordinary quartz drifts by less than this many nanoseconds a millisecond (100 parts in a million).
+const DRIFT_NANOS_PER_MS: u64 = 100;
+
+impl ClockEstimate {
+    /// What a sample says; `None` when its answer came before its question.
+    #[must_use]
+    pub fn from_sample(sample: &ClockSample) -> Option<Self> {
+        let round_trip = sample.answered_at.as_nanos().checked_sub(sample.sent_at.as_nanos())?;
+        let half = u64::try_from(round_trip).ok()? / 2;
+        let middle = sample.sent_at + Duration::from_nanos(half);
+        Some(Self {
+            offset_nanos: sample.venue_time.as_nanos().checked_sub(middle.as_nanos())?,
+            error: Duration::from_nanos(half),
+            sampled_at: sample.answered_at,
+        })
+    }
+
+    /// The bound on the error at `now`: it grows with age, because clocks drift.
+    #[must_use]
+    pub fn error_at(&self, now: Timestamp) -> Duration {
+        let age_ms = u64::try_from(now.since(self.sampled_at).as_millis()).unwrap_or(u64::MAX);
+        self.error.saturating_add(Duration::from_nanos(age_ms.saturating_mul(DRIFT_NANOS_PER_MS)))
+    }
+
+    /// Whether both can be true of one clock at `now`.
+    fn agrees_with(&self, other: &Self, now: Timestamp) -> bool {
+        let apart = Duration::from_nanos(self.offset_nanos.abs_diff(other.offset_nanos));
+        apart <= self.error_at(now).saturating_add(other.error_at(now))
+    }
+}
+
+/// The best known estimate, shared between threads. Reading takes no lock.
+#[derive(Debug)]
+pub struct VenueClock {
+    max_error: Duration,
+    writing: Mutex<()>,
+    /// Odd while the fields below are being written; readers then try again.
+    version: AtomicU64,
+    offset_nanos: AtomicI64,
+    /// [`UNKNOWN`] when nothing is known.
+    error_nanos: AtomicU64,
+    sampled_at: AtomicI64,
+}
+
+const UNKNOWN: u64 = u64::MAX;
+
+impl VenueClock {
+    /// Nothing known yet; later, an error above `max_error` counts as not knowing.
+    #[must_use]
+    pub const fn new(max_error: Duration) -> Self {
+        Self {
+            max_error,
+            writing: Mutex::new(()),
+            version: AtomicU64::new(0),
+            offset_nanos: AtomicI64::new(0),
+            error_nanos: AtomicU64::new(UNKNOWN),
+            sampled_at: AtomicI64::new(0),
+        }
+    }
+
+    /// The exchange's time when ours is `now`, leaning to the past by the error bound.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ClockUnknown`] when nothing is known, or the error bound is above the maximum.
+    pub fn at(&self, now: Timestamp) -> Result<Timestamp, ErrorKind> {
+        let known = self.estimate().ok_or(ErrorKind::ClockUnknown)?;
+        let error = known.error_at(now);
+        if error > self.max_error {
+            return Err(ErrorKind::ClockUnknown);
+        }
+        Ok(now.shifted(known.offset_nanos) - error)
+    }
+
+    /// The estimate in use.
+    #[must_use]
+    pub fn estimate(&self) -> Option<ClockEstimate> {
+        loop {
+            let before = self.version.load(Ordering::Acquire);
+            let offset_nanos = self.offset_nanos.load(Ordering::Relaxed);
+            let error_nanos = self.error_nanos.load(Ordering::Relaxed);
+            let sampled_at = self.sampled_at.load(Ordering::Relaxed);
+            fence(Ordering::Acquire);
+            if before.is_multiple_of(2) && before == self.version.load(Ordering::Relaxed) {
+                return (error_nanos != UNKNOWN).then(|| ClockEstimate {
+                    offset_nanos,
+                    error: Duration::from_nanos(error_nanos),
+                    sampled_at: Timestamp::from_nanos(sampled_at),
+                });
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Takes the best sample of a round. An older estimate stays when it is tighter and agrees; one that contradicts
+    /// the new round is thrown away, because one of the clocks was stepped.
+    ///
+    /// Returns the estimate in use afterwards; `None` when no sample could be used and nothing was known.
+    pub fn learn(&self, samples: &[ClockSample], now: Timestamp) -> Option<ClockEstimate> {
+        let best =
+            samples.iter().filter_map(ClockEstimate::from_sample).min_by_key(|estimate| estimate.error);
+        if let Some(best) = best {
+            let keep = self
+                .estimate()
+                .is_some_and(|old| old.agrees_with(&best, now) && old.error_at(now) < best.error_at(now));
+            if !keep {
+                self.store(Some(best));
+            }
+        }
+        self.estimate()
+    }
+
+    /// Forgets everything: the exchange said that our time is wrong.
+    pub fn forget(&self) {
+        self.store(None);
+    }
+
+    fn store(&self, estimate: Option<ClockEstimate>) {
+        // A poisoned lock guards no data, only the order of writers.
+        let _one_writer = self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.version.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::Release);
+        match estimate {
+            None => self.error_nanos.store(UNKNOWN, Ordering::Relaxed),
+            Some(known) => {
+                let error = u64::try_from(known.error.as_nanos()).unwrap_or(UNKNOWN);
+                self.offset_nanos.store(known.offset_nanos, Ordering::Relaxed);
+                self.error_nanos.store(error, Ordering::Relaxed);
+                self.sampled_at.store(known.sampled_at.as_nanos(), Ordering::Relaxed);
+            }
+        }
+        self.version.fetch_add(1, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MAX: Duration = Duration::from_millis(250);
+
+    fn sample(sent_ms: i64, answered_ms: i64, venue_ms: i64) -> ClockSample {
+        ClockSample {
+            sent_at: Timestamp::from_millis(sent_ms),
+            answered_at: Timestamp::from_millis(answered_ms),
+            venue_time: Timestamp::from_millis(venue_ms),
+        }
+    }
+
+    #[test]
+    fn nothing_known_refuses() {
+        let clock = VenueClock::new(MAX);
+        assert_eq!(clock.at(Timestamp::from_secs(1)), Err(ErrorKind::ClockUnknown));
+        assert_eq!(
+            clock.learn(&[sample(10, 5, 7)], Timestamp::from_secs(1)),
+            None,
+            "answered before it was asked"
+        );
+    }
+
+    #[test]
+    fn least_round_trip_wins_and_the_result_leans_to_the_past() {
+        let clock = VenueClock::new(MAX);
+        let now = Timestamp::from_millis(1_300);
+        clock.learn(&[sample(1_000, 1_200, 6_100), sample(1_250, 1_290, 6_270)], now);
+        let known = clock.estimate().expect("learned");
+        assert_eq!((known.offset_nanos, known.error), (5_000_000_000, Duration::from_millis(20)));
+        let said = clock.at(now).expect("known");
+        assert_eq!(
+            said,
+            Timestamp::from_millis(6_280) - Duration::from_nanos(1_000),
+            "10 ms of drift at 100 ppm"
+        );
+    }
+
+    #[test]
+    fn error_too_large_or_too_old_refuses() {
+        let clock = VenueClock::new(MAX);
+        clock.learn(&[sample(0, 600, 300)], Timestamp::from_millis(600));
+        assert_eq!(clock.at(Timestamp::from_millis(600)), Err(ErrorKind::ClockUnknown));
+        clock.learn(&[sample(1_000, 1_100, 1_050)], Timestamp::from_millis(1_100));
+        assert!(clock.at(Timestamp::from_millis(1_100)).is_ok());
+        let an_hour_later = Timestamp::from_millis(1_100) + Duration::from_secs(3_600);
+        assert_eq!(clock.at(an_hour_later), Err(ErrorKind::ClockUnknown));
+    }
+
+    #[test]
+    fn a_worse_round_does_not_spoil_a_good_one_but_a_step_replaces_it() {
+        let clock = VenueClock::new(MAX);
+        clock.learn(&[sample(0, 10, 1_005)], Timestamp::from_millis(10));
+        clock.learn(&[sample(100, 200, 1_160)], Timestamp::from_millis(200));
+        assert_eq!(clock.estimate().map(|known| known.error), Some(Duration::from_millis(5)));
+        clock.learn(&[sample(300, 400, 9_000)], Timestamp::from_millis(400));
+        assert_eq!(clock.estimate().map(|known| known.offset_nanos), Some(8_650_000_000));
+        clock.forget();
+        assert_eq!(clock.estimate(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn never_ahead_of_the_exchange(
+            offset_ms in -100_000_000_i64..100_000_000,
+            out_ms in 0_i64..200,
+            back_ms in 0_i64..200,
+            age_ms in 0_u64..100_000,
+        ) {
+            let clock = VenueClock::new(MAX);
+            let sent = 1_700_000_000_000;
+            let read = sent + out_ms;
+            clock.learn(&[sample(sent, read + back_ms, read + offset_ms)], Timestamp::from_millis(read + back_ms));
+            let now = Timestamp::from_millis(read + back_ms) + Duration::from_millis(age_ms);
+            let truth = now.shifted(offset_ms * 1_000_000);
+            let said = clock.at(now).expect("within the maximum");
+            prop_assert!(said <= truth);
+            prop_assert!(truth.since(said) <= Duration::from_millis(400 + age_ms / 1_000));
+        }
+    }
+
+    #[test]
+    fn readers_never_see_half_an_estimate() {
+        let clock = VenueClock::new(Duration::MAX);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for nanos in 0..20_000_i64 {
+                    let error = Duration::from_nanos(nanos.unsigned_abs());
+                    let sampled_at = Timestamp::from_nanos(nanos);
+                    clock.store(Some(ClockEstimate { offset_nanos: nanos, error, sampled_at }));
+                }
+            });
+            scope.spawn(|| {
+                for _ in 0..20_000 {
+                    if let Some(seen) = clock.estimate() {
+                        assert_eq!(seen.error, Duration::from_nanos(seen.offset_nanos.unsigned_abs()));
+                        assert_eq!(seen.sampled_at.as_nanos(), seen.offset_nanos);
+                    }
+                }
+            });
+        });
+    }
+}
