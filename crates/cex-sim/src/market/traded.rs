@@ -148,3 +148,52 @@ impl Traded {
 fn seat<'a>(quoter: &Quoter, now: Timestamp, exchange: &'a mut Exchange) -> Desk<'a> {
     Desk { now, exchange, market: quoter.market, house: quoter.house }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Dice, Exchange, Quoter, Side, Timestamp, Traded};
+    use crate::market::catalogue::coins;
+    use crate::market::config::VenueConfig;
+    use crate::market::desk::House;
+    use crate::matching::MarketIndex;
+    use std::time::Duration;
+
+    /// Bitcoin, whose ticks are too small to matter, on two exchanges.
+    fn bitcoin(now: Timestamp) -> (Traded, Vec<Exchange>) {
+        let coin = &coins(1)[0];
+        let rich = [("BTC", 1_000_000), ("USDT", 1_000_000_000)];
+        let rich =
+            rich.map(|(name, amount)| (name.parse().expect("a short name"), cex_core::Decimal::from(amount)));
+        let venues = [VenueConfig::mexc(), VenueConfig::mexc()];
+        let mut exchanges = Vec::new();
+        let mut quoters = Vec::new();
+        for venue in &venues {
+            let mut exchange = Exchange::new("sim", vec![coin.rules(venue)]);
+            let mut account = || exchange.open_house_account(now, "house", &rich);
+            let house = House { maker: account(), taker: account() };
+            quoters.push(Quoter::new(now, MarketIndex(0), house, coin, venue, 120));
+            exchanges.push(exchange);
+        }
+        (Traded::new(now, Dice::new(5, 1), coin.class, quoters), exchanges)
+    }
+
+    #[test]
+    fn no_exchange_stays_behind_even_when_it_is_never_its_turn() {
+        let mut now = Timestamp::from_secs(1_800_000_000);
+        let (mut traded, mut exchanges) = bitcoin(now);
+        traded.open(now, 0.0, &mut exchanges);
+        for step in 0..2_000 {
+            now += Duration::from_secs(1);
+            traded.requote(now, f64::from(step) * 0.000_02, 0, &mut exchanges);
+            let mid = |exchange: &Exchange| {
+                let best = [Side::Buy, Side::Sell].map(|side| match side {
+                    Side::Buy => exchange.bids(MarketIndex(0)).next(),
+                    Side::Sell => exchange.asks(MarketIndex(0)).next(),
+                });
+                best.into_iter().flatten().map(|(price, _)| price.0 as f64).sum::<f64>() / 2.0
+            };
+            let apart = (mid(&exchanges[0]) / mid(&exchanges[1]) - 1.0).abs();
+            assert!(apart < 4.1 * super::BPS, "step {step}: {apart}");
+        }
+    }
+}
