@@ -49,9 +49,22 @@ impl StreamError {
 
     /// Who are you? The text is the JSON a REST call would get.
     pub(super) fn auth(refusal: &super::refusal::Refusal) -> Self {
-        Self { code: 4, message: refusal.body() }
+        Self { code: AUTH, message: refusal.body() }
     }
 }
+
+/// Channels that need no signature.
+const PUBLIC: [&str; 6] = [
+    "spot.trades",
+    "spot.book_ticker",
+    "spot.tickers",
+    "spot.order_book_update",
+    "spot.order_book",
+    "spot.obu",
+];
+
+/// The code of errors of authorization.
+const AUTH: u8 = 4;
 
 /// What a subscription is about.
 enum Topic {
@@ -125,10 +138,14 @@ fn refuse_twice(gateio: &Gateio, conn: ConnId, feeds: &[(Kind, MarketIndex)]) ->
 }
 
 fn topic(names: &Names, request: &Request<'_>) -> Result<Topic, StreamError> {
+    let private = Channel::parse(request.channel);
+    if private.is_none() && !PUBLIC.contains(&request.channel) {
+        return Err(StreamError::argument(format!("unknown channel: {}", request.channel)));
+    }
     let not_words = |NotWords| StreamError::argument("payload must be an array of strings");
     let all = request.words.as_ref().map_err(|error| not_words(*error))?.as_deref().unwrap_or_default();
     let words: Vec<&str> = all.iter().map(String::as_str).collect();
-    if let Some(channel) = Channel::parse(request.channel) {
+    if let Some(channel) = private {
         return private::topic(names, channel, &words).map(Topic::Private);
     }
     let feeds = match (request.channel, words.as_slice()) {
@@ -147,10 +164,7 @@ fn topic(names: &Names, request: &Request<'_>) -> Result<Topic, StreamError> {
         ("spot.obu", streams) if !streams.is_empty() => {
             streams.iter().map(|stream| obu(names, stream)).collect::<Result<_, _>>()?
         }
-        ("spot.order_book_update" | "spot.order_book" | "spot.obu", _) => {
-            return Err(StreamError::argument("invalid argument count"));
-        }
-        (other, _) => return Err(StreamError::argument(format!("unknown channel: {other}"))),
+        (_, _) => return Err(StreamError::argument("invalid argument count")),
     };
     Ok(Topic::Public(feeds))
 }
@@ -248,7 +262,11 @@ fn answer(
                 row.text("message", &error.message);
             });
         }
-        row.object("result", |row| row.quoted("status", if error.is_some() { "fail" } else { "success" }));
+        match error {
+            None => row.plain("result", r#"{"status":"success"}"#),
+            Some(StreamError { code: AUTH, .. }) => row.plain("result", "null"),
+            Some(_) => row.plain("result", r#"{"status":"fail"}"#),
+        }
         row.quoted("requestId", &trace);
     });
     Frame::Text(frame)

@@ -183,7 +183,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(400))]
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
 
         /// Whoever joins with a snapshot at any version holds the exact view after the frame that spans it, and after
         /// every later one.
