@@ -181,6 +181,7 @@ impl Engine {
         now: Timestamp,
         id: ArbitrageId,
         order: Approved<OrderRequest>,
+        closing: bool,
         out: &mut Commands,
     ) {
         let venue = order.get().venue;
