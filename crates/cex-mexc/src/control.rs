@@ -472,10 +472,7 @@ mod tests {
     fn two_missed_pongs_end_a_connection_though_data_flows() {
         let mut session = session(&["A"], Needs::Any);
         acknowledge(&mut session);
-        assert_eq!(
-            run(&mut session, 100, Session::heard),
-            Some((at(45), CloseReason::Silent))
-        );
+        assert_eq!(run(&mut session, 100, Session::heard), Some((at(45), CloseReason::Silent)));
     }
 
     #[test]
