@@ -94,25 +94,59 @@ pub(super) fn units_per(asset_dp: u8, dp: u8) -> i128 {
     10i128.pow(u32::from(asset_dp - dp))
 }
 
+/// How to take a number of trailing zeros off at once.
+///
+/// A multiple of 10^n is one of 2^n, which a shift takes off, and of 5^n, which is odd and so has an inverse among the
+/// 128-bit numbers: multiplying by it divides whatever is a multiple, and gives more than `most` for all else.
+struct Cut {
+    zeros: u8,
+    inverse: u128,
+    most: u128,
+}
+
+impl Cut {
+    const fn new(zeros: u8) -> Self {
+        let power = 5u128.pow(zeros as u32);
+        // Newton's iteration doubles the digits that are right, from three to more than 128.
+        let mut inverse = power;
+        let mut right = 3;
+        while right < u128::BITS {
+            inverse = inverse.wrapping_mul(2u128.wrapping_sub(power.wrapping_mul(inverse)));
+            right *= 2;
+        }
+        Self { zeros, inverse, most: u128::MAX / power }
+    }
+
+    /// The number without the zeros; `None` when it does not end in so many.
+    const fn apply(&self, digits: u128) -> Option<u128> {
+        if digits.trailing_zeros() < self.zeros as u32 {
+            return None;
+        }
+        let shorter = (digits >> self.zeros).wrapping_mul(self.inverse);
+        if shorter <= self.most { Some(shorter) } else { None }
+    }
+}
+
 /// `units * 10^-dp`.
 ///
-/// Most amounts end in many zeros, and dividing 128 bits is slow: zeros go in large steps, and only where the binary
-/// digits allow them (a multiple of 10^n is one of 2^n).
-pub(super) fn decimal(mut units: i128, mut dp: u8) -> Decimal {
-    const STEPS: [(u8, i128); 5] = [(16, 10i128.pow(16)), (8, 100_000_000), (4, 10_000), (2, 100), (1, 10)];
+/// Most amounts end in many zeros, since units are fine, and dividing 128 bits is slow: so zeros go in large steps and
+/// without a division.
+pub(super) fn decimal(units: i128, mut dp: u8) -> Decimal {
+    const CUTS: [Cut; 5] = [Cut::new(16), Cut::new(8), Cut::new(4), Cut::new(2), Cut::new(1)];
     if units == 0 {
         return Decimal::ZERO;
     }
-    for (zeros, factor) in STEPS {
-        if dp >= zeros && units.trailing_zeros() >= u32::from(zeros) {
-            let shorter = units / factor;
-            if shorter * factor == units {
-                units = shorter;
-                dp -= zeros;
-            }
+    let mut digits = units.unsigned_abs();
+    for cut in &CUTS {
+        if dp >= cut.zeros
+            && let Some(shorter) = cut.apply(digits)
+        {
+            digits = shorter;
+            dp -= cut.zeros;
         }
     }
-    Decimal::new(units, dp)
+    let value = digits as i128;
+    Decimal::new(if units < 0 { value.wrapping_neg() } else { value }, dp)
 }
 
 #[cfg(test)]
@@ -131,6 +165,8 @@ mod tests {
             (100_000_000_000_000_000_000, 18, "100"),
             (123_400_000_000_000_000, 16, "12.34"),
             (65_536, 16, "0.0000000000065536"),
+            (i128::MIN, 0, "-170141183460469231731687303715884105728"),
+            (i128::MAX, 38, "1.70141183460469231731687303715884105727"),
         ] {
             assert_eq!(decimal(units, dp).to_string(), expected);
         }
