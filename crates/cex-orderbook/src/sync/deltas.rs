@@ -47,6 +47,7 @@ impl BookSync {
     #[inline]
     fn follow(&mut self, now: Timestamp, frame: &Frame<'_>) -> SyncOutcome {
         let applied = self.book.apply(frame.bids, frame.asks);
+        self.counters.applied += 1;
         self.counters.levels += (frame.bids.len() + frame.asks.len()) as u64;
         self.behind = 0;
         self.heard_ts = self.heard_ts.max(frame.exchange_ts);

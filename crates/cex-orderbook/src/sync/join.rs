@@ -48,9 +48,16 @@ impl BookSync {
         let audited = before.is_some_and(|last| last == joined_to).then(|| self.book.clone());
         let mut live = Live::at(now, snapshot);
         self.load(snapshot);
+        let mut applied = 0;
         for frame in self.pending.after(snapshot.last_seq) {
             self.book.apply(frame.bids, frame.asks);
             live.advance(&frame);
+            applied += 1;
+        }
+        // The frames kept beside a live book that is refreshed have been counted as they came.
+        if before.is_none() {
+            self.counters.applied += applied;
+            self.counters.ignored_old += self.pending.len() as u64 - applied;
         }
         self.counters.drifts += u64::from(audited.is_some_and(|before| !agree(&before, &self.book)));
         if self.book.is_crossed() && self.limits.cross_patience.is_zero() {

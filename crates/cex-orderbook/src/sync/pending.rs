@@ -70,6 +70,10 @@ impl Pending {
         self.newest
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.heads.len()
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.heads.is_empty()
     }

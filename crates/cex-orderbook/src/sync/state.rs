@@ -207,6 +207,8 @@ impl SyncLimits {
 pub struct Counters {
     /// Frames of this symbol received.
     pub updates: u64,
+    /// Deltas applied, those that had waited for a snapshot included.
+    pub applied: u64,
     /// Levels applied from deltas of a live book.
     pub levels: u64,
     /// Deltas that brought nothing new, or came before the stream's snapshot.
