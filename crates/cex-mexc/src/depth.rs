@@ -75,7 +75,7 @@ impl DepthReader {
     /// Reads one binary message and appends its levels, asks and bids each in wire order and in one piece.
     ///
     /// Shape: `PushDataV3ApiWrapper`. Units: the registered market's scale; prices finer than it are an error,
-    /// quantities are cut. `exchange_ts` is `sendTime`. Source: MEXC-WS-05 to MEXC-WS-08.
+    /// quantities are cut. `exchange_ts` is `sendTime`. Source: MEXC-WS-05, MEXC-WS-07, MEXC-WS-08.
     pub fn read(
         &self,
         frame: &[u8],

@@ -66,3 +66,10 @@ pub const REGISTRATION: Registration = Registration { name: "mexc", title: "MEXC
 pub fn protocol(config: VenueConfig) -> Result<Arc<dyn Protocol>, ExchangeError> {
     Ok(Arc::new(Mexc::new(config)?))
 }
+
+/// A running client of this exchange: measures its clock and keeps connections fresh. Needs a tokio runtime;
+/// [`cex_interface::PublicExchange::init`] must come next.
+#[cfg(feature = "client")]
+pub async fn connect(config: VenueConfig) -> Result<cex_transport::Client, ExchangeError> {
+    cex_transport::Client::connect(protocol(config)?, cex_transport::TransportConfig::default()).await
+}

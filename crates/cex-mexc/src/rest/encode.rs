@@ -341,7 +341,7 @@ impl<'o> Query<'o> {
         out.target.push_str("&signature=");
         out.target.push_str(signature.as_str());
         out.header("x-mexc-apikey", credentials.key.reveal());
-        // Required on writes even though the body is empty.
+        // Required on writes even though the body is empty (MEXC-REST-04).
         if out.method != Method::Get {
             out.header("content-type", "application/json");
         }
