@@ -9,18 +9,16 @@
 //! | `feed`, `view` | public channels: intervals, shared frames, incremental books |
 //! | `private` | an account's orders, fills and balances |
 //! | `shape` | orders, fills, balances in the exchange's own shapes |
-//! | `sign`, `limit`, `refusal`, `names`, `bars` | signatures, budgets, errors, spelling, what trades add up to |
-//! | `json`, `body`, `query` | writing and reading |
+//! | `sign`, `limit`, `refusal`, `names` | signatures, budgets, errors, spelling |
+//! | `body`, `query` | reading |
 //!
 //! Not served yet: batches, amending, order entry over WebSocket, candlesticks over WebSocket, wallets. Their paths
 //! and channels answer as unknown ones.
 
 mod account;
-mod bars;
 mod body;
 mod candles;
 mod feed;
-mod json;
 mod limit;
 mod names;
 mod orders;
@@ -35,7 +33,7 @@ mod sign;
 mod stream;
 mod view;
 
-use super::{ConnId, Dialect, Frame, HttpAnswer, HttpCall, Message, Outgoing};
+use super::{ConnId, Dialect, Frame, HttpAnswer, HttpCall, Message, Outgoing, bars, json};
 use crate::matching::{AccountIndex, Exchange, ExchangeEvent, MarketIndex, OrderNo, OrderView};
 use bars::Bars;
 use cex_core::{Asset, Timestamp};

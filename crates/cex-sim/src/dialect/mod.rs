@@ -4,8 +4,11 @@
 //! Written from the wire references, apart from the adapters; the two share only the published schema. A dialect
 //! turns calls and messages into actions on an [`Exchange`], and the exchange's events into frames.
 
+mod bars;
 pub mod gateio;
+mod json;
 pub mod mexc;
+mod percent;
 
 use crate::matching::{Exchange, ExchangeEvent};
 use cex_core::Timestamp;

@@ -1,6 +1,7 @@
 //! Query strings: decoding, and the texts a client may have signed.
 
 use super::refusal::Refusal;
+pub(super) use crate::dialect::percent::decode;
 use std::borrow::Cow;
 
 /// The parameters of a query, decoded, in the order they came.
@@ -57,54 +58,9 @@ impl<'a> Query<'a> {
     }
 }
 
-/// Percent-decoded, with `+` as a blank. What is not valid UTF-8 afterwards is shown with replacement characters.
-pub(super) fn decode(raw: &str) -> Cow<'_, str> {
-    if !raw.bytes().any(|byte| byte == b'%' || byte == b'+') {
-        return Cow::Borrowed(raw);
-    }
-    let bytes = raw.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let escaped = bytes.get(at + 1..at + 3).filter(|_| *byte == b'%').and_then(hex_byte);
-        match (byte, escaped) {
-            (_, Some(value)) => {
-                decoded.push(value);
-                at += 2;
-            }
-            (b'+', None) => decoded.push(b' '),
-            (plain, None) => decoded.push(*plain),
-        }
-        at += 1;
-    }
-    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
-}
-
-fn hex_byte(digits: &[u8]) -> Option<u8> {
-    let value = |digit: &u8| char::from(*digit).to_digit(16);
-    match digits {
-        [high, low] => u8::try_from(value(high)? * 16 + value(low)?).ok(),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn decodes_what_clients_send() {
-        for (raw, decoded) in [
-            ("A%2CB", "A,B"),
-            ("a+b%20c", "a b c"),
-            ("%", "%"),
-            ("%zz%4", "%zz%4"),
-            ("%C3%A9", "é"),
-            ("", ""),
-        ] {
-            assert_eq!(decode(raw), decoded, "{raw}");
-        }
-    }
 
     #[test]
     fn parameters_are_typed_at_the_edge() {

@@ -27,6 +27,25 @@ impl Display for Scaled {
     }
 }
 
+/// A raw integer of a scale with all its decimals: `Padded(1_500, 3)` is `1.500`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Padded(pub(super) i64, pub(super) u8);
+
+impl Display for Padded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, width) = (10u64.pow(u32::from(self.1)), usize::from(self.1));
+        let digits = self.0.unsigned_abs();
+        if self.0 < 0 {
+            f.write_char('-')?;
+        }
+        write!(f, "{}", digits / unit)?;
+        if width == 0 {
+            return Ok(());
+        }
+        write!(f, ".{:0width$}", digits % unit)
+    }
+}
+
 /// Writes a JSON object.
 pub(super) fn object(out: &mut String, fill: impl FnOnce(&mut Object<'_>)) {
     out.push('{');
@@ -144,6 +163,15 @@ mod tests {
             (i64::MIN, 0, "-9223372036854775808"),
         ] {
             assert_eq!(Scaled(raw, dp).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn padded_numbers_keep_their_zeros() {
+        for (raw, dp, shown) in
+            [(1_500, 3, "1.500"), (15, 3, "0.015"), (0, 2, "0.00"), (-2_050, 2, "-20.50"), (7, 0, "7")]
+        {
+            assert_eq!(Padded(raw, dp).to_string(), shown);
         }
     }
 
