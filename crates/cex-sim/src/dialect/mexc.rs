@@ -1,0 +1,157 @@
+//! MEXC's side of the wire: spot v3 REST and the protobuf WebSocket streams, over one exchange.
+//!
+//! | module | what |
+//! |---|---|
+//! | `config` | what can be chosen |
+//! | `rest` | paths, limits, dispatch |
+//! | `public`, `tickers`, `klines` | market data |
+//! | `orders`, `place`, `batch`, `account` | signed endpoints |
+//! | `sessions`, `control`, `channel` | connections, what clients say on them, names of channels |
+//! | `feeds`, `frame` | public channels: gathering, shared frames |
+//! | `private`, `listen` | an account's orders, fills and balances; listen keys |
+//! | `shape`, `ids` | orders and fills in the exchange's own shapes and numbers |
+//! | `sign`, `limit`, `refusal`, `listings`, `params` | signatures, budgets, errors, spelling, reading |
+//!
+//! Not served yet: strategy groups, wallets, switching the deduction of fees, the stream of all tickers. Their paths
+//! and channels answer as unknown ones. An order that must fill completely and cannot is refused rather than
+//! accepted and cancelled.
+
+mod account;
+mod batch;
+mod channel;
+mod config;
+mod control;
+mod feeds;
+mod frame;
+mod ids;
+mod klines;
+mod limit;
+mod listen;
+mod listings;
+mod orders;
+mod params;
+mod place;
+mod private;
+mod public;
+mod refusal;
+mod rest;
+mod sessions;
+mod shape;
+mod sign;
+mod tickers;
+
+pub use config::{
+    ConnectionRules, DuplicateClientIds, ExpiredStreams, KeyRules, MarketFlags, MarketStatus, MexcConfig,
+    Permission, PriceBand, TradeSides,
+};
+
+use super::bars::{Bar, Bars};
+use super::{ConnId, Dialect, HttpAnswer, HttpCall, Message, Outgoing};
+use crate::matching::{Exchange, ExchangeEvent, MarketIndex, OrderNo, OrderView, PublicTrade};
+use cex_core::{Price, Timestamp};
+use feeds::{Feeds, Source};
+use limit::Limits;
+use listen::ListenKeys;
+use listings::Listings;
+use params::Params;
+use private::Readers;
+use rustc_hash::FxHashMap;
+use sessions::Sessions;
+use shape::Shown;
+
+/// MEXC over one [`Exchange`].
+#[derive(Debug)]
+pub struct Mexc {
+    config: MexcConfig,
+    listings: Listings,
+    limits: Limits,
+    listen_keys: ListenKeys,
+    sessions: Sessions,
+    feeds: Feeds,
+    private: Readers,
+    /// By market.
+    bars: Vec<Bars>,
+    /// What market orders show as their price.
+    protective: FxHashMap<OrderNo, Price>,
+}
+
+impl Mexc {
+    /// A dialect for the markets of `exchange`; the host hands it all events from then on.
+    #[must_use]
+    pub fn new(config: MexcConfig, exchange: &Exchange) -> Self {
+        let markets = exchange.markets().len();
+        Self {
+            listings: Listings::new(&config, exchange),
+            limits: Limits::default(),
+            listen_keys: ListenKeys::default(),
+            sessions: Sessions::default(),
+            feeds: Feeds::new(markets, config.june_2026_fields),
+            private: Readers::default(),
+            bars: vec![Bars::default(); markets],
+            protective: FxHashMap::default(),
+            config,
+        }
+    }
+
+    fn bars(&self, market: MarketIndex) -> &Bars {
+        &self.bars[market.0 as usize]
+    }
+
+    fn day(&self, market: MarketIndex, now: Timestamp) -> Option<Bar> {
+        self.bars(market).day(now)
+    }
+
+    fn shown<'a>(&'a self, exchange: &'a Exchange, order: &'a OrderView) -> Shown<'a> {
+        let market = order.request.market;
+        let protective = self.protective.get(&order.no).copied().unwrap_or_default();
+        Shown { order, name: self.listings.name(market), rules: exchange.rules(market), protective }
+    }
+}
+
+impl Dialect for Mexc {
+    fn http(&mut self, now: Timestamp, exchange: &mut Exchange, call: &HttpCall<'_>) -> HttpAnswer {
+        rest::answer(self, now, exchange, call)
+    }
+
+    fn open(&mut self, now: Timestamp, conn: ConnId, path: &str, query: &str) -> Result<(), HttpAnswer> {
+        let params = Params::parse(query, "");
+        sessions::open(self, now, conn, path, params.get("listenKey"))
+    }
+
+    fn message(
+        &mut self,
+        now: Timestamp,
+        _exchange: &mut Exchange,
+        conn: ConnId,
+        message: Message<'_>,
+        out: &mut Outgoing,
+    ) {
+        control::message(self, now, conn, message, out);
+    }
+
+    fn closed(&mut self, conn: ConnId) {
+        sessions::close(self, conn);
+    }
+
+    fn events(&mut self, now: Timestamp, exchange: &Exchange, events: &[ExchangeEvent], out: &mut Outgoing) {
+        for event in events {
+            if let ExchangeEvent::Trade { trade, market_trade, market, taker, price, qty, at } = event {
+                let (trade, market_trade, taker) = (*trade, *market_trade, *taker);
+                let trade = PublicTrade { trade, market_trade, taker, price: *price, qty: *qty, at: *at };
+                self.bars[market.0 as usize].add(&trade);
+            }
+        }
+        private::events(self, now, exchange, events, out);
+        self.feeds.events(now, events);
+    }
+
+    fn wake(&mut self, now: Timestamp, exchange: &Exchange, out: &mut Outgoing) {
+        let Self { feeds, listings, bars, .. } = self;
+        feeds.wake(now, Source { exchange, listings, bars }, out);
+        sessions::close_what_ended(self, now, out);
+    }
+
+    fn wakeup_at(&self) -> Option<Timestamp> {
+        [self.feeds.next_at(), self.sessions.next_at()].into_iter().flatten().min()
+    }
+}
