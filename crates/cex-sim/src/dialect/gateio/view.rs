@@ -12,22 +12,12 @@ pub(super) struct SideView {
     depth: usize,
     /// The best levels as of the last frame, best first.
     levels: Vec<(Price, Qty)>,
-    /// Changes since, in the order they happened.
-    touched: Vec<Touch>,
-}
-
-/// What happened to a level since the last frame.
-#[derive(Debug, Clone, Copy)]
-struct Touch {
-    price: Price,
-    /// What is there now.
-    qty: Qty,
-    /// Whether there was nothing at some moment.
-    was_missing: bool,
+    /// Levels that changed since and what is there now, in the order it happened.
+    touched: Vec<(Price, Qty)>,
 }
 
 impl SideView {
-    /// A view of the best `depth` levels of `book`, which comes best first.
+    /// A view of the best `depth` levels (at least one) of `book`, which comes best first.
     pub(super) fn new(side: Side, depth: usize, book: impl Iterator<Item = (Price, Qty)>) -> Self {
         Self { side, depth, levels: book.take(depth).collect(), touched: Vec::new() }
     }
@@ -36,8 +26,8 @@ impl SideView {
     pub(super) fn touch(&mut self, price: Price, qty: Qty) {
         match self.touched.last_mut() {
             // A level that trades is touched over and over.
-            Some(last) if last.price == price => last.amend(qty),
-            Some(_) | None => self.touched.push(Touch { price, qty, was_missing: qty.is_zero() }),
+            Some((last, now)) if *last == price => *now = qty,
+            Some(_) | None => self.touched.push((price, qty)),
         }
     }
 
@@ -60,60 +50,36 @@ impl SideView {
         }
         let (side, depth) = (self.side, self.depth);
         self.merge_touches();
-        // A level that was missing for a while let one more level into the view, or kept itself out of a snapshot. So
-        // what ranks beyond depth plus those was never visible.
-        let missing =
-            self.touched.iter().filter(|touch| !touch.qty.is_zero() && self.may_have_been_missing(touch));
-        let reach = depth + missing.count();
-        let deep: Vec<(Price, Qty)> = book.take(reach).collect();
-        let horizon = deep.get(reach - 1).map(|(price, _)| key(side, *price));
-        let gone = self.touched.iter().filter(|touch| touch.qty.is_zero()).map(|touch| touch.price);
-        let visible = |price: &Price| horizon.is_none_or(|last| key(side, *price) < last);
-        changes.extend(gone.filter(visible).map(|price| (price, Qty::ZERO)));
-        // While those were there, as many levels at the end of the view may have been pushed out of it.
+        self.levels.clear();
+        self.levels.extend(book.take(depth));
+        // A level gone beyond a full view is trimmed by the client, wherever it joined.
+        let horizon = self.levels.get(depth - 1).map(|(price, _)| key(side, *price));
+        let is_near = |price: Price| horizon.is_none_or(|last| key(side, price) < last);
+        changes.extend(self.touched.iter().filter(|(price, qty)| qty.is_zero() && is_near(*price)));
+        // While those were there, as many levels at the end of the view were out of it, for a while or until now.
         let always_visible = depth.saturating_sub(changes.len());
-        for (rank, (price, qty)) in deep.iter().take(depth).enumerate() {
-            let is_touched =
-                self.touched.binary_search_by_key(&key(side, *price), |touch| key(side, touch.price));
-            if is_touched.is_ok() || !self.shows(*price) || rank >= always_visible {
+        for (rank, (price, qty)) in self.levels.iter().enumerate() {
+            let found =
+                self.touched.binary_search_by_key(&key(side, *price), |(touched, _)| key(side, *touched));
+            if found.is_ok() || rank >= always_visible {
                 changes.push((*price, *qty));
             }
         }
         changes.sort_unstable_by_key(|(price, _)| key(side, *price));
-        self.levels.clear();
-        self.levels.extend(deep.into_iter().take(depth));
         self.touched.clear();
     }
 
-    /// One touch per price, sorted best first.
+    /// One touch per price, the last one, sorted best first.
     fn merge_touches(&mut self) {
         let side = self.side;
-        self.touched.sort_by_key(|touch| key(side, touch.price));
+        self.touched.sort_by_key(|(price, _)| key(side, *price));
         self.touched.dedup_by(|later, earlier| {
-            let is_same = later.price == earlier.price;
+            let is_same = later.0 == earlier.0;
             if is_same {
-                earlier.amend(later.qty);
-                earlier.was_missing |= later.was_missing;
+                earlier.1 = later.1;
             }
             is_same
         });
-    }
-
-    /// Of what was not in the view, it is not known whether it was in the book.
-    fn may_have_been_missing(&self, touch: &Touch) -> bool {
-        touch.was_missing || !self.shows(touch.price)
-    }
-
-    fn shows(&self, price: Price) -> bool {
-        let side = self.side;
-        self.levels.binary_search_by_key(&key(side, price), |(known, _)| key(side, *known)).is_ok()
-    }
-}
-
-impl Touch {
-    fn amend(&mut self, qty: Qty) {
-        self.qty = qty;
-        self.was_missing |= qty.is_zero();
     }
 }
 
