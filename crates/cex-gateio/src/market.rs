@@ -169,3 +169,6 @@ impl Link for MarketLink {
         &self.wanted
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -180,3 +180,6 @@ impl Protocol for Gateio {
 fn market(markets: &Markets, symbol: SymbolId) -> Result<&Market, ErrorKind> {
     markets.get(symbol).ok_or(ErrorKind::InvalidInput("unknown symbol"))
 }
+
+#[cfg(test)]
+mod tests;

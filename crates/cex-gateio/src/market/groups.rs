@@ -159,7 +159,6 @@ impl Groups {
         let group = &mut self.groups[index];
         if let State::Leaving { .. } = group.state {
             // Whether it was subscribed at all does not matter any more (GATEIO-WS-15).
-            group.attempts = 0;
             group.subscribe(self.channel, now, session, out);
             return;
         }

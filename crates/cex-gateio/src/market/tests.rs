@@ -1,0 +1,223 @@
+//! The public link's life: what it asks for, how often, and when it gives up.
+
+use super::*;
+use crate::testing::{markets, venue};
+use cex_core::{MarketEvent, StreamKind};
+use cex_interface::{Effect, Payload};
+use std::time::Duration;
+
+fn link(channel: BookChannel, symbols: &[u32]) -> MarketLink {
+    let wish = |symbol: &u32| Subscription { symbol: SymbolId(*symbol), stream: StreamKind::Book };
+    let wanted: Vec<_> = symbols.iter().map(wish).collect();
+    let unusual = Subscription { symbol: SymbolId(3), stream: StreamKind::Book };
+    let (url, markets) = ("wss://x".to_owned(), Arc::new(markets()));
+    MarketLink::new("gateio book 1".to_owned(), venue(), url, channel, &markets, &wanted, vec![unusual])
+}
+
+fn connected(channel: BookChannel, symbols: &[u32]) -> (MarketLink, Outbox) {
+    let (mut link, mut out) = (link(channel, symbols), Outbox::default());
+    handle(&mut link, at(0), Input::Start, &mut out);
+    handle(&mut link, at(0), Input::Connected, &mut out);
+    (link, out)
+}
+
+fn at(secs: i64) -> Timestamp {
+    Timestamp::from_secs(1_700_000_000 + secs)
+}
+
+/// Replaces what is in the outbox by what this input does.
+fn handle(link: &mut MarketLink, now: Timestamp, input: Input<'_>, out: &mut Outbox) {
+    out.clear();
+    link.handle(now, input, out).expect("handled");
+}
+
+fn hear(link: &mut MarketLink, now: Timestamp, text: &str, out: &mut Outbox) {
+    handle(link, now, Input::Text(text.as_bytes()), out);
+}
+
+fn sent(out: &Outbox) -> Vec<&str> {
+    let text = |effect| match effect {
+        &Effect::Send(Payload::Text(ref text)) => Some(text.as_str()),
+        Effect::Send(_) | Effect::Connect(_) | Effect::Request { .. } | Effect::Reconnect(_) => None,
+    };
+    out.effects.iter().filter_map(text).collect()
+}
+
+fn answer(id: i32, event: &str) -> String {
+    format!(
+        r#"{{"time":1,"id":{id},"channel":"spot.obu","event":"{event}","result":{{"status":"success"}},"requestId":"x"}}"#
+    )
+}
+
+const SUBSCRIBED: LinkEvent = LinkEvent::Subscribed { symbol: Some(SymbolId(0)), stream: StreamKind::Book };
+
+#[test]
+fn a_book_is_asked_for_in_a_request_of_its_own_and_unusual_names_never() {
+    let (_, out) = connected(BookChannel::Update20, &[0, 1]);
+    assert_eq!(
+        sent(&out),
+        [
+            r#"{"time":1700000000,"id":1,"channel":"spot.order_book_update","event":"subscribe","payload":["BTC_USDT","20ms"]}"#,
+            r#"{"time":1700000000,"id":2,"channel":"spot.order_book_update","event":"subscribe","payload":["ETH_USDT","20ms"]}"#,
+        ]
+    );
+    let refused = LinkEvent::Refused { symbol: Some(SymbolId(3)), stream: StreamKind::Book };
+    assert_eq!(out.link, [LinkEvent::Up, refused]);
+}
+
+#[test]
+fn a_lost_book_waits_for_the_end_of_its_subscription_before_it_subscribes_again() {
+    let (mut link, mut out) = connected(BookChannel::Obu20, &[0, 1]);
+    let again = Input::Resubscribe(SymbolId(0));
+    handle(&mut link, at(0), again, &mut out);
+    assert!(out.is_empty(), "its first frame is still to come");
+
+    hear(&mut link, at(1), &answer(1, "subscribe"), &mut out);
+    assert_eq!(out.link, [SUBSCRIBED]);
+    handle(&mut link, at(2), again, &mut out);
+    let end = r#"{"time":1700000002,"id":3,"channel":"spot.obu","event":"unsubscribe","payload":["ob.BTC_USDT.50"]}"#;
+    assert_eq!(sent(&out), [end]);
+    handle(&mut link, at(2), again, &mut out);
+    assert!(out.is_empty(), "once is enough");
+
+    hear(&mut link, at(3), &answer(3, "unsubscribe"), &mut out);
+    let begin =
+        r#"{"time":1700000003,"id":4,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.50"]}"#;
+    assert_eq!(sent(&out), [begin]);
+    hear(&mut link, at(4), &answer(4, "subscribe"), &mut out);
+    assert_eq!(out.link, [SUBSCRIBED]);
+}
+
+#[test]
+fn where_snapshots_come_over_rest_the_subscription_stays() {
+    let (mut link, mut out) = connected(BookChannel::Update100, &[0]);
+    hear(&mut link, at(1), &answer(1, "subscribe"), &mut out);
+    handle(&mut link, at(2), Input::Resubscribe(SymbolId(0)), &mut out);
+    assert!(out.is_empty());
+}
+
+#[test]
+fn an_unanswered_request_is_repeated_and_then_the_connection_given_up() {
+    let (mut link, mut out) = connected(BookChannel::Update20, &[0]);
+    let pong = r#"{"time":1,"channel":"spot.pong","event":"","result":null}"#;
+    let mut asked = 1;
+    for secs in 1..=40 {
+        hear(&mut link, at(secs), pong, &mut out);
+        if link.wakeup_at().is_some_and(|due| due <= at(secs)) {
+            handle(&mut link, at(secs), Input::Wake, &mut out);
+            asked += sent(&out).iter().filter(|text| text.contains("subscribe")).count();
+            if out.effects.contains(&Effect::Reconnect(CloseReason::Silent)) {
+                assert_eq!((asked, secs), (3, 30));
+                return;
+            }
+        }
+    }
+    panic!("never given up");
+}
+
+#[test]
+fn an_unanswered_obu_request_is_ended_before_it_is_repeated() {
+    let (mut link, mut out) = connected(BookChannel::Obu100, &[0]);
+    handle(&mut link, at(10), Input::Wake, &mut out);
+    assert_eq!(sent(&out).len(), 1);
+    assert!(sent(&out)[0].contains("unsubscribe"), "{:?}", out.effects);
+    let refused =
+        r#"{"time":1,"id":2,"channel":"spot.obu","event":"unsubscribe","error":{"code":2,"message":"x"}}"#;
+    hear(&mut link, at(11), refused, &mut out);
+    assert!(sent(&out)[0].contains("\"subscribe\""), "{:?}", out.effects);
+}
+
+#[test]
+fn an_exchange_that_cannot_just_now_is_asked_again_later() {
+    let (mut link, mut out) = connected(BookChannel::Update20, &[0]);
+    let busy = r#"{"time":1,"id":1,"channel":"spot.order_book_update","event":"subscribe","error":{"code":3,"message":"x"}}"#;
+    hear(&mut link, at(0), busy, &mut out);
+    assert!(out.is_empty(), "{out:?}");
+    assert_eq!(link.wakeup_at(), Some(at(2)));
+    handle(&mut link, at(2), Input::Wake, &mut out);
+    assert_eq!(sent(&out).len(), 1);
+}
+
+#[test]
+fn answers_without_a_number_are_told_by_channel_and_payload() {
+    let (mut link, mut out) = connected(BookChannel::Update20, &[0, 1]);
+    let with = |payload: &str| {
+        format!(
+            r#"{{"time":1,"channel":"spot.order_book_update","event":"subscribe"{payload},"result":{{"status":"success"}}}}"#
+        )
+    };
+    let of = |symbol| LinkEvent::Subscribed { symbol: Some(SymbolId(symbol)), stream: StreamKind::Book };
+    hear(&mut link, at(1), &with(r#","payload":["ETH_USDT","20ms"]"#), &mut out);
+    assert_eq!(out.link, [of(1)]);
+    hear(&mut link, at(1), &with(""), &mut out);
+    assert_eq!(out.link, [of(0)]);
+    hear(&mut link, at(1), &with(""), &mut out);
+    assert!(out.is_empty(), "an answer to nobody");
+}
+
+#[test]
+fn a_new_connection_starts_over() {
+    let (mut link, mut out) = connected(BookChannel::Update20, &[0]);
+    hear(&mut link, at(1), &answer(1, "subscribe"), &mut out);
+    handle(&mut link, at(2), Input::Disconnected, &mut out);
+    assert_eq!((out.link.as_slice(), link.wakeup_at()), ([LinkEvent::Down].as_slice(), None));
+    handle(&mut link, at(3), Input::Start, &mut out);
+    assert_eq!(out.effects, [Effect::Connect("wss://x".to_owned())]);
+    handle(&mut link, at(4), Input::Connected, &mut out);
+    assert!(sent(&out)[0].contains("\"id\":1,"), "{:?}", out.effects);
+    handle(&mut link, at(5), Input::Stop, &mut out);
+    assert_eq!((out.is_empty(), link.wakeup_at()), (true, None));
+}
+
+#[test]
+fn data_may_come_before_the_answer_and_after_a_notice() {
+    let (mut link, mut out) = connected(BookChannel::Update20, &[0]);
+    let frame = r#"{"time":1,"channel":"spot.order_book_update","event":"update","result":{"t":1,"s":"ETH_USDT","U":1,"u":2,"b":[],"a":[["5","1"]]}}"#;
+    let book =
+        |out: &Outbox| matches!(out.market[..], [MarketEvent::Book(update)] if update.symbol == SymbolId(1));
+    hear(&mut link, at(0), frame, &mut out);
+    assert!(book(&out));
+    hear(&mut link, at(0), r#"{"type":"upgrade","msg":"soon"}"#, &mut out);
+    assert_eq!(out.effects, [Effect::Reconnect(CloseReason::Announced)]);
+    hear(&mut link, at(0), frame, &mut out);
+    assert!(book(&out));
+}
+
+#[test]
+fn a_frame_that_cannot_be_read_makes_its_book_stale() {
+    let (mut link, mut out) = connected(BookChannel::Update20, &[0]);
+    let frame = |price: &str| {
+        format!(
+            r#"{{"time":1,"channel":"spot.order_book_update","event":"update","result":{{"t":1,"s":"BTC_USDT","U":1,"u":2,"b":[["5","1"]],"a":[["{price}","1"]]}}}}"#
+        )
+    };
+    for (frame, symbol) in [
+        (frame("37001.35"), Some(SymbolId(0))),
+        (frame("1e5"), Some(SymbolId(0))),
+        (frame("6").replace("}}", ""), None),
+        (r#"{"time":1,"channel":"spot.trades","event":"update","result":{"id":1}}"#.to_owned(), None),
+        ("\u{0}".to_owned(), None),
+    ] {
+        out.clear();
+        let refused = link.handle(at(0), Input::Text(frame.as_bytes()), &mut out).expect_err("refused");
+        assert!(matches!(refused.kind, ErrorKind::Undecodable(_)));
+        assert_eq!(out.link, [LinkEvent::Undecodable { symbol }], "{frame}");
+        assert!(out.market.is_empty() && out.levels.is_empty());
+    }
+    out.clear();
+    assert!(link.handle(at(0), Input::Binary(b"\x01"), &mut out).is_err());
+    handle(&mut link, at(0), Input::Text(frame("6").as_bytes()), &mut out);
+    assert_eq!(out.market.len(), 1);
+    assert_eq!(link.name(), "gateio book 1");
+    assert_eq!(link.handle(at(40), Input::Wake, &mut out), Ok(()));
+}
+
+#[test]
+fn silence_ends_a_connection() {
+    let (mut link, mut out) = connected(BookChannel::Update20, &[0]);
+    hear(&mut link, at(1), &answer(1, "subscribe"), &mut out);
+    handle(&mut link, at(16), Input::Wake, &mut out);
+    handle(&mut link, at(31), Input::Wake, &mut out);
+    assert_eq!(out.effects.last(), Some(&Effect::Reconnect(CloseReason::Silent)));
+    assert_eq!(at(31) - Duration::from_secs(30), at(1));
+}

@@ -1,0 +1,504 @@
+//! Calls as they leave and answers as they come.
+
+use super::*;
+use crate::testing::{markets, venue};
+use cex_core::{
+    ClientOrderId, Decimal, KlineInterval, Notional, OrderId, OrderKind, OrderRequest, OrderStatus, Price,
+    Qty, Side, TimeInForce,
+};
+use cex_interface::{Method, OrderRef, Secret, TimeRange};
+use std::time::Duration;
+
+const BTC: SymbolId = SymbolId(0);
+const CJK: SymbolId = SymbolId(3);
+
+fn gateio(options: &[(&str, &str)]) -> Gateio {
+    let mut config = VenueConfig::public(venue());
+    config.key = Secret::new("k".to_owned());
+    config.secret = Secret::new("s".to_owned());
+    config.options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Gateio::new(config).expect("valid")
+}
+
+fn encoded(request: &Request) -> Result<HttpRequest, ErrorKind> {
+    let mut out = HttpRequest::default();
+    let now = Timestamp::from_secs(1_700_000_000);
+    gateio(&[]).encode(now, &markets(), request, &mut out).map(|()| out).map_err(|error| error.kind)
+}
+
+/// Method, target and body of a call.
+fn wire(request: &Request) -> String {
+    let call = encoded(request).expect("valid");
+    let body = String::from_utf8(call.body.clone()).expect("UTF-8");
+    format!("{} {} {body}", call.method.as_str(), call.target).trim_end().to_owned()
+}
+
+fn by_id() -> OrderRef {
+    OrderRef::Id(OrderId::new("12332324").expect("short"))
+}
+
+fn by_client() -> OrderRef {
+    OrderRef::Client(ClientOrderId::new("abc_1").expect("plain"))
+}
+
+fn secs(from: i64, to: i64) -> TimeRange {
+    TimeRange { from: Some(Timestamp::from_secs(from)), to: Some(Timestamp::from_secs(to)) }
+}
+
+fn order(side: Side, kind: OrderKind) -> Request {
+    let client_id = ClientOrderId::new("abc_1").expect("plain");
+    Request::Place(OrderRequest {
+        venue: venue(),
+        symbol: BTC,
+        client_id,
+        side,
+        kind,
+        expires_in: Duration::from_millis(1_500),
+    })
+}
+
+fn limit(price: i64, qty: i64, tif: TimeInForce) -> Request {
+    order(Side::Buy, OrderKind::Limit { price: Price(price), qty: Qty(qty), tif })
+}
+
+#[test]
+fn reading_calls_have_the_exchanges_paths() {
+    let none = TimeRange::default();
+    for (request, expected) in [
+        (Request::Ping, "GET /api/v4/spot/time"),
+        (Request::ServerTime, "GET /api/v4/spot/time"),
+        (Request::Symbols, "GET /api/v4/spot/currency_pairs"),
+        (Request::Assets, "GET /api/v4/spot/currencies"),
+        (
+            Request::Book { symbol: BTC, depth: 5_000 },
+            "GET /api/v4/spot/order_book?currency_pair=BTC_USDT&limit=100&with_id=true",
+        ),
+        (
+            Request::Trades { symbol: BTC, limit: 7, range: secs(1, 2) },
+            "GET /api/v4/spot/trades?currency_pair=BTC_USDT&limit=7&from=1&to=2",
+        ),
+        (Request::Tickers { symbol: None }, "GET /api/v4/spot/tickers"),
+        (Request::BookTickers { symbol: Some(BTC) }, "GET /api/v4/spot/tickers?currency_pair=BTC_USDT"),
+        (Request::Account, "GET /api/v4/spot/accounts"),
+        (Request::Fees { symbol: None }, "GET /api/v4/wallet/fee"),
+        (Request::Fees { symbol: Some(BTC) }, "GET /api/v4/spot/batch_fee?currency_pairs=BTC_USDT"),
+        (
+            Request::Order { symbol: BTC, order: by_client() },
+            "GET /api/v4/spot/orders/t-abc_1?currency_pair=BTC_USDT",
+        ),
+        (Request::OpenOrders { symbol: None }, "GET /api/v4/spot/open_orders?limit=100"),
+        (
+            Request::OpenOrders { symbol: Some(BTC) },
+            "GET /api/v4/spot/orders?currency_pair=BTC_USDT&status=open&limit=100",
+        ),
+        (
+            Request::OrderHistory { symbol: BTC, range: none, limit: 9_999 },
+            "GET /api/v4/spot/orders?currency_pair=BTC_USDT&status=finished&limit=1000",
+        ),
+        (
+            Request::MyTrades {
+                symbol: BTC,
+                order: Some(OrderId::new("9").expect("short")),
+                range: none,
+                limit: 0,
+            },
+            "GET /api/v4/spot/my_trades?currency_pair=BTC_USDT&limit=1&order_id=9",
+        ),
+    ] {
+        assert_eq!(wire(&request), expected);
+    }
+}
+
+#[test]
+fn candles_take_a_limit_or_a_span_but_not_both() {
+    let check = |range, limit, expected: &str| {
+        let request = Request::Klines { symbol: BTC, interval: KlineInterval::Min5, range, limit };
+        let start = "GET /api/v4/spot/candlesticks?currency_pair=BTC_USDT&interval=5m&";
+        assert_eq!(wire(&request), format!("{start}{expected}"));
+    };
+    check(TimeRange::default(), 50, "limit=50");
+    check(secs(3_000, 3_300), 50, "from=3000&to=3300");
+    check(secs(3_000, 300_000), 3, "from=3000&to=3600");
+    check(TimeRange { to: None, ..secs(3_000, 0) }, 3, "from=3000&to=3600");
+    check(TimeRange { from: None, ..secs(0, 3_600) }, 3, "from=3000&to=3600");
+    let half_a_day = Request::Klines {
+        symbol: BTC,
+        interval: KlineInterval::Hour12,
+        range: TimeRange::default(),
+        limit: 1,
+    };
+    assert_eq!(encoded(&half_a_day).map(|_| ()), Err(ErrorKind::Unsupported));
+}
+
+#[test]
+fn writing_calls_have_the_exchanges_bodies() {
+    let head = r#"POST /api/v4/spot/orders {"text":"t-abc_1","currency_pair":"BTC_USDT","#;
+    for (request, expected) in [
+        (
+            limit(300_005, 100_000, TimeInForce::Gtc),
+            r#""type":"limit","account":"spot","side":"buy","amount":"0.001","price":"30000.5","time_in_force":"gtc"}"#,
+        ),
+        (
+            limit(300_000, 1_000_000_000, TimeInForce::Ioc),
+            r#""type":"limit","account":"spot","side":"buy","amount":"10","price":"30000","time_in_force":"ioc"}"#,
+        ),
+        (
+            limit(1, 1_000, TimeInForce::Fok),
+            r#""type":"limit","account":"spot","side":"buy","amount":"0.00001","price":"0.1","time_in_force":"fok"}"#,
+        ),
+        (
+            order(Side::Sell, OrderKind::PostOnly { price: Price(10), qty: Qty(123_000) }),
+            r#""type":"limit","account":"spot","side":"sell","amount":"0.00123","price":"1","time_in_force":"poc"}"#,
+        ),
+        (
+            order(Side::Sell, OrderKind::Market { qty: Qty(100_000_000) }),
+            r#""type":"market","account":"spot","side":"sell","amount":"1","time_in_force":"ioc"}"#,
+        ),
+        (
+            // 30.19 of quote at one decimal of price.
+            order(Side::Buy, OrderKind::MarketNotional { notional: Notional(30_190_000_000) }),
+            r#""type":"market","account":"spot","side":"buy","amount":"30.1","time_in_force":"ioc"}"#,
+        ),
+    ] {
+        assert_eq!(wire(&request), format!("{head}{expected}"));
+    }
+    for (request, expected) in [
+        (
+            Request::Cancel { symbol: BTC, order: by_id() },
+            "DELETE /api/v4/spot/orders/12332324?currency_pair=BTC_USDT",
+        ),
+        (Request::CancelAll { symbol: BTC }, "DELETE /api/v4/spot/orders?currency_pair=BTC_USDT"),
+        (
+            Request::Amend { symbol: BTC, order: by_id(), price: Some(Price(5)), qty: Some(Qty(1_000)) },
+            r#"PATCH /api/v4/spot/orders/12332324 {"currency_pair":"BTC_USDT","account":"spot","price":"0.5","amount":"0.00001"}"#,
+        ),
+        (
+            Request::DeadManSwitch { timeout: Duration::from_millis(10_900) },
+            r#"POST /api/v4/spot/countdown_cancel_all {"timeout":10}"#,
+        ),
+        (
+            Request::DeadManSwitch { timeout: Duration::ZERO },
+            r#"POST /api/v4/spot/countdown_cancel_all {"timeout":0}"#,
+        ),
+    ] {
+        assert_eq!(wire(&request), expected);
+    }
+}
+
+#[test]
+fn what_cannot_be_said_is_not_sent() {
+    let invalid = |kind| matches!(kind, Err(ErrorKind::InvalidInput(_)));
+    for request in [
+        limit(300_005, 100_001, TimeInForce::Gtc),
+        limit(300_005, 0, TimeInForce::Gtc),
+        limit(-1, 1_000, TimeInForce::Gtc),
+        order(Side::Buy, OrderKind::MarketNotional { notional: Notional(1) }),
+        order(Side::Buy, OrderKind::MarketNotional { notional: Notional(i128::MAX) }),
+        Request::Amend { symbol: BTC, order: by_id(), price: None, qty: None },
+        Request::Cancel { symbol: BTC, order: OrderRef::Id(OrderId::new("../withdrawals").expect("short")) },
+        Request::Cancel { symbol: BTC, order: OrderRef::Id(OrderId::EMPTY) },
+        Request::DeadManSwitch { timeout: Duration::from_secs(4) },
+        Request::CancelAll { symbol: SymbolId(99) },
+        Request::CancelAll { symbol: CJK },
+    ] {
+        assert!(invalid(encoded(&request)), "{request:?}");
+    }
+    for request in [
+        order(Side::Buy, OrderKind::Market { qty: Qty(1_000) }),
+        order(Side::Sell, OrderKind::MarketNotional { notional: Notional(30_190_000_000) }),
+        Request::TestOrder(match limit(1, 1_000, TimeInForce::Gtc) {
+            Request::Place(order) => order,
+            other => panic!("{other:?}"),
+        }),
+        Request::CreateListenKey,
+    ] {
+        assert_eq!(encoded(&request).map(|_| ()), Err(ErrorKind::Unsupported), "{request:?}");
+    }
+}
+
+#[test]
+fn a_finer_scale_than_the_markets_own_changes_nothing_on_the_wire() {
+    let info = markets().get(BTC).expect("registered").info.clone();
+    let scale = cex_core::Scale::new(4, 10).expect("fits");
+    let market = cex_core::Market::new(venue(), BTC, info, scale).expect("rules fit");
+    let mut out = HttpRequest::default();
+    let request = limit(300_005_000, 10_000_000, TimeInForce::Gtc);
+    gateio(&[]).encode(Timestamp::EPOCH, &Markets::new(vec![market]), &request, &mut out).expect("valid");
+    assert!(String::from_utf8_lossy(&out.body).contains(r#""amount":"0.001","price":"30000.5""#));
+}
+
+#[test]
+fn only_private_calls_are_signed_and_placements_expire() {
+    let names = |request| {
+        let call = encoded(&request).expect("valid");
+        call.headers.iter().map(|(name, _)| *name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(Request::Symbols), ["accept"]);
+    assert_eq!(names(Request::Account), ["accept", "key", "timestamp", "sign"]);
+    let placement = encoded(&limit(1, 1_000, TimeInForce::Gtc)).expect("valid");
+    let headers: Vec<_> = placement.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(
+        headers[..5],
+        [
+            ("accept", "application/json"),
+            ("content-type", "application/json"),
+            ("x-gate-exptime", "1700000001500"),
+            ("key", "k"),
+            ("timestamp", "1700000000"),
+        ]
+    );
+    assert_eq!((headers[5].0, headers[5].1.len()), ("sign", 128));
+    let public = Gateio::new(VenueConfig::public(venue())).expect("valid");
+    let refused = public.encode(Timestamp::EPOCH, &markets(), &Request::Account, &mut HttpRequest::default());
+    assert_eq!(refused.expect_err("no key").kind, ErrorKind::InvalidInput("no API key"));
+    assert!(public.account_link(&Arc::new(markets())).is_err());
+}
+
+#[test]
+fn an_unusual_name_is_sent_encoded_and_signed_as_it_reads() {
+    let gateio = gateio(&[("unusual_names", "send")]);
+    let mut out = HttpRequest::default();
+    gateio
+        .encode(Timestamp::EPOCH, &markets(), &Request::CancelAll { symbol: CJK }, &mut out)
+        .expect("valid");
+    assert_eq!(out.target, "/api/v4/spot/orders?currency_pair=%E9%BE%99%E8%99%BE_USDT");
+    let query = "currency_pair=龙虾_USDT";
+    let call =
+        crate::sign::Call { method: "DELETE", path: "/api/v4/spot/orders", query, body: b"", timestamp: "0" };
+    let expected = gateio.signer.as_ref().expect("credentials").call(call);
+    assert_eq!(out.headers.last().map(|(_, value)| value.as_str()), Some(expected.as_str()));
+    assert_eq!(out.method, Method::Delete);
+}
+
+fn decoded(request: &Request, body: &str) -> Result<Reply, ErrorKind> {
+    let response = HttpResponse { status: 200, headers: &[], body: body.as_bytes() };
+    gateio(&[]).decode(&markets(), request, &response).map_err(|error| error.kind)
+}
+
+const ORDER: &str = r#"{"id":"12332324","text":"t-abc_1","currency_pair":"BTC_USDT","type":"limit","side":"buy","status":"cancelled",
+    "amount":"1","price":"2","left":"0.4","filled_amount":"0.6","filled_total":"1.2","fee":"0.001","fee_currency":"BTC",
+    "create_time_ms":1700000000123,"update_time_ms":"1700000001123","finish_as":"cancelled","label":"","succeeded":true}"#;
+
+#[test]
+fn a_cancel_tells_how_the_order_ended() {
+    let request = Request::Cancel { symbol: BTC, order: by_id() };
+    let Ok(Reply::Canceled { order_id, order: Some(order) }) = decoded(&request, ORDER) else {
+        panic!("canceled")
+    };
+    assert_eq!(order_id.map(|id| id.to_string()).as_deref(), Some("12332324"));
+    assert_eq!((order.status, order.filled_qty), (OrderStatus::Canceled, Decimal::new(6, 1)));
+    assert_eq!(
+        (order.created_at.as_millis(), order.as_of.as_millis()),
+        (1_700_000_000_123, 1_700_000_001_123)
+    );
+}
+
+#[test]
+fn an_answer_about_another_order_is_not_believed() {
+    let other = OrderRef::Id(OrderId::new("1").expect("short"));
+    let eth = SymbolId(1);
+    for request in [
+        Request::Order { symbol: BTC, order: other },
+        Request::Cancel { symbol: BTC, order: other },
+        Request::Order { symbol: eth, order: by_id() },
+        Request::Order { symbol: BTC, order: OrderRef::Client(ClientOrderId::new("zzz").expect("plain")) },
+    ] {
+        assert!(matches!(decoded(&request, ORDER), Err(ErrorKind::Undecodable(_))), "{request:?}");
+    }
+    assert!(decoded(&Request::Order { symbol: BTC, order: by_client() }, ORDER).is_ok());
+    let another = limit(1, 1_000, TimeInForce::Gtc);
+    assert!(decoded(&another, ORDER).is_ok());
+    assert!(matches!(
+        decoded(&another, &ORDER.replace("t-abc_1", "t-abc_2")),
+        Err(ErrorKind::Undecodable(_))
+    ));
+}
+
+#[test]
+fn a_placement_may_tell_identifiers_only() {
+    let request = limit(1, 1_000, TimeInForce::Gtc);
+    let Ok(Reply::Placed(placed)) =
+        decoded(&request, r#"{"id":"12332324","text":"t-abc_1","amend_text":"-"}"#)
+    else {
+        panic!("placed")
+    };
+    assert_eq!((placed.order_id.as_str(), placed.order), ("12332324", None));
+    for broken in ["", "[]", "{}", "<html>", r#"{"id":"1"}"#, r#"{"text":"t-abc_1"}"#, &ORDER[..100]] {
+        assert!(matches!(decoded(&request, broken), Err(ErrorKind::Undecodable(_))), "{broken}");
+    }
+    let refused = r#"{"label":"BALANCE_NOT_ENOUGH","message":"Not enough balance"}"#;
+    assert_eq!(decoded(&request, refused), Err(ErrorKind::InsufficientBalance));
+}
+
+#[test]
+fn cancelling_all_fails_as_a_whole_only_when_something_may_still_live() {
+    let request = Request::CancelAll { symbol: BTC };
+    let gone = r#"{"text":"t-b","succeeded":false,"label":"ORDER_NOT_FOUND","message":""}"#;
+    let Ok(Reply::Orders(orders)) = decoded(&request, &format!("[{ORDER},{gone}]")) else { panic!("orders") };
+    assert_eq!(orders.len(), 1);
+    let failed = r#"{"text":"t-b","label":"CANCEL_FAIL","message":"try again"}"#;
+    assert_eq!(decoded(&request, &format!("[{ORDER},{failed}]")), Err(ErrorKind::ServerBusy));
+    assert_eq!(decoded(&request, "[]"), Ok(Reply::Orders(Vec::new())));
+}
+
+#[test]
+fn open_orders_are_all_or_an_error() {
+    let all = Request::OpenOrders { symbol: None };
+    let open = ORDER.replace("cancelled\",\n", "open\",\n");
+    let page = |total| format!(r#"[{{"currency_pair":"BTC_USDT","total":{total},"orders":[{open}]}}]"#);
+    let Ok(Reply::Orders(orders)) = decoded(&all, &page(1)) else { panic!("orders") };
+    assert_eq!(orders[0].status, OrderStatus::PartiallyFilled);
+    assert_eq!(decoded(&all, &page(2)), Err(ErrorKind::AboveMaximum));
+    let one = Request::OpenOrders { symbol: Some(BTC) };
+    assert_eq!(decoded(&one, "[]"), Ok(Reply::Orders(Vec::new())));
+    let full = vec![open; 100].join(",");
+    assert_eq!(decoded(&one, &format!("[{full}]")), Err(ErrorKind::AboveMaximum));
+}
+
+#[test]
+fn orders_of_markets_that_are_not_registered_are_left_out() {
+    let request = Request::OrderHistory { symbol: BTC, range: TimeRange::default(), limit: 10 };
+    let foreign = ORDER.replace("BTC_USDT", "ABC_USDT");
+    let Ok(Reply::Orders(orders)) = decoded(&request, &format!("[{foreign},{ORDER}]")) else {
+        panic!("orders")
+    };
+    assert_eq!(orders.len(), 1);
+}
+
+#[test]
+fn fills_come_oldest_first() {
+    let request = Request::MyTrades { symbol: BTC, order: None, range: TimeRange::default(), limit: 10 };
+    let fill = |id: u64, millis: &str| {
+        format!(
+            r#"{{"id":"{id}","create_time_ms":"{millis}","currency_pair":"BTC_USDT","side":"buy","role":"maker","amount":"0.4",
+            "price":"37000","order_id":"9","fee":"0","fee_currency":"BTC","point_fee":"0.5","gt_fee":"0","text":"apiv4"}}"#
+        )
+    };
+    let body = format!("[{},{}]", fill(2, "1700000001001.399200"), fill(1, "1700000001001.3"));
+    let Ok(Reply::Fills(fills)) = decoded(&request, &body) else { panic!("fills") };
+    assert_eq!(fills.iter().map(|fill| fill.trade_id.to_string()).collect::<Vec<_>>(), ["1", "2"]);
+    assert_eq!((fills[0].fee.to_string(), fills[0].fee_asset.to_string()), ("0.5".into(), "POINT".into()));
+    assert_eq!(fills[0].client_id, None);
+    let two_coins = fill(1, "1").replace(r#""fee":"0""#, r#""fee":"1""#);
+    assert!(matches!(decoded(&request, &format!("[{two_coins}]")), Err(ErrorKind::Undecodable(_))));
+}
+
+#[test]
+fn public_answers_are_read() {
+    let trades = r#"[{"id":"2","create_time_ms":"1700000000213.457800","currency_pair":"BTC_USDT","side":"sell","amount":"0.015","price":"37001.2"},
+        {"id":1,"create_time":"1700000000","currency_pair":"BTC_USDT","side":"buy","amount":0.5,"price":37000}]"#;
+    let request = Request::Trades { symbol: BTC, limit: 2, range: TimeRange::default() };
+    let Ok(Reply::Trades(trades)) = decoded(&request, trades) else { panic!("trades") };
+    assert_eq!(trades.iter().map(|trade| trade.price.0).collect::<Vec<_>>(), [370_000, 370_012]);
+
+    let candles = r#"[["1700000040","971519.677","37001.2","37010","36990.1","36995","26.2614","true"],
+        ["1700000100","1205.1","37003","37003","37001.2","37001.2","0.0325"]]"#;
+    let request =
+        Request::Klines { symbol: BTC, interval: KlineInterval::Min1, range: TimeRange::default(), limit: 2 };
+    let Ok(Reply::Klines(klines)) = decoded(&request, candles) else { panic!("candles") };
+    let first = klines[0];
+    assert_eq!((first.open.to_string(), first.close.to_string()), ("36995".into(), "37001.2".into()));
+    assert_eq!(
+        (first.volume.to_string(), first.quote_volume.to_string()),
+        ("26.2614".into(), "971519.677".into())
+    );
+    assert_eq!((first.closed, klines[1].closed), (Some(true), None));
+
+    assert_eq!(
+        decoded(&Request::ServerTime, r#"{"server_time": 1700000000123}"#),
+        Ok(Reply::ServerTime(Timestamp::from_millis(1_700_000_000_123)))
+    );
+    assert_eq!(decoded(&Request::Ping, r#"{"server_time":"1700000000123"}"#), Ok(Reply::Done));
+    assert!(decoded(&Request::Book { symbol: BTC, depth: 5 }, r#"{"asks":[],"bids":[]}"#).is_err());
+}
+
+#[test]
+fn tickers_of_dead_pairs_and_of_others_are_left_out() {
+    let body = r#"[{"currency_pair":"BTC_USDT","last":"37001.2","lowest_ask":"37001.3","lowest_size":"0.1638","highest_bid":"",
+        "change_percentage":"-1.82","base_volume":"nan","quote_volume":"337120483.2535","high_24h":"37680.9","low_24h":"36468.5"},
+        {"currency_pair":"ETH_USDT","last":"","lowest_ask":"5","highest_bid":"","base_volume":"nan"},
+        {"currency_pair":"ABC_USDT","last":"1"}]"#;
+    let Ok(Reply::Tickers(tickers)) = decoded(&Request::Tickers { symbol: None }, body) else {
+        panic!("tickers")
+    };
+    let [btc] = &tickers[..] else { panic!("{tickers:?}") };
+    assert_eq!((btc.symbol, btc.volume, btc.bid), (BTC, None, None));
+    assert_eq!(btc.change, Some(Decimal::new(-182, 4)));
+
+    let request = Request::BookTickers { symbol: None };
+    let Ok(Reply::BookTickers(tops)) = decoded(&request, body) else { panic!("tops") };
+    let level = |price, qty| Some(cex_core::Level { price: Price(price), qty: Qty(qty) });
+    assert_eq!((tops[0].bid, tops[0].ask), (None, level(370_013, 16_380_000)));
+    assert_eq!((tops[1].bid, tops[1].ask), (None, level(500, 0)));
+    assert_eq!(tops.len(), 2);
+}
+
+#[test]
+fn fees_coins_and_the_switch_are_read() {
+    let row = r#"{"user_id":10001,"taker_fee":"0.002","maker_fee":"-0.00005","gt_discount":true,"gt_taker_fee":"0"}"#;
+    let Ok(Reply::Fees(fees)) = decoded(&Request::Fees { symbol: None }, row) else { panic!("fees") };
+    assert_eq!((fees[0].symbol, fees[0].taker.e8(), fees[0].maker.e8()), (None, 200_000, -5_000));
+    let of_btc = Request::Fees { symbol: Some(BTC) };
+    let Ok(Reply::Fees(fees)) = decoded(&of_btc, &format!("{{\"BTC_USDT\":{row}}}")) else { panic!("fees") };
+    assert_eq!(fees[0].symbol, Some(BTC));
+    assert!(decoded(&of_btc, &format!("{{\"ETH_USDT\":{row}}}")).is_err());
+
+    let coins = r#"[{"currency":"GT","name":"GateToken","delisted":false,"trade_disabled":false,"chain":"GT","chains":
+        [{"name":"GT","addr":"","withdraw_disabled":false,"deposit_disabled":false},
+        {"name":"ETH","addr":"0xE66","withdraw_disabled":false,"deposit_disabled":true}]},
+        {"currency":"OLD","delisted":true,"chain":"OLD","deposit_disabled":true},
+        {"currency":"A_NAME_LONGER_THAN_ANY_COIN_HAS","chain":"X"}]"#;
+    let Ok(Reply::Assets(assets)) = decoded(&Request::Assets, coins) else { panic!("coins") };
+    let [gt, old] = &assets[..] else { panic!("{assets:?}") };
+    assert_eq!((gt.trade_enabled, old.trade_enabled), (true, false));
+    assert_eq!(
+        (gt.networks[0].contract.as_deref(), gt.networks[1].contract.as_deref()),
+        (None, Some("0xE66"))
+    );
+    assert_eq!((gt.networks[1].deposit_enabled, gt.networks[1].withdraw_enabled), (false, true));
+    assert_eq!((old.networks[0].deposit_enabled, old.networks[0].network.as_str()), (false, "OLD"));
+
+    let switch = Request::DeadManSwitch { timeout: Duration::from_secs(10) };
+    assert_eq!(decoded(&switch, r#"{"triggerTime":"1660039145000"}"#), Ok(Reply::Done));
+    assert_eq!(decoded(&switch, r#"{"triggerTime":1660039145000}"#), Ok(Reply::Done));
+    assert!(decoded(&switch, "{}").is_err());
+}
+
+#[test]
+fn one_unusable_pair_does_not_cost_the_others() {
+    let pair = |id: &str, precision: &str| {
+        let base = id.strip_suffix("_USDT").expect("so named");
+        format!(
+            r#"{{"id":"{id}","base":"{base}","quote":"USDT","amount_precision":3,"precision":{precision},"trade_status":"tradable"}}"#
+        )
+    };
+    let body = format!("[{},{},{{}}]", pair("AAA_USDT", "99"), pair("BBB_USDT", "4"));
+    let Ok(Reply::Symbols(infos)) = decoded(&Request::Symbols, &body) else { panic!("symbols") };
+    assert_eq!(infos.iter().map(|info| info.native.as_str()).collect::<Vec<_>>(), ["BBB_USDT"]);
+    assert!(decoded(&Request::Symbols, "{}").is_err());
+}
+
+#[test]
+fn wishes_are_spread_over_connections() {
+    let gateio = gateio(&[("books_per_connection", "2")]);
+    let markets = Arc::new(markets());
+    let wish = |symbol, stream| Subscription { symbol: SymbolId(symbol), stream };
+    let wanted = [
+        wish(0, StreamKind::Book),
+        wish(1, StreamKind::Book),
+        wish(1, StreamKind::Book),
+        wish(2, StreamKind::Book),
+        wish(3, StreamKind::Book),
+        wish(0, StreamKind::Trades),
+        wish(0, StreamKind::BookTicker),
+    ];
+    let links = gateio.market_links(&markets, &wanted).expect("possible");
+    let carried: Vec<_> = links.iter().map(|link| (link.name(), link.subscriptions().len())).collect();
+    // The first link also tells of the pair whose name is not sent.
+    assert_eq!(carried, [("gateio book 1", 3), ("gateio book 2", 1), ("gateio public 1", 2)]);
+    let failed = |wanted| gateio.market_links(&markets, &[wanted]).map(|_| ()).map_err(|error| error.kind);
+    assert_eq!(failed(wish(0, StreamKind::Klines)), Err(ErrorKind::Unsupported));
+    assert_eq!(failed(wish(9, StreamKind::Book)), Err(ErrorKind::InvalidInput("unknown symbol")));
+    let links = gateio.market_links(&markets, &[wish(3, StreamKind::Book)]).expect("possible");
+    assert_eq!(links[0].subscriptions(), [wish(3, StreamKind::Book)]);
+}
