@@ -161,6 +161,8 @@ fn b4_crossed_snapshots_are_asked_for_again_with_a_pause_and_not_for_ever() {
         assert_eq!(feed.wake(), SyncOutcome::NeedSnapshot, "{attempt}");
     }
     assert_eq!(feed.snapshot(101, &[(1_002, 1)], &[(1_001, 1)]), SyncOutcome::NeedResubscribe);
+    let counters = feed.sync.counters();
+    assert_eq!((counters.applied, counters.ignored_old), (0, 0), "a join that fails counts no frame");
     // A stream that keeps sending crossed books does not make us resubscribe without a pause.
     let mut feed = Feed::subscribed(GATE_OBU);
     assert_eq!(feed.full(101, &[(1_002, 1)], &[(1_001, 1)]), SyncOutcome::NeedResubscribe);

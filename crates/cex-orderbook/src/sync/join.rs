@@ -54,14 +54,15 @@ impl BookSync {
             live.advance(&frame);
             applied += 1;
         }
-        // The frames kept beside a live book that is refreshed have been counted as they came.
-        if before.is_none() {
-            self.counters.applied += applied;
-            self.counters.ignored_old += self.pending.len() as u64 - applied;
-        }
         self.counters.drifts += u64::from(audited.is_some_and(|before| !agree(&before, &self.book)));
         if self.book.is_crossed() && self.limits.cross_patience.is_zero() {
             return self.joined_crossed(now);
+        }
+        // Counted only now: frames of a join that failed are kept, and would be counted again. Those kept beside a live
+        // book that is refreshed have been counted as they came.
+        if before.is_none() {
+            self.counters.applied += applied;
+            self.counters.ignored_old += self.pending.len() as u64 - applied;
         }
         self.pending.restart(None);
         self.behind = 0;
