@@ -59,15 +59,17 @@ impl Scale {
         Some(Self { price_dp, qty_dp })
     }
 
-    /// The scale for one market's rules: the price as published, the quantity with headroom beyond the lot digits.
+    /// The scale for one market's rules, with headroom beyond the digits of a tick and a lot.
     ///
-    /// Real books carry quantities finer than the lot (`0.00896999` at three lot digits), hence up to five digits of
-    /// headroom, eight in all; a coin with a price tick of 1e-9 or finer carries quantities of 1e15, so there the
-    /// headroom is three digits, which leaves a range of 9e15.
+    /// Real books carry prices finer than today's tick (`0.00004802` at seven digits: orders older than the rule) and
+    /// quantities finer than the lot (`0.00896999` at three digits), hence two more digits for prices, up to twelve, and
+    /// five more for quantities, up to eight. A coin with a price tick of 1e-9 or finer carries quantities of 1e15, so
+    /// there quantities get three more, which leaves a range of 9e15.
     #[must_use]
     pub fn for_market(price_dp: u8, lot_dp: u8) -> Option<Self> {
         let headroom = if price_dp >= 9 { 3 } else { 5 };
-        Self::new(price_dp, lot_dp.max((lot_dp + headroom).min(8)))
+        let price_dp = price_dp.max(price_dp.saturating_add(2).min(12));
+        Self::new(price_dp, lot_dp.max(lot_dp.saturating_add(headroom).min(8)))
     }
 
     /// The scale that can hold what either of the two can hold.
@@ -304,14 +306,18 @@ mod tests {
 
     #[test]
     fn scales_leave_headroom_where_the_range_allows() {
-        for (price_dp, lot_dp, qty_dp) in
-            [(2, 5, 8), (7, 3, 8), (3, 3, 8), (8, 0, 5), (9, 0, 3), (12, 0, 3), (2, 8, 8), (10, 9, 9)]
-        {
-            assert_eq!(
-                Scale::for_market(price_dp, lot_dp).map(Scale::qty_dp),
-                Some(qty_dp),
-                "{price_dp} {lot_dp}"
-            );
+        for (rules, held) in [
+            ((2, 5), (4, 8)),
+            ((7, 3), (9, 8)),
+            ((3, 3), (5, 8)),
+            ((8, 0), (10, 5)),
+            ((9, 0), (11, 3)),
+            ((12, 0), (12, 3)),
+            ((14, 0), (14, 3)),
+            ((2, 8), (4, 8)),
+            ((10, 9), (12, 9)),
+        ] {
+            assert_eq!(Scale::for_market(rules.0, rules.1), Some(scale(held.0, held.1)), "{rules:?}");
         }
         assert_eq!(Scale::for_market(19, 0), None);
         assert_eq!(scale(2, 8).finest(scale(5, 3)), scale(5, 8));

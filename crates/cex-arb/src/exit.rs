@@ -1,0 +1,60 @@
+//! How the program ends: exit codes, and failures that say what, where and how to fix it.
+
+use std::fmt;
+
+/// Exit codes, the same for every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// A bug, or something no other code covers.
+    Internal,
+    /// An exchange cannot be reached.
+    Unreachable,
+    /// Ended with residual exposure, an unknown order, or a ledger that differs.
+    Residual,
+    /// A check failed.
+    CheckFailed,
+    /// Interrupted, and drained cleanly.
+    Interrupted,
+}
+
+impl Exit {
+    /// The number the shell sees.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Internal => 1,
+            Self::Unreachable => 5,
+            Self::Residual => 9,
+            Self::CheckFailed => 10,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Why a command failed: what happened, where, and how to fix it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Decides the exit code.
+    pub exit: Exit,
+    /// What happened and where.
+    pub what: String,
+    /// How to fix it; empty when there is nothing to say.
+    pub fix: String,
+}
+
+impl Failure {
+    /// A failure with a way out.
+    #[must_use]
+    pub fn new(exit: Exit, what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), fix: fix.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.what)?;
+        if self.fix.is_empty() { Ok(()) } else { write!(f, "\n  fix: {}", self.fix) }
+    }
+}
+
+impl std::error::Error for Failure {}

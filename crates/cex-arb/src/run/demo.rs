@@ -1,0 +1,302 @@
+//! `arb demo`: two simulated exchanges on loopback, and the real engine trading between them.
+
+use super::desk::{Desk, Tally};
+use super::proof::{Proof, prove};
+use super::venue::{Venue, shared_markets};
+use crate::cli::DemoArgs;
+use crate::exit::{Exit, Failure};
+use crate::show::json::Json;
+use crate::show::lines::Lines;
+use crate::show::screen::Screen;
+use crate::show::summary::{Arbitrages, ExchangeRow, Summary};
+use crate::show::{Names, Show, Viewer};
+use crate::venues::EXCHANGES;
+use cex_core::{Bps, Decimal, Markets, Timestamp, VenueId};
+use cex_engine::{Engine, EngineConfig};
+use cex_interface::{Secret, VenueConfig};
+use cex_risk::Limits;
+use cex_sim::server::{SimConfig, SimExchange, SimHandle, SimServer};
+use cex_transport::{Clock, TransportConfig};
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How long orders on the way may take to end once the run is over.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long links may take to say goodbye.
+const FAREWELL: Duration = Duration::from_secs(4);
+
+/// Runs the command.
+pub fn run(args: &DemoArgs) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?;
+    tokio::task::LocalSet::new().block_on(&runtime, demo(args))
+}
+
+async fn demo(args: &DemoArgs) -> Result<(), Failure> {
+    let clock = Clock::new();
+    let started_at = clock.now();
+    let sim = start_simulator(args)?;
+    let (venues, markets) = open_venues(&sim, args.seed, clock).await?;
+    let quit = Arc::new(Notify::new());
+    let viewer = Rc::new(viewer(args, &venues, &markets, Arc::clone(&quit))?);
+    let desk = open_desk(venues, &markets, clock, started_at, Rc::clone(&viewer)).await?;
+    let ended = tokio::select! {
+        () = tokio::time::sleep(args.seconds.map_or(Duration::MAX, Duration::from_secs)) => Ended::TimeUp,
+        () = quit.notified() => Ended::Asked,
+        _ = tokio::signal::ctrl_c() => Ended::Asked,
+        failure = pull_the_plug(&sim, args.cut_after) => return Err(failure),
+    };
+    desk.desk.drain(DRAIN).await;
+    desk.desk.stop_links();
+    let farewell = async {
+        for link in desk.links {
+            // A link that panicked has been reported by the runtime; there is nothing to wait for.
+            let _ = link.await;
+        }
+    };
+    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+    desk.helpers.iter().for_each(tokio::task::JoinHandle::abort);
+    let summary = desk.desk.close(|engine, venues, tally| summary(args.seed, &sim, engine, venues, tally))?;
+    drop(desk.desk);
+    let summary = Summary { lines_dropped: viewer.dropped(), ..summary };
+    let verdict = verdict(&summary, ended);
+    // The helpers held the only other handles, and they are gone.
+    for _ in 0..100 {
+        if Rc::strong_count(&viewer) == 1 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    match Rc::try_unwrap(viewer) {
+        Ok(viewer) => viewer.finish(summary),
+        Err(viewer) => viewer.tell(crate::show::Told::Summary(Box::new(summary))),
+    }
+    sim.stop().map_err(|error| Failure::new(Exit::Internal, format!("simulator: {error}"), ""))?;
+    verdict
+}
+
+enum Ended {
+    TimeUp,
+    Asked,
+}
+
+fn verdict(summary: &Summary, ended: Ended) -> Result<(), Failure> {
+    let arbitrages = &summary.arbitrages;
+    if summary.pnl_difference != "0" || !summary.ledger_mismatches.is_empty() {
+        let what = format!("our books and the exchanges' ledgers differ by {}", summary.pnl_difference);
+        return Err(Failure::new(Exit::Residual, what, "this is a bug: please report it with the seed"));
+    }
+    if arbitrages.unknown + arbitrages.parked > 0 {
+        let what = format!("{} arbitrages unknown, {} parked", arbitrages.unknown, arbitrages.parked);
+        return Err(Failure::new(Exit::Residual, what, "look at the orders and holdings on both exchanges"));
+    }
+    match ended {
+        Ended::TimeUp => Ok(()),
+        Ended::Asked => Err(Failure::new(Exit::Interrupted, "", "")),
+    }
+}
+
+fn start_simulator(args: &DemoArgs) -> Result<SimHandle, Failure> {
+    let config = SimConfig { seed: args.seed, symbols: usize::from(args.symbols), ..SimConfig::default() };
+    SimServer::start(config).map_err(|error| {
+        Failure::new(Exit::Unreachable, format!("simulator: {error}"), "another program may hold the port; try again")
+    })
+}
+
+/// Cuts every connection once, if asked to; ends only when that fails.
+async fn pull_the_plug(sim: &SimHandle, after: Option<u64>) -> Failure {
+    if let Some(seconds) = after {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        for exchange in SimExchange::ALL {
+            if let Err(error) = sim.cut_connections(exchange) {
+                return Failure::new(Exit::Internal, format!("simulator: {error}"), "");
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+async fn open_venues(
+    sim: &SimHandle,
+    seed: u64,
+    clock: Clock,
+) -> Result<(Vec<Venue>, Vec<Arc<Markets>>), Failure> {
+    let account = sim.accounts().first().ok_or_else(|| {
+        Failure::new(Exit::Internal, "the simulator has no account", "")
+    })?;
+    let (mut venues, mut rules) = (Vec::new(), Vec::new());
+    for (index, registration) in EXCHANGES.iter().enumerate() {
+        let id = VenueId::new(u8::try_from(index).unwrap_or(u8::MAX), registration.name)
+            .map_err(|error| Failure::new(Exit::Internal, error.to_string(), ""))?;
+        let endpoint = sim.endpoint(simulated(registration.name)?);
+        let config = VenueConfig {
+            rest_url: Some(endpoint.rest.clone()),
+            ws_url: Some(endpoint.ws.clone()),
+            key: Secret::new(account.key.clone()),
+            secret: Secret::new(account.secret.clone()),
+            ..VenueConfig::public(id)
+        };
+        let transport = TransportConfig { seed: seed ^ u64::from(u8::try_from(index).unwrap_or(0)), ..Default::default() };
+        let (venue, stated) = Venue::open(registration, config, transport, clock).await?;
+        venues.push(venue);
+        rules.push(stated);
+    }
+    let ids: Vec<_> = venues.iter().map(|venue| venue.id).collect();
+    let markets = shared_markets(&ids, rules)?;
+    Ok((venues, markets))
+}
+
+fn simulated(name: &str) -> Result<SimExchange, Failure> {
+    SimExchange::ALL
+        .into_iter()
+        .find(|exchange| exchange.name() == name)
+        .ok_or_else(|| Failure::new(Exit::Internal, format!("the simulator does not know {name}"), ""))
+}
+
+/// The running trading thread.
+struct Running {
+    desk: Desk,
+    links: Vec<tokio::task::JoinHandle<()>>,
+    helpers: Vec<tokio::task::JoinHandle<()>>,
+}
+
+async fn open_desk(
+    mut venues: Vec<Venue>,
+    markets: &[Arc<Markets>],
+    clock: Clock,
+    started_at: Timestamp,
+    viewer: Rc<Viewer>,
+) -> Result<Running, Failure> {
+    let (mut setups, mut pending) = (Vec::new(), Vec::new());
+    for (venue, markets) in venues.iter_mut().zip(markets) {
+        setups.push(venue.setup(Arc::clone(markets)).await?);
+        pending.extend(venue.start(markets)?);
+    }
+    // Milliseconds since the epoch: larger in every later run, so no client order id is ever used twice.
+    let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
+    let engine = Engine::new(demo_settings(), &setups, epoch);
+    let desk = Desk::new(engine, venues, clock, started_at, viewer);
+    let links = pending.into_iter().map(|link| link.run(&desk)).collect();
+    let helpers = vec![
+        tokio::task::spawn_local(desk.clone().wake()),
+        tokio::task::spawn_local(desk.clone().report()),
+    ];
+    Ok(Running { desk, links, helpers })
+}
+
+/// What the demo risks: small, and quick to come back after a failed leg, so that there is something to watch.
+fn demo_settings() -> EngineConfig {
+    EngineConfig {
+        limits: Limits {
+            max_leg_notional: Decimal::from(500),
+            max_open_per_symbol: 1,
+            max_open: 8,
+            max_book_age: Duration::from_millis(1_500),
+            max_age_gap: Duration::from_millis(1_500),
+            min_edge: Bps::from_bps(1),
+            max_edge: Bps::from_bps(300),
+            max_orders_per_second: 8,
+            cooldown: Duration::from_secs(1),
+            max_unknown: 0,
+            max_failures: 5,
+            breaker_pause: Duration::from_secs(5),
+        },
+        expires_in: Duration::from_millis(1_500),
+        settle: Duration::from_millis(50),
+        max_unwind: Bps::from_bps(50),
+        max_closings: 3,
+        max_naked: Duration::from_secs(6),
+        account_refresh: Duration::from_secs(10),
+        max_snapshots: 4,
+        book_depth: 200,
+    }
+}
+
+fn viewer(
+    args: &DemoArgs,
+    venues: &[Venue],
+    markets: &[Arc<Markets>],
+    quit: Arc<Notify>,
+) -> Result<Viewer, Failure> {
+    let symbols = markets.first().map(|markets| {
+        markets.iter().map(|market| (market.id, (market.symbol(), market.scale))).collect::<BTreeMap<_, _>>()
+    });
+    let names = Names {
+        symbols: symbols.unwrap_or_default(),
+        venues: venues.iter().map(|venue| venue.id.to_string()).collect(),
+        title: format!("arb demo   seed {}   {} symbols, simulated", args.seed, markets.first().map_or(0, |m| m.len())),
+    };
+    let failed = |error: std::io::Error| Failure::new(Exit::Internal, format!("terminal: {error}"), "try --json");
+    let out = std::io::stdout();
+    let show: Box<dyn Show> = if args.json {
+        let summary_only = args.quiet;
+        Box::new(Json::new(names, out, summary_only))
+    } else if args.quiet || !out.is_terminal() {
+        Box::new(Lines::new(names, out, args.quiet))
+    } else {
+        Box::new(Screen::new(names).map_err(failed)?)
+    };
+    Viewer::spawn(show, move || quit.notify_one()).map_err(failed)
+}
+
+fn summary(
+    seed: u64,
+    sim: &SimHandle,
+    engine: &Engine,
+    venues: &[Venue],
+    tally: Tally,
+) -> Result<Summary, Failure> {
+    let proof = proof(sim, engine, venues, &tally)?;
+    let view = engine.view();
+    let difference = view.totals.realised.checked_sub(proof.profit);
+    let difference = difference.map_err(|error| Failure::new(Exit::Residual, format!("profit: {error}"), ""))?;
+    let exchanges = view.venues.iter().zip(venues).map(|(row, venue)| {
+        let row = ExchangeRow {
+            frames: venue.frames(),
+            book_updates: row.updates,
+            gaps: row.gaps,
+            resyncs: row.resyncs,
+            reconnects: venue.losses(),
+            books_live: row.books_live.0,
+        };
+        (venue.id.to_string(), row)
+    });
+    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    Ok(Summary {
+        event: "summary",
+        seed,
+        elapsed_ms: millis(tally.elapsed),
+        first_book_ms: tally.first_book.map(millis),
+        exchanges: exchanges.collect(),
+        opportunities: view.totals.opportunities.iter().map(|(verdict, count)| (verdict.name(), *count)).collect(),
+        arbitrages: Arbitrages::new(&view.totals, view.unknown),
+        pnl_expected: view.totals.expected.to_string(),
+        pnl_realised: view.totals.realised.to_string(),
+        pnl_ledger: proof.profit.to_string(),
+        pnl_difference: difference.to_string(),
+        ledger_mismatches: proof.mismatches,
+        odd_fills: [view.totals.late_fills, view.totals.foreign_fills, view.totals.duplicate_fills],
+        lines_dropped: 0,
+        latency_ns: tally.stopwatch.rows().into_iter().collect(),
+    })
+}
+
+fn proof(sim: &SimHandle, engine: &Engine, venues: &[Venue], tally: &Tally) -> Result<Proof, Failure> {
+    let ledger = sim.ledger().map_err(|error| Failure::new(Exit::Internal, format!("simulator: {error}"), ""))?;
+    let ours = sim.accounts().first().map(|account| account.name.clone()).unwrap_or_default();
+    let mut ledgers = Vec::new();
+    for venue in venues {
+        if let Some(account) = ledger.account(simulated(venue.id.name())?, &ours) {
+            ledgers.push((venue.id, account));
+        }
+    }
+    let holdings = engine.holdings().map(|(venue, asset, held)| ((venue, asset), held)).collect();
+    prove(&ledgers, &tally.outcomes, &holdings)
+        .map_err(|error| Failure::new(Exit::Residual, format!("the ledgers do not add up: {error}"), ""))
+}

@@ -1,0 +1,334 @@
+//! Events from sockets into the engine, its commands into calls: plain calls on one thread.
+
+use super::stopwatch::Stopwatch;
+use super::venue::Venue;
+use crate::show::{Status, Told, Viewer};
+use cex_core::{ClientOrderId, LinkEvent, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
+use cex_engine::{Command, Commands, Engine, Event, Notice, Outcome};
+use cex_errors::{ErrorKind, ExchangeError, Outcome as CallOutcome};
+use cex_interface::{OrderRef, Outbox, Reply, Request, TimeRange};
+use cex_risk::Approved;
+use cex_transport::{Clock, Received, Sink, Urgency};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Fills asked for at once of one order: more than an order of ours can have.
+const FILLS: u32 = 100;
+
+/// What the thread that trades owns.
+struct Core {
+    engine: Engine,
+    out: Commands,
+    venues: Vec<Venue>,
+    clock: Clock,
+    started_at: Timestamp,
+    stopwatch: Stopwatch,
+    outcomes: Vec<Outcome>,
+    all_joined_at: Option<Timestamp>,
+    viewer: Rc<Viewer>,
+}
+
+/// A handle on the thread's one [`Engine`] and what is around it. Cheap to clone; never leaves its thread.
+#[derive(Clone)]
+pub struct Desk(Rc<RefCell<Core>>);
+
+/// What a run came to, beside the engine's own view.
+pub struct Tally {
+    /// Arbitrages that ended, in order.
+    pub outcomes: Vec<Outcome>,
+    /// Latencies.
+    pub stopwatch: Stopwatch,
+    /// From the start to the first symbol whose books could be used on every venue.
+    pub first_book: Option<Duration>,
+    /// Since the start.
+    pub elapsed: Duration,
+}
+
+impl Desk {
+    /// A desk over an engine and its venues, in the order of their indexes.
+    #[must_use]
+    pub fn new(engine: Engine, venues: Vec<Venue>, clock: Clock, started_at: Timestamp, viewer: Rc<Viewer>) -> Self {
+        Self(Rc::new(RefCell::new(Core {
+            engine,
+            out: Commands::default(),
+            venues,
+            clock,
+            started_at,
+            stopwatch: Stopwatch::new(),
+            outcomes: Vec::new(),
+            all_joined_at: None,
+            viewer,
+        })))
+    }
+
+    /// A sink for a link of `venue` that carries these symbols (none: the account's).
+    #[must_use]
+    pub fn sink(&self, venue: VenueId, symbols: Rc<[SymbolId]>) -> impl Sink + use<> {
+        LinkSink { desk: self.clone(), venue, symbols }
+    }
+
+    /// Wakes the engine when it wants to be, until the task is dropped.
+    pub async fn wake(self) {
+        loop {
+            let (clock, at) = {
+                let core = self.0.borrow();
+                (core.clock, core.engine.wakeup_at())
+            };
+            let pause = at.map_or(Duration::from_millis(50), |at| at.since(clock.now()));
+            tokio::time::sleep(pause.max(Duration::from_millis(1))).await;
+            self.feed(clock.now(), Event::Wake);
+        }
+    }
+
+    /// Shows everything at a glance a few times a second, until the task is dropped.
+    pub async fn report(self) {
+        loop {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            let core = self.0.borrow();
+            let now = core.clock.now();
+            core.viewer.tell(Told::Status(Box::new(Status {
+                uptime: now.since(core.started_at),
+                engine: core.engine.view(),
+                frames: core.venues.iter().map(Venue::frames).collect(),
+                latency: core.stopwatch.rows(),
+            })));
+        }
+    }
+
+    /// Opens nothing new from now on, and waits until nothing is on the way any more, at most `patience`.
+    pub async fn drain(&self, patience: Duration) {
+        let (clock, until) = {
+            let core = self.0.borrow();
+            (core.clock, core.clock.now() + patience)
+        };
+        self.feed(clock.now(), Event::Kill);
+        while !self.0.borrow().engine.is_idle() && clock.now() < until {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let mut core = self.0.borrow_mut();
+        let core = &mut *core;
+        core.engine.finish(clock.now(), &mut core.out);
+        core.tell(clock.now());
+    }
+
+    /// Asks every link for an orderly end.
+    pub fn stop_links(&self) {
+        self.0.borrow().venues.iter().for_each(Venue::stop);
+    }
+
+    /// The engine's view, holdings and this run's numbers. The desk is used up by it.
+    #[must_use]
+    pub fn close<T>(&self, read: impl FnOnce(&Engine, &[Venue], Tally) -> T) -> T {
+        let mut core = self.0.borrow_mut();
+        let core = &mut *core;
+        let tally = Tally {
+            outcomes: std::mem::take(&mut core.outcomes),
+            stopwatch: std::mem::replace(&mut core.stopwatch, Stopwatch::new()),
+            first_book: core.all_joined_at.map(|at| at.since(core.started_at)),
+            elapsed: core.clock.now().since(core.started_at),
+        };
+        read(&core.engine, &core.venues, tally)
+    }
+
+    fn feed(&self, now: Timestamp, event: Event<'_>) {
+        let mut core = self.0.borrow_mut();
+        let core = &mut *core;
+        core.engine.handle(now, event, &mut core.out);
+        self.act(core, now);
+    }
+
+    /// Does what the engine wants done, and tells what it told.
+    fn act(&self, core: &mut Core, read_at: Timestamp) {
+        // Orders first: what is told to people can wait.
+        let mut commands = std::mem::take(&mut core.out.commands);
+        for command in commands.drain(..) {
+            match command {
+                Command::Place { order, closing } => self.place(core, read_at, order, closing),
+                Command::FetchBook { venue, symbol, depth } => self.fetch_book(core, venue, symbol, depth),
+                Command::Resubscribe { venue, symbol } => core.venues[venue.index()].resubscribe(symbol),
+                Command::QueryOrder { venue, symbol, client_id, order_id } => {
+                    self.query_order(core, (venue, symbol), client_id, order_id);
+                }
+                Command::QueryFills { venue, symbol, client_id, order_id } => {
+                    self.query_fills(core, (venue, symbol), client_id, order_id);
+                }
+                Command::ReadAccount { venue } => self.read_account(core, venue),
+            }
+        }
+        core.out.commands = commands;
+        core.tell(core.clock.now());
+    }
+
+    /// The only place orders leave from: it takes what the gate approved, and nothing else.
+    fn place(&self, core: &Core, read_at: Timestamp, order: Approved<OrderRequest>, closing: bool) {
+        let order = order.into_inner();
+        let urgency = if closing { Urgency::MustGo } else { Urgency::Normal };
+        let started = core.venues[order.venue.index()].rest.begin(Request::Place(order), urgency);
+        let desk = self.clone();
+        tokio::task::spawn_local(async move {
+            let answer = started.await;
+            let (client_id, now) = (order.client_id, desk.0.borrow().clock.now());
+            desk.0.borrow_mut().stopwatch.ordered(read_at, &answer.stamps);
+            match answer.result {
+                Ok(Reply::Placed(placed)) => {
+                    let (order_id, order) = (placed.order_id, placed.order.as_ref());
+                    desk.feed(now, Event::Placed { client_id, order_id, order });
+                }
+                Ok(other) => {
+                    tracing::error!(venue = %order.venue, reply = ?other, "a placement was answered with something else");
+                    desk.feed(now, Event::PlaceFailed { client_id, outcome: CallOutcome::Unknown });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, order = %client_id, outcome = ?error.outcome(), "placement failed");
+                    desk.feed(now, Event::PlaceFailed { client_id, outcome: error.outcome() });
+                }
+            }
+        });
+    }
+
+    fn fetch_book(&self, core: &Core, venue: VenueId, symbol: SymbolId, depth: u32) {
+        self.call(core, venue, Request::Book { symbol, depth }, move |desk, now, result| match result {
+            Ok(Reply::Book(book)) => desk.feed(
+                now,
+                Event::Book {
+                    venue,
+                    symbol,
+                    seq: book.seq,
+                    exchange_ts: book.exchange_ts,
+                    bids: &book.bids,
+                    asks: &book.asks,
+                },
+            ),
+            Ok(_) => desk.feed(now, Event::BookFailed { venue, symbol }),
+            Err(error) => {
+                tracing::warn!(%error, "no book snapshot");
+                desk.feed(now, Event::BookFailed { venue, symbol });
+            }
+        });
+    }
+
+    fn query_order(
+        &self,
+        core: &Core,
+        (venue, symbol): (VenueId, SymbolId),
+        client_id: ClientOrderId,
+        order_id: Option<OrderId>,
+    ) {
+        let order = order_id.map_or(OrderRef::Client(client_id), OrderRef::Id);
+        self.call(core, venue, Request::Order { symbol, order }, move |desk, now, result| match result {
+            Ok(Reply::Order(order)) => desk.feed(now, Event::OrderRead { client_id, order: Some(&order) }),
+            Err(ExchangeError { kind: ErrorKind::OrderNotFound, .. }) => {
+                desk.feed(now, Event::OrderRead { client_id, order: None });
+            }
+            // No answer is no answer: the engine asks again.
+            Ok(_) => tracing::error!(%venue, order = %client_id, "a query was answered with something else"),
+            Err(error) => tracing::warn!(%error, order = %client_id, "query failed"),
+        });
+    }
+
+    fn query_fills(
+        &self,
+        core: &Core,
+        (venue, symbol): (VenueId, SymbolId),
+        client_id: ClientOrderId,
+        order_id: OrderId,
+    ) {
+        let request = Request::MyTrades { symbol, order: Some(order_id), range: TimeRange::default(), limit: FILLS };
+        self.call(core, venue, request, move |desk, now, result| match result {
+            Ok(Reply::Fills(fills)) => desk.feed(now, Event::FillsRead { client_id, fills: &fills }),
+            Ok(_) => tracing::error!(%venue, order = %client_id, "a query was answered with something else"),
+            Err(error) => tracing::warn!(%error, order = %client_id, "query of fills failed"),
+        });
+    }
+
+    fn read_account(&self, core: &Core, venue: VenueId) {
+        self.call(core, venue, Request::Account, move |desk, now, result| match result {
+            Ok(Reply::Account(account)) => {
+                desk.feed(now, Event::AccountRead { venue, balances: &account.balances });
+            }
+            Ok(_) => tracing::error!(%venue, "an account was answered with something else"),
+            Err(error) => tracing::warn!(%error, "account could not be read"),
+        });
+    }
+
+    fn call(
+        &self,
+        core: &Core,
+        venue: VenueId,
+        request: Request,
+        then: impl FnOnce(&Self, Timestamp, Result<Reply, ExchangeError>) + 'static,
+    ) {
+        let rest = std::sync::Arc::clone(&core.venues[venue.index()].rest);
+        let desk = self.clone();
+        tokio::task::spawn_local(async move {
+            let result = rest.call(&request).await;
+            let now = desk.0.borrow().clock.now();
+            then(&desk, now, result);
+        });
+    }
+}
+
+impl Core {
+    /// Hands what the engine told to the viewer; keeps what the proof at the end needs.
+    fn tell(&mut self, now: Timestamp) {
+        for notice in self.out.notices.drain(..) {
+            match &notice {
+                Notice::Finished(outcome) => self.outcomes.push(Outcome::clone(outcome)),
+                Notice::BookLive { symbol, .. } if self.all_joined_at.is_none() => {
+                    let joined = self.venues.iter().all(|venue| self.engine.book(venue.id, *symbol).is_some());
+                    self.all_joined_at = joined.then_some(now);
+                }
+                Notice::BookLive { .. }
+                | Notice::BookLost { .. }
+                | Notice::Opportunity { .. }
+                | Notice::Started { .. }
+                | Notice::OrderEnded { .. }
+                | Notice::Alarm(_) => {}
+            }
+            self.viewer.tell(Told::Notice(now, notice));
+        }
+    }
+
+    fn tell_link(&self, now: Timestamp, venue: VenueId, event: LinkEvent) {
+        let state = match event {
+            LinkEvent::Up => "connected",
+            LinkEvent::Down => "connection lost",
+            LinkEvent::AccountReady => "account stream ready",
+            LinkEvent::Refused { .. } => "subscription refused",
+            LinkEvent::Undecodable { .. } => "frame could not be used",
+            LinkEvent::Subscribed { .. } => return,
+        };
+        self.viewer.tell(Told::Link(now, venue.to_string(), state));
+    }
+}
+
+/// Hears one link.
+struct LinkSink {
+    desk: Desk,
+    venue: VenueId,
+    symbols: Rc<[SymbolId]>,
+}
+
+impl Sink for LinkSink {
+    fn deliver(&mut self, now: Timestamp, received: &Received, out: &mut Outbox) {
+        let mut core = self.desk.0.borrow_mut();
+        let core = &mut *core;
+        let venue = self.venue;
+        // Connection news first: a stream that went down must not be traded on.
+        for event in out.link.drain(..) {
+            core.tell_link(now, venue, event);
+            core.engine.handle(now, Event::Link { venue, event, symbols: &self.symbols }, &mut core.out);
+        }
+        for event in &out.market {
+            core.engine.handle(now, Event::Market { venue, event, levels: &out.levels }, &mut core.out);
+        }
+        for event in &out.account {
+            core.engine.handle(now, Event::Account { venue, event }, &mut core.out);
+        }
+        if !out.market.is_empty() {
+            core.stopwatch.decided(received.read_at, core.clock.now());
+        }
+        self.desk.act(core, received.read_at);
+    }
+}

@@ -1,0 +1,94 @@
+//! The proof at the end of a demo: our profit and holdings against the simulated exchanges' own account ledgers.
+//!
+//! The ledgers know nothing of arbitrages. Their balances say how much quote came in; their fills, told apart by client
+//! order id, say how much base each arbitrage moved, to be valued at that arbitrage's mark. Everything is exact, so the
+//! difference to what we booked must be zero to the last digit.
+
+use crate::show::summary::Mismatch;
+use cex_core::{Asset, Decimal, NumError, Side, VenueId};
+use cex_engine::Outcome;
+use cex_sim::server::AccountLedger;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the ledgers say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// Profit by the exchanges' ledgers.
+    pub profit: Decimal,
+    /// Holdings that differ from ours.
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// Compares one run: the ledger of our account at each venue, the arbitrages that ended, and our holdings.
+pub fn prove(
+    ledgers: &[(VenueId, &AccountLedger)],
+    outcomes: &[Outcome],
+    holdings: &BTreeMap<(VenueId, Asset), Decimal>,
+) -> Result<Proof, NumError> {
+    let marks: BTreeMap<&str, Decimal> = outcomes
+        .iter()
+        .flat_map(|outcome| outcome.orders.iter().map(|order| (order.as_str(), outcome.mark)))
+        .collect();
+    let mut profit = Decimal::ZERO;
+    let mut mismatches = Vec::new();
+    for (venue, ledger) in ledgers {
+        profit = profit.checked_add(quote_change(ledger)?)?.checked_add(base_worth(ledger, &marks)?)?;
+        mismatches.extend(differing(*venue, ledger, holdings)?);
+    }
+    Ok(Proof { profit, mismatches })
+}
+
+/// How much more of every quote asset there is than was deposited.
+fn quote_change(ledger: &AccountLedger) -> Result<Decimal, NumError> {
+    let quotes: BTreeSet<Asset> = ledger.fills.iter().map(|fill| fill.symbol.quote).collect();
+    quotes.iter().try_fold(Decimal::ZERO, |sum, quote| {
+        let mut deposited = ledger.deposits.iter().filter(|(asset, _)| asset == quote);
+        let deposited = deposited.try_fold(Decimal::ZERO, |sum, (_, amount)| sum.checked_add(*amount))?;
+        sum.checked_add(held(ledger, *quote)?.checked_sub(deposited)?)
+    })
+}
+
+/// What the base moved by each fill is worth at the mark of its arbitrage; a fill of no arbitrage of ours at its price.
+fn base_worth(ledger: &AccountLedger, marks: &BTreeMap<&str, Decimal>) -> Result<Decimal, NumError> {
+    ledger.fills.iter().try_fold(Decimal::ZERO, |sum, fill| {
+        // Gate.io spells our id with a prefix of its own.
+        let ours = fill.client_id.strip_prefix("t-").unwrap_or(&fill.client_id);
+        let mark = marks.get(ours).copied().unwrap_or(fill.price);
+        let fee = if fill.fee_asset == fill.symbol.base { fill.fee } else { Decimal::ZERO };
+        let moved = match fill.side {
+            Side::Buy => fill.qty.checked_sub(fee)?,
+            Side::Sell => fill.qty.negated()?.checked_sub(fee)?,
+        };
+        sum.checked_add(moved.checked_mul(mark)?)
+    })
+}
+
+fn differing(
+    venue: VenueId,
+    ledger: &AccountLedger,
+    holdings: &BTreeMap<(VenueId, Asset), Decimal>,
+) -> Result<Vec<Mismatch>, NumError> {
+    let listed = ledger.balances.iter().map(|(asset, ..)| *asset);
+    let known = holdings.keys().filter(|(known, _)| *known == venue).map(|(_, asset)| *asset);
+    let assets: BTreeSet<Asset> = listed.chain(known).collect();
+    let mut mismatches = Vec::new();
+    for asset in assets {
+        let ours = holdings.get(&(venue, asset)).copied().unwrap_or_default();
+        let theirs = held(ledger, asset)?;
+        if ours != theirs {
+            mismatches.push(Mismatch {
+                venue: venue.to_string(),
+                asset: asset.to_string(),
+                ours: ours.to_string(),
+                theirs: theirs.to_string(),
+            });
+        }
+    }
+    Ok(mismatches)
+}
+
+fn held(ledger: &AccountLedger, asset: Asset) -> Result<Decimal, NumError> {
+    let rows = ledger.balances.iter().filter(|(known, ..)| *known == asset);
+    rows.map(|(_, free, locked)| free.checked_add(*locked))
+        .try_fold(Decimal::ZERO, |sum, total| sum.checked_add(total?))
+}

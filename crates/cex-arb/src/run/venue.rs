@@ -1,0 +1,213 @@
+//! An exchange opened: its rules read, its clock measured, its links running.
+
+use super::desk::Desk;
+use crate::exit::{Exit, Failure};
+use cex_core::{Bps, Market, Markets, Scale, StreamKind, Symbol, SymbolId, SymbolInfo, VenueId};
+use cex_engine::VenueSetup;
+use cex_errors::ExchangeError;
+use cex_interface::{Link, Protocol, Registration, Reply, Request, Subscription, VenueConfig};
+use cex_transport::metrics::LinkMetrics;
+use cex_transport::{Clock, Connector, DriveContext, LinkHandle, Rest, TransportConfig, VenueNetwork, drive, link_channel};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+
+/// One exchange, opened.
+pub struct Venue {
+    /// Index and name.
+    pub id: VenueId,
+    /// Its codec.
+    pub protocol: Arc<dyn Protocol>,
+    /// Its request interface.
+    pub rest: Arc<Rest>,
+    /// Counters of its links.
+    pub metrics: Vec<Arc<LinkMetrics>>,
+    connector: Connector,
+    config: TransportConfig,
+    handles: Vec<(LinkHandle, Rc<[SymbolId]>)>,
+}
+
+/// The rules an exchange states, before scales are agreed on.
+pub type Rules = Vec<SymbolInfo>;
+
+impl Venue {
+    /// Opens the request interface, measures the exchange's clock and reads its rules.
+    pub async fn open(
+        registration: &Registration,
+        config: VenueConfig,
+        transport: TransportConfig,
+        clock: Clock,
+    ) -> Result<(Self, Rules), Failure> {
+        let id = config.venue;
+        let failed = |error: ExchangeError| unreachable(&error);
+        let protocol = (registration.open)(config).map_err(failed)?;
+        let connector = Connector::new(&transport.extra_roots, transport.rest.connect_timeout).map_err(|error| {
+            Failure::new(Exit::Internal, format!("{id}: TLS could not be set up: {error}"), "")
+        })?;
+        let seed = transport.seed;
+        let rest = Rest::new(Arc::clone(&protocol), connector.clone(), clock, transport.rest.clone(), seed);
+        let rest = rest.map_err(failed)?;
+        rest.sync_clock().await.map_err(failed)?;
+        tokio::task::spawn_local(rest.maintain());
+        let rules = match rest.call(&Request::Symbols).await.map_err(failed)? {
+            Reply::Symbols(rules) => rules,
+            other => return Err(Failure::new(Exit::Internal, format!("{id}: symbols answered as {other:?}"), "")),
+        };
+        let venue =
+            Self { id, protocol, rest, metrics: Vec::new(), connector, config: transport, handles: Vec::new() };
+        Ok((venue, rules))
+    }
+
+    /// What the engine must know of it.
+    pub async fn setup(&self, markets: Arc<Markets>) -> Result<VenueSetup, Failure> {
+        let book = self.protocol.capabilities().books.first();
+        let sync = book.map(|book| book.sync).ok_or_else(|| {
+            Failure::new(Exit::Internal, format!("{} names no book stream", self.id), "")
+        })?;
+        self.rest.set_markets(Arc::clone(&markets));
+        let taker_fees = self.taker_fees(&markets).await?;
+        Ok(VenueSetup { venue: self.id, markets, sync, taker_fees })
+    }
+
+    /// The account's own taker fee where the exchange tells it for the account as a whole; elsewhere the list fee of each
+    /// market stands.
+    async fn taker_fees(&self, markets: &Markets) -> Result<BTreeMap<SymbolId, Bps>, Failure> {
+        match self.rest.call(&Request::Fees { symbol: None }).await {
+            Ok(Reply::Fees(fees)) => Ok(fees
+                .iter()
+                .filter(|fee| fee.symbol.is_none())
+                .flat_map(|fee| markets.iter().map(move |market| (market.id, fee.taker)))
+                .collect()),
+            Ok(other) => Err(Failure::new(Exit::Internal, format!("{}: fees answered as {other:?}", self.id), "")),
+            Err(error) if error.outcome() == cex_errors::Outcome::NotSent => Ok(BTreeMap::new()),
+            Err(error) => Err(unreachable(&error)),
+        }
+    }
+
+    /// Starts the links: books of all markets, and the account's.
+    pub fn start(&mut self, markets: &Arc<Markets>) -> Result<Vec<PendingLink>, Failure> {
+        let wanted: Vec<_> =
+            markets.iter().map(|market| Subscription { symbol: market.id, stream: StreamKind::Book }).collect();
+        let books = self.protocol.market_links(markets, &wanted).map_err(|error| unreachable(&error))?;
+        let account = self.protocol.account_link(markets).map_err(|error| unreachable(&error))?;
+        let network = VenueNetwork::new(Arc::clone(&self.rest), self.connector.clone(), &self.config.links);
+        let mut pending = Vec::new();
+        for link in books.into_iter().chain([account]) {
+            pending.push(self.prepare(link, network.clone()));
+        }
+        Ok(pending)
+    }
+
+    fn prepare(&mut self, link: Box<dyn Link>, network: VenueNetwork) -> PendingLink {
+        let symbols: Rc<[SymbolId]> = link.subscriptions().iter().map(|subscription| subscription.symbol).collect();
+        let (handle, commands) = link_channel(self.config.links.commands_max);
+        let metrics = Arc::new(LinkMetrics::default());
+        let number = u64::try_from(self.handles.len()).unwrap_or(0);
+        let context = DriveContext {
+            venue: self.id,
+            clock: self.rest.clock(),
+            config: self.config.links.clone(),
+            commands,
+            metrics: Arc::clone(&metrics),
+            seed: self.config.seed.wrapping_add(number),
+        };
+        self.metrics.push(metrics);
+        self.handles.push((handle, Rc::clone(&symbols)));
+        PendingLink { venue: self.id, link, symbols, network, context }
+    }
+
+    /// Has the stream of a book send its snapshot again.
+    pub fn resubscribe(&self, symbol: SymbolId) {
+        let Some((handle, _)) = self.handles.iter().find(|(_, symbols)| symbols.contains(&symbol)) else { return };
+        if !handle.resubscribe(symbol) {
+            tracing::warn!(venue = %self.id, symbol = symbol.0, "link is too busy to resubscribe; it will be asked again");
+        }
+    }
+
+    /// Asks all links for an orderly end.
+    pub fn stop(&self) {
+        self.handles.iter().for_each(|(handle, _)| handle.stop());
+    }
+
+    /// Connections lost so far.
+    #[must_use]
+    pub fn losses(&self) -> u64 {
+        self.metrics.iter().map(|metrics| metrics.losses.value()).sum()
+    }
+
+    /// Frames received so far.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.metrics.iter().map(|metrics| metrics.frames.value()).sum()
+    }
+}
+
+/// A link that waits for the desk it reports to.
+pub struct PendingLink {
+    venue: VenueId,
+    link: Box<dyn Link>,
+    symbols: Rc<[SymbolId]>,
+    network: VenueNetwork,
+    context: DriveContext,
+}
+
+impl PendingLink {
+    /// Runs it on this thread until it is stopped.
+    pub fn run(self, desk: &Desk) -> JoinHandle<()> {
+        let sink = desk.sink(self.venue, self.symbols);
+        tokio::task::spawn_local(async move {
+            drive(self.link, sink, self.network, self.context).await;
+        })
+    }
+}
+
+/// Markets of the symbols that every venue trades, with ids and scales shared by all of them.
+pub fn shared_markets(venues: &[VenueId], rules: Vec<Rules>) -> Result<Vec<Arc<Markets>>, Failure> {
+    let tradable: Vec<BTreeMap<Symbol, SymbolInfo>> = rules
+        .into_iter()
+        .map(|rules| rules.into_iter().filter(SymbolInfo::is_tradable).map(|info| (info.symbol, info)).collect())
+        .collect();
+    let Some(first) = tradable.first() else { return Ok(Vec::new()) };
+    let common: Vec<Symbol> =
+        first.keys().filter(|symbol| tradable.iter().all(|rules| rules.contains_key(symbol))).copied().collect();
+    let mut markets: Vec<Vec<Market>> = venues.iter().map(|_| Vec::new()).collect();
+    for (index, symbol) in common.iter().enumerate() {
+        let infos: Vec<&SymbolInfo> = tradable.iter().filter_map(|rules| rules.get(symbol)).collect();
+        let Some(scale) = common_scale(&infos) else {
+            tracing::warn!(%symbol, "left out: its prices or quantities need more decimals than fit");
+            continue;
+        };
+        let id = SymbolId(u32::try_from(index).unwrap_or(u32::MAX));
+        let made: Result<Vec<Market>, _> =
+            venues.iter().zip(&infos).map(|(venue, info)| Market::new(*venue, id, (*info).clone(), scale)).collect();
+        match made {
+            Ok(made) => markets.iter_mut().zip(made).for_each(|(markets, market)| markets.push(market)),
+            Err(error) => tracing::warn!(%symbol, %error, "left out: its rules do not fit"),
+        }
+    }
+    if markets.iter().any(Vec::is_empty) {
+        return Err(Failure::new(
+            Exit::Unreachable,
+            "no symbol is tradable on all exchanges",
+            "check which symbols the exchanges list as tradable over the API",
+        ));
+    }
+    Ok(markets.into_iter().map(|markets| Arc::new(Markets::new(markets))).collect())
+}
+
+/// The finest of the scales that the venues' rules ask for.
+fn common_scale(infos: &[&SymbolInfo]) -> Option<Scale> {
+    infos.iter().map(|info| info.scale().ok()).try_fold(None, |finest: Option<Scale>, scale| {
+        let scale = scale?;
+        Some(Some(finest.map_or(scale, |finest| finest.finest(scale))))
+    })?
+}
+
+fn unreachable(error: &ExchangeError) -> Failure {
+    Failure::new(
+        Exit::Unreachable,
+        error.to_string(),
+        "check the network, the exchange's status page, and the addresses and keys in use",
+    )
+}

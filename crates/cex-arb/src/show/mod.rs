@@ -1,0 +1,142 @@
+//! What people see. It lives on a thread of its own behind a bounded channel: a slow terminal loses lines (and says
+//! how many), the market never waits for it.
+
+pub mod json;
+pub mod lines;
+pub mod screen;
+pub mod summary;
+
+use cex_core::{Scale, Symbol, SymbolId, Timestamp};
+use cex_engine::{EngineView, Notice};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use summary::{LatencyRow, Summary};
+
+/// Lines waiting for a slow terminal before new ones are dropped and counted.
+const QUEUE: usize = 8_192;
+
+/// Something to show.
+#[derive(Debug)]
+pub enum Told {
+    /// The engine told something.
+    Notice(Timestamp, Notice),
+    /// A connection of a venue changed.
+    Link(Timestamp, String, &'static str),
+    /// Everything at a glance, a few times a second.
+    Status(Box<Status>),
+    /// The end.
+    Summary(Box<Summary>),
+}
+
+/// Everything at a glance.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// Since the start.
+    pub uptime: Duration,
+    /// The engine's numbers.
+    pub engine: EngineView,
+    /// Frames received, by venue index.
+    pub frames: Vec<u64>,
+    /// Latencies so far.
+    pub latency: Vec<LatencyRow>,
+}
+
+/// Names of what the engine numbers.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// Symbol and scale by id.
+    pub symbols: BTreeMap<SymbolId, (Symbol, Scale)>,
+    /// Venue names by index.
+    pub venues: Vec<String>,
+    /// Which market is this, for the heading.
+    pub title: String,
+}
+
+impl Names {
+    /// The name of a venue.
+    #[must_use]
+    pub fn venue(&self, index: usize) -> &str {
+        self.venues.get(index).map_or("?", String::as_str)
+    }
+
+    /// The name of a symbol.
+    #[must_use]
+    pub fn symbol(&self, symbol: SymbolId) -> String {
+        self.symbols.get(&symbol).map_or_else(|| "?".to_owned(), |(symbol, _)| symbol.to_string())
+    }
+}
+
+/// Somebody who shows what is told.
+pub trait Show: Send {
+    /// One thing, in order.
+    fn tell(&mut self, told: &Told) -> std::io::Result<()>;
+
+    /// Nothing came for a moment: a screen looks at the keyboard. Whether the user asked to quit.
+    fn idle(&mut self) -> std::io::Result<bool> {
+        Ok(false)
+    }
+}
+
+/// The hot side of the channel to a [`Show`].
+#[derive(Debug)]
+pub struct Viewer {
+    sender: SyncSender<Told>,
+    dropped: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Viewer {
+    /// Starts `show` on its own thread; `quit` is called once when the user asks to.
+    pub fn spawn(mut show: Box<dyn Show>, quit: impl Fn() + Send + 'static) -> std::io::Result<Self> {
+        let (sender, receiver) = sync_channel(QUEUE);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let thread = std::thread::Builder::new().name("show".to_owned()).spawn(move || {
+            // A closed pipe or a gone terminal ends the showing, not the trading.
+            let _ = pump(show.as_mut(), &receiver, &quit);
+        })?;
+        Ok(Self { sender, dropped, thread: Some(thread) })
+    }
+
+    /// Hands something over without waiting.
+    pub fn tell(&self, told: Told) {
+        if let Err(TrySendError::Full(_)) = self.sender.try_send(told) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Hands over the end, waits until everything is shown.
+    pub fn finish(mut self, summary: Summary) {
+        // The end is worth waiting for; a viewer that has gone is not.
+        let _ = self.sender.send(Told::Summary(Box::new(summary)));
+        let thread = self.thread.take();
+        drop(self.sender);
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+
+    /// Lines a slow viewer lost.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+fn pump(show: &mut dyn Show, receiver: &Receiver<Told>, quit: &dyn Fn()) -> std::io::Result<()> {
+    let mut asked = false;
+    loop {
+        match receiver.recv_timeout(Duration::from_millis(50)) {
+            Ok(told) => show.tell(&told)?,
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+        if !asked && show.idle()? {
+            asked = true;
+            quit();
+        }
+    }
+}

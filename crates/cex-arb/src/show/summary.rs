@@ -1,0 +1,142 @@
+//! The end of a run, in numbers. The names are a promise to scripts.
+
+use cex_engine::{Ending, Totals};
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// One exchange.
+#[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
+pub struct ExchangeRow {
+    /// Messages received on public and private streams.
+    pub frames: u64,
+    /// Book frames taken in.
+    pub book_updates: u64,
+    /// Sequence gaps found.
+    pub gaps: u64,
+    /// Times a book was joined anew.
+    pub resyncs: u64,
+    /// Connections lost and made again.
+    pub reconnects: u64,
+    /// Books usable at the end.
+    pub books_live: u32,
+}
+
+/// Percentiles of one latency, in nanoseconds.
+#[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
+pub struct Latency {
+    /// How many were measured.
+    pub count: u64,
+    /// Half are below.
+    pub p50: u64,
+    /// Nine in ten are below.
+    pub p90: u64,
+    /// 99 in 100 are below.
+    pub p99: u64,
+    /// 999 in 1,000 are below.
+    #[serde(rename = "p99.9")]
+    pub p99_9: u64,
+    /// The worst.
+    pub max: u64,
+}
+
+/// A named latency.
+pub type LatencyRow = (&'static str, Latency);
+
+impl From<&Histogram<u64>> for Latency {
+    fn from(histogram: &Histogram<u64>) -> Self {
+        let at = |quantile| histogram.value_at_quantile(quantile);
+        Self {
+            count: histogram.len(),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p99_9: at(0.999),
+            max: histogram.max(),
+        }
+    }
+}
+
+/// Arbitrages by how they went.
+#[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
+pub struct Arbitrages {
+    /// Decided and sent.
+    pub started: u64,
+    /// Both legs filled the same.
+    pub both_filled: u64,
+    /// A difference was traded away.
+    pub unwound: u64,
+    /// At the end, still with an order of unknown fate.
+    pub unknown: u64,
+    /// Neither leg filled.
+    pub none_filled: u64,
+    /// A difference too small to trade stayed.
+    pub dust: u64,
+    /// A difference that could not be traded away stayed.
+    pub parked: u64,
+}
+
+impl Arbitrages {
+    /// From the engine's totals.
+    #[must_use]
+    pub fn new(totals: &Totals, unknown: u32) -> Self {
+        let ended = |ending| totals.ended.get(&ending).copied().unwrap_or(0);
+        Self {
+            started: totals.started,
+            both_filled: ended(Ending::BothFilled),
+            unwound: ended(Ending::Unwound),
+            unknown: u64::from(unknown),
+            none_filled: ended(Ending::NoneFilled),
+            dust: ended(Ending::Dust),
+            parked: ended(Ending::Parked),
+        }
+    }
+}
+
+/// A holding that differs between our ledger and the exchange's.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Where.
+    pub venue: String,
+    /// Of what.
+    pub asset: String,
+    /// What we say we hold.
+    pub ours: String,
+    /// What the exchange says.
+    pub theirs: String,
+}
+
+/// The end of a run. Money is exact decimal text in quote coin.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct Summary {
+    /// Always `summary`.
+    pub event: &'static str,
+    /// Seed of the market.
+    pub seed: u64,
+    /// How long it ran, in milliseconds.
+    pub elapsed_ms: u64,
+    /// From start to the first book usable on both exchanges, in milliseconds.
+    pub first_book_ms: Option<u64>,
+    /// Per exchange.
+    pub exchanges: BTreeMap<String, ExchangeRow>,
+    /// Opportunities ended, by verdict.
+    pub opportunities: BTreeMap<String, u64>,
+    /// Arbitrages.
+    pub arbitrages: Arbitrages,
+    /// What ended arbitrages were expected to make.
+    pub pnl_expected: String,
+    /// What they made by our own books.
+    pub pnl_realised: String,
+    /// What they made by the exchanges' own account ledgers.
+    pub pnl_ledger: String,
+    /// The difference of the two: must be 0.
+    pub pnl_difference: String,
+    /// Holdings that differ: must be none.
+    pub ledger_mismatches: Vec<Mismatch>,
+    /// Fills that came after their order seemed settled, that were not ours, that were seen twice.
+    pub odd_fills: [u64; 3],
+    /// Lines a slow terminal lost.
+    pub lines_dropped: u64,
+    /// Percentiles in nanoseconds.
+    pub latency_ns: BTreeMap<&'static str, Latency>,
+}
