@@ -80,6 +80,14 @@ impl Default for LinkConfig {
 pub struct RestConfig {
     /// Making a connection, TLS included, may take this long.
     pub connect_timeout: Duration,
+    /// One attempt of a [`cex_interface::CallClass::MarketData`] call may take this long, connection included.
+    pub market_timeout: Duration,
+    /// The same for [`cex_interface::CallClass::Query`].
+    pub query_timeout: Duration,
+    /// The same for [`cex_interface::CallClass::Cancel`].
+    pub cancel_timeout: Duration,
+    /// The same for [`cex_interface::CallClass::Placement`]. Beyond it the order's fate is unknown.
+    pub placement_timeout: Duration,
     /// Largest body read; the rules of all symbols are some 3 MB.
     pub body_max: usize,
     /// Connections of placements and cancels, at most.
@@ -110,6 +118,10 @@ impl Default for RestConfig {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(4),
+            market_timeout: Duration::from_secs(5),
+            query_timeout: Duration::from_secs(5),
+            cancel_timeout: Duration::from_secs(10),
+            placement_timeout: Duration::from_secs(10),
             body_max: 16 << 20,
             order_connections: 8,
             query_connections: 4,

@@ -154,7 +154,13 @@ impl Rest {
             let pause = match &answer.result {
                 Ok(_) => None,
                 Err(error) => {
-                    self.pause_before_repeat(error, repeats, Policy::of(cost.class), &mut clock_mended).await
+                    self.pause_before_repeat(
+                        error,
+                        repeats,
+                        Policy::of(cost.class, &self.config),
+                        &mut clock_mended,
+                    )
+                    .await
                 }
             };
             let Some(pause) = pause else {
@@ -191,7 +197,7 @@ impl Rest {
         urgency: Urgency,
         stamps: &mut CallStamps,
     ) -> Result<RawResponse, ErrorOrKind> {
-        let policy = Policy::of(cost.class);
+        let policy = Policy::of(cost.class, &self.config);
         // Built before anything is taken, so that what the exchange cannot do costs nothing.
         let mut built = self.encode(request, cost.class, stamps)?;
         self.spend(cost, urgency, policy).await?;

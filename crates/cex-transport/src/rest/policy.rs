@@ -1,5 +1,6 @@
 //! What each class of call may take: time, repeats, and whose connections.
 
+use crate::config::RestConfig;
 use cex_interface::CallClass;
 use std::time::Duration;
 
@@ -24,14 +25,14 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// The bounds the interface states for `class`.
-    pub(super) const fn of(class: CallClass) -> Self {
-        let (seconds, repeats, lane, waits_for_budget) = match class {
-            CallClass::MarketData => (5, 2, Lane::Market, true),
-            CallClass::Query => (5, 2, Lane::Queries, false),
-            CallClass::Cancel => (10, 3, Lane::Orders, false),
-            CallClass::Placement => (10, 0, Lane::Orders, false),
+    /// The bounds of `class`: times from the configuration, repeats as the interface states them.
+    pub(super) const fn of(class: CallClass, config: &RestConfig) -> Self {
+        let (timeout, repeats, lane, waits_for_budget) = match class {
+            CallClass::MarketData => (config.market_timeout, 2, Lane::Market, true),
+            CallClass::Query => (config.query_timeout, 2, Lane::Queries, false),
+            CallClass::Cancel => (config.cancel_timeout, 3, Lane::Orders, false),
+            CallClass::Placement => (config.placement_timeout, 0, Lane::Orders, false),
         };
-        Self { timeout: Duration::from_secs(seconds), repeats, lane, waits_for_budget }
+        Self { timeout, repeats, lane, waits_for_budget }
     }
 }

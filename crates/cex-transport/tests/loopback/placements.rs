@@ -1,0 +1,217 @@
+//! An order leaves at most once, and whoever asks is told truly whether it may have.
+
+use super::exchange::{MadeUp, config, order, rest_of, synced, wall_ms};
+use super::http_server::{Act, Asked, HttpServer, ok, status, until};
+use cex_core::SymbolId;
+use cex_errors::{ErrorKind, Op, Outcome, Phase};
+use cex_interface::{OrderRef, Reply, Request};
+use cex_transport::{RestConfig, Urgency};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// A server that tells the time and does `act` to every order.
+async fn server(act: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> HttpServer {
+    HttpServer::start(move |asked| if asked.path == "/time" { ok(&wall_ms()) } else { act(asked) }).await
+}
+
+type Expected = fn(&ErrorKind) -> bool;
+
+#[tokio::test]
+async fn an_order_whose_answer_is_lost_is_unknown_and_was_sent_once() {
+    let cases: [(&str, Act, Expected); 7] = [
+        ("dies after reading", Act::Die, |kind| *kind == ErrorKind::Connection(Phase::AfterSend)),
+        ("dies in the body", Act::DieInBody, |kind| *kind == ErrorKind::Connection(Phase::AfterSend)),
+        ("never answers", Act::Stall, |kind| *kind == ErrorKind::Timeout(Phase::AfterSend)),
+        ("gateway error", status(502, "<html>"), |kind| *kind == ErrorKind::ServerBusy),
+        ("html", status(403, "<HTML>"), |kind| matches!(kind, ErrorKind::Undecodable(_))),
+        (
+            "compressed",
+            Act::Answer(200, vec![("content-encoding", "gzip".to_owned())], b"id".to_vec()),
+            |kind| matches!(kind, ErrorKind::Undecodable(_)),
+        ),
+        ("huge", ok(&"x".repeat(2_000)), |kind| matches!(kind, ErrorKind::Undecodable(_))),
+    ];
+    for (name, act, expected) in cases {
+        // Short only where it must run out: a busy machine may be slow to answer.
+        let seconds = if matches!(act, Act::Stall) { 0.3 } else { 10.0 };
+        let server = server(move |_| act.clone()).await;
+        let placement_timeout = Duration::from_secs_f64(seconds);
+        let config = RestConfig { placement_timeout, body_max: 1_000, ..config() };
+        let rest = synced(MadeUp::new(&server.url), config).await;
+        let answer = rest.call_stamped(&Request::Place(order("a-1")), Urgency::Normal).await;
+        let error = answer.result.expect_err(name);
+        assert!(expected(&error.kind), "{name}: {error}");
+        assert_eq!(error.outcome(), Outcome::Unknown, "{name}");
+        assert!(answer.stamps.written_at.is_some(), "{name}: it left");
+        assert_eq!(server.count("POST", "/order"), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_on_a_reused_connection_that_dies_is_not_sent_again() {
+    let orders = AtomicUsize::new(0);
+    let server = server(move |asked| match asked.method.as_str() {
+        "POST" if orders.fetch_add(1, Ordering::SeqCst) > 0 => Act::Die,
+        _first => ok("id-1"),
+    })
+    .await;
+    let rest = synced(MadeUp::new(&server.url), config()).await;
+    rest.call(&Request::Place(order("a-1"))).await.expect("placed");
+    let error = rest.call(&Request::Place(order("a-2"))).await.expect_err("died");
+    assert_eq!(error.kind, ErrorKind::Connection(Phase::AfterSend));
+    let asked: Vec<_> = server.asked().into_iter().filter(|asked| asked.path == "/order").collect();
+    assert_eq!(asked.iter().map(|asked| asked.body.as_slice()).collect::<Vec<_>>(), [b"a-1", b"a-2"]);
+    assert_eq!(asked[0].connection, asked[1].connection, "the second used the warm connection");
+}
+
+#[tokio::test]
+async fn an_order_that_finds_its_connection_closed_goes_over_a_new_one() {
+    let server = server(|_| Act::AnswerAndClose(b"id".to_vec())).await;
+    let rest = synced(MadeUp::new(&server.url), config()).await;
+    for number in 0..5 {
+        let placed = rest.call(&Request::Place(order(&format!("a-{number}")))).await;
+        // The close may race the next order only if it has not arrived yet; wait until the connection is seen closed.
+        assert!(matches!(placed, Ok(Reply::Placed(_))), "{placed:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(server.count("POST", "/order"), 5);
+    assert_eq!(rest.metrics().orders.reused.value(), 0);
+}
+
+#[tokio::test]
+async fn an_order_that_never_left_says_so() {
+    let server = server(|_| ok("id")).await;
+    // A port nobody listens on.
+    let free = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
+    let unknown_clock = rest_of(MadeUp::new(&server.url), config());
+    let error = unknown_clock.call(&Request::Place(order("a-1"))).await.expect_err("no clock");
+    assert_eq!((error.kind.clone(), error.outcome()), (ErrorKind::ClockUnknown, Outcome::NotSent));
+    assert_eq!(server.asked().len(), 0);
+
+    let gone = rest_of(MadeUp::new(&format!("http://{free}")), config());
+    gone.venue_clock().learn(
+        &[cex_transport::venue_clock::ClockSample {
+            sent_at: gone.clock().now(),
+            answered_at: gone.clock().now(),
+            venue_time: gone.clock().now(),
+        }],
+        gone.clock().now(),
+    );
+    let answer = gone.call_stamped(&Request::Place(order("a-1")), Urgency::Normal).await;
+    let error = answer.result.expect_err("nobody listens");
+    assert_eq!(
+        (error.kind.clone(), error.outcome()),
+        (ErrorKind::Connection(Phase::BeforeSend), Outcome::NotSent)
+    );
+    assert_eq!(answer.stamps.written_at, None);
+}
+
+#[tokio::test]
+async fn a_refused_order_is_refused_and_a_limit_holds_back_everything_after_it() {
+    let server = server(|asked| match asked.body.as_slice() {
+        b"poor" => status(400, "empty"),
+        _other => Act::Answer(429, vec![("retry-after", "600".to_owned())], b"slow down".to_vec()),
+    })
+    .await;
+    let rest = synced(MadeUp::new(&server.url), config()).await;
+    let error = rest.call(&Request::Place(order("poor"))).await.expect_err("refused");
+    assert_eq!((error.kind.clone(), error.outcome()), (ErrorKind::InsufficientBalance, Outcome::Refused));
+    let limited = ErrorKind::RateLimited { retry_after: Some(Duration::from_secs(600)) };
+    let error = rest.call(&Request::Place(order("fast"))).await.expect_err("limited");
+    assert_eq!((error.kind.clone(), error.outcome()), (limited, Outcome::Refused));
+    let sent = server.asked().len();
+    for request in [Request::Place(order("later")), Request::Account, Request::Ping] {
+        let error = rest.call(&request).await.expect_err("held back");
+        assert!(matches!(error.kind, ErrorKind::Throttled { .. }), "{error}");
+        assert_eq!(error.outcome(), Outcome::NotSent);
+    }
+    assert_eq!(server.asked().len(), sent, "the exchange was not asked again");
+}
+
+#[tokio::test]
+async fn an_order_never_waits_for_market_data() {
+    let server = server(|asked| if asked.path == "/ping" { Act::Stall } else { ok("id") }).await;
+    let rest = synced(MadeUp::new(&server.url), config()).await;
+    let slow: Vec<_> = (0..20).map(|_| rest.begin(Request::Ping, Urgency::Normal)).collect();
+    let slow: Vec<_> = slow.into_iter().map(tokio::spawn).collect();
+    until("market data is stuck", || server.count("GET", "/ping") == 4).await;
+    let placed = tokio::time::timeout(Duration::from_secs(2), rest.call(&Request::Place(order("a-1")))).await;
+    assert!(matches!(placed, Ok(Ok(Reply::Placed(_)))), "{placed:?}");
+    slow.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_skewed_order_is_not_repeated_but_the_clock_is_mended() {
+    let server = server(|asked| if asked.body == b"skewed" { ok("skew") } else { ok("id") }).await;
+    let rest = synced(MadeUp::new(&server.url), config()).await;
+    let error = rest.call(&Request::Place(order("skewed"))).await.expect_err("refused");
+    assert_eq!((error.kind.clone(), error.outcome()), (ErrorKind::ClockSkew, Outcome::Refused));
+    assert_eq!(server.count("POST", "/order"), 1);
+    let error = rest.call(&Request::Place(order("later"))).await.expect_err("the clock is not trusted");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    let upkeep = tokio::spawn(rest.maintain());
+    until("the clock is known again", || rest.venue_clock().estimate().is_some()).await;
+    rest.call(&Request::Place(order("again"))).await.expect("placed");
+    upkeep.abort();
+}
+
+#[tokio::test]
+async fn an_order_begun_is_written_before_anything_else_runs() {
+    let server = server(|_| ok("id")).await;
+    let rest = synced(MadeUp::new(&server.url), config()).await;
+    rest.call(&Request::Place(order("warm"))).await.expect("placed");
+    let started = rest.begin(Request::Place(order("now")), Urgency::MustGo);
+    // Nobody polls it; yet the exchange has it.
+    until("the order is there", || server.asked().iter().any(|asked| asked.body == b"now")).await;
+    let answer = tokio::spawn(started).await.expect("no panic");
+    let stamps = answer.stamps;
+    let (encoded, written, answered) = (
+        stamps.encoded_at.expect("encoded"),
+        stamps.written_at.expect("written"),
+        stamps.answered_at.expect("answered"),
+    );
+    assert!(encoded <= written && written <= answered);
+    assert!(matches!(answer.result, Ok(Reply::Placed(_))));
+    let counted = rest.metrics().of(Op::PlaceOrder).snapshot();
+    assert_eq!((counted.calls, counted.repeats, counted.round_trip.count), (2, 0, 2));
+}
+
+#[tokio::test]
+async fn a_late_answer_is_never_taken_for_the_next_one() {
+    let server = server(|asked| match asked.body.as_slice() {
+        b"first" => Act::AnswerAfter(Duration::from_millis(650), b"id-first".to_vec()),
+        _second => ok("id-second"),
+    })
+    .await;
+    let config = RestConfig { placement_timeout: Duration::from_millis(500), ..config() };
+    let rest = synced(MadeUp::new(&server.url), config).await;
+    let error = rest.call(&Request::Place(order("first"))).await.expect_err("too late");
+    assert_eq!(error.kind, ErrorKind::Timeout(Phase::AfterSend));
+    for _ in 0..25 {
+        let Ok(Reply::Placed(placed)) = rest.call(&Request::Place(order("second"))).await else {
+            panic!("placed")
+        };
+        assert_eq!(placed.order_id.as_str(), "id-second");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_reserve_takes_cancels_and_hedges_when_orders_are_spent() {
+    let server = server(|_| ok("id")).await;
+    // Ten calls: two went to the clock; seven may be orders, the reserve is three.
+    let rest = synced(MadeUp::with_limit(&server.url, 10, Duration::from_secs(600)), config()).await;
+    let mut placed = 0;
+    while rest.call(&Request::Place(order("open"))).await.is_ok() {
+        placed += 1;
+    }
+    assert_eq!(placed, 5);
+    let hedge = rest.call_stamped(&Request::Place(order("hedge")), Urgency::MustGo).await;
+    assert!(hedge.result.is_ok());
+    let cancel = Request::Cancel { symbol: SymbolId(0), order: OrderRef::Client(order("open").client_id) };
+    assert!(rest.call(&cancel).await.is_ok());
+    assert!(rest.call(&Request::Account).await.is_ok());
+    assert!(rest.call(&cancel).await.is_err(), "all ten are gone");
+    assert_eq!(server.asked().len(), 10);
+}
