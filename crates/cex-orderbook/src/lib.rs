@@ -7,7 +7,7 @@
 //! | [`book`] | [`Book`]: bounded price levels of one symbol, a frame applied whole, best level found once per frame |
 //! | [`map_book`] | [`MapBook`]: the same book as two plain ordered maps; the oracle of the fast one and the baseline of benches |
 //! | [`sync`] | [`BookSync`]: snapshot and deltas joined, gaps and crossed books noticed, resync asked for |
-//! | [`sweep`] | [`Sweep`]: what a quantity costs when it walks the depth |
+//! | [`mod@sweep`] | [`Sweep`]: what a quantity costs when it walks the depth |
 //!
 //! A book is live data, so it cannot be put into a [`cex_core::Cache`]:
 //!

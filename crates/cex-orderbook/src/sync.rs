@@ -186,6 +186,9 @@ impl BookSync {
     }
 
     /// The answer to [`SyncOutcome::NeedSnapshot`]: the whole book at version `seq`, levels in any order.
+    ///
+    /// Answers to requests made before a disconnect should be dropped by the caller: one that arrives while a later
+    /// request is under way cannot be told from its answer, and a quiet symbol has no frame to show that it is old.
     pub fn on_snapshot(
         &mut self,
         now: Timestamp,
