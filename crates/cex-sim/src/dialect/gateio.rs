@@ -6,7 +6,7 @@
 //! | `public`, `candles` | market data |
 //! | `orders`, `place`, `account` | private endpoints |
 //! | `stream` | requests on a WebSocket |
-//! | `feed`, `view` | public channels: intervals, shared frames, incremental books |
+//! | `feed`, `frames`, `view` | public channels: intervals, shared frames, incremental books |
 //! | `private` | an account's orders, fills and balances |
 //! | `shape` | orders, fills, balances in the exchange's own shapes |
 //! | `sign`, `limit`, `refusal`, `names` | signatures, budgets, errors, spelling |
@@ -19,6 +19,7 @@ mod account;
 mod body;
 mod candles;
 mod feed;
+mod frames;
 mod limit;
 mod names;
 mod orders;
@@ -49,11 +50,17 @@ use std::time::Duration;
 /// How often the exchange pings every connection.
 const PING_EVERY: Duration = Duration::from_secs(20);
 
+/// After how long a connection without a word, pongs included, is closed.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
 /// What can be chosen about Gate.io.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct GateioConfig {
     /// Whether too many requests are refused. They are counted and reported either way.
     pub rate_limits: bool,
+    /// Whether a client order id that the account used before is refused. Sources disagree; by default it is
+    /// accepted, and a lookup finds the newest.
+    pub refuse_duplicate_client_ids: bool,
 }
 
 /// Gate.io over one [`Exchange`].
@@ -140,6 +147,10 @@ impl Dialect for Gateio {
         self.conns.insert(conn);
         self.ping_at.get_or_insert(now + PING_EVERY);
         Ok(())
+    }
+
+    fn silence_max(&self) -> Option<Duration> {
+        Some(SILENCE_MAX)
     }
 
     fn message(

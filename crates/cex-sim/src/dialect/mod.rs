@@ -5,6 +5,7 @@
 //! turns calls and messages into actions on an [`Exchange`], and the exchange's events into frames.
 
 mod bars;
+mod depth;
 pub mod gateio;
 mod json;
 pub mod mexc;
@@ -13,6 +14,7 @@ mod percent;
 use crate::matching::{Exchange, ExchangeEvent};
 use cex_core::Timestamp;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A connection, numbered by the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +99,12 @@ pub trait Dialect: Send {
 
     /// Whether a WebSocket may be opened with this path and query; the answer to give when not.
     fn open(&mut self, now: Timestamp, conn: ConnId, path: &str, query: &str) -> Result<(), HttpAnswer>;
+
+    /// After how long without anything from a client, not even a pong, the host closes its connection; `None` for
+    /// never.
+    fn silence_max(&self) -> Option<Duration> {
+        None
+    }
 
     /// A message arrived on a connection.
     fn message(

@@ -26,7 +26,7 @@ impl ClientBook {
 
     fn merge(&mut self, bids: &Value, asks: &Value) {
         for (side, levels) in [(&mut self.bids, bids), (&mut self.asks, asks)] {
-            for level in levels.as_array().expect("levels").iter() {
+            for level in levels.as_array().expect("levels") {
                 let (price, qty) = (decimal(text(&level[0])), decimal(text(&level[1])));
                 if qty.is_zero() {
                     side.remove(&price)

@@ -2,6 +2,7 @@
 
 use crate::bench::{BTC, Bench, ETH, decimal, label, parse, text};
 use cex_core::{Decimal, Side};
+use cex_sim::dialect::gateio::GateioConfig;
 use sonic_rs::{JsonContainerTrait as _, JsonValueTrait as _, Value};
 use std::time::Duration;
 
@@ -184,7 +185,7 @@ fn action_modes_show_less() {
         )
     };
     let ack = place(&mut bench, &order("ACK"));
-    assert_eq!(ack.as_object().map(|row| row.len()), Some(3));
+    assert_eq!(ack.as_object().map(sonic_rs::Object::len), Some(3));
     let result = place(&mut bench, &order("RESULT"));
     assert!(
         result.get("fee").is_none() && result.get("fill_price").is_none() && result.get("left").is_some()
@@ -210,7 +211,7 @@ fn lists_show_what_they_are_asked_for() {
         (
             text(&row["currency_pair"]).to_owned(),
             row["total"].as_u64(),
-            row["orders"].as_array().map(|o| o.len()),
+            row["orders"].as_array().map(sonic_rs::Array::len),
         )
     };
     assert_eq!(total(&open[0]), ("BTC_USDT".to_owned(), Some(3), Some(2)));
@@ -223,13 +224,13 @@ fn lists_show_what_they_are_asked_for() {
     assert_eq!(list(&mut bench, "currency_pair=BTC_USDT&status=open"), ["40000", "20001", "20000"]);
     assert_eq!(list(&mut bench, "currency_pair=BTC_USDT&status=open&side=buy&limit=1&page=2"), ["20000"]);
     let (_, cancelled) = bench.json("DELETE", ORDERS, "currency_pair=BTC_USDT&side=buy", "");
-    assert_eq!(cancelled.as_array().map(|rows| rows.len()), Some(2));
+    assert_eq!(cancelled.as_array().map(sonic_rs::Array::len), Some(2));
     check(&cancelled[0], &[("status", "cancelled"), ("label", ""), ("message", "")]);
     assert_eq!(cancelled[0]["succeeded"].as_bool(), Some(true));
     assert_eq!(list(&mut bench, "status=finished"), ["20001", "20000"]);
     assert_eq!(list(&mut bench, "status=finished&from=1700000001"), Vec::<String>::new());
     let (_, rest) = bench.json("DELETE", ORDERS, "", "");
-    assert_eq!(rest.as_array().map(|rows| rows.len()), Some(2), "without a pair: of all pairs");
+    assert_eq!(rest.as_array().map(sonic_rs::Array::len), Some(2), "without a pair: of all pairs");
     assert_eq!(bench.json("DELETE", ORDERS, "", "").1, parse("[]"));
     for (query, expected) in
         [("status=open", "MISSING_REQUIRED_PARAM"), ("status=old", "INVALID_PARAM_VALUE")]
@@ -271,7 +272,9 @@ fn a_client_id_used_again_finds_the_newest_unless_it_is_refused() {
     place(&mut bench, &body("20000"));
     place(&mut bench, &body("20001"));
     check(&get(&mut bench, "t-1"), &[("price", "20001")]);
-    bench.exchange.refuse_duplicate_client_ids(true);
+    let mut bench =
+        Bench::with(GateioConfig { refuse_duplicate_client_ids: true, ..GateioConfig::default() });
+    place(&mut bench, &body("20001"));
     let (status, refused) = bench.json("POST", ORDERS, "", &body("20002").replace('\'', "\""));
     assert_eq!((status, label(&refused)), (400, "REPEATED_CREATION"));
 }

@@ -140,7 +140,7 @@ fn paths_and_methods_that_do_not_exist_are_named() {
 
 #[test]
 fn placements_are_limited_by_pair_when_limits_are_on() {
-    let mut bench = Bench::with(GateioConfig { rate_limits: true });
+    let mut bench = Bench::with(GateioConfig { rate_limits: true, ..GateioConfig::default() });
     let place = |bench: &mut Bench, pair: &str| {
         let body = format!(r#"{{"currency_pair":"{pair}","side":"buy","amount":"0.01","price":"1000"}}"#);
         bench.signed("POST", ORDERS, "", &body)
@@ -176,7 +176,7 @@ fn every_answer_tells_its_times_and_trace() {
 fn pairs_and_coins_tell_the_rules() {
     let mut bench = Bench::new();
     let (_, pairs) = bench.json("GET", "/api/v4/spot/currency_pairs", "", "");
-    assert_eq!(pairs.as_array().map(|pairs| pairs.len()), Some(3));
+    assert_eq!(pairs.as_array().map(sonic_rs::Array::len), Some(3));
     let (_, pair) = bench.json("GET", "/api/v4/spot/currency_pairs/ETH_USDT", "", "");
     assert_eq!(pair, pairs[1]);
     for (key, value) in [
@@ -195,7 +195,7 @@ fn pairs_and_coins_tell_the_rules() {
     let (status, unknown) = bench.json("GET", "/api/v4/spot/currency_pairs/FOO_USDT", "", "");
     assert_eq!((status, label(&unknown)), (400, "INVALID_CURRENCY_PAIR"));
     let (_, coins) = bench.json("GET", "/api/v4/spot/currencies", "", "");
-    assert_eq!(coins.as_array().map(|coins| coins.len()), Some(3));
+    assert_eq!(coins.as_array().map(sonic_rs::Array::len), Some(3));
     let (_, coin) = bench.json("GET", "/api/v4/spot/currencies/BTC", "", "");
     assert_eq!((text(&coin["currency"]), text(&coin["chains"][0]["name"])), ("BTC", "BTC"));
     let (status, unknown) = bench.json("GET", "/api/v4/spot/currencies/FOO", "", "");
@@ -263,7 +263,7 @@ fn trades_tickers_and_candles_agree() {
     ] {
         assert_eq!(text(&ticker[0][key]), value, "{key}");
     }
-    assert_eq!(get("/api/v4/spot/tickers", "").as_array().map(|rows| rows.len()), Some(3));
+    assert_eq!(get("/api/v4/spot/tickers", "").as_array().map(sonic_rs::Array::len), Some(3));
     let query = |interval: &str| format!("currency_pair=ETH_USDT&interval={interval}");
     let minute = get("/api/v4/spot/candlesticks", &query("1m"));
     assert_eq!(minute, parse(r#"[["1699999980","160","110","110","100","100","1.5","false"]]"#));

@@ -1,14 +1,11 @@
-//! Public channels: who reads them, what is due, and the frames, each built once and shared by all its readers.
+//! Public channels: who reads them and what is due.
 
-use super::json::{self, Object, Scaled};
-use super::shape;
 use super::view::SideView;
-use super::{Gateio, public};
-use crate::dialect::{ConnId, Frame, Outgoing};
+use super::{Gateio, frames};
+use crate::dialect::{ConnId, Outgoing};
 use crate::matching::{Exchange, ExchangeEvent, MarketIndex, PublicTrade};
 use cex_core::{Price, Qty, Side, Timestamp};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// What a public channel reports of a market.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +64,8 @@ impl Kind {
         }
     }
 
-    const fn channel(self) -> &'static str {
+    /// The channel's name.
+    pub(super) const fn channel(self) -> &'static str {
         match self {
             Self::Trades => "spot.trades",
             Self::BookTicker => "spot.book_ticker",
@@ -79,7 +77,7 @@ impl Kind {
     }
 
     /// Levels a side; zero for channels without levels.
-    const fn depth(self) -> usize {
+    pub(super) const fn depth(self) -> usize {
         match self {
             Self::Trades | Self::BookTicker | Self::Ticker => 0,
             Self::Update(Period::Ms10 | Period::Ms20) => 20,
@@ -91,19 +89,23 @@ impl Kind {
 
 /// A channel of a market with its readers.
 #[derive(Debug)]
-struct Feed {
-    kind: Kind,
-    market: MarketIndex,
-    readers: Vec<ConnId>,
-    /// Readers that get a complete frame first.
-    fresh: Vec<ConnId>,
+pub(super) struct Feed {
+    /// Which channel.
+    pub(super) kind: Kind,
+    /// Of which market.
+    pub(super) market: MarketIndex,
+    /// Who reads it.
+    pub(super) readers: Vec<ConnId>,
+    /// Who reads it and gets a complete frame first.
+    pub(super) fresh: Vec<ConnId>,
+    /// What was sent last.
+    pub(super) state: State,
     is_due: bool,
-    state: State,
 }
 
 /// What a feed remembers of its last frame.
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     /// Nothing.
     None,
     /// The last result, so that an unchanged one is not sent again.
@@ -112,18 +114,28 @@ enum State {
     View { bids: SideView, asks: SideView, version: u64 },
 }
 
+/// Room for one frame, used over and over.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// Changed bids, best first.
+    pub(super) bids: Vec<(Price, Qty)>,
+    /// Changed asks, best first.
+    pub(super) asks: Vec<(Price, Qty)>,
+    /// A result.
+    pub(super) result: String,
+}
+
 /// All feeds that anyone ever read.
 #[derive(Debug)]
 pub(super) struct Feeds {
-    feeds: Vec<Feed>,
+    pub(super) feeds: Vec<Feed>,
     by_kind: BTreeMap<(Kind, MarketIndex), usize>,
     by_market: Vec<Vec<usize>>,
     /// Per period: feeds that changed, and when they are sent.
     due: [(Vec<usize>, Option<Timestamp>); 4],
     /// When each market's book last changed.
-    changed_at: Vec<Option<Timestamp>>,
-    changes: (Vec<(Price, Qty)>, Vec<(Price, Qty)>),
-    result: String,
+    pub(super) changed_at: Vec<Option<Timestamp>>,
+    pub(super) scratch: Scratch,
 }
 
 impl Feeds {
@@ -135,8 +147,7 @@ impl Feeds {
             by_market: vec![Vec::new(); markets],
             due: Default::default(),
             changed_at: vec![None; markets],
-            changes: Default::default(),
-            result: String::new(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -224,6 +235,12 @@ impl Feeds {
         }
     }
 
+    /// The feed of this kind and market, if anyone reads it.
+    pub(super) fn read(&self, kind: Kind, market: MarketIndex) -> Option<&Feed> {
+        let index = self.by_kind.get(&(kind, market))?;
+        self.feeds.get(*index).filter(|feed| !feed.is_idle())
+    }
+
     fn index(&mut self, kind: Kind, market: MarketIndex) -> usize {
         *self.by_kind.entry((kind, market)).or_insert_with(|| {
             let (readers, fresh) = (Vec::new(), Vec::new());
@@ -245,7 +262,8 @@ impl Feeds {
 }
 
 impl Feed {
-    fn is_idle(&self) -> bool {
+    /// Whether nobody reads it.
+    pub(super) fn is_idle(&self) -> bool {
         self.readers.is_empty() && self.fresh.is_empty()
     }
 
@@ -286,30 +304,11 @@ pub(super) fn events(
                 let (trade, market_trade, taker) = (*trade, *market_trade, *taker);
                 let trade = PublicTrade { trade, market_trade, taker, price: *price, qty: *qty, at: *at };
                 gateio.bars[market.0 as usize].add(&trade);
-                send_trade(gateio, now, exchange, *market, &trade, out);
+                frames::trade(gateio, now, exchange, *market, &trade, out);
             }
             ExchangeEvent::Order(_) | ExchangeEvent::Fill(_) | ExchangeEvent::Balance(_) => {}
         }
     }
-}
-
-fn send_trade(
-    gateio: &Gateio,
-    now: Timestamp,
-    exchange: &Exchange,
-    market: MarketIndex,
-    trade: &PublicTrade,
-    out: &mut Outgoing,
-) {
-    let Some(index) = gateio.feeds.by_kind.get(&(Kind::Trades, market)) else { return };
-    let feed = &gateio.feeds.feeds[*index];
-    if feed.is_idle() {
-        return;
-    }
-    let mut result = String::with_capacity(256);
-    let (pair, rules) = (gateio.names.of(market), exchange.rules(market));
-    json::object(&mut result, |row| shape::stream_trade(row, trade, pair, rules));
-    send(&feed.readers, update(now, feed.kind.channel(), &result), out);
 }
 
 /// Sends what is due.
@@ -322,168 +321,7 @@ pub(super) fn wake(gateio: &mut Gateio, now: Timestamp, exchange: &Exchange, out
         *at = None;
         for index in std::mem::take(indices) {
             gateio.feeds.feeds[index].is_due = false;
-            send_due(gateio, now, exchange, index, out);
+            frames::due(gateio, now, exchange, index, out);
         }
     }
-}
-
-fn send_due(gateio: &mut Gateio, now: Timestamp, exchange: &Exchange, index: usize, out: &mut Outgoing) {
-    if gateio.feeds.feeds[index].is_idle() {
-        return;
-    }
-    match gateio.feeds.feeds[index].kind {
-        Kind::Trades => {}
-        Kind::BookTicker | Kind::Ticker | Kind::Book(..) => send_if_new(gateio, now, exchange, index, out),
-        Kind::Update(_) | Kind::Obu(_) => send_changes(gateio, now, exchange, index, out),
-    }
-}
-
-/// Channels whose every frame is complete: sent when it differs from the last one, and to fresh readers.
-fn send_if_new(gateio: &mut Gateio, now: Timestamp, exchange: &Exchange, index: usize, out: &mut Outgoing) {
-    let mut result = std::mem::take(&mut gateio.feeds.result);
-    result.clear();
-    let (kind, market) = (gateio.feeds.feeds[index].kind, gateio.feeds.feeds[index].market);
-    let mut compared = 0;
-    json::object(&mut result, |row| compared = complete(row, gateio, now, exchange, kind, market));
-    let feed = &mut gateio.feeds.feeds[index];
-    let State::Last(last) = &mut feed.state else { return };
-    let is_new = last.as_str() != &result[compared..];
-    if is_new {
-        last.clear();
-        last.push_str(&result[compared..]);
-    }
-    let frame = update(now, kind.channel(), &result);
-    if is_new {
-        send(&feed.readers, Arc::clone(&frame), out);
-    }
-    send(&feed.fresh, frame, out);
-    let fresh = std::mem::take(&mut feed.fresh);
-    feed.readers.extend(fresh);
-    gateio.feeds.result = result;
-}
-
-/// Writes a whole result. Answers from where on it tells something new when it differs from the last one: the leading
-/// time and version also move with changes that the channel does not show.
-fn complete(
-    row: &mut Object<'_>,
-    gateio: &Gateio,
-    now: Timestamp,
-    exchange: &Exchange,
-    kind: Kind,
-    market: MarketIndex,
-) -> usize {
-    let rules = exchange.rules(market);
-    let (bids, asks) = (|| exchange.bids(market), || exchange.asks(market));
-    let head = |row: &mut Object<'_>, version_key| {
-        row.plain("t", gateio.feeds.changed_at(market).unwrap_or(now).as_millis());
-        row.plain(version_key, exchange.version(market));
-        let compared = row.written();
-        row.text("s", gateio.names.of(market));
-        compared
-    };
-    match kind {
-        Kind::Ticker => {
-            let compared = row.written();
-            public::ticker(row, gateio, exchange, market, now, false);
-            compared
-        }
-        Kind::BookTicker => {
-            let compared = head(row, "u");
-            for (price_key, qty_key, level) in [("b", "B", bids().next()), ("a", "A", asks().next())] {
-                let (price, qty) = level.unzip();
-                public::maybe(row, price_key, price.map(|price| Scaled(price.0, rules.scale.price_dp())));
-                public::maybe(row, qty_key, qty.map(|qty| Scaled(qty.0, rules.scale.qty_dp())));
-            }
-            compared
-        }
-        Kind::Book(depth, _) => {
-            let compared = head(row, "lastUpdateId");
-            row.quoted("l", depth);
-            row.array("bids", bids().take(depth.into()), |out, level| shape::level(out, level, rules));
-            row.array("asks", asks().take(depth.into()), |out, level| shape::level(out, level, rules));
-            compared
-        }
-        Kind::Trades | Kind::Update(_) | Kind::Obu(_) => row.written(),
-    }
-}
-
-/// The incremental channels: `U` continues where the last frame ended, whatever happened in between.
-fn send_changes(gateio: &mut Gateio, now: Timestamp, exchange: &Exchange, index: usize, out: &mut Outgoing) {
-    let Gateio { names, feeds, .. } = gateio;
-    let Feeds { feeds, changed_at, changes, result, .. } = feeds;
-    let feed = &mut feeds[index];
-    let (kind, market) = (feed.kind, feed.market);
-    let State::View { bids, asks, version } = &mut feed.state else { return };
-    bids.advance(exchange.bids(market), &mut changes.0);
-    asks.advance(exchange.asks(market), &mut changes.1);
-    let rules = exchange.rules(market);
-    let changed_at = changed_at[market.0 as usize].unwrap_or(now);
-    let head = Head { kind, pair: names.of(market), changed_at };
-    let mut build = |first: Option<u64>, last: u64, bids: &[(Price, Qty)], asks: &[(Price, Qty)]| {
-        result.clear();
-        json::object(result, |row| {
-            head.write(row, first, last);
-            row.array("b", bids, |out, level| shape::level(out, *level, rules));
-            row.array("a", asks, |out, level| shape::level(out, *level, rules));
-        });
-        update(now, kind.channel(), result)
-    };
-    if !changes.0.is_empty() || !changes.1.is_empty() {
-        let first = *version + 1;
-        *version = exchange.version(market);
-        if !feed.readers.is_empty() {
-            send(&feed.readers, build(Some(first), *version, &changes.0, &changes.1), out);
-        }
-    }
-    if !feed.fresh.is_empty() {
-        // The view did not change since `version`, so it may carry that number, and the next frame joins on.
-        send(&feed.fresh, build(None, *version, bids.levels(), asks.levels()), out);
-        feed.readers.append(&mut feed.fresh);
-    }
-}
-
-/// The keys before the levels.
-struct Head<'a> {
-    kind: Kind,
-    pair: &'a str,
-    changed_at: Timestamp,
-}
-
-impl Head<'_> {
-    /// `first` is absent on a complete frame.
-    fn write(&self, row: &mut Object<'_>, first: Option<u64>, last: u64) {
-        row.plain("t", self.changed_at.as_millis());
-        if first.is_none() {
-            row.plain("full", true);
-        }
-        if let Kind::Obu(depth) = self.kind {
-            row.text("s", &format!("ob.{}.{depth}", self.pair));
-        } else {
-            row.quoted("l", self.kind.depth());
-            row.quoted("e", "depthUpdate");
-            row.plain("E", self.changed_at.as_secs());
-            row.text("s", self.pair);
-        }
-        if let Some(first) = first {
-            row.plain("U", first);
-        }
-        row.plain("u", last);
-    }
-}
-
-/// A frame with a result.
-pub(super) fn update(now: Timestamp, channel: &str, result: &str) -> Arc<str> {
-    let mut frame = String::with_capacity(result.len() + 96);
-    json::object(&mut frame, |row| {
-        row.plain("time", now.as_secs());
-        row.plain("time_ms", now.as_millis());
-        row.quoted("channel", channel);
-        row.quoted("event", "update");
-        row.plain("result", result);
-    });
-    frame.into()
-}
-
-fn send(readers: &[ConnId], frame: Arc<str>, out: &mut Outgoing) {
-    out.extend(readers.iter().map(|reader| (*reader, Frame::Shared(Arc::clone(&frame)))));
 }

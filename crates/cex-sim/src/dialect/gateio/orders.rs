@@ -21,6 +21,9 @@ pub(super) fn place(
     let fields = fields(request.body)?;
     let mode = action_mode(fields.text("action_mode")?.as_deref())?;
     let placed = place::parse(&gateio.names, exchange, &fields)?;
+    if gateio.config.refuse_duplicate_client_ids {
+        refuse_duplicate(exchange, account, &placed.order.client_id)?;
+    }
     place::check_book(exchange, &placed)?;
     let order = exchange
         .place(request.now, account, placed.order.clone())
@@ -29,6 +32,13 @@ pub(super) fn place(
         gateio.market_foks.insert(order.no);
     }
     Ok(one(gateio, exchange, &order, mode))
+}
+
+fn refuse_duplicate(exchange: &Exchange, account: AccountIndex, client_id: &str) -> Result<(), Refusal> {
+    if client_id.is_empty() || exchange.order_by_client_id(account, client_id).is_none() {
+        return Ok(());
+    }
+    Err(Refusal::repeated(client_id))
 }
 
 /// The market a placement is for, as far as its body can be read: its budget is counted before the body is checked.

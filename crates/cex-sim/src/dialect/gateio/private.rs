@@ -1,7 +1,7 @@
 //! Private channels: who may read them, and the frames of an account's orders, fills and balances.
 
 use super::body::Fields;
-use super::feed::update;
+use super::frames::update;
 use super::json;
 use super::names::Names;
 use super::refusal::Refusal;

@@ -42,6 +42,11 @@ impl Refusal {
         Self::new(404, "ORDER_NOT_FOUND", "Order not found")
     }
 
+    /// A client order id that was used before.
+    pub(super) fn repeated(client_id: &str) -> Self {
+        Self::new(400, "REPEATED_CREATION", format!("Order with text {client_id} exists"))
+    }
+
     /// A path that does not exist.
     pub(super) fn not_found() -> Self {
         Self::new(404, "NOT_FOUND", "The requested URL was not found")
@@ -73,9 +78,7 @@ impl Refusal {
                 "Order would match and take immediately so its cancelled",
             ),
             Reject::CannotFill => Self::new(400, "FOK_NOT_FILL", "Order cannot be filled completely"),
-            Reject::DuplicateClientId => {
-                Self::new(400, "REPEATED_CREATION", format!("Order with text {} exists", order.client_id))
-            }
+            Reject::DuplicateClientId => Self::repeated(&order.client_id),
             Reject::TooLarge => Self::new(400, "AMOUNT_TOO_MUCH", "Amount is too large"),
         }
     }
