@@ -1,0 +1,266 @@
+//! Real HTTP and WebSocket servers on loopback, on the wall clock: simulated exchanges that any client can talk to.
+//!
+//! One thread owns the market, the exchanges, the dialects and all sockets; calls happen one after the other. A
+//! [`SimHandle`] asks it from outside.
+//!
+//! | module | what |
+//! |---|---|
+//! | `config`, `error` | what can be chosen, what can go wrong |
+//! | `host` | market, exchanges and dialects behind the sockets |
+//! | `listen`, `socket`, `line` | HTTP, WebSocket sessions, connections that can be cut |
+//! | `ledger` | the exact books, to compare with |
+//! | `clock` | the only clock of the crate |
+
+mod clock;
+mod config;
+mod error;
+mod host;
+mod ledger;
+mod line;
+mod listen;
+mod socket;
+
+pub use config::{SimAccount, SimConfig, SimExchange};
+pub use error::SimError;
+pub use ledger::{AccountLedger, Ledger, LedgerFill, LedgerOrder};
+
+use host::{Host, Shared};
+use listen::Door;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::mpsc as blocking;
+use std::thread::JoinHandle;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+
+/// Where an exchange is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Base of REST: `http://127.0.0.1:PORT`, without the API's own prefix.
+    pub rest: String,
+    /// The WebSocket's address, path included.
+    pub ws: String,
+}
+
+/// Where the exchanges are served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoints {
+    /// MEXC.
+    pub mexc: Endpoint,
+    /// Gate.io.
+    pub gateio: Endpoint,
+}
+
+/// Starts simulators.
+#[derive(Debug)]
+pub struct SimServer;
+
+impl SimServer {
+    /// Starts a simulator in a thread of its own and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// When a port is taken, or the system gives no thread.
+    pub fn start(config: SimConfig) -> Result<SimHandle, SimError> {
+        let (commands, orders) = unbounded_channel();
+        let (ready, started) = blocking::sync_channel(1);
+        let accounts = config.accounts.clone();
+        let spawned =
+            std::thread::Builder::new().name("cex-sim".to_owned()).spawn(move || run(config, orders, &ready));
+        let thread = Some(spawned.map_err(SimError::Start)?);
+        let endpoints = started.recv().map_err(|_| SimError::Stopped)??;
+        Ok(SimHandle { endpoints, accounts, commands, thread })
+    }
+}
+
+/// A running simulator. Its calls block until the simulator's thread has answered, which takes no longer than what
+/// that thread is doing. Dropping the handle stops the simulator.
+#[derive(Debug)]
+pub struct SimHandle {
+    endpoints: Endpoints,
+    accounts: Vec<SimAccount>,
+    commands: UnboundedSender<Command>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What a handle asks of the simulator's thread.
+#[derive(Debug)]
+enum Command {
+    Ledger(blocking::SyncSender<Ledger>),
+    Cut(SimExchange, blocking::SyncSender<()>),
+    Halt(SimExchange, bool, blocking::SyncSender<Result<(), SimError>>),
+    Stop,
+}
+
+impl SimHandle {
+    /// Where the exchanges are served.
+    #[must_use]
+    pub const fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// Where an exchange is served.
+    #[must_use]
+    pub const fn endpoint(&self, exchange: SimExchange) -> &Endpoint {
+        match exchange {
+            SimExchange::Mexc => &self.endpoints.mexc,
+            SimExchange::Gateio => &self.endpoints.gateio,
+        }
+    }
+
+    /// Who may trade.
+    #[must_use]
+    pub fn accounts(&self) -> &[SimAccount] {
+        &self.accounts
+    }
+
+    /// The exact books of all clients.
+    ///
+    /// # Errors
+    ///
+    /// When the simulator has stopped.
+    pub fn ledger(&self) -> Result<Ledger, SimError> {
+        self.ask(Command::Ledger)
+    }
+
+    /// Pulls the plug: all connections of an exchange are reset, without a farewell. New ones are accepted.
+    ///
+    /// # Errors
+    ///
+    /// When the simulator has stopped.
+    pub fn cut_connections(&self, exchange: SimExchange) -> Result<(), SimError> {
+        self.ask(|done| Command::Cut(exchange, done))
+    }
+
+    /// Refuses new connections to an exchange, or accepts them again. Existing ones stay.
+    ///
+    /// # Errors
+    ///
+    /// When the simulator has stopped, or somebody took the port meanwhile.
+    pub fn halt_accepting(&self, exchange: SimExchange, halt: bool) -> Result<(), SimError> {
+        self.ask(|done| Command::Halt(exchange, halt, done))?
+    }
+
+    /// Stops the simulator and waits for its thread.
+    ///
+    /// # Errors
+    ///
+    /// When the thread had panicked.
+    pub fn stop(mut self) -> Result<(), SimError> {
+        self.shut_down()
+    }
+
+    fn ask<T>(&self, command: impl FnOnce(blocking::SyncSender<T>) -> Command) -> Result<T, SimError> {
+        let (done, answer) = blocking::sync_channel(1);
+        self.commands.send(command(done)).map_err(|_| SimError::Stopped)?;
+        answer.recv().map_err(|_| SimError::Stopped)
+    }
+
+    fn shut_down(&mut self) -> Result<(), SimError> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        // A thread that is gone already needs no word.
+        let _ = self.commands.send(Command::Stop);
+        thread.join().map_err(|_| SimError::Stopped)
+    }
+}
+
+impl Drop for SimHandle {
+    fn drop(&mut self) {
+        if let Err(error) = self.shut_down() {
+            tracing::error!(%error, "the simulator did not stop properly");
+        }
+    }
+}
+
+type Ready = blocking::SyncSender<Result<Endpoints, SimError>>;
+
+/// The simulator's thread.
+fn run(config: SimConfig, commands: UnboundedReceiver<Command>, ready: &Ready) {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => LocalSet::new().block_on(&runtime, serve(config, commands, ready)),
+        Err(error) => answer(ready, Err(SimError::Start(error))),
+    }
+}
+
+async fn serve(config: SimConfig, mut commands: UnboundedReceiver<Command>, ready: &Ready) {
+    let bound = match bind_all(&config).await {
+        Ok(bound) => bound,
+        Err(error) => return answer(ready, Err(error)),
+    };
+    let host: Shared = Rc::new(RefCell::new(Host::new(config)));
+    let [mexc, gateio] = bound.map(|(exchange, port, listener)| {
+        let (doors, commands) = unbounded_channel();
+        tokio::task::spawn_local(listen::accept(Rc::clone(&host), exchange, port, listener, commands));
+        (port, doors)
+    });
+    tokio::task::spawn_local(tick(Rc::clone(&host)));
+    answer(ready, Ok(endpoints(mexc.0, gateio.0)));
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Ledger(done) => answer(&done, host.borrow().ledger()),
+            Command::Cut(exchange, done) => {
+                host.borrow_mut().cut_all(exchange);
+                answer(&done, ());
+            }
+            Command::Halt(exchange, halt, done) => {
+                let doors = match exchange {
+                    SimExchange::Mexc => &mexc.1,
+                    SimExchange::Gateio => &gateio.1,
+                };
+                answer(&done, move_door(doors, !halt).await);
+            }
+            Command::Stop => return,
+        }
+    }
+}
+
+/// Whoever asked may have stopped waiting; then nobody needs the answer.
+fn answer<T>(to: &blocking::SyncSender<T>, answer: T) {
+    let _ = to.send(answer);
+}
+
+async fn bind_all(config: &SimConfig) -> Result<[(SimExchange, u16, tokio::net::TcpListener); 2], SimError> {
+    let [mexc, gateio] = SimExchange::ALL.map(|exchange| bind(config, exchange));
+    Ok([mexc.await?, gateio.await?])
+}
+
+async fn bind(
+    config: &SimConfig,
+    exchange: SimExchange,
+) -> Result<(SimExchange, u16, tokio::net::TcpListener), SimError> {
+    let listener = listen::bind(exchange, config.port(exchange)).await?;
+    let port = listener.local_addr().map_err(SimError::Start)?.port();
+    Ok((exchange, port, listener))
+}
+
+fn endpoints(mexc: u16, gateio: u16) -> Endpoints {
+    let endpoint = |port, path| Endpoint {
+        rest: format!("http://127.0.0.1:{port}"),
+        ws: format!("ws://127.0.0.1:{port}{path}"),
+    };
+    Endpoints { mexc: endpoint(mexc, "/ws"), gateio: endpoint(gateio, "/ws/v4/") }
+}
+
+async fn move_door(doors: &UnboundedSender<Door>, is_open: bool) -> Result<(), SimError> {
+    let (done, answer) = oneshot::channel();
+    doors.send(Door { is_open, done }).map_err(|_| SimError::Stopped)?;
+    answer.await.map_err(|_| SimError::Stopped)?
+}
+
+/// Wakes the host when something is due, or when a call made something due earlier.
+async fn tick(host: Shared) {
+    let alarm = host.borrow().alarm();
+    loop {
+        let pause = host.borrow_mut().tick();
+        if pause.is_zero() {
+            // A market that is behind must not keep clients waiting.
+            tokio::task::yield_now().await;
+            continue;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = alarm.notified() => {}
+        }
+    }
+}

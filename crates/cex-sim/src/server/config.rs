@@ -1,0 +1,109 @@
+//! What can be chosen about a simulator.
+
+use crate::market::MarketConfig;
+use cex_core::{Asset, Decimal};
+use std::fmt;
+
+/// One of the simulated exchanges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SimExchange {
+    /// MEXC.
+    Mexc,
+    /// Gate.io.
+    Gateio,
+}
+
+impl SimExchange {
+    /// All of them, in the order of every table of the simulator and of the market's venues.
+    pub const ALL: [Self; 2] = [Self::Mexc, Self::Gateio];
+
+    /// The position in such a table.
+    pub(super) const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The name, as the rest of the house spells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mexc => "mexc",
+            Self::Gateio => "gateio",
+        }
+    }
+}
+
+impl fmt::Display for SimExchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A client's account, the same on every exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimAccount {
+    /// For people.
+    pub name: String,
+    /// API key. Not a secret worth hiding: it opens nothing but this simulator.
+    pub key: String,
+    /// API secret, of the same worth.
+    pub secret: String,
+    /// What it has on each exchange at the start; `None` for what the market gives a client by default.
+    pub deposits: Option<Vec<(Asset, Decimal)>>,
+}
+
+impl SimAccount {
+    /// An account with this name, keys made from it, and default deposits.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let (key, secret) = (format!("{name}-key"), format!("{name}-secret"));
+        Self { name: name.to_owned(), key, secret, deposits: None }
+    }
+}
+
+/// What a simulator is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimConfig {
+    /// Seed of the market: the same seed gives the same prices, as far as the clock allows.
+    pub seed: u64,
+    /// How many symbols trade.
+    pub symbols: usize,
+    /// How many divergences begin per minute, over all symbols together.
+    pub divergences_per_minute: u32,
+    /// Port of MEXC on loopback; 0 for any.
+    pub mexc_port: u16,
+    /// Port of Gate.io on loopback; 0 for any.
+    pub gateio_port: u16,
+    /// Who may trade.
+    pub accounts: Vec<SimAccount>,
+    /// Whether too many requests are refused as on the real exchanges.
+    pub rate_limits: bool,
+    /// How many frames may wait for a reader before it is too slow and is cut off.
+    pub queue_frames: usize,
+}
+
+impl Default for SimConfig {
+    /// The demo: its market, any free ports, one account called `rich`, no rate limits.
+    fn default() -> Self {
+        let market = MarketConfig::default();
+        Self {
+            seed: 1,
+            symbols: market.symbols,
+            divergences_per_minute: market.divergences_per_minute,
+            mexc_port: 0,
+            gateio_port: 0,
+            accounts: vec![SimAccount::new("rich")],
+            rate_limits: false,
+            queue_frames: 4_096,
+        }
+    }
+}
+
+impl SimConfig {
+    /// The port of an exchange.
+    pub(super) const fn port(&self, exchange: SimExchange) -> u16 {
+        match exchange {
+            SimExchange::Mexc => self.mexc_port,
+            SimExchange::Gateio => self.gateio_port,
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The one place where everything happens: market, exchanges and dialects, called one after the other.
+
+use super::clock::Clock;
+use super::config::{SimConfig, SimExchange};
+use super::ledger::{self, Ledger};
+use super::line::Plug;
+use crate::dialect::gateio::{Gateio, GateioConfig};
+use crate::dialect::mexc::{Mexc, MexcConfig};
+use crate::dialect::{ConnId, Dialect, Frame, HttpAnswer, HttpCall, Message, Outgoing};
+use crate::market::{Market, MarketConfig, VenueConfig};
+use crate::matching::{Exchange, ExchangeEvent};
+use cex_core::{Asset, Decimal, Timestamp};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+/// The host, shared by the tasks of its thread.
+pub(super) type Shared = Rc<RefCell<Host>>;
+
+/// What waits to be written to a WebSocket.
+#[derive(Debug)]
+pub(super) enum Queued {
+    /// What the dialect sends.
+    Frame(Frame),
+    /// The answer to a client's ping.
+    Pong(Vec<u8>),
+}
+
+/// A WebSocket as its session needs it.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// What to write.
+    pub(super) queue: Receiver<Queued>,
+    /// After how long without a word from the client it ends.
+    pub(super) silence_max: Option<Duration>,
+}
+
+/// Everything behind the sockets.
+pub(super) struct Host {
+    config: SimConfig,
+    clock: Clock,
+    market: Market,
+    /// In the order of [`SimExchange::ALL`], like `venues` and `deposits`.
+    exchanges: Vec<Exchange>,
+    venues: Vec<Venue>,
+    deposits: Vec<Vec<Vec<(Asset, Decimal)>>>,
+    connections: u64,
+    /// When the ticker will run by itself, and how it is called earlier.
+    armed_at: Timestamp,
+    alarm: Rc<Notify>,
+    events: Vec<ExchangeEvent>,
+    out: Outgoing,
+}
+
+/// One exchange's dialect and connections.
+struct Venue {
+    dialect: Box<dyn Dialect>,
+    connections: BTreeMap<ConnId, Connection>,
+}
+
+struct Connection {
+    plug: Plug,
+    /// Of a WebSocket.
+    queue: Option<Sender<Queued>>,
+}
+
+impl Host {
+    /// Opens the accounts and the market.
+    pub(super) fn new(config: SimConfig) -> Self {
+        let clock = Clock::start();
+        let now = clock.now();
+        let market = Market::new(config.seed, market_config(&config));
+        let mut exchanges = Vec::new();
+        let mut deposits = Vec::new();
+        for exchange in SimExchange::ALL {
+            let mut state = Exchange::new(exchange.name(), market.rules(exchange.index()));
+            deposits.push(open_accounts(now, &config, &market, exchange, &mut state));
+            exchanges.push(state);
+        }
+        let venues =
+            SimExchange::ALL.map(|exchange| Venue::new(&config, exchange, &exchanges[exchange.index()]));
+        let mut host = Self {
+            config,
+            clock,
+            market,
+            exchanges,
+            venues: venues.into(),
+            deposits,
+            connections: 0,
+            armed_at: Timestamp::EPOCH,
+            alarm: Rc::new(Notify::new()),
+            events: Vec::new(),
+            out: Outgoing::new(),
+        };
+        host.tick();
+        host
+    }
+
+    /// What calls the ticker before its time.
+    pub(super) fn alarm(&self) -> Rc<Notify> {
+        Rc::clone(&self.alarm)
+    }
+
+    /// How many connections an exchange has.
+    pub(super) fn connection_count(&self, exchange: SimExchange) -> usize {
+        self.venues[exchange.index()].connections.len()
+    }
+
+    /// The number of the next connection.
+    pub(super) fn next_connection(&mut self) -> ConnId {
+        self.connections += 1;
+        ConnId(self.connections)
+    }
+
+    /// Enters a connection.
+    pub(super) fn connected(&mut self, exchange: SimExchange, conn: ConnId, plug: Plug) {
+        self.venues[exchange.index()].connections.insert(conn, Connection { plug, queue: None });
+    }
+
+    /// A connection ended by itself, if it was not cut before.
+    pub(super) fn disconnected(&mut self, exchange: SimExchange, conn: ConnId) {
+        let venue = &mut self.venues[exchange.index()];
+        if venue.connections.remove(&conn).is_some_and(|connection| connection.queue.is_some()) {
+            venue.dialect.closed(conn);
+        }
+    }
+
+    /// Pulls the plug of all connections of an exchange.
+    pub(super) fn cut_all(&mut self, exchange: SimExchange) {
+        let conns: Vec<ConnId> = self.venues[exchange.index()].connections.keys().copied().collect();
+        for conn in conns {
+            self.cut(exchange, conn);
+        }
+    }
+
+    fn cut(&mut self, exchange: SimExchange, conn: ConnId) {
+        if let Some(connection) = self.venues[exchange.index()].connections.get(&conn) {
+            connection.plug.pull();
+        }
+        self.disconnected(exchange, conn);
+    }
+
+    /// Answers a call.
+    pub(super) fn http(&mut self, exchange: SimExchange, call: &HttpCall<'_>) -> HttpAnswer {
+        let (now, index) = (self.clock.now(), exchange.index());
+        let answer = self.venues[index].dialect.http(now, &mut self.exchanges[index], call);
+        self.settle(now, exchange);
+        answer
+    }
+
+    /// Opens a WebSocket on a connection, or answers why not.
+    pub(super) fn open(
+        &mut self,
+        exchange: SimExchange,
+        conn: ConnId,
+        path: &str,
+        query: &str,
+    ) -> Result<Opened, HttpAnswer> {
+        let now = self.clock.now();
+        let venue = &mut self.venues[exchange.index()];
+        venue.dialect.open(now, conn, path, query)?;
+        let silence_max = venue.dialect.silence_max();
+        let (sender, queue) = channel(self.config.queue_frames.max(1));
+        match venue.connections.get_mut(&conn) {
+            Some(connection) => connection.queue = Some(sender),
+            // Cut in this very moment: the queue ends at once, and so does the session.
+            None => venue.dialect.closed(conn),
+        }
+        self.settle(now, exchange);
+        Ok(Opened { queue, silence_max })
+    }
+
+    /// A message arrived.
+    pub(super) fn message(&mut self, exchange: SimExchange, conn: ConnId, message: Message<'_>) {
+        let (now, index) = (self.clock.now(), exchange.index());
+        let Self { venues, exchanges, out, .. } = self;
+        venues[index].dialect.message(now, &mut exchanges[index], conn, message, out);
+        self.settle(now, exchange);
+    }
+
+    /// A client's protocol-level ping is answered by the host.
+    pub(super) fn pong(&mut self, exchange: SimExchange, conn: ConnId, payload: &[u8]) {
+        self.enqueue(exchange, conn, Queued::Pong(payload.to_vec()));
+    }
+
+    /// A client closes: it gets what is queued, and then a close frame.
+    pub(super) fn close(&mut self, exchange: SimExchange, conn: ConnId) {
+        self.enqueue(exchange, conn, Queued::Frame(Frame::Close));
+    }
+
+    /// Does what is due everywhere. Answers how long until something is due again.
+    pub(super) fn tick(&mut self) -> Duration {
+        let now = self.clock.now();
+        if self.market.wakeup_at().is_some_and(|at| at <= now) {
+            self.market.step(now, &mut self.exchanges);
+        }
+        for exchange in SimExchange::ALL {
+            let index = exchange.index();
+            let is_due = self.venues[index].dialect.wakeup_at().is_some_and(|at| at <= now);
+            if is_due {
+                self.venues[index].dialect.act(now, &mut self.exchanges[index]);
+            }
+            self.hand_on(now, exchange);
+            if is_due {
+                let Self { venues, exchanges, out, .. } = self;
+                venues[index].dialect.wake(now, &exchanges[index], out);
+            }
+            self.deliver(exchange);
+        }
+        self.armed_at = self.wakeup_at();
+        self.armed_at.since(self.clock.now())
+    }
+
+    fn wakeup_at(&self) -> Timestamp {
+        let dialects = self.venues.iter().filter_map(|venue| venue.dialect.wakeup_at());
+        dialects.chain(self.market.wakeup_at()).min().unwrap_or(Timestamp::MAX)
+    }
+
+    /// After a call: its events become frames, frames are queued, and the ticker learns of new deadlines.
+    fn settle(&mut self, now: Timestamp, exchange: SimExchange) {
+        self.hand_on(now, exchange);
+        self.deliver(exchange);
+        if self.wakeup_at() < self.armed_at {
+            self.alarm.notify_one();
+        }
+    }
+
+    fn hand_on(&mut self, now: Timestamp, exchange: SimExchange) {
+        let index = exchange.index();
+        let Self { venues, exchanges, events, out, .. } = self;
+        exchanges[index].drain_events(events);
+        if !events.is_empty() {
+            venues[index].dialect.events(now, &exchanges[index], events, out);
+            events.clear();
+        }
+    }
+
+    fn deliver(&mut self, exchange: SimExchange) {
+        let mut out = std::mem::take(&mut self.out);
+        for (conn, frame) in out.drain(..) {
+            self.enqueue(exchange, conn, Queued::Frame(frame));
+        }
+        self.out = out;
+    }
+
+    fn enqueue(&mut self, exchange: SimExchange, conn: ConnId, item: Queued) {
+        let connection = self.venues[exchange.index()].connections.get(&conn);
+        let Some(queue) = connection.and_then(|connection| connection.queue.as_ref()) else { return };
+        match queue.try_send(item) {
+            // A closed queue belongs to a session that is ending.
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Full(_)) => {
+                tracing::warn!(%exchange, conn = conn.0, "reader is too slow and is cut off");
+                self.cut(exchange, conn);
+            }
+        }
+    }
+
+    /// The exact books.
+    pub(super) fn ledger(&self) -> Ledger {
+        let accounts = SimExchange::ALL.into_iter().flat_map(|exchange| {
+            let opened = self.config.accounts.iter().zip(&self.deposits[exchange.index()]);
+            opened.filter_map(move |(account, deposits)| {
+                ledger::account(exchange, &self.exchanges[exchange.index()], account, deposits)
+            })
+        });
+        Ledger { as_of: self.clock.now(), accounts: accounts.collect() }
+    }
+}
+
+impl Venue {
+    fn new(config: &SimConfig, exchange: SimExchange, state: &Exchange) -> Self {
+        let rate_limits = config.rate_limits;
+        let dialect: Box<dyn Dialect> = match exchange {
+            SimExchange::Mexc => {
+                Box::new(Mexc::new(MexcConfig { rate_limits, ..MexcConfig::default() }, state))
+            }
+            SimExchange::Gateio => {
+                Box::new(Gateio::new(GateioConfig { rate_limits, ..GateioConfig::default() }, state))
+            }
+        };
+        Self { dialect, connections: BTreeMap::new() }
+    }
+}
+
+fn market_config(config: &SimConfig) -> MarketConfig {
+    let venue = |exchange| match exchange {
+        SimExchange::Mexc => VenueConfig::mexc(),
+        SimExchange::Gateio => VenueConfig::gateio(),
+    };
+    MarketConfig {
+        symbols: config.symbols,
+        venues: SimExchange::ALL.map(venue).into(),
+        divergences_per_minute: config.divergences_per_minute,
+        ..MarketConfig::default()
+    }
+}
+
+/// Opens the clients' accounts on an exchange; answers their deposits.
+fn open_accounts(
+    now: Timestamp,
+    config: &SimConfig,
+    market: &Market,
+    exchange: SimExchange,
+    state: &mut Exchange,
+) -> Vec<Vec<(Asset, Decimal)>> {
+    let open = |account: &super::config::SimAccount| {
+        let given = || market.default_deposits(exchange.index());
+        let deposits = account.deposits.clone().unwrap_or_else(given);
+        state.open_account(now, &account.name, &account.key, &account.secret, &deposits);
+        deposits
+    };
+    config.accounts.iter().map(open).collect()
+}

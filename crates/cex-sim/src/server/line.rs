@@ -1,0 +1,91 @@
+//! A client's TCP connection with a plug that can be pulled.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+
+/// The stream of a connection. Once its plug is pulled it ends with a reset instead of a farewell.
+#[derive(Debug)]
+pub(super) struct Line {
+    stream: TcpStream,
+    // Hyper hands upgraded streams through a type that must be `Send`, hence no `Rc<Cell>`.
+    is_cut: Arc<AtomicBool>,
+}
+
+/// Ends a connection abruptly.
+#[derive(Debug)]
+pub(super) struct Plug {
+    is_cut: Arc<AtomicBool>,
+    task: AbortHandle,
+}
+
+impl Line {
+    /// Wraps a stream; answers the line and the switch that [`Plug::new`] takes.
+    pub(super) fn new(stream: TcpStream) -> (Self, Arc<AtomicBool>) {
+        let is_cut = Arc::new(AtomicBool::new(false));
+        (Self { stream, is_cut: Arc::clone(&is_cut) }, is_cut)
+    }
+}
+
+impl Plug {
+    /// The plug of the line with this switch, served by this task.
+    pub(super) const fn new(is_cut: Arc<AtomicBool>, task: AbortHandle) -> Self {
+        Self { is_cut, task }
+    }
+
+    /// Pulls it: nothing more is read or sent.
+    pub(super) fn pull(&self) {
+        self.is_cut.store(true, Ordering::Relaxed);
+        self.task.abort();
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.is_cut.load(Ordering::Relaxed) {
+            // Fails only on a socket that is gone already.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Line {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

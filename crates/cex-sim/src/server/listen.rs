@@ -1,0 +1,199 @@
+//! Accepting connections and serving HTTP on them, until one becomes a WebSocket.
+
+use super::config::SimExchange;
+use super::error::SimError;
+use super::host::{Opened, Shared};
+use super::line::{Line, Plug};
+use super::socket;
+use crate::dialect::{ConnId, HttpAnswer, HttpCall};
+use bytes::Bytes;
+use fastwebsockets::upgrade::{UpgradeFut, is_upgrade_request, upgrade};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+
+/// The largest request body.
+const MOST_BODY_BYTES: usize = 1 << 20;
+
+/// The most connections of an exchange at a time; beyond, new ones are closed at once.
+const MOST_CONNECTIONS: usize = 1_024;
+
+/// Shuts the door or opens it again; the answer comes when it is done.
+pub(super) struct Door {
+    /// Whether to accept.
+    pub(super) is_open: bool,
+    /// Told when it is done.
+    pub(super) done: oneshot::Sender<Result<(), SimError>>,
+}
+
+/// Listens on loopback.
+pub(super) async fn bind(exchange: SimExchange, port: u16) -> Result<TcpListener, SimError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpListener::bind(address).await.map_err(|source| SimError::Listen { exchange, address, source })
+}
+
+/// Accepts connections for ever. While the door is shut nobody listens, so clients are refused.
+pub(super) async fn accept(
+    host: Shared,
+    exchange: SimExchange,
+    port: u16,
+    listener: TcpListener,
+    mut doors: mpsc::UnboundedReceiver<Door>,
+) {
+    let mut listener = Some(listener);
+    loop {
+        let arrival = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            door = doors.recv() => {
+                let Some(door) = door else { return };
+                let moved = swing(exchange, port, door.is_open, &mut listener).await;
+                // Whoever asked may have stopped waiting.
+                let _ = door.done.send(moved);
+            }
+            arrived = arrival => match arrived {
+                Ok((stream, peer)) => start(&host, exchange, stream, peer.ip()),
+                Err(error) => tracing::warn!(%exchange, %error, "a connection could not be accepted"),
+            },
+        }
+    }
+}
+
+async fn swing(
+    exchange: SimExchange,
+    port: u16,
+    is_open: bool,
+    listener: &mut Option<TcpListener>,
+) -> Result<(), SimError> {
+    if !is_open {
+        *listener = None;
+    } else if listener.is_none() {
+        *listener = Some(bind(exchange, port).await?);
+    }
+    Ok(())
+}
+
+/// Serves a connection in a task of its own.
+fn start(host: &Shared, exchange: SimExchange, stream: TcpStream, peer: IpAddr) {
+    if host.borrow().connection_count(exchange) >= MOST_CONNECTIONS {
+        tracing::warn!(%exchange, "too many connections");
+        return;
+    }
+    // Fails only on a socket that is gone already; serving it will tell.
+    let _ = stream.set_nodelay(true);
+    let (line, is_cut) = Line::new(stream);
+    let conn = host.borrow_mut().next_connection();
+    let client = Client { host: Rc::clone(host), exchange, conn, peer };
+    let task = tokio::task::spawn_local(client.serve(line));
+    host.borrow_mut().connected(exchange, conn, Plug::new(is_cut, task.abort_handle()));
+}
+
+/// A connection being served; tells the host when it ends, however it ends.
+struct Client {
+    host: Shared,
+    exchange: SimExchange,
+    conn: ConnId,
+    peer: IpAddr,
+}
+
+/// A WebSocket to be, once its handshake is answered.
+type Upgrading = RefCell<Option<(UpgradeFut, Opened)>>;
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.host.borrow_mut().disconnected(self.exchange, self.conn);
+    }
+}
+
+impl Client {
+    async fn serve(self, line: Line) {
+        let upgrading = Upgrading::default();
+        let service = service_fn(|request| self.answer(request, &upgrading));
+        let served =
+            http1::Builder::new().serve_connection(TokioIo::new(line), service).with_upgrades().await;
+        let Some((upgrade, opened)) = upgrading.take() else {
+            if let Err(error) = served {
+                tracing::debug!(exchange = %self.exchange, %error, "connection ended");
+            }
+            return;
+        };
+        match upgrade.await {
+            Ok(ws) => socket::run(&self.host, self.exchange, self.conn, ws, opened).await,
+            Err(error) => tracing::debug!(exchange = %self.exchange, %error, "handshake ended"),
+        }
+    }
+
+    async fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        upgrading: &Upgrading,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        if is_upgrade_request(&request) {
+            return Ok(self.shake_hands(&mut request, upgrading));
+        }
+        let (head, body) = request.into_parts();
+        let Ok(body) = Limited::new(body, MOST_BODY_BYTES).collect().await else {
+            return Ok(response(HttpAnswer::json(413, "{}")));
+        };
+        let headers: Vec<(String, String)> = head
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
+            .collect();
+        let call = HttpCall {
+            method: head.method.as_str(),
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            headers: &headers,
+            body: &body.to_bytes(),
+            peer: self.peer,
+        };
+        Ok(response(self.host.borrow_mut().http(self.exchange, &call)))
+    }
+
+    fn shake_hands(&self, request: &mut Request<Incoming>, upgrading: &Upgrading) -> Response<Full<Bytes>> {
+        let Ok((accepted, upgrade)) = upgrade(&mut *request) else {
+            return response(HttpAnswer::json(400, "{}"));
+        };
+        let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+        let opened = self.host.borrow_mut().open(self.exchange, self.conn, path, query);
+        match opened {
+            Ok(opened) => {
+                upgrading.replace(Some((upgrade, opened)));
+                accepted.map(|_| Full::default())
+            }
+            Err(refused) => response(refused),
+        }
+    }
+}
+
+fn response(answer: HttpAnswer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+    *response.status_mut() =
+        hyper::StatusCode::from_u16(answer.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in answer.headers {
+        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
+            (Ok(name), Ok(value)) => {
+                response.headers_mut().append(name, value);
+            }
+            (name, value) => tracing::error!(?name, ?value, "a dialect made a header that cannot be sent"),
+        }
+    }
+    response
+}

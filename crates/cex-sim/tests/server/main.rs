@@ -1,0 +1,5 @@
+//! The simulator over real sockets on loopback.
+
+mod client;
+mod failures;
+mod trading;
