@@ -182,7 +182,7 @@ mod tests {
             row.text("b", "say \"hi\"\\\n\u{1}");
             row.quoted("a", 12);
             row.object("in", |inner| inner.plain("n", true));
-            row.array("l", [1, 2], |out, item| show(out, item));
+            row.array("l", [1, 2], show);
         });
         assert_eq!(out, r#"{"b":"say \"hi\"\\\n\u0001","a":"12","in":{"n":true},"l":[1,2]}"#);
     }

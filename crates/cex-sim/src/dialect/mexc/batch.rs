@@ -2,6 +2,7 @@
 
 use super::params::Params;
 use super::refusal::Refusal;
+use crate::dialect::depth;
 use sonic_rs::{JsonType, JsonValueTrait as _, LazyValue};
 use std::borrow::Cow;
 
@@ -20,6 +21,9 @@ pub(super) fn parse(json: &str) -> Result<Vec<Params<'static>>, Refusal> {
 }
 
 fn elements(json: &str) -> Option<Vec<Params<'static>>> {
+    if !depth::is_shallow(json) {
+        return None;
+    }
     let list: LazyValue<'_> = sonic_rs::from_str(json).ok()?;
     list.into_array_iter()?.map(|order| params(order.ok()?)).collect()
 }
@@ -35,7 +39,7 @@ fn params(order: LazyValue<'_>) -> Option<Params<'static>> {
             JsonType::Null => continue,
             JsonType::Boolean | JsonType::Object | JsonType::Array => return None,
         };
-        pairs.push((Cow::Owned(String::from(&*Cow::<str>::from(name))), Cow::Owned(value)));
+        pairs.push((Cow::Owned(name.into_owned()), Cow::Owned(value)));
     }
     Some(Params::of(pairs))
 }
@@ -55,6 +59,7 @@ mod tests {
 
     #[test]
     fn what_is_no_batch_is_refused() {
+        let deep = "[".repeat(1_000_000);
         let many = format!("[{}]", vec![r#"{"symbol":"A"}"#; 21].join(","));
         for (json, code) in [
             ("", 700_004),
@@ -63,6 +68,7 @@ mod tests {
             ("[1]", 700_004),
             (r#"[{"symbol":["A"]}]"#, 700_004),
             (&many, 700_004),
+            (&deep, 700_004),
             (r#"[{"symbol":"A"},{"symbol":"B"}]"#, 730_002),
         ] {
             assert_eq!(parse(json).map(|_| ()).map_err(|refusal| refusal.code), Err(code), "{json:.40}");

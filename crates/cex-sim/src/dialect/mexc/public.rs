@@ -121,7 +121,7 @@ fn symbol(row: &mut Object<'_>, mexc: &Mexc, listing: &Listing, rules: &MarketRu
     row.plain("quoteCommissionPrecision", price_dp);
     let kinds = ["LIMIT", "MARKET", "LIMIT_MAKER"].into_iter();
     let kinds = kinds.filter(|kind| flags.market_orders || *kind != "MARKET");
-    row.array("orderTypes", kinds, |out, kind| json::text(out, kind));
+    row.array("orderTypes", kinds, json::text);
     row.plain("isSpotTradingAllowed", flags.api_tradable);
     row.plain("isMarginTradingAllowed", false);
     row.quoted("quoteAmountPrecision", rules.min_notional);
