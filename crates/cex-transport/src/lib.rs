@@ -16,7 +16,27 @@
 //! | [`jitter`] | seeded pauses |
 //!
 //! A program that trades runs [`drive`] with a sink of its own and [`Rest::begin`], all on one thread; who uses one
-//! adapter alone takes a [`Client`].
+//! adapter alone takes a [`Client`]:
+//!
+//! ```no_run
+//! use cex_core::StreamKind;
+//! use cex_errors::ExchangeError;
+//! use cex_interface::{EventSource, Protocol, PublicExchange, Subscription};
+//! use cex_transport::{Client, TransportConfig};
+//! use std::sync::Arc;
+//!
+//! async fn watch(protocol: Arc<dyn Protocol>) -> Result<(), ExchangeError> {
+//!     let exchange = Client::connect(protocol, TransportConfig::default()).await?;
+//!     let markets = exchange.init(&["BTC/USDT".parse().expect("a symbol")]).await?;
+//!     let wanted: Vec<_> =
+//!         markets.iter().map(|market| Subscription { symbol: market.id, stream: StreamKind::Trades }).collect();
+//!     let mut stream = exchange.subscribe(&wanted).await?;
+//!     while let Some((event, _levels)) = stream.next_market().await {
+//!         println!("{event:?}");
+//!     }
+//!     Ok(())
+//! }
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod client;

@@ -5,11 +5,13 @@
 //! | [`sink`] | [`Sink`]: who hears what a link learned, by a plain call on the driver's thread |
 //! | [`handle`] | [`LinkHandle`]: asks a running link to resubscribe, reconnect or stop |
 //! | [`network`] | [`Network`]: what a driver needs of the world, so that tests can fake it |
-//! | [`run`] | [`drive`]: the one loop |
+//! | [`run`] | [`drive`]: the one loop; `life` and `effects` are its parts |
 
 mod book_keeping;
+mod effects;
 mod feed;
 pub mod handle;
+mod life;
 pub mod network;
 mod phase;
 pub mod run;

@@ -16,8 +16,8 @@ use crate::jitter::{Backoff, Jitter};
 use crate::metrics::LinkMetrics;
 use crate::ws::{Message, WsError};
 use cex_core::{Timestamp, VenueId};
-use cex_errors::{ErrorKind, ExchangeError, Retry};
-use cex_interface::{Effect, Input, Link, Payload, Request};
+use cex_errors::Retry;
+use cex_interface::{Input, Link};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -27,10 +27,6 @@ use std::time::Duration;
 const READS_PER_TURN: usize = 8;
 /// Turns in one poll, before the runtime gets its own.
 const TURNS_PER_POLL: usize = 8;
-/// Things a link may want done in one turn; a link that never stops wanting must not stop the loop.
-const EFFECTS_PER_TURN: usize = 256;
-/// A link that asks to be woken at a time already past is woken no more often than this.
-const WAKE_PAUSE: Duration = Duration::from_millis(10);
 
 /// What a driver is given besides its link, sink and network.
 #[derive(Debug)]
@@ -63,24 +59,24 @@ pub async fn drive<S: Sink, N: Network>(
     driver.feed.sink
 }
 
-struct Driver<S, N: Network> {
-    feed: Feed<S>,
-    network: N,
-    venue: VenueId,
-    clock: Clock,
-    config: LinkConfig,
-    commands: LinkCommands,
-    phase: Phase<N::Stream>,
-    calls: Calls,
+pub(super) struct Driver<S, N: Network> {
+    pub(super) feed: Feed<S>,
+    pub(super) network: N,
+    pub(super) venue: VenueId,
+    pub(super) clock: Clock,
+    pub(super) config: LinkConfig,
+    pub(super) commands: LinkCommands,
+    pub(super) phase: Phase<N::Stream>,
+    pub(super) calls: Calls,
     /// Counts starts. An answer to a call of an earlier life is not delivered: a start begins anew.
-    life: u32,
-    backoff: Backoff,
-    jitter: Jitter,
-    timer: Timer,
-    wake_not_before: Timestamp,
+    pub(super) life: u32,
+    pub(super) backoff: Backoff,
+    pub(super) jitter: Jitter,
+    pub(super) timer: Timer,
+    pub(super) wake_not_before: Timestamp,
     /// Set once the end is wanted: until then it may take.
-    stop_by: Option<Timestamp>,
-    ended: bool,
+    pub(super) stop_by: Option<Timestamp>,
+    pub(super) ended: bool,
 }
 
 impl<S: Sink, N: Network> Driver<S, N> {
@@ -127,8 +123,6 @@ impl<S: Sink, N: Network> Driver<S, N> {
         Poll::Pending
     }
 
-    // --- frames -----------------------------------------------------------------------------------------------------
-
     fn poll_frames(&mut self, cx: &mut Context<'_>) -> bool {
         for turn in 0..READS_PER_TURN {
             let Phase::Open(open) = &mut self.phase else { return turn > 0 };
@@ -150,7 +144,7 @@ impl<S: Sink, N: Network> Driver<S, N> {
     }
 
     /// Works off everything that was read.
-    fn handle_frames(&mut self, now: Timestamp) {
+    pub(super) fn handle_frames(&mut self, now: Timestamp) {
         while let Phase::Open(open) = &mut self.phase {
             let Open { ws, last_frame_at, last_data_at, pinged, brought_data, .. } = open.as_mut();
             let message = match ws.next_message() {
@@ -184,7 +178,7 @@ impl<S: Sink, N: Network> Driver<S, N> {
         }
     }
 
-    fn broken(&mut self, error: &WsError) {
+    pub(super) fn broken(&mut self, error: &WsError) {
         tracing::warn!(link = self.feed.link.name(), %error, "stream lost");
         if let (WsError::Frame(_), Phase::Open(open)) = (error, &mut self.phase) {
             // 1002: protocol error. Sent for the server's log; whether it arrives does not matter.
@@ -196,14 +190,12 @@ impl<S: Sink, N: Network> Driver<S, N> {
     }
 
     /// Writes what can be written at once, before a connection is dropped.
-    fn say_goodbye(&mut self) {
+    pub(super) fn say_goodbye(&mut self) {
         if let Phase::Open(open) = &mut self.phase {
             // The connection is given up whatever the write says.
             let _ = open.ws.poll_flush(&mut Context::from_waker(std::task::Waker::noop()));
         }
     }
-
-    // --- wishes of others, answers, connection attempts ---------------------------------------------------------------
 
     fn poll_commands(&mut self, cx: &mut Context<'_>) -> bool {
         if self.stop_by.is_some() {
@@ -219,18 +211,6 @@ impl<S: Sink, N: Network> Driver<S, N> {
             return true;
         }
         progress
-    }
-
-    fn begin_to_stop(&mut self) {
-        let now = self.clock.now();
-        self.stop_by = Some(now + self.config.stop_timeout);
-        match &self.phase {
-            Phase::Open(_) => {}
-            Phase::Resting { .. } | Phase::Starting { .. } | Phase::Dialing { .. } => {
-                self.phase = Phase::Resting { until: None, reserved: false };
-            }
-        }
-        self.feed.tell(now, Input::Stop);
     }
 
     fn obey(&mut self, command: Command) {
@@ -288,181 +268,5 @@ impl<S: Sink, N: Network> Driver<S, N> {
             }
         }
         true
-    }
-
-    // --- time -------------------------------------------------------------------------------------------------------
-
-    fn meet_deadlines(&mut self) -> bool {
-        let now = self.clock.now();
-        self.meet_phase_deadline(now) | self.wake_link(now)
-    }
-
-    fn meet_phase_deadline(&mut self, now: Timestamp) -> bool {
-        if self.phase.due_at(&self.config).is_none_or(|at| at > now) {
-            return false;
-        }
-        let overdue = match &mut self.phase {
-            Phase::Resting { reserved, .. } => {
-                let reserved = *reserved;
-                self.start_or_queue(now, reserved);
-                return true;
-            }
-            Phase::Starting { .. } => Some("the link did not ask to connect"),
-            Phase::Dialing { .. } => Some("connecting took too long"),
-            Phase::Open(open) => open.dead_because(now, &self.config),
-        };
-        match (overdue, &mut self.phase) {
-            (Some(why), _) => {
-                tracing::warn!(link = self.feed.link.name(), why, "stream given up");
-                self.lose(now, Duration::ZERO);
-            }
-            (None, Phase::Open(open)) => {
-                open.pinged = true;
-                open.ws.writer().ping();
-            }
-            (None, Phase::Resting { .. } | Phase::Starting { .. } | Phase::Dialing { .. }) => {}
-        }
-        true
-    }
-
-    fn wake_link(&mut self, now: Timestamp) -> bool {
-        let due = self.feed.link.wakeup_at().is_some_and(|at| at <= now);
-        // Before the first start a link has nothing to be woken for.
-        if self.life == 0 || !due || now < self.wake_not_before {
-            return false;
-        }
-        self.feed.tell(now, Input::Wake);
-        self.do_wanted();
-        if self.feed.link.wakeup_at().is_some_and(|at| at <= now) {
-            self.wake_not_before = now + WAKE_PAUSE;
-        }
-        true
-    }
-
-    /// Arranges to be woken when something is due; `true` when that is now.
-    fn wait_for_next(&mut self, cx: &mut Context<'_>) -> bool {
-        let wake =
-            self.feed.link.wakeup_at().filter(|_| self.life > 0).map(|at| at.max(self.wake_not_before));
-        let due = [wake, self.phase.due_at(&self.config), self.stop_by].into_iter().flatten().min();
-        due.is_some_and(|at| self.timer.arm(&self.clock, at, cx))
-    }
-
-    // --- life and death ---------------------------------------------------------------------------------------------
-
-    /// Starts, or rests until the moment the venue's budget of connection attempts has free.
-    fn start_or_queue(&mut self, now: Timestamp, reserved: bool) {
-        let slot = if reserved { now } else { self.network.dial_slot(now) };
-        if slot > now {
-            self.phase = Phase::Resting { until: Some(slot), reserved: true };
-            return;
-        }
-        self.life += 1;
-        self.phase = Phase::Starting { deadline: now + self.config.start_timeout };
-        self.feed.tell(now, Input::Start);
-        self.do_wanted();
-    }
-
-    /// The connection, or the attempt at one, is gone. The next start comes after a pause of at least `at_least`.
-    fn lose(&mut self, now: Timestamp, at_least: Duration) {
-        if let Phase::Open(open) = &self.phase {
-            self.feed.metrics.losses.add_one();
-            if open.brought_data && now.since(open.opened_at) >= self.config.stable_after {
-                self.backoff.reset();
-            }
-        }
-        self.feed.metrics.set_up(false);
-        self.feed.forget_wishes_of_connection();
-        let pause = self.backoff.next(&mut self.jitter).max(at_least);
-        self.phase = Phase::Resting { until: self.stop_by.is_none().then(|| now + pause), reserved: false };
-        self.feed.tell(now, Input::Disconnected);
-        // What the link says to a loss must not reach into the next life.
-        self.feed.forget_wishes_of_connection();
-    }
-
-    fn end_if_done(&mut self) {
-        let Some(stop_by) = self.stop_by else { return };
-        let now = self.clock.now();
-        let sent = match &self.phase {
-            Phase::Open(open) => open.ws.is_flushed(),
-            Phase::Resting { .. } | Phase::Starting { .. } | Phase::Dialing { .. } => true,
-        };
-        if now < stop_by && (self.calls.len() > 0 || self.feed.wants_something() || !sent) {
-            return;
-        }
-        if let Phase::Open(open) = &mut self.phase {
-            open.ws.writer().close(1000);
-            self.say_goodbye();
-            self.lose(now, Duration::ZERO);
-        }
-        self.ended = true;
-    }
-
-    // --- what the link wants done -----------------------------------------------------------------------------------
-
-    fn do_wanted(&mut self) -> bool {
-        for done in 0..EFFECTS_PER_TURN {
-            let Some(effect) = self.feed.next_wanted() else { return done > 0 };
-            let now = self.clock.now();
-            match effect {
-                Effect::Connect(url) => self.connect(now, &url),
-                Effect::Send(payload) => self.send(now, &payload),
-                Effect::Request { tag, request } => self.request(now, tag, request),
-                Effect::Reconnect(reason) => {
-                    tracing::info!(link = self.feed.link.name(), ?reason, "link asked for a new connection");
-                    self.say_goodbye();
-                    self.lose(now, Duration::ZERO);
-                }
-            }
-        }
-        true
-    }
-
-    fn connect(&mut self, now: Timestamp, url: &str) {
-        match &self.phase {
-            Phase::Starting { .. } if self.stop_by.is_none() => {
-                self.feed.metrics.dials.add_one();
-                let deadline = now + self.config.dial_timeout;
-                self.phase = Phase::Dialing { attempt: self.network.dial(url), deadline };
-            }
-            Phase::Starting { .. } => {}
-            Phase::Resting { .. } | Phase::Dialing { .. } | Phase::Open(_) => {
-                self.feed.misuse(now, "to connect without having been told to start");
-            }
-        }
-    }
-
-    fn send(&mut self, now: Timestamp, payload: &Payload) {
-        let Phase::Open(open) = &mut self.phase else {
-            return self.feed.misuse(now, "to send without a connection");
-        };
-        let writer = open.ws.writer();
-        match payload {
-            Payload::Text(text) => writer.text(text),
-            Payload::Binary(bytes) => writer.binary(bytes),
-            Payload::Ping => writer.ping(),
-        }
-    }
-
-    fn request(&mut self, now: Timestamp, tag: u32, request: Request) {
-        if self.calls.len() < self.config.calls_max {
-            let answer = self.network.call(request);
-            return self.calls.push(tag, self.life, answer);
-        }
-        self.feed.misuse(now, "more calls than may be on the way");
-        let kind = ErrorKind::Throttled { retry_after: Duration::from_secs(1) };
-        let refused = Err(ExchangeError::new(self.venue, request.op(), kind));
-        self.feed.tell(now, Input::Reply { tag, result: &refused });
-    }
-
-    fn flush(&mut self, cx: &mut Context<'_>) {
-        let Phase::Open(open) = &mut self.phase else { return };
-        match open.ws.poll_flush(cx) {
-            Poll::Ready(Ok(())) => open.stalled_since = None,
-            Poll::Pending => {
-                let now = self.clock.now();
-                open.stalled_since.get_or_insert(now);
-            }
-            Poll::Ready(Err(error)) => self.broken(&error),
-        }
     }
 }

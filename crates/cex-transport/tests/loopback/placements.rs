@@ -105,6 +105,12 @@ async fn an_order_that_never_left_says_so() {
         (ErrorKind::Connection(Phase::BeforeSend), Outcome::NotSent)
     );
     assert_eq!(answer.stamps.written_at, None);
+    let counted = gone.metrics().of(Op::PlaceOrder).snapshot();
+    assert_eq!(
+        (counted.calls, counted.repeats, counted.not_sent),
+        (1, 0, 1),
+        "not even what never left is repeated"
+    );
 }
 
 #[tokio::test]

@@ -159,6 +159,14 @@ async fn market_data_waits_for_its_budget_and_queries_are_told() {
     }
     assert!(began.elapsed() >= Duration::from_millis(600), "one a window: the other is the reserve");
 
+    let rest = rest_of(MadeUp::with_limit(&server.url, 3, Duration::from_secs(1)), config());
+    rest.call(&Request::Account).await.expect("two for the clock, one for the call");
+    let began = Instant::now();
+    let error = rest.call(&Request::Account).await.expect_err("a second is not waited for");
+    assert!(
+        matches!(error.kind, ErrorKind::Throttled { .. }) && began.elapsed() < Duration::from_millis(500)
+    );
+
     let rest = rest_of(MadeUp::with_limit(&server.url, 1, Duration::from_secs(60)), config());
     rest.call(&Request::Ping).await.expect("answered");
     let error = rest.call(&Request::Ping).await.expect_err("a minute is too long");
