@@ -183,7 +183,7 @@ fn run(config: SimConfig, commands: UnboundedReceiver<Command>, ready: &Ready) {
     }
 }
 
-async fn serve(config: SimConfig, mut commands: UnboundedReceiver<Command>, ready: &Ready) {
+async fn serve(config: SimConfig, commands: UnboundedReceiver<Command>, ready: &Ready) {
     let bound = match bind_all(&config).await {
         Ok(bound) => bound,
         Err(error) => return answer(ready, Err(error)),
@@ -194,8 +194,21 @@ async fn serve(config: SimConfig, mut commands: UnboundedReceiver<Command>, read
         tokio::task::spawn_local(listen::accept(Rc::clone(&host), exchange, port, listener, commands));
         (port, doors)
     });
-    tokio::task::spawn_local(tick(Rc::clone(&host)));
     answer(ready, Ok(endpoints(mexc.0, gateio.0)));
+    // The ticker is no task of its own: if it panics the thread ends, and the handle says so.
+    tokio::select! {
+        () = tick(&host) => {}
+        () = obey(&host, commands, &mexc.1, &gateio.1) => {}
+    }
+}
+
+/// Does what the handle asks until it says stop.
+async fn obey(
+    host: &Shared,
+    mut commands: UnboundedReceiver<Command>,
+    mexc: &UnboundedSender<Door>,
+    gateio: &UnboundedSender<Door>,
+) {
     while let Some(command) = commands.recv().await {
         match command {
             Command::Ledger(done) => answer(&done, host.borrow().ledger()),
@@ -205,8 +218,8 @@ async fn serve(config: SimConfig, mut commands: UnboundedReceiver<Command>, read
             }
             Command::Halt(exchange, halt, done) => {
                 let doors = match exchange {
-                    SimExchange::Mexc => &mexc.1,
-                    SimExchange::Gateio => &gateio.1,
+                    SimExchange::Mexc => mexc,
+                    SimExchange::Gateio => gateio,
                 };
                 answer(&done, move_door(doors, !halt).await);
             }
@@ -249,7 +262,7 @@ async fn move_door(doors: &UnboundedSender<Door>, is_open: bool) -> Result<(), S
 }
 
 /// Wakes the host when something is due, or when a call made something due earlier.
-async fn tick(host: Shared) {
+async fn tick(host: &Shared) {
     let alarm = host.borrow().alarm();
     loop {
         let pause = host.borrow_mut().tick();

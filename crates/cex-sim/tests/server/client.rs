@@ -9,7 +9,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::upgrade::Upgraded;
 use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
-use sha2::{Digest as _, Sha512};
+use sha2::{Digest as _, Sha256, Sha512};
 use sonic_rs::{JsonValueTrait as _, Value};
 use std::future::Future;
 use std::io;
@@ -74,6 +74,25 @@ impl Http {
         (status, parse(&body))
     }
 
+    /// A call signed as MEXC wants it, everything in the query; answers status and JSON.
+    pub(crate) async fn mexc(&mut self, method: &str, path: &str, params: &str) -> (u16, Value) {
+        let separator = if params.is_empty() { "" } else { "&" };
+        let query = format!("{params}{separator}timestamp={}", unix_millis());
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.account.secret.as_bytes()).expect("any key");
+        mac.update(query.as_bytes());
+        let signature = hex(&mac.finalize().into_bytes());
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v3{path}?{query}&signature={signature}"))
+            .header(header::HOST, &self.host)
+            .header("X-MEXC-APIKEY", &self.account.key)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::default())
+            .expect("a request");
+        let (status, body) = self.send(request).await.expect("an answer");
+        (status, parse(&body))
+    }
+
     /// An unsigned GET.
     pub(crate) async fn get(&mut self, target: &str) -> Result<(u16, Bytes), hyper::Error> {
         let request = Request::get(target).header(header::HOST, &self.host).body(Full::default());
@@ -95,8 +114,13 @@ pub(crate) struct Ws {
 
 impl Ws {
     pub(crate) async fn connect(sim: &SimHandle, exchange: SimExchange) -> io::Result<Self> {
+        Self::connect_with(sim, exchange, "").await
+    }
+
+    /// With this behind the address, such as `?listenKey=abc`.
+    pub(crate) async fn connect_with(sim: &SimHandle, exchange: SimExchange, query: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address(sim, exchange)).await?;
-        Self::shake_hands(sim, exchange, stream).await
+        Self::shake_hands(sim, exchange, query, stream).await
     }
 
     /// With a receive buffer that is full at once.
@@ -104,11 +128,16 @@ impl Ws {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(4_096)?;
         let address = address(sim, exchange).parse().map_err(io::Error::other)?;
-        Self::shake_hands(sim, exchange, socket.connect(address).await?).await
+        Self::shake_hands(sim, exchange, "", socket.connect(address).await?).await
     }
 
-    async fn shake_hands(sim: &SimHandle, exchange: SimExchange, stream: TcpStream) -> io::Result<Self> {
-        let request = Request::get(&sim.endpoint(exchange).ws)
+    async fn shake_hands(
+        sim: &SimHandle,
+        exchange: SimExchange,
+        query: &str,
+        stream: TcpStream,
+    ) -> io::Result<Self> {
+        let request = Request::get(format!("{}{query}", sim.endpoint(exchange).ws))
             .header(header::HOST, address(sim, exchange))
             .header(header::UPGRADE, "websocket")
             .header(header::CONNECTION, "upgrade")
@@ -193,6 +222,10 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
 
 pub(crate) fn unix_secs() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+fn unix_millis() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis()
 }
 
 pub(crate) fn parse(json: &[u8]) -> Value {

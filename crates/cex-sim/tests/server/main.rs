@@ -2,4 +2,5 @@
 
 mod client;
 mod failures;
+mod mexc;
 mod trading;

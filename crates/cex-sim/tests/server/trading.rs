@@ -3,6 +3,7 @@
 use crate::client::{Http, Ws, parse, run, start, text, unix_secs};
 use cex_core::{Decimal, Side};
 use cex_sim::server::SimExchange::{self, Gateio};
+use fastwebsockets::OpCode;
 use sonic_rs::{JsonContainerTrait as _, JsonValueTrait as _, Value};
 use std::collections::BTreeMap;
 
@@ -108,6 +109,32 @@ fn a_live_book_from_the_wire_is_never_crossed_nor_torn() {
             assert!(bid.expect("bids").0 < ask.expect("asks").0, "crossed after {frame:?}");
             (version, frames) = (result["u"].as_u64(), frames + 1);
         }
+    });
+}
+
+#[test]
+fn the_other_exchange_speaks_its_own_language() {
+    run(async {
+        let sim = start(|_| {});
+        let mut http = Http::connect(&sim, SimExchange::Mexc).await.expect("connected");
+        let (status, body) = http.get("/api/v3/time").await.expect("an answer");
+        assert_eq!(status, 200);
+        assert!(parse(&body)["serverTime"].is_number());
+        let mut ws = Ws::connect(&sim, SimExchange::Mexc).await.expect("connected");
+        let channel = "spot@public.aggre.bookTicker.v3.api.pb@100ms@BTCUSDT";
+        ws.send(&format!(r#"{{"method":"SUBSCRIPTION","params":["{channel}"]}}"#)).await.expect("sent");
+        let answer = ws.next(|_| true).await;
+        assert_eq!((answer["code"].as_i64(), text(&answer["msg"])), (Some(0), channel));
+        let frame = loop {
+            let (opcode, payload) = ws.read().await.expect("a frame");
+            if opcode == OpCode::Binary {
+                break payload;
+            }
+        };
+        assert!(
+            frame.windows(channel.len()).any(|part| part == channel.as_bytes()),
+            "the frame names its channel"
+        );
     });
 }
 

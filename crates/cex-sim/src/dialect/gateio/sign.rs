@@ -107,3 +107,44 @@ fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sonic_rs::{JsonContainerTrait as _, JsonValueTrait as _, Value};
+
+    fn each(list: &str, mut check: impl FnMut(&dyn Fn(&str) -> String)) -> usize {
+        let vectors: Value = sonic_rs::from_str(include_str!("../../../tests/golden/gateio_ws_vectors.json"))
+            .expect("the vectors are JSON");
+        let rows = vectors[list].as_array().expect("a list");
+        for row in rows {
+            check(&|key| row[key].as_str().expect("a text").to_owned());
+        }
+        rows.len()
+    }
+
+    #[test]
+    fn rest_signatures_are_the_reference_s() {
+        let checked = each("rest_signatures", |row| {
+            let (method, path, query, body) = (row("method"), row("path"), row("query"), row("body"));
+            let made =
+                rest_signature(&row("secret"), &method, &path, &query, body.as_bytes(), &row("timestamp"));
+            assert_eq!(made, row("sign"), "{}", row("name"));
+        });
+        assert_eq!(checked, 13);
+    }
+
+    #[test]
+    fn stream_signatures_are_the_reference_s() {
+        let checked = each("ws_signatures", |row| {
+            let signed = row("string");
+            let part = |name: &str| {
+                let parts = signed.split('&').find_map(|part| part.strip_prefix(name));
+                parts.expect("channel, event and time are signed")
+            };
+            let made = stream_signature(&row("secret"), part("channel="), part("event="), part("time="));
+            assert_eq!(made, row("sign"), "{}", row("name"));
+        });
+        assert_eq!(checked, 5);
+    }
+}
