@@ -11,9 +11,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Sleep;
 
-/// One timer of the runtime, moved only when its moment changes.
+/// One timer of the runtime, moved as rarely as can be: deadlines of silence move with every frame, and moving a timer
+/// costs more than handling one.
 pub(super) struct Timer {
     sleep: Pin<Box<Sleep>>,
+    /// Never later than the moment wanted; `None` once it has rung.
     set_for: Option<Timestamp>,
 }
 
@@ -22,18 +24,25 @@ impl Timer {
         Self { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), set_for: None }
     }
 
-    /// Arranges to be woken at `at`; `true` when that has come already.
+    /// Arranges to be woken at `at`, or before; `true` when `at` has come already.
     pub(super) fn arm(&mut self, clock: &Clock, at: Timestamp, cx: &mut Context<'_>) -> bool {
-        if self.set_for != Some(at) {
-            self.sleep.as_mut().reset(clock.instant(at));
-            self.set_for = Some(at);
+        if self.set_for.is_none_or(|set_for| at < set_for) {
+            self.set(clock, at);
         }
-        if self.sleep.as_mut().poll(cx).is_pending() {
-            return false;
+        while self.sleep.as_mut().poll(cx).is_ready() {
+            self.set_for = None;
+            if clock.now() >= at {
+                return true;
+            }
+            // It rang for a moment that has moved on since.
+            self.set(clock, at);
         }
-        // A finished timer must be set again before it is polled again.
-        self.set_for = None;
-        true
+        false
+    }
+
+    fn set(&mut self, clock: &Clock, at: Timestamp) {
+        self.sleep.as_mut().reset(clock.instant(at));
+        self.set_for = Some(at);
     }
 }
 
@@ -98,6 +107,31 @@ impl Complaints {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_is_moved_later_rings_at_the_last_moment_wanted() {
+        let clock = Clock::anchored(Timestamp::from_secs(100));
+        let (mut timer, mut asked) = (Timer::new(), 0);
+        let at = |ms: i64| Timestamp::from_millis(100_000 + ms);
+        // Wanted at first for 50 ms; from the first look on for ever later moments, up to 200 ms.
+        std::future::poll_fn(|cx| {
+            asked += 1;
+            let wanted = at((asked * 50).min(200));
+            if timer.arm(&clock, wanted, cx) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+        assert!(
+            clock.now() >= at(asked.min(4) * 50) && clock.now() <= at(asked.min(4) * 50 + 2),
+            "{asked} looks"
+        );
+        // An earlier moment moves it forward.
+        std::future::poll_fn(|cx| {
+            let early = timer.arm(&clock, at(10_000), cx) || timer.arm(&clock, at(500), cx);
+            if early { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+        assert!(clock.now() >= at(500) && clock.now() < at(510));
+    }
 
     #[test]
     fn complaints_are_one_a_second() {

@@ -2,7 +2,7 @@
 
 use super::network::Network;
 use super::phase::Phase;
-use super::run::Driver;
+use super::run::{CLOSE_NORMAL, Driver};
 use super::sink::Sink;
 use cex_core::Timestamp;
 use cex_errors::{ErrorKind, ExchangeError};
@@ -24,7 +24,7 @@ impl<S: Sink, N: Network> Driver<S, N> {
                 Effect::Request { tag, request } => self.request(now, tag, request),
                 Effect::Reconnect(reason) => {
                     tracing::info!(link = self.feed.link.name(), ?reason, "link asked for a new connection");
-                    self.say_goodbye();
+                    self.say_goodbye(CLOSE_NORMAL);
                     self.lose(now, Duration::ZERO);
                 }
             }

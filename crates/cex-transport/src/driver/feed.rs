@@ -54,6 +54,11 @@ impl<S: Sink> Feed<S> {
         }
     }
 
+    /// Whether something was delivered since the sink was last told that all of it was.
+    pub(super) const fn is_unsettled(&self) -> bool {
+        self.unsettled
+    }
+
     /// Tells the sink that all of it has been delivered, if anything was.
     pub(super) fn settle(&mut self, now: Timestamp) {
         if std::mem::take(&mut self.unsettled) {

@@ -2,7 +2,7 @@
 
 use super::network::Network;
 use super::phase::Phase;
-use super::run::Driver;
+use super::run::{CLOSE_NORMAL, Driver};
 use super::sink::Sink;
 use cex_core::Timestamp;
 use cex_interface::Input;
@@ -107,9 +107,8 @@ impl<S: Sink, N: Network> Driver<S, N> {
         if now < stop_by && (self.calls.len() > 0 || self.feed.wants_something() || !sent) {
             return;
         }
-        if let Phase::Open(open) = &mut self.phase {
-            open.ws.writer().close(1000);
-            self.say_goodbye();
+        if let Phase::Open(_) = &self.phase {
+            self.say_goodbye(CLOSE_NORMAL);
             self.lose(now, Duration::ZERO);
         }
         self.ended = true;

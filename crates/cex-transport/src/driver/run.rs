@@ -28,6 +28,10 @@ const READS_PER_TURN: usize = 8;
 /// Turns in one poll, before the runtime gets its own.
 const TURNS_PER_POLL: usize = 8;
 
+/// Close codes of RFC 6455 §7.4.1. They are for the server's log: whether they arrive does not matter.
+pub(super) const CLOSE_NORMAL: u16 = 1000;
+const CLOSE_PROTOCOL_ERROR: u16 = 1002;
+
 /// What a driver is given besides its link, sink and network.
 #[derive(Debug)]
 pub struct DriveContext {
@@ -111,7 +115,9 @@ impl<S: Sink, N: Network> Driver<S, N> {
             progress |= self.do_wanted();
             self.flush(cx);
             self.end_if_done();
-            self.feed.settle(self.clock.now());
+            if self.feed.is_unsettled() {
+                self.feed.settle(self.clock.now());
+            }
             if self.ended {
                 return Poll::Ready(());
             }
@@ -168,8 +174,7 @@ impl<S: Sink, N: Network> Driver<S, N> {
                 Message::Pong(_) => self.feed.tell(now, Input::Pong),
                 Message::Close { code, reason } => {
                     tracing::info!(link = self.feed.link.name(), code, ?reason, "server closed the stream");
-                    ws.writer().close(1000);
-                    self.say_goodbye();
+                    self.say_goodbye(CLOSE_NORMAL);
                     return self.lose(now, Duration::ZERO);
                 }
             }
@@ -180,18 +185,17 @@ impl<S: Sink, N: Network> Driver<S, N> {
 
     pub(super) fn broken(&mut self, error: &WsError) {
         tracing::warn!(link = self.feed.link.name(), %error, "stream lost");
-        if let (WsError::Frame(_), Phase::Open(open)) = (error, &mut self.phase) {
-            // 1002: protocol error. Sent for the server's log; whether it arrives does not matter.
-            open.ws.writer().close(1002);
-            self.say_goodbye();
+        if let WsError::Frame(_) = error {
+            self.say_goodbye(CLOSE_PROTOCOL_ERROR);
         }
         let now = self.clock.now();
         self.lose(now, Duration::ZERO);
     }
 
-    /// Writes what can be written at once, before a connection is dropped.
-    pub(super) fn say_goodbye(&mut self) {
+    /// Tells the server why the connection is about to be dropped, if that can be written at once.
+    pub(super) fn say_goodbye(&mut self, code: u16) {
         if let Phase::Open(open) = &mut self.phase {
+            open.ws.writer().close(code);
             // The connection is given up whatever the write says.
             let _ = open.ws.poll_flush(&mut Context::from_waker(std::task::Waker::noop()));
         }
@@ -221,7 +225,10 @@ impl<S: Sink, N: Network> Driver<S, N> {
                 self.feed.tell(now, Input::Resubscribe(symbol));
                 self.do_wanted();
             }
-            (Command::Reconnect, Phase::Open(_)) => self.lose(now, Duration::ZERO),
+            (Command::Reconnect, Phase::Open(_)) => {
+                self.say_goodbye(CLOSE_NORMAL);
+                self.lose(now, Duration::ZERO);
+            }
             // Without a connection there is nothing to mend: the next one begins with everything anew.
             (
                 Command::Resubscribe(_) | Command::Reconnect,

@@ -133,6 +133,7 @@ async fn wishes_of_others_reach_an_open_link_only() {
     assert!(world.handle.resubscribe(SymbolId(2)));
     world.until("resubscribe 2", 1).await;
     assert!(world.handle.reconnect());
+    assert_eq!(server.receive().await, Some((8, 1000_u16.to_be_bytes().to_vec())));
     assert_eq!(server.receive().await, None);
     world.server().await.expect_text("subscribe").await;
     let expected = [
