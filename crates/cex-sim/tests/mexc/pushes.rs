@@ -139,6 +139,27 @@ fn both_orders_of_a_trade_with_oneself_are_told() {
     assert_eq!(rows[0]["id"].as_str(), Some("579000000000001024X1"), "the ids of REST");
 }
 
+/// Each balance says what is left after all those before it, so none may overtake another, whichever order it is of.
+#[test]
+fn balances_are_told_in_the_order_in_which_they_changed() {
+    let (mut bench, conn) = quoted();
+    place(&mut bench, "symbol=BTCUSDT&side=SELL&type=LIMIT&quantity=1&price=100.5");
+    place(&mut bench, "symbol=BTCUSDT&side=BUY&type=IMMEDIATE_OR_CANCEL&quantity=3&price=101");
+    let free: Vec<_> = bench
+        .pushes(conn)
+        .into_iter()
+        .filter_map(|(_, wrapper)| match wrapper.body {
+            Some(Body::PrivateAccount(account)) if account.vcoin_name == "BTC" => {
+                Some(account.balance_amount)
+            }
+            _ => None,
+        })
+        .collect();
+    // Locked by the sale; bought from the house; sold to oneself, which frees nothing; bought from oneself and again
+    // from the house.
+    assert_eq!(free, ["999", "1000", "1000", "1001", "1002"]);
+}
+
 /// The newest push of a channel, against a vector of the same fields.
 fn check(bench: &mut Bench, conn: ConnId, channel: &str, vector: &str) -> PushDataV3ApiWrapper {
     let name = format!("spot@private.{channel}.v3.api.pb");

@@ -51,21 +51,21 @@ impl Readers {
     }
 }
 
-/// What waits for the order it belongs to.
+/// What waits for the next order of its account to be told.
 #[derive(Debug, Clone, Copy)]
 enum Held<'a> {
-    /// A balance, with the order of the fill that changed it; none for what an order gave back.
-    Balance(Option<OrderNo>, &'a BalanceChange),
+    /// A balance.
+    Balance(&'a BalanceChange),
     /// A fill.
     Fill(&'a FillView),
 }
 
 impl Held<'_> {
-    fn belongs_to(&self, order: &OrderView) -> bool {
+    /// Whether this is told right after an order. Of a trade of an account with itself the fills wait for their own
+    /// order; balances never do, since each says what is left after all those before it.
+    fn follows(&self, order: &OrderView) -> bool {
         match self {
-            Self::Balance(of, change) => {
-                change.account == order.account && of.is_none_or(|no| no == order.no)
-            }
+            Self::Balance(change) => change.account == order.account,
             Self::Fill(fill) => fill.order == order.no,
         }
     }
@@ -86,9 +86,8 @@ pub(super) fn events(
                 BalanceReason::Deposit | BalanceReason::OrderPlaced => {
                     send_balance(mexc, now, change, None, out);
                 }
-                BalanceReason::OrderReleased => held.push(Held::Balance(None, change)),
-                BalanceReason::Fill | BalanceReason::Fee => {
-                    held.push(Held::Balance(last_filled(&held, change.account), change));
+                BalanceReason::OrderReleased | BalanceReason::Fill | BalanceReason::Fee => {
+                    held.push(Held::Balance(change));
                 }
             },
             ExchangeEvent::Fill(fill) => {
@@ -97,7 +96,7 @@ pub(super) fn events(
             }
             ExchangeEvent::Order(order) => {
                 send_order(mexc, now, exchange, order, out);
-                let (ready, rest): (Vec<_>, Vec<_>) = held.iter().partition(|held| held.belongs_to(order));
+                let (ready, rest): (Vec<_>, Vec<_>) = held.iter().partition(|held| held.follows(order));
                 held = rest;
                 send_held(mexc, now, exchange, &ready, Some(order.end), out);
                 if order.status.is_terminal() {
@@ -108,14 +107,6 @@ pub(super) fn events(
         }
     }
     send_held(mexc, now, exchange, &held, None, out);
-}
-
-/// The order whose fill was last told: the balances that follow are of that.
-fn last_filled(held: &[Held<'_>], account: AccountIndex) -> Option<OrderNo> {
-    held.iter().rev().find_map(|held| match held {
-        Held::Fill(fill) if fill.account == account => Some(fill.order),
-        Held::Fill(_) | Held::Balance(..) => None,
-    })
 }
 
 /// Balances first, then fills.
@@ -129,14 +120,14 @@ fn send_held(
 ) {
     for item in held {
         match item {
-            Held::Balance(_, change) => send_balance(mexc, now, change, end, out),
+            Held::Balance(change) => send_balance(mexc, now, change, end, out),
             Held::Fill(_) => {}
         }
     }
     for item in held {
         match item {
             Held::Fill(fill) => send_fill(mexc, now, exchange, fill, out),
-            Held::Balance(..) => {}
+            Held::Balance(_) => {}
         }
     }
 }
