@@ -56,7 +56,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// What can be chosen about Gate.io.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct GateioConfig {
-    /// Whether too many requests are refused. They are counted and reported either way.
+    /// Whether too many requests are refused. Otherwise the headers report whole budgets.
     pub rate_limits: bool,
     /// Whether a client order id that the account used before is refused. Sources disagree; by default it is
     /// accepted, and a lookup finds the newest.

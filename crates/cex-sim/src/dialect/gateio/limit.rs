@@ -58,26 +58,30 @@ struct Window {
 const PRUNE_SECS: i64 = 60;
 
 impl Limits {
-    /// Counts one request. With `enforced` off it is counted and reported but never refused.
+    /// Counts one request. With `enforced` off nothing is counted and the whole budget is reported as left: a client
+    /// that heeds the headers must not slow down for a limit that is not there.
     pub(super) fn take(
         &mut self,
         now: Timestamp,
         budget: Budget,
         enforced: bool,
     ) -> (Quota, Result<(), Refusal>) {
-        self.prune(now);
         let (limit, span) = budget.allowance();
+        if !enforced {
+            return (Quota { limit, remain: Some(limit), reset: now.as_secs() }, Ok(()));
+        }
+        self.prune(now);
         let start = now.as_secs().div_euclid(span) * span;
         let window = self.windows.entry(budget).or_insert(Window { start, used: 0 });
         if window.start != start {
             *window = Window { start, used: 0 };
         }
-        if window.used >= limit && enforced {
+        if window.used >= limit {
             let refusal = Refusal::new(429, "TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)");
             return (Quota { limit, remain: None, reset: start + span }, Err(refusal));
         }
-        window.used = window.used.saturating_add(1);
-        (Quota { limit, remain: Some(limit.saturating_sub(window.used)), reset: now.as_secs() }, Ok(()))
+        window.used += 1;
+        (Quota { limit, remain: Some(limit - window.used), reset: now.as_secs() }, Ok(()))
     }
 
     fn prune(&mut self, now: Timestamp) {
@@ -109,7 +113,8 @@ mod tests {
             Err((429, "TOO_MANY_REQUESTS"))
         );
         assert!(limits.take(now, place(1), true).1.is_ok(), "another market has its own budget");
-        assert!(limits.take(now, place(0), false).1.is_ok(), "not enforced");
+        let (free, taken) = limits.take(now, place(0), false);
+        assert_eq!((free.remain, taken), (Some(10), Ok(())), "not enforced");
         let next = Timestamp::from_secs(1_700_000_001);
         assert!(limits.take(next, place(0), true).1.is_ok(), "a new window");
     }
