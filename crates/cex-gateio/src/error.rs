@@ -69,6 +69,7 @@ const LABELS: &[(&str, ErrorKind)] = &[
     ("ORDER_CANCELLED", ErrorKind::OrderNotFound),
     ("ORDER_FINISHED", ErrorKind::OrderNotFound),
     ("NO_CHANGE", ErrorKind::NoChange),
+    // Not reliably told (GATEIO-ORD-10), so never relied upon.
     ("REPEATED_CREATION", ErrorKind::DuplicateClientId),
     ("DUPLICATE_REQUEST", ErrorKind::DuplicateClientId),
     ("ORDER_EXISTS", ErrorKind::DuplicateClientId),

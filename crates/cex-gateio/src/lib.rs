@@ -56,3 +56,8 @@ pub const REGISTRATION: Registration = Registration { name: "gateio", title: "Ga
 pub fn protocol(config: VenueConfig) -> Result<Arc<dyn Protocol>, ExchangeError> {
     Ok(Arc::new(Gateio::new(config)?))
 }
+
+/// The example in the README compiles and holds.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

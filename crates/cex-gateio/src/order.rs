@@ -135,6 +135,7 @@ impl FeeFields<'_> {
     /// has no fee, or has one in two coins, which happens to an order when GT runs out half way: only its fills can tell.
     fn charged(&self, market: &Market, side: Side) -> Result<Option<(Decimal, Asset)>, Fault> {
         let Some(fee) = optional(self.fee)? else { return Ok(None) };
+        // The stream may leave the currency out (GATEIO-WS-20).
         let received = if side == Side::Buy { market.symbol().base } else { market.symbol().quote };
         let currency = text(self.currency);
         let currency = if currency.is_empty() { received } else { asset(currency)? };

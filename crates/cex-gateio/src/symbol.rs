@@ -23,6 +23,7 @@ pub(crate) fn info(row: &CurrencyPair<'_>) -> Result<SymbolInfo, Fault> {
     let native = Text::new(row.id.as_str()).map_err(|_| "pair name too long")?;
     let price_dp = decimals(&row.precision)?;
     let lot_dp = decimals(&row.amount_precision)?;
+    // A limit that is not named is none (GATEIO-SYM-05).
     let zero_if_absent = |field| optional(field).map(Option::unwrap_or_default);
     let fee = list_fee(row.fee.as_ref())?;
     Ok(SymbolInfo {
@@ -34,6 +35,7 @@ pub(crate) fn info(row: &CurrencyPair<'_>) -> Result<SymbolInfo, Fault> {
         risk_flagged: text(row.st_tag.as_ref()) == "true" || is_leveraged(row.base.as_str()),
         tick: Decimal::new(1, price_dp),
         lot: Decimal::new(1, lot_dp),
+        // Books may go beyond it (GATEIO-SYM-07), for which a scale has room.
         price_dp,
         lot_dp,
         min_qty: zero_if_absent(row.min_base_amount.as_ref())?,
@@ -94,6 +96,7 @@ mod tests {
     fn a_pair_becomes_rules() {
         let eth = read(ETH).expect("complete");
         assert_eq!((eth.symbol.to_string().as_str(), eth.native.as_str()), ("ETH/USDT", "ETH_USDT"));
+        assert_eq!((eth.price_dp, eth.lot_dp), (2, 4));
         assert_eq!((eth.tick.to_string().as_str(), eth.lot.to_string().as_str()), ("0.01", "0.0001"));
         assert_eq!((eth.min_qty.to_string(), eth.min_notional.to_string()), ("0.001".into(), "3".into()));
         assert_eq!((eth.max_qty, eth.max_notional), (None, Some(Decimal::from(10_000_000))));

@@ -1,6 +1,6 @@
 //! What the unit tests share.
 
-use cex_core::{Bps, Decimal, Market, Markets, SymbolId, SymbolInfo, Text, TradingStatus, VenueId};
+use cex_core::{Bps, Decimal, Market, Markets, Scale, SymbolId, SymbolInfo, Text, TradingStatus, VenueId};
 
 fn info(base: &str, quote: &str, price_dp: u8, lot_dp: u8) -> SymbolInfo {
     SymbolInfo {
@@ -29,12 +29,12 @@ pub(crate) fn venue() -> VenueId {
     VenueId::new(0, "gateio").expect("short")
 }
 
-/// BTC_USDT (0), ETH_USDT (1), XYZ_USDT (2), 龙虾_USDT (3).
+/// BTC_USDT (0), ETH_USDT (1), XYZ_USDT (2), 龙虾_USDT (3), in scales of their own.
 pub(crate) fn markets() -> Markets {
-    let rules = [("BTC", 1, 5), ("ETH", 2, 4), ("XYZ", 9, 0), ("龙虾", 6, 1)];
-    let market = |(index, (base, price_dp, lot_dp)): (usize, (&str, u8, u8))| {
+    let rules = [("BTC", 1, 5, 8), ("ETH", 2, 4, 8), ("XYZ", 9, 0, 3), ("龙虾", 6, 1, 6)];
+    let market = |(index, (base, price_dp, lot_dp, qty_dp)): (usize, (&str, u8, u8, u8))| {
         let info = info(base, "USDT", price_dp, lot_dp);
-        let scale = info.scale().expect("fits");
+        let scale = Scale::new(price_dp, qty_dp).expect("fits");
         Market::new(venue(), SymbolId(u32::try_from(index).expect("few")), info, scale).expect("rules fit")
     };
     Markets::new(rules.into_iter().enumerate().map(market).collect())

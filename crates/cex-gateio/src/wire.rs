@@ -86,7 +86,7 @@ pub(crate) fn time(millis: Option<&Scalar<'_>>, seconds: Option<&Scalar<'_>>) ->
     millis.or_else(|| seconds.and_then(|field| field.time(9))).unwrap_or(Timestamp::EPOCH)
 }
 
-/// The body of a refusal.
+/// The body of a refusal (GATEIO-REST-06).
 #[derive(Debug, Deserialize)]
 pub(crate) struct ErrorBody<'a> {
     #[serde(borrow)]
@@ -220,7 +220,7 @@ pub(crate) struct CandleRow<'a> {
     pub(crate) w: Option<Scalar<'a>>,
 }
 
-/// A row of `/spot/accounts`.
+/// A row of `/spot/accounts` (GATEIO-REST-16).
 #[derive(Debug, Deserialize)]
 pub(crate) struct AccountRow<'a> {
     #[serde(borrow)]
@@ -292,7 +292,7 @@ pub(crate) struct OpenOrdersOfPair<'a> {
     pub(crate) orders: Vec<OrderRow<'a>>,
 }
 
-/// One of our fills: a row of `/spot/my_trades` or of `spot.usertrades`.
+/// One of our fills: a row of `/spot/my_trades` (GATEIO-REST-24) or of `spot.usertrades`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct FillRow<'a> {
     #[serde(borrow)]

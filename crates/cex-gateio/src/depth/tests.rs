@@ -37,7 +37,7 @@ struct Book {
     symbol: SymbolId,
     whole: bool,
     seq: (u64, u64),
-    millis: i64,
+    exchange_ts: Timestamp,
     bids: Vec<Level>,
     asks: Vec<Level>,
 }
@@ -47,7 +47,7 @@ fn of_update(update: &BookUpdate, levels: &[Level]) -> Book {
         symbol: update.symbol,
         whole: update.kind == UpdateKind::Snapshot,
         seq: (update.first_seq, update.last_seq),
-        millis: update.exchange_ts.as_millis(),
+        exchange_ts: update.exchange_ts,
         bids: update.bids.of(levels).to_vec(),
         asks: update.asks.of(levels).to_vec(),
     }
@@ -70,6 +70,7 @@ fn oracle(markets: &Markets, frame: &[u8]) -> Option<Book> {
     let first = book.first.map(|first| first.integer()).transpose().ok()?;
     let whole = book.full == Some(true);
     let millis = book.t.map_or(Ok(0), |t| t.integer()).ok().and_then(|millis| i64::try_from(millis).ok())?;
+    let exchange_ts = Timestamp::from_millis(millis);
     let side = |rows: Option<Vec<(Scalar<'_>, Scalar<'_>)>>| {
         let level = |(price, qty): (Scalar<'_>, Scalar<'_>)| {
             let price = market.scale.parse_price(price.as_str().as_bytes()).ok()?;
@@ -78,7 +79,7 @@ fn oracle(markets: &Markets, frame: &[u8]) -> Option<Book> {
         rows.unwrap_or_default().into_iter().map(level).collect::<Option<Vec<_>>>()
     };
     let seq = if whole { (last, last) } else { (first.filter(|first| *first <= last)?, last) };
-    Some(Book { symbol: market.id, whole, seq, millis, bids: side(book.b)?, asks: side(book.a)? })
+    Some(Book { symbol: market.id, whole, seq, exchange_ts, bids: side(book.b)?, asks: side(book.a)? })
 }
 
 /// What the decoder makes of a frame, and whether the template sufficed.

@@ -178,7 +178,7 @@ fn book_ticker(market: &Market, row: &BookTickerRow<'_>) -> Result<BookTicker, F
     })
 }
 
-/// Day statistics; `None` for a pair that never traded (GATEIO-REST-15).
+/// Day statistics (GATEIO-WS-18); `None` for a pair that never traded (GATEIO-REST-15).
 pub(crate) fn ticker(
     symbol: SymbolId,
     row: &TickerRow<'_>,

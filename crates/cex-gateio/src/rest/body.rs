@@ -31,7 +31,7 @@ impl<'a> Body<'a> {
             (OrderKind::MarketNotional { notional }, Side::Buy) => {
                 let amount = quote_amount(market, notional)?;
                 self.head(market, &order.client_id, "market", order.side);
-                self.number("amount", amount, market.info.price_dp);
+                self.number("amount", amount, market.info.tick.dp());
                 self.end_with("time_in_force", "ioc");
                 Ok(())
             }
@@ -185,7 +185,7 @@ fn on_lot(market: &Market, qty: Qty) -> Result<u64, ErrorKind> {
 /// Quote to spend, cut to the decimals of a price: the exchange publishes no scale for it (GATEIO-ORD-03).
 fn quote_amount(market: &Market, notional: Notional) -> Result<u64, ErrorKind> {
     const BAD: ErrorKind = ErrorKind::InvalidInput("notional is not positive or too large");
-    let finer = (market.scale.price_dp() + market.scale.qty_dp()).saturating_sub(market.info.price_dp);
+    let finer = (market.scale.price_dp() + market.scale.qty_dp()).saturating_sub(market.info.tick.dp());
     let unit = 10i128.checked_pow(u32::from(finer)).ok_or(BAD)?;
     u64::try_from(notional.0 / unit).ok().filter(|amount| *amount > 0).ok_or(BAD)
 }

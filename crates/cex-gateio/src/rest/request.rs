@@ -215,6 +215,7 @@ impl<'a> Builder<'a> {
         Ok(Access::Private)
     }
 
+    /// Ended orders only, and not quite all of them (GATEIO-REST-23).
     fn order_history(&mut self, symbol: SymbolId, range: TimeRange, limit: u32) -> Result<Access, ErrorKind> {
         self.begin(Method::Get, "/spot/orders");
         self.pair(symbol)?;
@@ -310,7 +311,7 @@ impl<'a> Builder<'a> {
             .ok_or(ErrorKind::InvalidInput("unusual spelling; see option unusual_names"))
     }
 
-    /// Signs what was built (GATEIO-REST-02). The query is signed as it reads before encoding.
+    /// Signs what was built (GATEIO-REST-02, GATEIO-REST-03). The query is signed as it reads before encoding.
     fn sign(&mut self, signer: &Signer, venue_now: Timestamp) {
         let mut digits = itoa::Buffer::new();
         let timestamp = digits.format(venue_now.as_secs());

@@ -1,8 +1,8 @@
 //! What the vector tests share: the file, an account with its credentials, and events as lines of text.
 
 use cex_core::{
-    AccountEvent, Level, Market, MarketEvent, Markets, Order, SymbolId, SymbolInfo, Timestamp, UpdateKind,
-    VenueId,
+    AccountEvent, Level, Market, MarketEvent, Markets, Order, Scale, SymbolId, SymbolInfo, Timestamp,
+    UpdateKind, VenueId,
 };
 use cex_gateio::Gateio;
 use cex_interface::{HttpResponse, Outbox, Protocol, Reply, Request, Secret, VenueConfig};
@@ -64,7 +64,7 @@ pub(crate) fn markets() -> Arc<Markets> {
     let reply = account(&[]).decode(&Markets::default(), &Request::Symbols, &response);
     let Ok(Reply::Symbols(infos)) = reply else { panic!("{reply:?}") };
     let market = |(index, info): (usize, SymbolInfo)| {
-        let scale = info.scale().expect("fits");
+        let scale = Scale::new(info.price_dp, 8).expect("fits");
         Market::new(venue(), SymbolId(u32::try_from(index).expect("few")), info, scale).expect("rules fit")
     };
     Arc::new(Markets::new(infos.into_iter().enumerate().map(market).collect()))
