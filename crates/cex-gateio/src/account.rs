@@ -1,4 +1,5 @@
-//! The private link: our orders, fills and balances. It remembers which subscriptions were confirmed and nothing else.
+//! The private link: our orders, fills and balances. It remembers which subscriptions were confirmed and
+//! nothing else.
 
 use crate::session::{ANSWER_WITHIN, Answer, Message, News, Session, Timer};
 use crate::sign::Signer;
@@ -10,8 +11,8 @@ use cex_interface::{CloseReason, Input, Link, Outbox};
 use sonic_rs::LazyValue;
 use std::sync::Arc;
 
-/// The channels we cannot do without, and their payloads (GATEIO-WS-03). The lite `_v2` channels carry no fees
-/// (GATEIO-WS-22), so they are of no use.
+/// The channels we cannot do without, and their payloads (GATEIO-WS-03). The lite `_v2` channels carry no
+/// fees (GATEIO-WS-22), so they are of no use.
 const CHANNELS: [(&str, &str); 3] = [
     ("spot.orders", ",\"payload\":[\"!all\"]"),
     ("spot.usertrades", ",\"payload\":[\"!all\"]"),
@@ -84,7 +85,8 @@ impl AccountLink {
         })
     }
 
-    /// Takes in an answer, told by the request's number or, where that is missing, by the channel (GATEIO-WS-04).
+    /// Takes in an answer, told by the request's number or, where that is missing, by the channel
+    /// (GATEIO-WS-04).
     fn answered(&mut self, answer: &Answer<'_>, out: &mut Outbox) {
         let index = CHANNELS.iter().zip(&self.channels).position(|((channel, _), state)| {
             match (state, answer.id()) {
@@ -113,8 +115,8 @@ impl AccountLink {
         self.channels.iter().all(|state| *state == Subscribed::Yes)
     }
 
-    /// News may come before the answer (GATEIO-WS-06). The exchange sends no first state: whoever listens reads balances
-    /// and open orders after [`LinkEvent::AccountReady`].
+    /// News may come before the answer (GATEIO-WS-06). The exchange sends no first state: whoever listens
+    /// reads balances and open orders after [`LinkEvent::AccountReady`].
     fn news(&self, news: &News<'_>, out: &mut Outbox) -> Result<(), Fault> {
         let (venue, markets) = (self.venue, &*self.markets);
         let account = &mut out.account;

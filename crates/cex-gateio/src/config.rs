@@ -33,8 +33,9 @@ pub(crate) enum BookChannel {
     Obu100,
 }
 
-/// `spot.order_book_update` (GATEIO-WS-13): the first state comes over REST and may lie inside the first delta; from then
-/// on deltas follow each other without a gap. Levels that fall out of the depth are never heard of again (GATEIO-WS-11).
+/// `spot.order_book_update` (GATEIO-WS-13): the first state comes over REST and may lie inside the first
+/// delta; from then on deltas follow each other without a gap. Levels that fall out of the depth are never
+/// heard of again (GATEIO-WS-11).
 const fn update(name: &'static str, millis: u64, depth: u32) -> BookStream {
     let snapshot = SnapshotSource::Rest { depth };
     let sync = SyncRule { snapshot, continuity: Continuity::Contiguous, depth: Some(depth) };

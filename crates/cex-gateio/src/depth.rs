@@ -1,9 +1,10 @@
 //! The hot decoder: a book frame's bytes straight to levels. No allocation, no intermediate structs.
 //!
-//! [`template`] knows the one order of keys the exchange sends and reads numbers in place; at the first difference it
-//! gives up, without a verdict. [`scan`] then reads the frame in whatever order it comes, and it alone decides what a
-//! frame means or what is wrong with it. Both serve `spot.order_book_update` and `spot.obu`, whose fields are the same
-//! (GATEIO-WS-10, GATEIO-WS-14). The serde shapes of the same frames are the oracle of both, in the tests.
+//! [`template`] knows the one order of keys the exchange sends and reads numbers in place; at the first
+//! difference it gives up, without a verdict. [`scan`] then reads the frame in whatever order it comes, and
+//! it alone decides what a frame means or what is wrong with it. Both serve `spot.order_book_update` and
+//! `spot.obu`, whose fields are the same (GATEIO-WS-10, GATEIO-WS-14). The serde shapes of the same frames
+//! are the oracle of both, in the tests.
 
 mod json;
 mod scan;
@@ -45,7 +46,8 @@ impl DepthReader {
         Self { wide: Wide::detect() }
     }
 
-    /// Reads a frame of the usual form, appending its levels; `None` when it has another form, whatever it means.
+    /// Reads a frame of the usual form, appending its levels; `None` when it has another form, whatever it
+    /// means.
     pub(crate) fn usual(
         &self,
         markets: &Markets,
@@ -97,7 +99,8 @@ impl Head {
             Ok::<_, Fault>(LevelRange { start: index(start)?, end: index(end)? })
         };
         let (kind, first_seq) = match (self.full, self.first) {
-            // A whole book stands for itself: on one channel it carries `U`, on the other it does not (GATEIO-WS-12).
+            // A whole book stands for itself: on one channel it carries `U`, on the other it does not
+            // (GATEIO-WS-12).
             (true, _) => (UpdateKind::Snapshot, self.last),
             (false, Some(first)) if first <= self.last => (UpdateKind::Delta, first),
             (false, Some(_)) => return Err("first version after the last"),

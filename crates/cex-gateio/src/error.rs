@@ -83,8 +83,8 @@ const LABELS: &[(&str, ErrorKind)] = &[
     ("SERVER_TIMEOUT", ErrorKind::ServerBusy),
 ];
 
-/// What a label means. The message is looked at for one case only: an order that is too small answers with the label of
-/// any bad parameter (GATEIO-REST-27).
+/// What a label means. The message is looked at for one case only: an order that is too small answers with
+/// the label of any bad parameter (GATEIO-REST-27).
 pub(crate) fn kind_of(label: &str, message: &str) -> ErrorKind {
     if label == "INVALID_PARAM_VALUE"
         && message.starts_with("Your order size")
@@ -118,7 +118,8 @@ pub(crate) fn of_success(venue: VenueId, op: Op, response: &HttpResponse<'_>) ->
     failed.then(|| of_response(venue, op, response))
 }
 
-/// The meaning of an answer whose label no table knows, or that has none: gateways answer in HTML (GATEIO-REST-07).
+/// The meaning of an answer whose label no table knows, or that has none: gateways answer in HTML
+/// (GATEIO-REST-07).
 fn of_status(label: &str, response: &HttpResponse<'_>) -> ErrorKind {
     match response.status {
         429 => ErrorKind::RateLimited { retry_after: limits::retry_after(response) },
@@ -218,7 +219,7 @@ mod tests {
     #[test]
     fn a_label_in_a_success_is_an_error() {
         let check = |body, failed| {
-            assert_eq!(of_success(venue(), Op::QueryOrder, &response(200, &[], body)).is_some(), failed)
+            assert_eq!(of_success(venue(), Op::QueryOrder, &response(200, &[], body)).is_some(), failed);
         };
         check("{\"label\":\"ORDER_NOT_FOUND\",\"message\":\"\"}", true);
         check("{\"id\":\"1\",\"label\":\"\",\"message\":\"\"}", false);

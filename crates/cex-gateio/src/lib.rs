@@ -1,7 +1,8 @@
 //! Gate.io spot: symbols, books, trades, tickers, candles, orders, fills, balances.
 //!
-//! Sans-IO: [`Gateio`] turns typed calls into signed HTTP requests and answers into typed replies, and its links are
-//! state machines that are told what happened. With feature `client` (on by default) [`connect`] makes a client that runs.
+//! Sans-IO: [`Gateio`] turns typed calls into signed HTTP requests and answers into typed replies, and its
+//! links are state machines that are told what happened. With feature `client` (on by default) `connect`
+//! makes a client that runs.
 //!
 //! | module | what |
 //! |---|---|
@@ -55,6 +56,16 @@ pub const REGISTRATION: Registration = Registration { name: "gateio", title: "Ga
 /// `InvalidInput`, naming the setting that is wrong.
 pub fn protocol(config: VenueConfig) -> Result<Arc<dyn Protocol>, ExchangeError> {
     Ok(Arc::new(Gateio::new(config)?))
+}
+
+/// A running client of this exchange: measures its clock and keeps connections fresh. Needs a tokio runtime;
+/// [`cex_interface::PublicExchange::init`] must come next.
+///
+/// # Errors
+/// `InvalidInput`, naming the setting that is wrong; whatever keeps the exchange from answering.
+#[cfg(feature = "client")]
+pub async fn connect(config: VenueConfig) -> Result<cex_transport::Client, ExchangeError> {
+    cex_transport::Client::connect(protocol(config)?, cex_transport::TransportConfig::default()).await
 }
 
 /// The example in the README compiles and holds.

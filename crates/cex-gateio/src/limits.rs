@@ -13,7 +13,8 @@ const CANCELS: Bucket = Bucket("cancels");
 const RESERVE_PCT: u8 = 30;
 /// Added to what a reset time says: its unit and rounding are not documented (GATEIO-REST-08).
 const RESET_MARGIN: Duration = Duration::from_secs(1);
-/// No reset lies further ahead than the fill-ratio rule's hour (GATEIO-REST-11); a larger one is a broken clock.
+/// No reset lies further ahead than the fill-ratio rule's hour (GATEIO-REST-11); a larger one is a broken
+/// clock.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
 /// 200 calls in 10 s: what every endpoint without a rule of its own allows, each for itself.
@@ -122,8 +123,8 @@ pub(crate) fn cost(request: &Request, counted: bool) -> Cost {
     Cost { class, charges: [charge, None, None] }
 }
 
-/// What an answer says of the budget its call took from. `now` is our clock, which may run apart from the exchange's, so
-/// the exchange's own time of departure is preferred.
+/// What an answer says of the budget its call took from. `now` is our clock, which may run apart from the
+/// exchange's, so the exchange's own time of departure is preferred.
 pub(crate) fn feedback(request: &Request, response: &HttpResponse<'_>, now: Timestamp) -> Vec<Feedback> {
     let Some((bucket, symbol)) = charged(request) else { return Vec::new() };
     if response.status == 429 {

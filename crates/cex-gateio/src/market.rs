@@ -1,5 +1,5 @@
-//! The public link: subscribes, keeps the connection alive, decodes. It remembers its own subscriptions and nothing
-//! else; books live elsewhere.
+//! The public link: subscribes, keeps the connection alive, decodes. It remembers its own subscriptions and
+//! nothing else; books live elsewhere.
 
 pub(crate) mod decode;
 mod groups;
@@ -28,8 +28,8 @@ pub(crate) struct MarketLink {
 }
 
 impl MarketLink {
-    /// A link for these wishes, of one connection's size. Frames of every market in `markets` are decoded, asked for or
-    /// not, so that recordings can be played through it.
+    /// A link for these wishes, of one connection's size. Frames of every market in `markets` are decoded,
+    /// asked for or not, so that recordings can be played through it.
     pub(crate) fn new(
         name: String,
         venue: VenueId,

@@ -1,4 +1,5 @@
-//! Rows about our orders, fills and balances to the words of the house; the same for answers and for the streams.
+//! Rows about our orders, fills and balances to the words of the house; the same for answers and for the
+//! streams.
 
 use crate::wire::{BalanceRow, Fault, FillRow, OrderRow, Scalar, optional, text, time};
 use cex_core::{
@@ -9,8 +10,8 @@ use cex_core::{
 /// What the exchange wants before every client order id (GATEIO-ORD-01).
 pub(crate) const CLIENT_PREFIX: &str = "t-";
 
-/// The client order id in a `text`; `None` for the exchange's own marks (`apiv4`, `web`, ..) and for ids that cannot be
-/// ours (GATEIO-ORD-02).
+/// The client order id in a `text`; `None` for the exchange's own marks (`apiv4`, `web`, ..) and for ids that
+/// cannot be ours (GATEIO-ORD-02).
 pub(crate) fn client_id(text: &str) -> Option<ClientOrderId> {
     ClientOrderId::new(text.strip_prefix(CLIENT_PREFIX)?)
 }
@@ -58,8 +59,9 @@ pub(crate) fn order(venue: VenueId, markets: &Markets, row: &OrderRow<'_>) -> Re
     }))
 }
 
-/// Base and quote filled. `filled_amount` is base always; without it only an order sized in base tells, since `left` is
-/// in the unit of `amount` (GATEIO-ORD-03). `fill_price` is turnover under an old name, not a price (GATEIO-ORD-04).
+/// Base and quote filled. `filled_amount` is base always; without it only an order sized in base tells, since
+/// `left` is in the unit of `amount` (GATEIO-ORD-03). `fill_price` is turnover under an old name, not a price
+/// (GATEIO-ORD-04).
 fn filled(row: &OrderRow<'_>, sized_in_quote: bool) -> Result<(Decimal, Decimal), Fault> {
     let notional = match optional(row.filled_total.as_ref())? {
         Some(total) => total,
@@ -83,8 +85,8 @@ fn filled(row: &OrderRow<'_>, sized_in_quote: bool) -> Result<(Decimal, Decimal)
     Ok((qty, notional))
 }
 
-/// An order's state. The stream tells it by `event`, answers by `status` (GATEIO-ORD-06); `finish_as` explains
-/// (GATEIO-ORD-05). A word nobody knows is [`OrderStatus::Unknown`], never a guess.
+/// An order's state. The stream tells it by `event`, answers by `status` (GATEIO-ORD-06); `finish_as`
+/// explains (GATEIO-ORD-05). A word nobody knows is [`OrderStatus::Unknown`], never a guess.
 fn status(row: &OrderRow<'_>, filled_qty: Decimal) -> Result<OrderStatus, Fault> {
     let live = if filled_qty.is_positive() { OrderStatus::PartiallyFilled } else { OrderStatus::New };
     Ok(match (text(row.status.as_ref()), text(row.event.as_ref())) {
@@ -99,8 +101,8 @@ fn status(row: &OrderRow<'_>, filled_qty: Decimal) -> Result<OrderStatus, Fault>
     })
 }
 
-/// The state of an order that is no longer live, by the reason it gives. A refusal that nevertheless filled something is
-/// no refusal: quantities decide.
+/// The state of an order that is no longer live, by the reason it gives. A refusal that nevertheless filled
+/// something is no refusal: quantities decide.
 fn ended(finish_as: &str, filled_qty: Decimal) -> OrderStatus {
     match finish_as {
         "filled" => OrderStatus::Filled,
@@ -131,8 +133,9 @@ struct FeeFields<'a> {
 }
 
 impl FeeFields<'_> {
-    /// The fee and its asset (GATEIO-ORD-07): GT or points when those pay, else the coin received. `None` where the row
-    /// has no fee, or has one in two coins, which happens to an order when GT runs out half way: only its fills can tell.
+    /// The fee and its asset (GATEIO-ORD-07): GT or points when those pay, else the coin received. `None`
+    /// where the row has no fee, or has one in two coins, which happens to an order when GT runs out half
+    /// way: only its fills can tell.
     fn charged(&self, market: &Market, side: Side) -> Result<Option<(Decimal, Asset)>, Fault> {
         let Some(fee) = optional(self.fee)? else { return Ok(None) };
         // The stream may leave the currency out (GATEIO-WS-20).
@@ -160,8 +163,8 @@ fn asset(name: &str) -> Result<Asset, Fault> {
     Asset::new(name).map_err(|_| "asset name")
 }
 
-/// One of our fills; `None` when its market is not registered. A row without any fee comes from a channel that has none
-/// (GATEIO-WS-22) and is refused: it cannot be booked.
+/// One of our fills; `None` when its market is not registered. A row without any fee comes from a channel
+/// that has none (GATEIO-WS-22) and is refused: it cannot be booked.
 pub(crate) fn fill(venue: VenueId, markets: &Markets, row: &FillRow<'_>) -> Result<Option<Fill>, Fault> {
     let Some(market) = markets.by_native(row.currency_pair.as_str().as_bytes()) else {
         tracing::warn!(%venue, native = row.currency_pair.as_str(), "fill in a market that is not registered");

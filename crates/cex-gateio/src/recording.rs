@@ -1,7 +1,7 @@
 //! Reading what was recorded: text frames of the public streams, without a connection.
 //!
-//! Recorded answers of calls need nothing of their own: [`cex_interface::Protocol::decode`] reads them, given the request
-//! they answered.
+//! Recorded answers of calls need nothing of their own: [`cex_interface::Protocol::decode`] reads them, given
+//! the request they answered.
 
 use crate::market::decode::MarketDecoder;
 use crate::session::{self, Message};
@@ -23,8 +23,8 @@ impl RecordedFrames {
         Self { venue, decoder: MarketDecoder::new(venue, Arc::clone(markets)) }
     }
 
-    /// Decodes one text frame of the server, exactly as a live link would: events and levels are appended to `out`.
-    /// Answers, pongs and notices decode to nothing.
+    /// Decodes one text frame of the server, exactly as a live link would: events and levels are appended to
+    /// `out`. Answers, pongs and notices decode to nothing.
     ///
     /// # Errors
     /// `Undecodable`, after [`LinkEvent::Undecodable`] was appended, for a frame that is malformed.

@@ -130,8 +130,9 @@ impl Protocol for Gateio {
         if self.config.rate_limits { limits::feedback(request, response, now) } else { Vec::new() }
     }
 
-    /// Books by themselves, a limited number a connection; everything else together. A pair whose spelling the exchange
-    /// may refuse is not sent, since it would take others with it (GATEIO-SYM-01): its link reports it as refused.
+    /// Books by themselves, a limited number a connection; everything else together. A pair whose spelling
+    /// the exchange may refuse is not sent, since it would take others with it (GATEIO-SYM-01): its link
+    /// reports it as refused.
     fn market_links(
         &self,
         markets: &Arc<Markets>,

@@ -51,7 +51,8 @@ pub(crate) struct News<'a> {
     pub(crate) sent_at: Timestamp,
 }
 
-/// Tells what a message is. Upgrade notices come in three shapes, one of them without a channel (GATEIO-WS-09).
+/// Tells what a message is. Upgrade notices come in three shapes, one of them without a channel
+/// (GATEIO-WS-09).
 pub(crate) fn read(frame: &[u8]) -> Result<Message<'_>, Fault> {
     let message = parse::<Envelope<'_>>(frame)?;
     let sent_at = time(message.time_ms.as_ref(), message.time.as_ref());
@@ -186,7 +187,8 @@ impl Session {
         self.timers.next_at()
     }
 
-    /// Does what is due; whether the time to look after the answers has come, which is the link's own business.
+    /// Does what is due; whether the time to look after the answers has come, which is the link's own
+    /// business.
     pub(crate) fn wake(&mut self, now: Timestamp, out: &mut Outbox) -> bool {
         let mut answers_due = false;
         while let Some(timer) = self.timers.take_due(now) {

@@ -1,7 +1,8 @@
-//! The three signatures: calls, private streams, trading over the stream. All are HMAC-SHA512 in lower-case hex.
+//! The three signatures: calls, private streams, trading over the stream. All are HMAC-SHA512 in lower-case
+//! hex.
 //!
-//! The keyed state is made once and cloned for each signature; a signature itself is never kept, since the time in it
-//! changes. Vectors: `tests/golden/gateio_ws_vectors.json`.
+//! The keyed state is made once and cloned for each signature; a signature itself is never kept, since the
+//! time in it changes. Vectors: `tests/golden/gateio_ws_vectors.json`.
 
 use cex_interface::Secret;
 use hmac::{Hmac, KeyInit, Mac};
@@ -30,7 +31,8 @@ impl Hex {
     /// The digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // Only hex digits are ever put in, so this cannot fail; an empty text is the harmless answer if it did.
+        // Only hex digits are ever put in, so this cannot fail; an empty text is the harmless answer if it
+        // did.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
@@ -84,8 +86,8 @@ impl Signer {
         self.joined(&["channel=", channel, "&event=", event, "&time=", digits.format(time)], "")
     }
 
-    /// Signs a request of the trading interface of the streams (GATEIO-WS-24); `req_param` is its exact JSON text, empty
-    /// when absent.
+    /// Signs a request of the trading interface of the streams (GATEIO-WS-24); `req_param` is its exact JSON
+    /// text, empty when absent.
     #[must_use]
     pub fn api(&self, channel: &str, req_param: &str, timestamp: i64) -> Hex {
         let mut digits = itoa::Buffer::new();

@@ -1,8 +1,8 @@
-//! The shapes on the wire, with the exchange's field names. Nothing here is interpreted: see `order.rs`, `symbol.rs`,
-//! `rest/reply.rs` and `market/decode.rs` for what they mean.
+//! The shapes on the wire, with the exchange's field names. Nothing here is interpreted: see `order.rs`,
+//! `symbol.rs`, `rest/reply.rs` and `market/decode.rs` for what they mean.
 //!
-//! Any number may come as a JSON number or as a string (GATEIO-ORD-08), so every such field is a [`Scalar`]: the text of
-//! either, never a float. Times come in four encodings (GATEIO-TIME-01).
+//! Any number may come as a JSON number or as a string (GATEIO-ORD-08), so every such field is a [`Scalar`]:
+//! the text of either, never a float. Times come in four encodings (GATEIO-TIME-01).
 
 use cex_core::{Decimal, Rounding, Timestamp};
 use serde::de::Error as _;

@@ -1,5 +1,6 @@
-//! The published vectors: every frame, answer, signature and book scenario of `golden/gateio_ws_vectors.json`, whose
-//! values come from the exchange's documentation and from recorded traffic, never from this crate.
+//! The published vectors: every frame, answer, signature and book scenario of
+//! `golden/gateio_ws_vectors.json`, whose values come from the exchange's documentation and from recorded
+//! traffic, never from this crate.
 
 #[path = "golden/answers.rs"]
 mod answers;

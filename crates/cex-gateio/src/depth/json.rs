@@ -1,7 +1,8 @@
 //! A strict JSON walker over bytes: finds the parts of a document without building any.
 //!
-//! It accepts exactly what RFC 8259 does, nested at most [`DEEPEST`] deep; `None` means "not JSON" throughout. The only
-//! thing left unchecked is whether `\u` escapes in strings nobody reads form valid pairs.
+//! It accepts exactly what RFC 8259 does, nested at most [`DEEPEST`] deep; `None` means "not JSON"
+//! throughout. The only thing left unchecked is whether `\u` escapes in strings nobody reads form valid
+//! pairs.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! A book frame in any order of keys, with blanks, unknown keys and escapes. Slower than the template and stricter: it
-//! decides what a frame means.
+//! A book frame in any order of keys, with blanks, unknown keys and escapes. Slower than the template and
+//! stricter: it decides what a frame means.
 
 use super::json::{Token, Walker};
 use super::{Frame, Head, Malformed, market_of};

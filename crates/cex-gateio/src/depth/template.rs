@@ -1,4 +1,5 @@
-//! The usual form of a book frame, byte for byte. Anything else is `None`: the caller reads the frame the slow way.
+//! The usual form of a book frame, byte for byte. Anything else is `None`: the caller reads the frame the
+//! slow way.
 
 use super::{Head, market_of};
 use cex_core::{BookUpdate, Level, Markets, Price, Qty, Scale};
@@ -61,7 +62,8 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
-    /// Everything up to `"result":`, in either of the two orders the exchange sends; whether the channel is `spot.obu`.
+    /// Everything up to `"result":`, in either of the two orders the exchange sends; whether the channel is
+    /// `spot.obu`.
     #[inline(always)]
     fn envelope(&mut self) -> Option<bool> {
         if self.literal(b"{\"time\":").is_some() {

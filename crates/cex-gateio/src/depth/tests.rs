@@ -1,5 +1,5 @@
-//! The hot decoder against the serde shapes of the same frames: whatever the order of keys, blanks, unknown keys and
-//! escapes, and whatever bytes are broken.
+//! The hot decoder against the serde shapes of the same frames: whatever the order of keys, blanks, unknown
+//! keys and escapes, and whatever bytes are broken.
 
 use super::*;
 use crate::testing::markets;

@@ -201,8 +201,8 @@ pub(crate) fn ticker(
     }))
 }
 
-/// A candle of the stream: `v` is quote, `a` is base (GATEIO-WS-19). Old recordings lack `a`, and a candle without its
-/// volume is none.
+/// A candle of the stream: `v` is quote, `a` is base (GATEIO-WS-19). Old recordings lack `a`, and a candle
+/// without its volume is none.
 fn candle(symbol: SymbolId, interval: KlineInterval, row: &CandleRow<'_>) -> Result<Option<Kline>, Fault> {
     let Some(volume) = optional(row.a.as_ref())? else { return Ok(None) };
     Ok(Some(Kline {

@@ -133,7 +133,8 @@ impl Groups {
                 return true;
             }
             match group.state {
-                // A second subscription of the same `spot.obu` stream would be refused if the first one stands.
+                // A second subscription of the same `spot.obu` stream would be refused if the first one
+                // stands.
                 State::Asked { .. } | State::Leaving { .. } if self.channel.is_obu() && group.is_book() => {
                     group.unsubscribe(self.channel, now, session, out);
                 }
@@ -178,8 +179,8 @@ impl Groups {
         }
     }
 
-    /// The group an answer is about: by the request's number, else by channel and payload, else the oldest of the
-    /// channel; old answers carry the channel only.
+    /// The group an answer is about: by the request's number, else by channel and payload, else the oldest of
+    /// the channel; old answers carry the channel only.
     fn find(&self, answer: &Answer<'_>) -> Option<usize> {
         if let Some(id) = answer.id() {
             return self.groups.iter().position(|group| group.state.id() == Some(id));
@@ -197,8 +198,9 @@ impl Groups {
         })
     }
 
-    /// Asks for a book's first frame again, where the stream itself sends it: ends the subscription, waits for the
-    /// exchange to confirm that, subscribes again. Where the first state comes over REST the subscription can stay.
+    /// Asks for a book's first frame again, where the stream itself sends it: ends the subscription, waits
+    /// for the exchange to confirm that, subscribes again. Where the first state comes over REST the
+    /// subscription can stay.
     pub(super) fn resubscribe(
         &mut self,
         now: Timestamp,

@@ -13,8 +13,8 @@ impl<'a> Body<'a> {
         Self(buffer)
     }
 
-    /// A placement. A market order is sized in what it spends (GATEIO-ORD-03): a sale in base, a purchase in quote; the
-    /// exchange has no other.
+    /// A placement. A market order is sized in what it spends (GATEIO-ORD-03): a sale in base, a purchase in
+    /// quote; the exchange has no other.
     pub(super) fn order(mut self, market: &Market, order: &OrderRequest) -> Result<(), ErrorKind> {
         match (order.kind, order.side) {
             (OrderKind::Limit { price, qty, tif }, _) => {
@@ -125,8 +125,8 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// A count of 10^-`dp` as a plain decimal in quotes, in its shortest form: trailing zeros could exceed the decimals
-    /// the exchange allows, and exponents it refuses (GATEIO-ORD-08).
+    /// A count of 10^-`dp` as a plain decimal in quotes, in its shortest form: trailing zeros could exceed
+    /// the decimals the exchange allows, and exponents it refuses (GATEIO-ORD-08).
     fn number(&mut self, name: &str, mut count: u64, dp: u8) {
         let mut dp = usize::from(dp);
         while dp > 0 && count.is_multiple_of(10) {
@@ -168,7 +168,8 @@ const fn time_in_force(tif: TimeInForce) -> &'static str {
     }
 }
 
-/// A positive multiple of the step, or nothing is sent: what the exchange does with another is not documented.
+/// A positive multiple of the step, or nothing is sent: what the exchange does with another is not
+/// documented.
 fn on_grid(value: i64, step: i64, what: &'static str) -> Result<u64, ErrorKind> {
     let fits = value > 0 && value % step == 0;
     u64::try_from(value).ok().filter(|_| fits).ok_or(ErrorKind::InvalidInput(what))

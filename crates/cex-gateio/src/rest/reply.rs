@@ -119,7 +119,7 @@ impl Reader<'_> {
             match part::<CurrencyPair<'_>>(raw).and_then(|row| symbol::info(&row)) {
                 Ok(info) => infos.push(info),
                 Err(fault) => {
-                    tracing::warn!(venue = %self.venue, fault, row = raw.as_raw_str(), "pair left out")
+                    tracing::warn!(venue = %self.venue, fault, row = raw.as_raw_str(), "pair left out");
                 }
             }
         }
@@ -133,7 +133,7 @@ impl Reader<'_> {
             match part::<Currency<'_>>(raw).and_then(|row| asset(&row)) {
                 Ok(info) => assets.push(info),
                 Err(fault) => {
-                    tracing::warn!(venue = %self.venue, fault, row = raw.as_raw_str(), "coin left out")
+                    tracing::warn!(venue = %self.venue, fault, row = raw.as_raw_str(), "coin left out");
                 }
             }
         }
@@ -143,7 +143,8 @@ impl Reader<'_> {
     fn book(&self, symbol: SymbolId) -> Result<BookSnapshot, Failure> {
         let market = self.market(symbol)?;
         let book: OrderBook<'_> = parse(self.body)?;
-        // The European venue leaves it out when asked for too much (GATEIO-REST-12); such a book joins nothing.
+        // The European venue leaves it out when asked for too much (GATEIO-REST-12); such a book joins
+        // nothing.
         let seq = book.id.as_ref().ok_or("a book without its version")?.integer()?;
         Ok(BookSnapshot {
             symbol,
@@ -166,7 +167,8 @@ impl Reader<'_> {
         rows.iter().map(|row| kline(symbol, interval, row)).collect()
     }
 
-    /// The answer is an array even for one pair, and names pairs we do not follow when asked for all (GATEIO-REST-15).
+    /// The answer is an array even for one pair, and names pairs we do not follow when asked for all
+    /// (GATEIO-REST-15).
     fn tickers(&self, only: Option<SymbolId>) -> Result<Vec<Ticker>, Fault> {
         let rows: Vec<TickerRow<'_>> = parse(self.body)?;
         let followed = rows.iter().filter_map(|row| Some((self.followed(row, only)?, row)));
@@ -207,8 +209,8 @@ impl Reader<'_> {
         Ok(Account { balances: balances.collect::<Result<_, Fault>>()?, can_trade: None, can_withdraw: None })
     }
 
-    /// Fractions, unlike the pair list's percents (GATEIO-REST-17). GT deductions are not reckoned with: they end when the
-    /// GT does.
+    /// Fractions, unlike the pair list's percents (GATEIO-REST-17). GT deductions are not reckoned with: they
+    /// end when the GT does.
     fn fee(&self, symbol: Option<SymbolId>) -> Result<TradingFee, Failure> {
         let rate = |field: &Scalar<'_>| Bps::from_fraction(field.decimal()?).map_err(|_| "fee");
         let fee = |row: &FeeRow<'_>| -> Result<TradingFee, Fault> {
@@ -271,8 +273,8 @@ impl Reader<'_> {
         rows.iter().filter_map(|row| order::order(self.venue, self.markets, row).transpose()).collect()
     }
 
-    /// Each row succeeds or fails by itself. One that had ended before is no failure; any other may still live, and the
-    /// whole call fails with its reason so that it is made again.
+    /// Each row succeeds or fails by itself. One that had ended before is no failure; any other may still
+    /// live, and the whole call fails with its reason so that it is made again.
     fn all_canceled(&self) -> Result<Vec<Order>, Failure> {
         let mut canceled = Vec::new();
         for row in self.rows()? {
@@ -291,7 +293,8 @@ impl Reader<'_> {
         Ok(canceled)
     }
 
-    /// One page; a list that may go on is an error, since an open order that nobody knows of is worse (GATEIO-REST-22).
+    /// One page; a list that may go on is an error, since an open order that nobody knows of is worse
+    /// (GATEIO-REST-22).
     fn open_orders(&self, of_one_pair: bool) -> Result<Vec<Order>, Failure> {
         if of_one_pair {
             let rows = self.rows()?;
@@ -331,7 +334,8 @@ fn levels(market: &Market, rows: &[(Scalar<'_>, Scalar<'_>)]) -> Result<Vec<Leve
     rows.iter().map(level).collect()
 }
 
-/// A coin and its chains; the flags above the chains are outdated and serve only where there are none (GATEIO-REST-18).
+/// A coin and its chains; the flags above the chains are outdated and serve only where there are none
+/// (GATEIO-REST-18).
 fn asset(row: &Currency<'_>) -> Result<AssetInfo, Fault> {
     let set = |flag: Option<&Scalar<'_>>| text(flag) == "true";
     let networks = match &row.chains {

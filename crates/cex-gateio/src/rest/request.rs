@@ -7,7 +7,7 @@ use crate::market::decode::interval_name;
 use crate::order::CLIENT_PREFIX;
 use crate::sign::{Call, Signer};
 use crate::symbol::is_plain;
-use cex_core::{KlineInterval, Market, Markets, OrderRequest, Price, Qty, SymbolId, Timestamp};
+use cex_core::{KlineInterval, Market, Markets, OrderRequest, Price, Qty, SymbolId, Text, Timestamp};
 use cex_errors::ErrorKind;
 use cex_interface::{HttpRequest, Method, OrderRef, Request, TimeRange};
 use std::borrow::Cow;
@@ -79,7 +79,7 @@ impl<'a> Builder<'a> {
             Request::OpenOrders { symbol } => self.open_orders(*symbol),
             Request::OrderHistory { symbol, range, limit } => self.order_history(*symbol, *range, *limit),
             Request::MyTrades { symbol, order, range, limit } => {
-                self.my_trades(*symbol, order.as_ref().map(|id| id.as_str()), *range, *limit)
+                self.my_trades(*symbol, order.as_ref().map(Text::as_str), *range, *limit)
             }
             Request::DeadManSwitch { timeout } => self.countdown(*timeout),
             Request::TestOrder(_)
@@ -166,7 +166,8 @@ impl<'a> Builder<'a> {
         self.begin(Method::Post, "/spot/orders");
         Body::new(&mut self.out.body).order(market, order)?;
         self.body_is_json();
-        // The exchange refuses what arrives later, so an order whose answer is lost is decided soon (GATEIO-REST-04).
+        // The exchange refuses what arrives later, so an order whose answer is lost is decided soon
+        // (GATEIO-REST-04).
         let mut digits = itoa::Buffer::new();
         self.out.header("x-gate-exptime", digits.format((venue_now + order.expires_in).as_millis()));
         Ok(Access::Private)
@@ -311,7 +312,8 @@ impl<'a> Builder<'a> {
             .ok_or(ErrorKind::InvalidInput("unusual spelling; see option unusual_names"))
     }
 
-    /// Signs what was built (GATEIO-REST-02, GATEIO-REST-03). The query is signed as it reads before encoding.
+    /// Signs what was built (GATEIO-REST-02, GATEIO-REST-03). The query is signed as it reads before
+    /// encoding.
     fn sign(&mut self, signer: &Signer, venue_now: Timestamp) {
         let mut digits = itoa::Buffer::new();
         let timestamp = digits.format(venue_now.as_secs());
@@ -325,7 +327,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// An identifier that stands in an address as it is; whatever the exchange may send, nothing else gets into one.
+/// An identifier that stands in an address as it is; whatever the exchange may send, nothing else gets into
+/// one.
 fn safe(id: &str) -> Result<&str, ErrorKind> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     let valid = !id.is_empty() && id.bytes().all(plain);

@@ -56,7 +56,7 @@ impl Play {
 
 fn played(scenario: &Value) -> Play {
     let mut play = Play::new(text(scenario, "channel"));
-    for name in scenario["frames"].as_array().expect("frames").iter() {
+    for name in scenario["frames"].as_array().expect("frames") {
         play.frame(&frame(name.as_str().expect("a name")));
     }
     for extra in scenario["extra"].as_array().into_iter().flat_map(|extra| extra.iter()) {
