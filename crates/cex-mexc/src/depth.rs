@@ -121,8 +121,36 @@ struct Wrapper<'f> {
 }
 
 impl<'f> Wrapper<'f> {
-    #[inline]
+    /// The fields as they usually come, and nothing else: channel, symbol, time of sending, depth body.
+    #[inline(always)]
+    fn usual(frame: &'f [u8]) -> Option<Self> {
+        let mut walk = Walk::new(frame, 0, frame.len());
+        let (1, channel_start, channel_end) = walk.short_bytes()? else { return None };
+        let (3, symbol_start, symbol_end) = walk.short_bytes()? else { return None };
+        let Ok(Some((6, Value::Varint(millis)))) = walk.next() else { return None };
+        let Ok(Some((BODY, Value::Bytes { start, end }))) = walk.next() else { return None };
+        if end != frame.len() {
+            return None;
+        }
+        Some(Self {
+            channel: slice(frame, channel_start, channel_end),
+            symbol: Some(slice(frame, symbol_start, symbol_end)),
+            send_time: millis.cast_signed(),
+            depth: Some((start, end)),
+            bodies: 1,
+        })
+    }
+
+    #[inline(always)]
     fn read(frame: &'f [u8]) -> Result<Self, &'static str> {
+        match Self::usual(frame) {
+            Some(wrapper) => Ok(wrapper),
+            None => Self::read_in_any_order(frame),
+        }
+    }
+
+    #[inline(never)]
+    fn read_in_any_order(frame: &'f [u8]) -> Result<Self, &'static str> {
         let mut wrapper = Self::default();
         let mut walk = Walk::new(frame, 0, frame.len());
         while let Some((field, value)) = walk.next()? {
@@ -157,13 +185,13 @@ impl<'f> Wrapper<'f> {
 
     /// The market the frame is about. The channel decides; where it is of another speed than ours, its end does. A
     /// frame that names no market at all is an error, since its book cannot be told.
-    #[inline]
+    #[inline(always)]
     fn market<'m>(&self, prefix: &str, markets: &'m Markets) -> Result<Option<&'m Market>, &'static str> {
         let by_channel =
             self.channel.strip_prefix(prefix.as_bytes()).and_then(|native| markets.by_native(native));
         match (by_channel, self.symbol) {
             // Both are equal to known text, so neither needs a check of its own.
-            (Some(market), Some(symbol)) if symbol == market.native().as_bytes() => Ok(Some(market)),
+            (Some(market), Some(symbol)) if symbol == market.info.native.as_bytes() => Ok(Some(market)),
             _ => self.market_by_any_name(by_channel, markets),
         }
     }
@@ -178,7 +206,7 @@ impl<'f> Wrapper<'f> {
         check_text(self.channel)?;
         check_text(self.symbol.unwrap_or_default())?;
         let tail = self.channel.iter().rposition(|byte| *byte == b'@').map(|at| &self.channel[at + 1..]);
-        let named_by_channel = by_channel.map(|market| market.native().as_bytes()).or(tail);
+        let named_by_channel = by_channel.map(|market| market.info.native.as_bytes()).or(tail);
         match (named_by_channel, self.symbol) {
             (None, None) => Err("no channel and no symbol"),
             (Some(channel), Some(symbol)) if channel != symbol => Err("channel and symbol name two markets"),
@@ -198,6 +226,10 @@ struct Body<'f> {
     usual_type: &'f [u8],
 }
 
+/// The first byte of a level: field 1 or 2, a message.
+const ASKS: u8 = 0x0a;
+const BIDS: u8 = 0x12;
+
 /// What a body says, its levels aside.
 struct Changes {
     first: u64,
@@ -206,89 +238,133 @@ struct Changes {
     asks: LevelRange,
 }
 
-/// The levels of one side, which must lie in one piece.
-#[derive(Clone, Copy, Default)]
-struct Piece {
-    start: usize,
-    end: usize,
+/// The versions of a body, as far as they have been read.
+#[derive(Default)]
+struct Versions {
+    first: Option<u64>,
+    last: Option<u64>,
 }
 
-impl Piece {
-    fn range(self) -> Result<LevelRange, &'static str> {
-        let index = |at: usize| u32::try_from(at).map_err(|_| "too many levels");
-        Ok(LevelRange { start: index(self.start)?, end: index(self.end)? })
+impl Versions {
+    /// Both must be there and in order: only then may the levels be used.
+    #[inline(always)]
+    fn with_levels(self, bids: (usize, usize), asks: (usize, usize)) -> Result<Changes, &'static str> {
+        let (Some(first), Some(last)) = (self.first, self.last) else { return Err("no version") };
+        if first > last {
+            return Err("versions run backwards");
+        }
+        Ok(Changes { first, last, bids: range(bids)?, asks: range(asks)? })
     }
+}
+
+/// An empty side lies nowhere.
+#[inline(always)]
+fn range((start, end): (usize, usize)) -> Result<LevelRange, &'static str> {
+    if start == end {
+        return Ok(LevelRange::default());
+    }
+    let index = |at: usize| u32::try_from(at).map_err(|_| "too many levels");
+    Ok(LevelRange { start: index(start)?, end: index(end)? })
+}
+
+/// What a field of a body was.
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Level(BookSide),
+    Other,
 }
 
 impl Body<'_> {
     #[inline(always)]
     fn read(self, wide: Wide, levels: &mut Vec<Level>) -> Result<Changes, &'static str> {
         let before = levels.len();
-        match self.walk(wide, None, levels)? {
+        match self.read_in_usual_order(wide, levels)? {
             Some(changes) => Ok(changes),
             None => {
                 levels.truncate(before);
-                self.read_scattered(wide, levels)
+                self.read_in_any_order(wide, levels)
             }
         }
     }
 
-    /// Sides that take turns on the wire: legal, never seen. Each is gathered in a walk of its own.
-    #[cold]
-    #[inline(never)]
-    fn read_scattered(self, wide: Wide, levels: &mut Vec<Level>) -> Result<Changes, &'static str> {
-        let scattered = "a side in pieces";
-        let asks = self.walk(wide, Some(BookSide::Ask), levels)?.ok_or(scattered)?;
-        let bids = self.walk(wide, Some(BookSide::Bid), levels)?.ok_or(scattered)?;
-        Ok(Changes { asks: asks.asks, ..bids })
-    }
-
-    /// Appends the levels of both sides, or of `only` one. `None` when a side did not lie in one piece.
+    /// Asks, bids, and whatever follows, as long as that is no level. `None` when it is.
     #[inline(always)]
-    fn walk(
+    fn read_in_usual_order(
         self,
         wide: Wide,
-        only: Option<BookSide>,
         levels: &mut Vec<Level>,
     ) -> Result<Option<Changes>, &'static str> {
-        let (mut asks, mut bids) = (Piece::default(), Piece::default());
-        let (mut first, mut last) = (None, None);
         let mut walk = Walk::new(self.frame, self.start, self.end);
+        let start = levels.len();
+        let middle = self.run(wide, ASKS, &mut walk, levels)?;
+        let end = self.run(wide, BIDS, &mut walk, levels)?;
+        let mut versions = Versions::default();
         while let Some((field, value)) = walk.next()? {
-            match (field, value) {
-                (1 | 2, Value::Bytes { start, end }) => {
-                    let (piece, side) =
-                        if field == 1 { (&mut asks, BookSide::Ask) } else { (&mut bids, BookSide::Bid) };
-                    if only.is_some_and(|only| only != side) {
-                        continue;
-                    }
-                    let at = levels.len();
-                    if piece.start == piece.end {
-                        piece.start = at;
-                    } else if piece.end != at {
-                        return Ok(None);
-                    }
-                    levels.push(self.level(wide, start, end)?);
-                    piece.end = at + 1;
-                }
-                (3, Value::Bytes { start, end }) => {
-                    let text = slice(self.frame, start, end);
-                    if !self.usual_type.starts_with(text) {
-                        check_text(text)?;
-                    }
-                }
-                (4, Value::Bytes { start, end }) => first = Some(self.version(start, end)?),
-                (5, Value::Bytes { start, end }) => last = Some(self.version(start, end)?),
-                (6, Value::Varint(_)) => {}
-                (1..=6, _) => return Err("a field of the body has another type"),
-                (_, Value::Varint(_) | Value::Bytes { .. } | Value::Fixed) => {}
+            if self.field(field, value, &mut versions)? != Kind::Other {
+                return Ok(None);
             }
         }
-        let (Some(first), Some(last)) = (first, last) else { return Err("no version") };
-        if first > last {
-            return Err("versions run backwards");
+        versions.with_levels((middle, end), (start, middle)).map(Some)
+    }
+
+    /// Levels as they usually stand: those of a side one after the other, each a price and a quantity. Returns where
+    /// the buffer ends.
+    #[inline(always)]
+    fn run(
+        self,
+        wide: Wide,
+        key: u8,
+        walk: &mut Walk<'_>,
+        levels: &mut Vec<Level>,
+    ) -> Result<usize, &'static str> {
+        while let Some([price, qty]) = walk.pair_of_texts(key) {
+            levels.push(self.numbers(wide, price, qty)?);
         }
-        Ok(Some(Changes { first, last, bids: bids.range()?, asks: asks.range()? }))
+        Ok(levels.len())
+    }
+
+    /// Sides that take turns, levels after versions, levels with fields in another order: legal, never seen. Each side
+    /// is gathered in a walk of its own.
+    #[cold]
+    #[inline(never)]
+    fn read_in_any_order(self, wide: Wide, levels: &mut Vec<Level>) -> Result<Changes, &'static str> {
+        let start = levels.len();
+        self.gather(wide, BookSide::Ask, levels)?;
+        let middle = levels.len();
+        let versions = self.gather(wide, BookSide::Bid, levels)?;
+        versions.with_levels((middle, levels.len()), (start, middle))
+    }
+
+    fn gather(self, wide: Wide, wanted: BookSide, levels: &mut Vec<Level>) -> Result<Versions, &'static str> {
+        let mut versions = Versions::default();
+        let mut walk = Walk::new(self.frame, self.start, self.end);
+        while let Some((field, value)) = walk.next()? {
+            let kind = self.field(field, value, &mut versions)?;
+            if let (true, Value::Bytes { start, end }) = (kind == Kind::Level(wanted), value) {
+                levels.push(self.level(wide, start, end)?);
+            }
+        }
+        Ok(versions)
+    }
+
+    #[inline(always)]
+    fn field(self, field: u32, value: Value, versions: &mut Versions) -> Result<Kind, &'static str> {
+        match (field, value) {
+            (1, Value::Bytes { .. }) => return Ok(Kind::Level(BookSide::Ask)),
+            (2, Value::Bytes { .. }) => return Ok(Kind::Level(BookSide::Bid)),
+            (3, Value::Bytes { start, end }) => {
+                let text = slice(self.frame, start, end);
+                if !self.usual_type.starts_with(text) {
+                    check_text(text)?;
+                }
+            }
+            (4, Value::Bytes { start, end }) => versions.first = Some(self.version(start, end)?),
+            (5, Value::Bytes { start, end }) => versions.last = Some(self.version(start, end)?),
+            (6, Value::Varint(_)) => {}
+            (1..=6, _) => return Err("a field of the body has another type"),
+            (_, Value::Varint(_) | Value::Bytes { .. } | Value::Fixed) => {}
+        }
+        Ok(Kind::Other)
     }
 
     #[inline(always)]
@@ -296,21 +372,10 @@ impl Body<'_> {
         parse_u64(slice(self.frame, start, end)).map_err(|_| "a version is not a number")
     }
 
-    /// A level: price and quantity, usually in this order and nothing else.
-    #[inline(always)]
-    fn level(self, wide: Wide, start: usize, end: usize) -> Result<Level, &'static str> {
-        match usual_level(slice(self.frame, start, end)) {
-            Some(price_len) => {
-                let price_end = start + 2 + price_len;
-                self.numbers(wide, (start + 2, price_end), (price_end + 2, end))
-            }
-            None => self.unusual_level(wide, start, end),
-        }
-    }
-
+    /// A level whose fields may stand in any order, among others.
     #[cold]
     #[inline(never)]
-    fn unusual_level(self, wide: Wide, start: usize, end: usize) -> Result<Level, &'static str> {
+    fn level(self, wide: Wide, start: usize, end: usize) -> Result<Level, &'static str> {
         let (mut price, mut qty) = (None, None);
         let mut walk = Walk::new(self.frame, start, end);
         while let Some((field, value)) = walk.next()? {
@@ -339,20 +404,17 @@ impl Body<'_> {
     }
 }
 
-/// The length of the price when `level` is exactly a price and a quantity of less than 128 bytes each.
-#[inline(always)]
-fn usual_level(level: &[u8]) -> Option<usize> {
-    let [0x0a, price_len @ 0..0x80, rest @ ..] = level else { return None };
-    let price_len = usize::from(*price_len);
-    let [0x12, qty_len @ 0..0x80, qty @ ..] = rest.get(price_len..)? else { return None };
-    (qty.len() == usize::from(*qty_len)).then_some(price_len)
-}
-
 #[inline(always)]
 fn slice(frame: &[u8], start: usize, end: usize) -> &[u8] {
     frame.get(start..end).unwrap_or_default()
 }
 
+#[inline(always)]
 fn check_text(bytes: &[u8]) -> Result<(), &'static str> {
+    if bytes.is_empty() { Ok(()) } else { check_some_text(bytes) }
+}
+
+#[inline(never)]
+fn check_some_text(bytes: &[u8]) -> Result<(), &'static str> {
     std::str::from_utf8(bytes).map(|_| ()).map_err(|_| "a text is not UTF-8")
 }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses its own part of this module")]
 
-use cex_core::{Market, Markets, StreamKind, SymbolId, Timestamp, VenueId};
+use cex_core::{Market, Markets, Scale, StreamKind, SymbolId, Timestamp, VenueId};
 use cex_errors::ExchangeError;
 use cex_interface::{
     HttpResponse, Input, Link, Outbox, Protocol, Reply, Request, Secret, Subscription, VenueConfig,
@@ -109,7 +109,7 @@ pub(crate) fn markets() -> Arc<Markets> {
     let reply = adapter(&[]).decode(&Markets::default(), &Request::Symbols, &response);
     let Ok(Reply::Symbols(rules)) = reply else { panic!("rules: {reply:?}") };
     let market = |(id, info): (u32, cex_core::SymbolInfo)| {
-        let scale = info.scale().expect("within range");
+        let scale = Scale::new(info.price_dp, info.lot_dp.max(8)).expect("within range");
         Market::new(VenueId::new(0, "mexc").expect("short"), SymbolId(id), info, scale).expect("rules fit")
     };
     Arc::new(Markets::new((0..).zip(rules).map(market).collect()))
