@@ -1,6 +1,9 @@
 //! `arb`: cross-exchange arbitrage for crypto exchanges. This crate only wires; `arb --help` says what it does.
 #![forbid(unsafe_code)]
-#![allow(unreachable_pub, reason = "a program has no public surface; `pub` says which module a thing belongs to")]
+#![allow(
+    unreachable_pub,
+    reason = "a program has no public surface; `pub` says which module a thing belongs to"
+)]
 
 mod cli;
 mod exit;
@@ -18,7 +21,8 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let screen = matches!(&cli.command, Command::Demo(demo) if !demo.json && !demo.quiet) && std::io::stdout().is_terminal();
+    let screen = matches!(&cli.command, Command::Demo(demo) if !demo.json && !demo.quiet)
+        && std::io::stdout().is_terminal();
     log_to_stderr(screen);
     let result = match &cli.command {
         Command::Demo(args) => run::demo::run(args),

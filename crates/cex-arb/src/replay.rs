@@ -4,9 +4,7 @@ use crate::cli::ReplayArgs;
 use crate::exit::{Exit, Failure};
 use crate::venues;
 use cex_core::{Market, MarketEvent, Markets, StreamKind, SymbolId, Timestamp, VenueId};
-use cex_interface::{
-    HttpResponse, Input, Link, Outbox, Protocol, Reply, Request, Subscription, VenueConfig,
-};
+use cex_interface::{HttpResponse, Input, Link, Outbox, Protocol, Reply, Request, Subscription, VenueConfig};
 use cex_orderbook::{Book, BookConfig, BookSync};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -82,7 +80,18 @@ fn table(out: &mut dyn Write, rows: &[Row]) -> std::io::Result<()> {
     writeln!(
         out,
         "{:<12} {:>7} {:>8} {:>8} {:>5} {:>14}  {:>14} {:>14}  {:>14} {:>14} {:>6} {:>6}",
-        "symbol", "frames", "applied", "skipped", "gaps", "last_seq", "bid", "bid_qty", "ask", "ask_qty", "bids", "asks"
+        "symbol",
+        "frames",
+        "applied",
+        "skipped",
+        "gaps",
+        "last_seq",
+        "bid",
+        "bid_qty",
+        "ask",
+        "ask_qty",
+        "bids",
+        "asks"
     )?;
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
     rows.iter().try_for_each(|row| {
@@ -146,7 +155,8 @@ impl Recording {
             .iter()
             .map(|market| Subscription { symbol: market.id, stream: StreamKind::Book })
             .collect();
-        let mut links = self.protocol.market_links(&self.markets, &wanted).map_err(|error| internal(&error))?;
+        let mut links =
+            self.protocol.market_links(&self.markets, &wanted).map_err(|error| internal(&error))?;
         let link = links.first_mut().ok_or_else(|| internal(&"the adapter opened no link"))?;
         let mut outbox = Outbox::default();
         for (at, event) in &self.events {
@@ -206,7 +216,8 @@ fn row(book: &Rebuilt) -> Row {
     let scale = book.market.scale;
     let counters = book.sync.counters();
     let usable = book.sync.usable();
-    let price = |level: Option<cex_core::Level>| level.map(|level| scale.price_value(level.price).to_string());
+    let price =
+        |level: Option<cex_core::Level>| level.map(|level| scale.price_value(level.price).to_string());
     let qty = |level: Option<cex_core::Level>| level.map(|level| scale.qty_value(level.qty).to_string());
     let (bid, ask) = (usable.and_then(Book::best_bid), usable.and_then(Book::best_ask));
     Row {
@@ -261,7 +272,9 @@ fn frames(path: &PathBuf) -> Result<Vec<(f64, Recorded)>, Failure> {
     lines(path, |line: FrameLine, place| match line.direction.as_str() {
         "from_server" => Ok(Some((line.at, Recorded::Frame(line.text)))),
         "to_server" => Ok(None),
-        other => Err(unreadable(&place, &format!("direction {other:?} is neither from_server nor to_server"))),
+        other => {
+            Err(unreadable(&place, &format!("direction {other:?} is neither from_server nor to_server")))
+        }
     })
 }
 

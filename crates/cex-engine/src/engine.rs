@@ -64,6 +64,8 @@ pub struct VenueSetup {
     pub sync: SyncRule,
     /// The account's taker fee per market; the list fee where missing.
     pub taker_fees: BTreeMap<SymbolId, Bps>,
+    /// How many orders per second the venue takes from us, if it has such a limit.
+    pub orders_per_second: Option<u32>,
 }
 
 /// One symbol on all venues.
@@ -130,9 +132,15 @@ impl Engine {
     #[must_use]
     pub fn new(config: EngineConfig, venues: &[VenueSetup], epoch: u64) -> Self {
         let symbols = symbol_states(&config, venues);
+        let mut gate = Gate::new(config.limits.clone());
+        for setup in venues {
+            if let Some(rate) = setup.orders_per_second {
+                gate.set_venue_rate(setup.venue, rate);
+            }
+        }
         let venues = venues.iter().map(|setup| VenueState::new(setup.venue)).collect();
         Self {
-            gate: Gate::new(config.limits.clone()),
+            gate,
             ids: IdSource::new(epoch),
             config,
             symbols,

@@ -85,6 +85,7 @@ impl Stage {
                 markets: Arc::new(Markets::new(vec![market])),
                 sync: rule,
                 taker_fees: BTreeMap::from([(SYMBOL, Bps::from_bps(fee))]),
+                orders_per_second: None,
             }
         };
         let config = EngineConfig {

@@ -129,9 +129,14 @@ impl OrderRun {
         }
     }
 
-    /// It was definitely not accepted.
+    /// The exchange refused it: nothing happened there.
     pub fn refused(&mut self) {
         self.end(OrderStatus::Rejected);
+    }
+
+    /// It never left us, which says nothing about the exchange.
+    pub fn not_sent(&mut self) {
+        self.end(OrderStatus::Canceled);
     }
 
     /// It cannot be told whether it was accepted.

@@ -68,6 +68,7 @@ pub struct Gate {
     cooldowns: BTreeMap<SymbolId, Timestamp>,
     sent: BTreeMap<VenueId, VecDeque<Timestamp>>,
     unknown: BTreeMap<VenueId, u32>,
+    venue_rates: BTreeMap<VenueId, u32>,
     next_id: u64,
 }
 
@@ -84,6 +85,7 @@ impl Gate {
             cooldowns: BTreeMap::new(),
             sent: BTreeMap::new(),
             unknown: BTreeMap::new(),
+            venue_rates: BTreeMap::new(),
             next_id: 1,
         }
     }
@@ -184,6 +186,12 @@ impl Gate {
         }
     }
 
+    /// How many orders per second a venue itself takes: a leg that its budget would refuse must not be decided on,
+    /// because the other one would then stand alone.
+    pub fn set_venue_rate(&mut self, venue: VenueId, orders_per_second: u32) {
+        self.venue_rates.insert(venue, orders_per_second);
+    }
+
     /// How many orders of a venue have an unknown fate.
     pub fn set_unknown(&mut self, venue: VenueId, count: u32) {
         self.unknown.insert(venue, count);
@@ -266,7 +274,8 @@ impl Gate {
         while sent.front().is_some_and(|at| now.since(*at) >= Duration::from_secs(1)) {
             sent.pop_front();
         }
-        let max = self.limits.max_orders_per_second;
+        let ours = self.limits.max_orders_per_second;
+        let max = self.venue_rates.get(&venue).map_or(ours, |theirs| ours.min(*theirs));
         if sent.len() >= max as usize { Err(Refusal::OrderRate { venue, max }) } else { Ok(()) }
     }
 

@@ -32,7 +32,8 @@ const FAREWELL: Duration = Duration::from_secs(4);
 /// Runs the command.
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?;
+    let runtime =
+        runtime.map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?;
     tokio::task::LocalSet::new().block_on(&runtime, demo(args))
 }
 
@@ -105,7 +106,11 @@ fn verdict(summary: &Summary, ended: Ended) -> Result<(), Failure> {
 fn start_simulator(args: &DemoArgs) -> Result<SimHandle, Failure> {
     let config = SimConfig { seed: args.seed, symbols: usize::from(args.symbols), ..SimConfig::default() };
     SimServer::start(config).map_err(|error| {
-        Failure::new(Exit::Unreachable, format!("simulator: {error}"), "another program may hold the port; try again")
+        Failure::new(
+            Exit::Unreachable,
+            format!("simulator: {error}"),
+            "another program may hold the port; try again",
+        )
     })
 }
 
@@ -127,9 +132,10 @@ async fn open_venues(
     seed: u64,
     clock: Clock,
 ) -> Result<(Vec<Venue>, Vec<Arc<Markets>>), Failure> {
-    let account = sim.accounts().first().ok_or_else(|| {
-        Failure::new(Exit::Internal, "the simulator has no account", "")
-    })?;
+    let account = sim
+        .accounts()
+        .first()
+        .ok_or_else(|| Failure::new(Exit::Internal, "the simulator has no account", ""))?;
     let (mut venues, mut rules) = (Vec::new(), Vec::new());
     for (index, registration) in EXCHANGES.iter().enumerate() {
         let id = VenueId::new(u8::try_from(index).unwrap_or(u8::MAX), registration.name)
@@ -142,7 +148,10 @@ async fn open_venues(
             secret: Secret::new(account.secret.clone()),
             ..VenueConfig::public(id)
         };
-        let transport = TransportConfig { seed: seed ^ u64::from(u8::try_from(index).unwrap_or(0)), ..Default::default() };
+        let transport = TransportConfig {
+            seed: seed ^ u64::from(u8::try_from(index).unwrap_or(0)),
+            ..Default::default()
+        };
         let (venue, stated) = Venue::open(registration, config, transport, clock).await?;
         venues.push(venue);
         rules.push(stated);
@@ -183,10 +192,8 @@ async fn open_desk(
     let engine = Engine::new(demo_settings(), &setups, epoch);
     let desk = Desk::new(engine, venues, clock, started_at, viewer);
     let links = pending.into_iter().map(|link| link.run(&desk)).collect();
-    let helpers = vec![
-        tokio::task::spawn_local(desk.clone().wake()),
-        tokio::task::spawn_local(desk.clone().report()),
-    ];
+    let helpers =
+        vec![tokio::task::spawn_local(desk.clone().wake()), tokio::task::spawn_local(desk.clone().report())];
     Ok(Running { desk, links, helpers })
 }
 
@@ -230,9 +237,14 @@ fn viewer(
     let names = Names {
         symbols: symbols.unwrap_or_default(),
         venues: venues.iter().map(|venue| venue.id.to_string()).collect(),
-        title: format!("arb demo   seed {}   {} symbols, simulated", args.seed, markets.first().map_or(0, |m| m.len())),
+        title: format!(
+            "arb demo   seed {}   {} symbols, simulated",
+            args.seed,
+            markets.first().map_or(0, |m| m.len())
+        ),
     };
-    let failed = |error: std::io::Error| Failure::new(Exit::Internal, format!("terminal: {error}"), "try --json");
+    let failed =
+        |error: std::io::Error| Failure::new(Exit::Internal, format!("terminal: {error}"), "try --json");
     let out = std::io::stdout();
     let show: Box<dyn Show> = if args.json {
         let summary_only = args.quiet;
@@ -255,14 +267,15 @@ fn summary(
     let proof = proof(sim, engine, venues, &tally)?;
     let view = engine.view();
     let difference = view.totals.realised.checked_sub(proof.profit);
-    let difference = difference.map_err(|error| Failure::new(Exit::Residual, format!("profit: {error}"), ""))?;
+    let difference =
+        difference.map_err(|error| Failure::new(Exit::Residual, format!("profit: {error}"), ""))?;
     let exchanges = view.venues.iter().zip(venues).map(|(row, venue)| {
         let row = ExchangeRow {
             frames: venue.frames(),
             book_updates: row.updates,
             gaps: row.gaps,
             resyncs: row.resyncs,
-            reconnects: venue.losses(),
+            reconnects: venue.reconnects(),
             books_live: row.books_live.0,
         };
         (venue.id.to_string(), row)
@@ -274,7 +287,12 @@ fn summary(
         elapsed_ms: millis(tally.elapsed),
         first_book_ms: tally.first_book.map(millis),
         exchanges: exchanges.collect(),
-        opportunities: view.totals.opportunities.iter().map(|(verdict, count)| (verdict.name(), *count)).collect(),
+        opportunities: view
+            .totals
+            .opportunities
+            .iter()
+            .map(|(verdict, count)| (verdict.name(), *count))
+            .collect(),
         arbitrages: Arbitrages::new(&view.totals, view.unknown),
         pnl_expected: view.totals.expected.to_string(),
         pnl_realised: view.totals.realised.to_string(),
@@ -288,7 +306,8 @@ fn summary(
 }
 
 fn proof(sim: &SimHandle, engine: &Engine, venues: &[Venue], tally: &Tally) -> Result<Proof, Failure> {
-    let ledger = sim.ledger().map_err(|error| Failure::new(Exit::Internal, format!("simulator: {error}"), ""))?;
+    let ledger =
+        sim.ledger().map_err(|error| Failure::new(Exit::Internal, format!("simulator: {error}"), ""))?;
     let ours = sim.accounts().first().map(|account| account.name.clone()).unwrap_or_default();
     let mut ledgers = Vec::new();
     for venue in venues {

@@ -48,7 +48,13 @@ pub struct Tally {
 impl Desk {
     /// A desk over an engine and its venues, in the order of their indexes.
     #[must_use]
-    pub fn new(engine: Engine, venues: Vec<Venue>, clock: Clock, started_at: Timestamp, viewer: Rc<Viewer>) -> Self {
+    pub fn new(
+        engine: Engine,
+        venues: Vec<Venue>,
+        clock: Clock,
+        started_at: Timestamp,
+        viewer: Rc<Viewer>,
+    ) -> Self {
         Self(Rc::new(RefCell::new(Core {
             engine,
             out: Commands::default(),
@@ -140,24 +146,44 @@ impl Desk {
 
     /// Does what the engine wants done, and tells what it told.
     fn act(&self, core: &mut Core, read_at: Timestamp) {
-        // Orders first: what is told to people can wait.
-        let mut commands = std::mem::take(&mut core.out.commands);
-        for command in commands.drain(..) {
-            match command {
-                Command::Place { order, closing } => self.place(core, read_at, order, closing),
-                Command::FetchBook { venue, symbol, depth } => self.fetch_book(core, venue, symbol, depth),
-                Command::Resubscribe { venue, symbol } => core.venues[venue.index()].resubscribe(symbol),
-                Command::QueryOrder { venue, symbol, client_id, order_id } => {
-                    self.query_order(core, (venue, symbol), client_id, order_id);
-                }
-                Command::QueryFills { venue, symbol, client_id, order_id } => {
-                    self.query_fills(core, (venue, symbol), client_id, order_id);
-                }
-                Command::ReadAccount { venue } => self.read_account(core, venue),
+        // Orders first: what is told to people can wait. Refusing a pair makes the engine want something new.
+        while !core.out.commands.is_empty() {
+            let mut commands = std::mem::take(&mut core.out.commands);
+            let both_may_leave = commands.iter().all(|command| core.has_room(command));
+            for command in commands.drain(..) {
+                self.carry_out(core, read_at, command, both_may_leave);
+            }
+            // Kept for its memory, unless there is something new in its place.
+            if core.out.commands.is_empty() {
+                core.out.commands = commands;
+                break;
             }
         }
-        core.out.commands = commands;
         core.tell(core.clock.now());
+    }
+
+    fn carry_out(&self, core: &mut Core, read_at: Timestamp, command: Command, both_may_leave: bool) {
+        match command {
+            // One leg without the other is what must not happen, so neither is sent.
+            Command::Place { order, closing: false } if !both_may_leave => {
+                let (client_id, outcome) = (order.get().client_id, CallOutcome::NotSent);
+                core.engine.handle(
+                    core.clock.now(),
+                    Event::PlaceFailed { client_id, outcome },
+                    &mut core.out,
+                );
+            }
+            Command::Place { order, closing } => self.place(core, read_at, order, closing),
+            Command::FetchBook { venue, symbol, depth } => self.fetch_book(core, venue, symbol, depth),
+            Command::Resubscribe { venue, symbol } => core.venues[venue.index()].resubscribe(symbol),
+            Command::QueryOrder { venue, symbol, client_id, order_id } => {
+                self.query_order(core, (venue, symbol), client_id, order_id);
+            }
+            Command::QueryFills { venue, symbol, client_id, order_id } => {
+                self.query_fills(core, (venue, symbol), client_id, order_id);
+            }
+            Command::ReadAccount { venue } => self.read_account(core, venue),
+        }
     }
 
     /// The only place orders leave from: it takes what the gate approved, and nothing else.
@@ -180,7 +206,7 @@ impl Desk {
                     desk.feed(now, Event::PlaceFailed { client_id, outcome: CallOutcome::Unknown });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, order = %client_id, outcome = ?error.outcome(), "placement failed");
+                    tracing::debug!(%error, order = %client_id, outcome = ?error.outcome(), "placement failed");
                     desk.feed(now, Event::PlaceFailed { client_id, outcome: error.outcome() });
                 }
             }
@@ -234,7 +260,8 @@ impl Desk {
         client_id: ClientOrderId,
         order_id: OrderId,
     ) {
-        let request = Request::MyTrades { symbol, order: Some(order_id), range: TimeRange::default(), limit: FILLS };
+        let request =
+            Request::MyTrades { symbol, order: Some(order_id), range: TimeRange::default(), limit: FILLS };
         self.call(core, venue, request, move |desk, now, result| match result {
             Ok(Reply::Fills(fills)) => desk.feed(now, Event::FillsRead { client_id, fills: &fills }),
             Ok(_) => tracing::error!(%venue, order = %client_id, "a query was answered with something else"),
@@ -270,13 +297,30 @@ impl Desk {
 }
 
 impl Core {
+    /// Whether an opening order could leave now; anything else always may try.
+    fn has_room(&self, command: &Command) -> bool {
+        match command {
+            Command::Place { order, closing: false } => {
+                let request = Request::Place(*order.get());
+                self.venues[order.get().venue.index()].rest.has_room(&request, Urgency::Normal)
+            }
+            Command::Place { closing: true, .. }
+            | Command::FetchBook { .. }
+            | Command::Resubscribe { .. }
+            | Command::QueryOrder { .. }
+            | Command::QueryFills { .. }
+            | Command::ReadAccount { .. } => true,
+        }
+    }
+
     /// Hands what the engine told to the viewer; keeps what the proof at the end needs.
     fn tell(&mut self, now: Timestamp) {
         for notice in self.out.notices.drain(..) {
             match &notice {
                 Notice::Finished(outcome) => self.outcomes.push(Outcome::clone(outcome)),
                 Notice::BookLive { symbol, .. } if self.all_joined_at.is_none() => {
-                    let joined = self.venues.iter().all(|venue| self.engine.book(venue.id, *symbol).is_some());
+                    let joined =
+                        self.venues.iter().all(|venue| self.engine.book(venue.id, *symbol).is_some());
                     self.all_joined_at = joined.then_some(now);
                 }
                 Notice::BookLive { .. }

@@ -22,7 +22,8 @@ impl Stopwatch {
     pub fn new() -> Self {
         let histogram = || {
             // Two digits are within one percent; the bounds are constants that fit, so this cannot fail.
-            Histogram::new_with_bounds(1, LONGEST_NANOS, 2).expect("1..=60e9 at two digits is a valid histogram")
+            Histogram::new_with_bounds(1, LONGEST_NANOS, 2)
+                .expect("1..=60e9 at two digits is a valid histogram")
         };
         Self { frame_to_decision: histogram(), frame_to_order: histogram(), order_round_trip: histogram() }
     }

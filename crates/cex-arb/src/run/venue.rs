@@ -2,15 +2,21 @@
 
 use super::desk::Desk;
 use crate::exit::{Exit, Failure};
-use cex_core::{Bps, Market, Markets, Scale, StreamKind, Symbol, SymbolId, SymbolInfo, VenueId};
+use cex_core::{
+    Bps, ClientOrderId, Market, Markets, OrderKind, OrderRequest, Scale, Side, StreamKind, Symbol, SymbolId,
+    SymbolInfo, TimeInForce, VenueId,
+};
 use cex_engine::VenueSetup;
 use cex_errors::ExchangeError;
 use cex_interface::{Link, Protocol, Registration, Reply, Request, Subscription, VenueConfig};
 use cex_transport::metrics::LinkMetrics;
-use cex_transport::{Clock, Connector, DriveContext, LinkHandle, Rest, TransportConfig, VenueNetwork, drive, link_channel};
+use cex_transport::{
+    Clock, Connector, DriveContext, LinkHandle, Rest, TransportConfig, VenueNetwork, drive, link_channel,
+};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// One exchange, opened.
@@ -42,9 +48,10 @@ impl Venue {
         let id = config.venue;
         let failed = |error: ExchangeError| unreachable(&error);
         let protocol = (registration.open)(config).map_err(failed)?;
-        let connector = Connector::new(&transport.extra_roots, transport.rest.connect_timeout).map_err(|error| {
-            Failure::new(Exit::Internal, format!("{id}: TLS could not be set up: {error}"), "")
-        })?;
+        let connector =
+            Connector::new(&transport.extra_roots, transport.rest.connect_timeout).map_err(|error| {
+                Failure::new(Exit::Internal, format!("{id}: TLS could not be set up: {error}"), "")
+            })?;
         let seed = transport.seed;
         let rest = Rest::new(Arc::clone(&protocol), connector.clone(), clock, transport.rest.clone(), seed);
         let rest = rest.map_err(failed)?;
@@ -52,22 +59,32 @@ impl Venue {
         tokio::task::spawn_local(rest.maintain());
         let rules = match rest.call(&Request::Symbols).await.map_err(failed)? {
             Reply::Symbols(rules) => rules,
-            other => return Err(Failure::new(Exit::Internal, format!("{id}: symbols answered as {other:?}"), "")),
+            other => {
+                return Err(Failure::new(Exit::Internal, format!("{id}: symbols answered as {other:?}"), ""));
+            }
         };
-        let venue =
-            Self { id, protocol, rest, metrics: Vec::new(), connector, config: transport, handles: Vec::new() };
+        let venue = Self {
+            id,
+            protocol,
+            rest,
+            metrics: Vec::new(),
+            connector,
+            config: transport,
+            handles: Vec::new(),
+        };
         Ok((venue, rules))
     }
 
     /// What the engine must know of it.
     pub async fn setup(&self, markets: Arc<Markets>) -> Result<VenueSetup, Failure> {
         let book = self.protocol.capabilities().books.first();
-        let sync = book.map(|book| book.sync).ok_or_else(|| {
-            Failure::new(Exit::Internal, format!("{} names no book stream", self.id), "")
-        })?;
+        let sync = book
+            .map(|book| book.sync)
+            .ok_or_else(|| Failure::new(Exit::Internal, format!("{} names no book stream", self.id), ""))?;
         self.rest.set_markets(Arc::clone(&markets));
         let taker_fees = self.taker_fees(&markets).await?;
-        Ok(VenueSetup { venue: self.id, markets, sync, taker_fees })
+        let orders_per_second = self.orders_per_second(&markets);
+        Ok(VenueSetup { venue: self.id, markets, sync, taker_fees, orders_per_second })
     }
 
     /// The account's own taker fee where the exchange tells it for the account as a whole; elsewhere the list fee of each
@@ -79,16 +96,44 @@ impl Venue {
                 .filter(|fee| fee.symbol.is_none())
                 .flat_map(|fee| markets.iter().map(move |market| (market.id, fee.taker)))
                 .collect()),
-            Ok(other) => Err(Failure::new(Exit::Internal, format!("{}: fees answered as {other:?}", self.id), "")),
+            Ok(other) => {
+                Err(Failure::new(Exit::Internal, format!("{}: fees answered as {other:?}", self.id), ""))
+            }
             Err(error) if error.outcome() == cex_errors::Outcome::NotSent => Ok(BTreeMap::new()),
             Err(error) => Err(unreachable(&error)),
         }
     }
 
+    /// How many openings per second fit into the exchange's budgets beside what is kept back for closings, less one:
+    /// budgets count arrivals, and we count departures.
+    fn orders_per_second(&self, markets: &Markets) -> Option<u32> {
+        let market = markets.iter().next()?;
+        let sample = OrderRequest {
+            venue: self.id,
+            symbol: market.id,
+            client_id: ClientOrderId::default(),
+            side: Side::Buy,
+            kind: OrderKind::Limit { price: market.tick, qty: market.lot, tif: TimeInForce::Ioc },
+            expires_in: Duration::from_secs(1),
+        };
+        let cost = self.protocol.cost(&Request::Place(sample));
+        let rules = self.protocol.limits();
+        let rates = cost.charges.iter().flatten().filter_map(|charge| {
+            let rule = rules.iter().find(|rule| rule.bucket == charge.bucket && !rule.per_symbol)?;
+            let open = u64::from(rule.capacity) * u64::from(100 - rule.reserve_pct.min(100)) / 100;
+            let per_window = open / u64::from(charge.weight.max(1));
+            let millis = u64::try_from(rule.window.as_millis()).ok()?.max(1);
+            u32::try_from(per_window * 1_000 / millis).ok()
+        });
+        rates.min().map(|rate| rate.saturating_sub(1).max(1))
+    }
+
     /// Starts the links: books of all markets, and the account's.
     pub fn start(&mut self, markets: &Arc<Markets>) -> Result<Vec<PendingLink>, Failure> {
-        let wanted: Vec<_> =
-            markets.iter().map(|market| Subscription { symbol: market.id, stream: StreamKind::Book }).collect();
+        let wanted: Vec<_> = markets
+            .iter()
+            .map(|market| Subscription { symbol: market.id, stream: StreamKind::Book })
+            .collect();
         let books = self.protocol.market_links(markets, &wanted).map_err(|error| unreachable(&error))?;
         let account = self.protocol.account_link(markets).map_err(|error| unreachable(&error))?;
         let network = VenueNetwork::new(Arc::clone(&self.rest), self.connector.clone(), &self.config.links);
@@ -100,7 +145,8 @@ impl Venue {
     }
 
     fn prepare(&mut self, link: Box<dyn Link>, network: VenueNetwork) -> PendingLink {
-        let symbols: Rc<[SymbolId]> = link.subscriptions().iter().map(|subscription| subscription.symbol).collect();
+        let symbols: Rc<[SymbolId]> =
+            link.subscriptions().iter().map(|subscription| subscription.symbol).collect();
         let (handle, commands) = link_channel(self.config.links.commands_max);
         let metrics = Arc::new(LinkMetrics::default());
         let number = u64::try_from(self.handles.len()).unwrap_or(0);
@@ -119,7 +165,9 @@ impl Venue {
 
     /// Has the stream of a book send its snapshot again.
     pub fn resubscribe(&self, symbol: SymbolId) {
-        let Some((handle, _)) = self.handles.iter().find(|(_, symbols)| symbols.contains(&symbol)) else { return };
+        let Some((handle, _)) = self.handles.iter().find(|(_, symbols)| symbols.contains(&symbol)) else {
+            return;
+        };
         if !handle.resubscribe(symbol) {
             tracing::warn!(venue = %self.id, symbol = symbol.0, "link is too busy to resubscribe; it will be asked again");
         }
@@ -130,10 +178,10 @@ impl Venue {
         self.handles.iter().for_each(|(handle, _)| handle.stop());
     }
 
-    /// Connections lost so far.
+    /// Connections made again so far.
     #[must_use]
-    pub fn losses(&self) -> u64 {
-        self.metrics.iter().map(|metrics| metrics.losses.value()).sum()
+    pub fn reconnects(&self) -> u64 {
+        self.metrics.iter().map(|metrics| metrics.connects.value().saturating_sub(1)).sum()
     }
 
     /// Frames received so far.
@@ -166,11 +214,16 @@ impl PendingLink {
 pub fn shared_markets(venues: &[VenueId], rules: Vec<Rules>) -> Result<Vec<Arc<Markets>>, Failure> {
     let tradable: Vec<BTreeMap<Symbol, SymbolInfo>> = rules
         .into_iter()
-        .map(|rules| rules.into_iter().filter(SymbolInfo::is_tradable).map(|info| (info.symbol, info)).collect())
+        .map(|rules| {
+            rules.into_iter().filter(SymbolInfo::is_tradable).map(|info| (info.symbol, info)).collect()
+        })
         .collect();
     let Some(first) = tradable.first() else { return Ok(Vec::new()) };
-    let common: Vec<Symbol> =
-        first.keys().filter(|symbol| tradable.iter().all(|rules| rules.contains_key(symbol))).copied().collect();
+    let common: Vec<Symbol> = first
+        .keys()
+        .filter(|symbol| tradable.iter().all(|rules| rules.contains_key(symbol)))
+        .copied()
+        .collect();
     let mut markets: Vec<Vec<Market>> = venues.iter().map(|_| Vec::new()).collect();
     for (index, symbol) in common.iter().enumerate() {
         let infos: Vec<&SymbolInfo> = tradable.iter().filter_map(|rules| rules.get(symbol)).collect();
@@ -179,8 +232,11 @@ pub fn shared_markets(venues: &[VenueId], rules: Vec<Rules>) -> Result<Vec<Arc<M
             continue;
         };
         let id = SymbolId(u32::try_from(index).unwrap_or(u32::MAX));
-        let made: Result<Vec<Market>, _> =
-            venues.iter().zip(&infos).map(|(venue, info)| Market::new(*venue, id, (*info).clone(), scale)).collect();
+        let made: Result<Vec<Market>, _> = venues
+            .iter()
+            .zip(&infos)
+            .map(|(venue, info)| Market::new(*venue, id, (*info).clone(), scale))
+            .collect();
         match made {
             Ok(made) => markets.iter_mut().zip(made).for_each(|(markets, market)| markets.push(market)),
             Err(error) => tracing::warn!(%symbol, %error, "left out: its rules do not fit"),

@@ -23,9 +23,21 @@ impl<W: Write> Json<W> {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line<'a> {
-    Link { ts: String, venue: &'a str, state: &'a str },
-    BookLive { ts: String, venue: &'a str, symbol: String },
-    BookLost { ts: String, venue: &'a str, symbol: String },
+    Link {
+        ts: String,
+        venue: &'a str,
+        state: &'a str,
+    },
+    BookLive {
+        ts: String,
+        venue: &'a str,
+        symbol: String,
+    },
+    BookLost {
+        ts: String,
+        venue: &'a str,
+        symbol: String,
+    },
     Opportunity {
         ts: String,
         symbol: String,
@@ -49,9 +61,26 @@ enum Line<'a> {
         net_bps: String,
         expected: String,
     },
-    OrderEnded { ts: String, id: u64, venue: &'a str, status: String, filled: String },
-    Finished { ts: String, id: u64, symbol: String, ending: &'a str, expected: String, realised: String, took_us: u64 },
-    Alarm { ts: String, what: &'a str },
+    OrderEnded {
+        ts: String,
+        id: u64,
+        venue: &'a str,
+        status: String,
+        filled: String,
+    },
+    Finished {
+        ts: String,
+        id: u64,
+        symbol: String,
+        ending: &'a str,
+        expected: String,
+        realised: String,
+        took_us: u64,
+    },
+    Alarm {
+        ts: String,
+        what: &'a str,
+    },
 }
 
 impl<W: Write + Send> Show for Json<W> {
@@ -59,7 +88,9 @@ impl<W: Write + Send> Show for Json<W> {
         let text = match told {
             Told::Notice(..) | Told::Link(..) if self.quiet => return Ok(()),
             Told::Notice(at, notice) => sonic_rs::to_string(&line(&self.names, *at, notice)),
-            Told::Link(at, venue, state) => sonic_rs::to_string(&Line::Link { ts: at.to_string(), venue, state }),
+            Told::Link(at, venue, state) => {
+                sonic_rs::to_string(&Line::Link { ts: at.to_string(), venue, state })
+            }
             Told::Status(_) => return Ok(()),
             Told::Summary(summary) => sonic_rs::to_string(summary),
         };

@@ -22,7 +22,12 @@ impl<W: Write> Lines<W> {
         let names = &self.names;
         match notice {
             Notice::BookLost { venue, symbol } => {
-                writeln!(self.out, "{ts}  {:<8} {:<12} book lost", names.venue(venue.index()), names.symbol(*symbol))
+                writeln!(
+                    self.out,
+                    "{ts}  {:<8} {:<12} book lost",
+                    names.venue(venue.index()),
+                    names.symbol(*symbol)
+                )
             }
             Notice::Finished(outcome) => writeln!(
                 self.out,
@@ -39,9 +44,10 @@ impl<W: Write> Lines<W> {
             ),
             Notice::Alarm(what) => writeln!(self.out, "{ts}  ALARM {what}: nothing new is opened"),
             // Too many for people; `--json` has them all.
-            Notice::BookLive { .. } | Notice::Opportunity { .. } | Notice::Started { .. } | Notice::OrderEnded { .. } => {
-                Ok(())
-            }
+            Notice::BookLive { .. }
+            | Notice::Opportunity { .. }
+            | Notice::Started { .. }
+            | Notice::OrderEnded { .. } => Ok(()),
         }
     }
 }

@@ -58,7 +58,8 @@ impl Screen {
                 self.arbitrages.truncate(KEPT);
             }
             Notice::BookLost { venue, symbol } => {
-                self.news = format!("{} {} book lost", self.names.venue(venue.index()), self.names.symbol(*symbol));
+                self.news =
+                    format!("{} {} book lost", self.names.venue(venue.index()), self.names.symbol(*symbol));
             }
             Notice::Alarm(what) => self.news = format!("ALARM {what}: nothing new is opened"),
             Notice::BookLive { .. } | Notice::Started { .. } | Notice::OrderEnded { .. } => {}
@@ -83,7 +84,8 @@ impl Screen {
             Constraint::Length(1),
         ])
         .areas(frame.area());
-        let [left, right] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(middle);
+        let [left, right] =
+            Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(middle);
         frame.render_widget(self.head(), head);
         self.exchanges(frame, exchanges);
         self.opportunity_list(frame, left);
@@ -176,8 +178,11 @@ impl Screen {
     fn funnel(&self) -> Paragraph<'_> {
         let Some(status) = &self.status else { return Paragraph::default() };
         let totals = &status.engine.totals;
-        let verdicts: Vec<_> =
-            totals.opportunities.iter().map(|(verdict, count)| format!("{} {count}", verdict.name())).collect();
+        let verdicts: Vec<_> = totals
+            .opportunities
+            .iter()
+            .map(|(verdict, count)| format!("{} {count}", verdict.name()))
+            .collect();
         let latency: Vec<_> = status
             .latency
             .iter()
@@ -223,7 +228,9 @@ impl Show for Screen {
             let Event::Key(key) = event::read()? else { continue };
             // The terminal is in raw mode, so Ctrl-C arrives as a key and not as a signal.
             let interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-            if key.kind == KeyEventKind::Press && (interrupt || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)) {
+            if key.kind == KeyEventKind::Press
+                && (interrupt || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc))
+            {
                 self.news = "draining".to_owned();
                 return Ok(true);
             }

@@ -39,7 +39,8 @@ impl Engine {
         out: &mut Commands,
     ) {
         self.with_order(now, client_id, out, |run| match outcome {
-            CallOutcome::NotSent | CallOutcome::Refused => run.refused(),
+            CallOutcome::NotSent => run.not_sent(),
+            CallOutcome::Refused => run.refused(),
             CallOutcome::Unknown => run.unknown(now),
         });
     }

@@ -169,6 +169,11 @@ fn order_rate_breakers_unknowns_and_the_kill_switch_refuse_openings() {
     busy.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("first");
     assert_eq!(refused(&mut busy, &plan(1), &conditions()), "order_rate");
 
+    let mut theirs = gate();
+    theirs.set_venue_rate(venue(1), 1);
+    theirs.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("first");
+    assert_eq!(refused(&mut theirs, &plan(1), &conditions()), "order_rate");
+
     let mut broken = gate();
     (0..3).for_each(|_| broken.order_result(NOW, venue(1), false));
     assert_eq!(refused(&mut broken, &plan(0), &conditions()), "breaker_open");

@@ -173,6 +173,13 @@ impl Rest {
         }
     }
 
+    /// Whether the budgets would let this call leave now. Who sends a pair of orders asks for both before sending either.
+    #[must_use]
+    pub fn has_room(&self, request: &Request, urgency: Urgency) -> bool {
+        let cost = self.protocol.cost(request);
+        self.budget().next_allowed(&cost, urgency, self.clock.now()) == Some(Duration::ZERO)
+    }
+
     /// Begins a call at once: on a warm connection its bytes are with the socket when this returns. For the thread that
     /// decides on orders; what is returned must be polled to its end, so spawn it.
     pub fn begin(self: &Arc<Self>, request: Request, urgency: Urgency) -> Started {
