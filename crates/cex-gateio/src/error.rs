@@ -108,7 +108,11 @@ pub(crate) fn of_response(venue: VenueId, op: Op, response: &HttpResponse<'_>) -
         ErrorKind::Unmapped => of_status(label, response),
         known => known,
     };
-    ExchangeError::new(venue, op, kind).with_code(label, text(words))
+    let error = ExchangeError::new(venue, op, kind);
+    if label.is_empty() {
+        return error.with_code(&format!("HTTP {}", response.status), text(words));
+    }
+    error.with_code(label, text(words))
 }
 
 /// The error hidden in a 2xx answer: a label that is not empty (GATEIO-REST-05).
@@ -203,6 +207,8 @@ mod tests {
         let error = of_response(venue(), Op::PlaceOrder, &response(400, &[], "{\"label\":\"BRAND_NEW\"}"));
         assert_eq!((error.outcome(), error.retry()), (Outcome::Unknown, Retry::Never));
         assert_eq!(error.api_code.expect("kept").as_str(), "BRAND_NEW");
+        let error = of_response(venue(), Op::PlaceOrder, &response(502, &[], "<html>"));
+        assert_eq!(error.to_string(), "gateio place order: exchange is overloaded or broken (HTTP 502)");
     }
 
     #[test]

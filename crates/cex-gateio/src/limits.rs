@@ -9,6 +9,9 @@ const ORDERS: Bucket = Bucket("orders");
 /// Cancelling one or all.
 const CANCELS: Bucket = Bucket("cancels");
 
+/// The window of [`ORDERS`].
+const ORDERS_WINDOW: Duration = Duration::from_secs(1);
+
 /// Kept for cancels, hedges and queries of unknown orders.
 const RESERVE_PCT: u8 = 30;
 /// Added to what a reset time says: its unit and rounding are not documented (GATEIO-REST-08).
@@ -33,7 +36,7 @@ pub(crate) const RULES: &[BucketRule] = &[
     BucketRule {
         bucket: ORDERS,
         capacity: 10,
-        window: Duration::from_secs(1),
+        window: ORDERS_WINDOW,
         per_symbol: true,
         reserve_pct: RESERVE_PCT,
     },
@@ -129,6 +132,11 @@ pub(crate) fn feedback(request: &Request, response: &HttpResponse<'_>, now: Time
     let Some((bucket, symbol)) = charged(request) else { return Vec::new() };
     if response.status == 429 {
         let wait = wait_until_reset(response, departed(response).unwrap_or(now)).unwrap_or(RESET_MARGIN);
+        // One market's window is spent: the others' are not, and a hedge there must not wait. A longer wait
+        // is a rule for the account as a whole (GATEIO-REST-11).
+        if symbol.is_some() && wait <= ORDERS_WINDOW + RESET_MARGIN {
+            return vec![Feedback::Remaining { bucket, symbol, weight: 0 }];
+        }
         return vec![Feedback::Blocked { bucket: Some(bucket), wait }];
     }
     let remaining =
@@ -213,6 +221,17 @@ mod tests {
         assert_eq!(told(&amend(), 200, &left, 0), [expected]);
         assert_eq!(told(&amend(), 200, &[], 0), []);
         assert_eq!(told(&amend(), 200, &[("x-gate-ratelimit-requests-remain", b"many")], 0), []);
+    }
+
+    #[test]
+    fn one_markets_limit_stops_that_market_only_unless_it_is_long() {
+        let check = |reset: &[u8], expected| {
+            let headers = [("x-gate-ratelimit-reset-timestamp", reset)];
+            assert_eq!(told(&amend(), 429, &headers, 1_700_000_000_500), [expected]);
+        };
+        check(b"1700000001000", Feedback::Remaining { bucket: ORDERS, symbol: Some(SymbolId(3)), weight: 0 });
+        let wait = Duration::from_millis(10_500);
+        check(b"1700000010000", Feedback::Blocked { bucket: Some(ORDERS), wait });
     }
 
     #[test]
