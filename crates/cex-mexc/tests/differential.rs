@@ -119,13 +119,14 @@ fn unknown_field() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn number_text() -> impl Strategy<Value = String> {
+/// Numbers as they come, and now and then one that only a quantity may be.
+fn number_text(finer: u32) -> impl Strategy<Value = String> {
     prop_oneof![
-        8 => (0_u64..200_000, 0_u64..100).prop_map(|(whole, cents)| format!("{whole}.{cents:02}")),
-        2 => (0_u64..1_000_000_000).prop_map(|whole| whole.to_string()),
+        16 => (0_u64..200_000, 0_u64..100).prop_map(|(whole, cents)| format!("{whole}.{cents:02}")),
+        4 => (0_u64..1_000_000_000).prop_map(|whole| whole.to_string()),
         1 => Just("0.00000000".to_owned()),
-        1 => Just("251.8481948663".to_owned()),
         1 => Just("00000000000000000000001.50".to_owned()),
+        finer => Just("251.8481948663".to_owned()),
     ]
 }
 
@@ -140,23 +141,33 @@ fn shuffled(fields: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|fields| fields.concat())
 }
 
+/// A level as it usually comes, or in any order and perhaps with a price that a later one replaces.
 fn level_bytes() -> impl Strategy<Value = Vec<u8>> {
-    (number_text(), number_text(), any::<bool>()).prop_flat_map(|(price, qty, plain)| {
-        let fields = vec![bytes_field(1, price.as_bytes()), bytes_field(2, qty.as_bytes())];
-        if plain { Just(fields.concat()).boxed() } else { shuffled(fields).boxed() }
+    let earlier = prop::option::of(number_text(0));
+    (number_text(0), number_text(6), earlier, any::<bool>()).prop_flat_map(|(price, qty, earlier, plain)| {
+        let mut fields = vec![bytes_field(1, price.as_bytes()), bytes_field(2, qty.as_bytes())];
+        if plain {
+            return Just(fields.concat()).boxed();
+        }
+        fields.extend(earlier.map(|price| bytes_field(1, price.as_bytes())));
+        shuffled(fields).boxed()
     })
 }
 
 fn body_bytes() -> impl Strategy<Value = Vec<u8>> {
     let levels = || prop::collection::vec(level_bytes(), 0..5);
-    let version = || prop_oneof![9 => (0_u64..1_000).prop_map(|value| value.to_string()), 1 => Just(u64::MAX.to_string())];
-    (levels(), levels(), version(), version(), any::<u64>(), any::<bool>()).prop_flat_map(
-        |(asks, bids, from, to, created, in_order)| {
+    let versions = prop_oneof![
+        20 => (0_u64..1_000, 0_u64..50).prop_map(|(from, span)| (from, from + span)),
+        1 => Just((5, 4)),
+        1 => Just((0, u64::MAX)),
+    ];
+    (levels(), levels(), versions, any::<u64>(), any::<bool>()).prop_flat_map(
+        |(asks, bids, (from, to), created, in_order)| {
             let mut fields: Vec<_> = asks.iter().map(|level| bytes_field(1, level)).collect();
             fields.extend(bids.iter().map(|level| bytes_field(2, level)));
             fields.push(bytes_field(3, "spot@public.aggre.depth.v3.api.pb@10ms".as_bytes()));
-            fields.push(bytes_field(4, from.as_bytes()));
-            fields.push(bytes_field(5, to.as_bytes()));
+            fields.push(bytes_field(4, from.to_string().as_bytes()));
+            fields.push(bytes_field(5, to.to_string().as_bytes()));
             fields.push(varint_field(6, created));
             if in_order { Just(fields.concat()).boxed() } else { shuffled(fields).boxed() }
         },
@@ -171,7 +182,8 @@ fn frame_bytes() -> impl Strategy<Value = Vec<u8>> {
         "spot@public.aggre.depth.v3.api.pb@10ms@ZZZUSDT",
     ]);
     let repeated = any::<bool>();
-    let named = any::<(bool, bool)>();
+    let named =
+        prop::sample::select(vec![(true, true), (true, true), (true, true), (true, false), (false, true)]);
     (channel, body_bytes(), any::<i64>(), repeated, named, any::<bool>()).prop_flat_map(
         |(channel, body, sent_at, repeated, (by_channel, by_symbol), in_order)| {
             let symbol = channel.rsplit('@').next().unwrap_or_default();
