@@ -8,7 +8,7 @@ use cex_interface::{HttpResponse, Input, Link, Outbox, Protocol, Reply, Request,
 use cex_orderbook::{Book, BookConfig, BookSync};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Levels a side of the recorded snapshots.
@@ -256,7 +256,7 @@ fn markets(protocol: &dyn Protocol, venue: VenueId, path: &Path) -> Result<Marke
     Ok(Markets::new(markets))
 }
 
-fn snapshots(path: &PathBuf) -> Result<Vec<(f64, Recorded)>, Failure> {
+fn snapshots(path: &Path) -> Result<Vec<(f64, Recorded)>, Failure> {
     lines(path, |line: SnapshotLine, place| {
         let native = line
             .url
@@ -268,7 +268,7 @@ fn snapshots(path: &PathBuf) -> Result<Vec<(f64, Recorded)>, Failure> {
     })
 }
 
-fn frames(path: &PathBuf) -> Result<Vec<(f64, Recorded)>, Failure> {
+fn frames(path: &Path) -> Result<Vec<(f64, Recorded)>, Failure> {
     lines(path, |line: FrameLine, place| match line.direction.as_str() {
         "from_server" => Ok(Some((line.at, Recorded::Frame(line.text)))),
         "to_server" => Ok(None),

@@ -63,7 +63,8 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
         tracing::warn!("some connections did not end in time");
     }
     desk.helpers.iter().for_each(tokio::task::JoinHandle::abort);
-    let summary = desk.desk.close(|engine, venues, tally| summary(args.seed, &sim, engine, venues, tally))?;
+    let summary =
+        desk.desk.close(|engine, venues, tally| summary(args.seed, &sim, engine, venues, &tally))?;
     drop(desk.desk);
     let summary = Summary { lines_dropped: viewer.dropped(), ..summary };
     let verdict = verdict(&summary, ended);
@@ -82,6 +83,8 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
     verdict
 }
 
+/// Why the run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
     TimeUp,
     Asked,
@@ -262,9 +265,9 @@ fn summary(
     sim: &SimHandle,
     engine: &Engine,
     venues: &[Venue],
-    tally: Tally,
+    tally: &Tally,
 ) -> Result<Summary, Failure> {
-    let proof = proof(sim, engine, venues, &tally)?;
+    let proof = proof(sim, engine, venues, tally)?;
     let view = engine.view();
     let difference = view.totals.realised.checked_sub(proof.profit);
     let difference =

@@ -1,0 +1,164 @@
+//! The program as a user runs it: the binary itself, its output and its exit codes.
+
+use sonic_rs::{JsonContainerTrait, JsonValueTrait, Value};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn arb(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_arb")).args(args).output().expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("output is text")
+}
+
+/// Every line of the output as JSON.
+fn lines(output: &Output) -> Vec<Value> {
+    text(&output.stdout)
+        .lines()
+        .map(|line| sonic_rs::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
+        .collect()
+}
+
+fn number(value: &Value, path: &[&str]) -> u64 {
+    let found = path.iter().fold(Some(value), |value, key| value?.get(*key));
+    found.and_then(|found| found.as_u64()).unwrap_or_else(|| panic!("{path:?} in {value}"))
+}
+
+fn word<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(|found| found.as_str()).unwrap_or_else(|| panic!("{key} in {value}"))
+}
+
+#[test]
+fn help_and_version_succeed_and_nonsense_is_usage() {
+    for args in [&["--help"][..], &["--version"], &["demo", "--help"], &["replay", "--help"]] {
+        assert!(arb(args).status.success(), "{args:?}");
+    }
+    for args in [&[][..], &["trade"], &["demo", "--seed", "x"], &["demo", "--symbols", "0"], &["replay"]] {
+        assert_eq!(arb(args).status.code(), Some(2), "{args:?}");
+    }
+}
+
+/// A recording of two frames and a snapshot between them, as an exchange would have sent them.
+fn recording(name: &str, spoil: impl Fn(&mut [(&str, String)])) -> PathBuf {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&dir).expect("a directory for the recording");
+    let frame = |at: f64, first: u64, last: u64, bids: &str, asks: &str| {
+        let text = format!(
+            r#"{{"time":1700000000,"channel":"spot.order_book_update","event":"update","result":{{"t":1700000000123,"e":"depthUpdate","E":1700000000,"s":"AB_USDT","U":{first},"u":{last},"b":{bids},"a":{asks}}}}}"#
+        );
+        format!("{}\n", sonic_rs::json!({ "at": at, "direction": "from_server", "text": text }))
+    };
+    let body = r#"{"id":102,"current":1700000000200,"update":1700000000190,"asks":[["1.50","10"],["1.60","5.25"]],"bids":[["1.40","8"],["1.3000","0.00896999"]]}"#;
+    let url = "https://api.gateio.ws/api/v4/spot/order_book?currency_pair=AB_USDT&limit=100&with_id=true";
+    let mut files = [
+        (
+            "currency_pairs.json",
+            r#"[{"id":"AB_USDT","base":"AB","quote":"USDT","fee":"0.2","min_quote_amount":"1","amount_precision":3,"precision":2,"trade_status":"tradable","sell_start":0,"buy_start":0}]"#.to_owned(),
+        ),
+        (
+            "rest_order_book.jsonl",
+            format!("{}\n", sonic_rs::json!({ "received_at": 1700000000.2, "url": url, "body": body })),
+        ),
+        (
+            "ws_frames.jsonl",
+            frame(1700000000.05, 99, 100, r#"[["1.2","7"]]"#, "[]")
+                + &frame(1700000000.1, 101, 103, "[]", r#"[["1.50","0"]]"#)
+                + &frame(1700000000.3, 104, 104, r#"[["1.45","2"]]"#, r#"[["1.600","6"]]"#),
+        ),
+    ];
+    spoil(&mut files);
+    for (name, content) in files {
+        std::fs::write(dir.join(name), content).expect("writing the recording");
+    }
+    dir
+}
+
+#[test]
+fn replay_joins_the_snapshot_and_tells_what_became_of_the_frames() {
+    let dir = recording("replay_good", |_| {});
+    let output = arb(&["replay", "--json", "--dir", dir.to_str().expect("a plain path")]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let rows = lines(&output);
+    let [row] = rows.as_slice() else { panic!("one symbol, not {rows:?}") };
+    assert_eq!(word(row, "symbol"), "AB/USDT");
+    let counted =
+        ["frames", "applied", "skipped", "gaps", "last_seq", "bids", "asks"].map(|key| number(row, &[key]));
+    assert_eq!(counted, [3, 2, 1, 0, 104, 3, 1]);
+    let top = ["bid", "bid_qty", "ask", "ask_qty"].map(|key| word(row, key));
+    assert_eq!(top, ["1.45", "2", "1.6", "6"]);
+}
+
+#[test]
+fn a_missing_frame_is_a_gap_and_leaves_no_book() {
+    let dir = recording("replay_gap", |files| {
+        files[2].1 = files[2].1.replace("\\\"U\\\":104,\\\"u\\\":104", "\\\"U\\\":105,\\\"u\\\":105");
+    });
+    let output = arb(&["replay", "--json", "--dir", dir.to_str().expect("a plain path")]);
+    let rows = lines(&output);
+    assert_eq!((number(&rows[0], &["gaps"]), number(&rows[0], &["bids"])), (1, 0));
+    assert!(rows[0].get("bid").is_some_and(|bid| bid.is_null()));
+}
+
+#[test]
+fn a_damaged_recording_is_named_by_file_and_line() {
+    let output = arb(&["replay", "--dir", "/nowhere/at/all"]);
+    assert_eq!(output.status.code(), Some(10));
+    assert!(text(&output.stderr).contains("currency_pairs.json"), "{}", text(&output.stderr));
+    let dir = recording("replay_cut", |files| {
+        files[2].1.push_str("{\"at\": 1700000001.0, \"direction\":");
+    });
+    let output = arb(&["replay", "--dir", dir.to_str().expect("a plain path")]);
+    assert_eq!(output.status.code(), Some(10));
+    assert!(text(&output.stderr).contains("ws_frames.jsonl:4"), "{}", text(&output.stderr));
+}
+
+fn demo(args: &[&str]) -> (Output, Vec<Value>, Value) {
+    let output = arb(&[&["demo", "--json"], args].concat());
+    let all = lines(&output);
+    let summary = all.last().cloned().unwrap_or_else(|| panic!("no output: {}", text(&output.stderr)));
+    assert_eq!(word(&summary, "event"), "summary", "the last line is the summary");
+    (output, all, summary)
+}
+
+#[test]
+fn demo_trades_both_legs_and_its_books_equal_the_exchanges_ledgers() {
+    let (output, all, summary) = demo(&["--seconds", "10", "--symbols", "8", "--seed", "7"]);
+    assert!(output.status.success(), "{}\n{summary}", text(&output.stderr));
+    for exchange in ["mexc", "gateio"] {
+        assert!(number(&summary, &["exchanges", exchange, "book_updates"]) > 100, "{summary}");
+        assert_eq!(number(&summary, &["exchanges", exchange, "gaps"]), 0, "{summary}");
+        assert_eq!(number(&summary, &["exchanges", exchange, "books_live"]), 8, "{summary}");
+    }
+    assert!(number(&summary, &["arbitrages", "both_filled"]) > 0, "{summary}");
+    assert_eq!(word(&summary, "pnl_difference"), "0");
+    assert_eq!(word(&summary, "pnl_realised"), word(&summary, "pnl_ledger"));
+    assert!(
+        summary.get("ledger_mismatches").and_then(|rows| rows.as_array()).is_some_and(|rows| rows.is_empty())
+    );
+    for latency in ["frame_to_decision", "frame_to_order_written", "order_round_trip"] {
+        assert!(number(&summary, &["latency_ns", latency, "p99.9"]) > 0, "{summary}");
+    }
+    let verdicts: u64 = all.iter().filter(|line| word(line, "event") == "opportunity").count() as u64;
+    let counted: u64 = summary
+        .get("opportunities")
+        .and_then(|counts| counts.as_object())
+        .map(|counts| counts.iter().filter_map(|(_, count)| count.as_u64()).sum())
+        .unwrap_or_default();
+    assert_eq!(verdicts, counted, "every opportunity is told once, with its verdict");
+}
+
+#[test]
+fn pulling_the_plug_ends_in_reconnect_and_resync_not_in_a_wrong_book() {
+    let (output, all, summary) =
+        demo(&["--seconds", "12", "--symbols", "6", "--seed", "3", "--cut-after", "4"]);
+    assert!(output.status.success(), "{}\n{summary}", text(&output.stderr));
+    for exchange in ["mexc", "gateio"] {
+        assert!(number(&summary, &["exchanges", exchange, "reconnects"]) >= 2, "{summary}");
+        assert_eq!(number(&summary, &["exchanges", exchange, "books_live"]), 6, "{summary}");
+    }
+    let lost = all.iter().filter(|line| word(line, "event") == "book_lost").count();
+    assert!(lost >= 12, "every book was out of use while its connection was gone, not {lost}");
+    assert_eq!(word(&summary, "pnl_difference"), "0");
+    assert_eq!(number(&summary, &["arbitrages", "unknown"]), 0);
+}
