@@ -118,7 +118,11 @@ impl Ws {
     }
 
     /// With this behind the address, such as `?listenKey=abc`.
-    pub(crate) async fn connect_with(sim: &SimHandle, exchange: SimExchange, query: &str) -> io::Result<Self> {
+    pub(crate) async fn connect_with(
+        sim: &SimHandle,
+        exchange: SimExchange,
+        query: &str,
+    ) -> io::Result<Self> {
         let stream = TcpStream::connect(address(sim, exchange)).await?;
         Self::shake_hands(sim, exchange, query, stream).await
     }
