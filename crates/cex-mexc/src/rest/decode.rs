@@ -208,8 +208,16 @@ fn price(scale: Scale, scalar: &Scalar<'_>) -> Result<Price, ErrorKind> {
         .map_err(|_| ErrorKind::Undecodable("price"))
 }
 
-/// Public trades, oldest first. Which way the exchange sorts is not said (MEXC-REST-14), so their times decide; where
-/// all are equal, the newest came first.
+/// Puts rows in order. Which way the exchange sorts is not said (MEXC-REST-14), so times decide; where all are equal,
+/// the newest came first.
+pub(super) fn oldest_first<T>(rows: &mut [T], time: impl Fn(&T) -> Timestamp) {
+    if rows.first().zip(rows.last()).is_some_and(|(first, last)| time(first) >= time(last)) {
+        rows.reverse();
+    }
+    rows.sort_by_key(time);
+}
+
+/// Public trades, oldest first.
 fn trades(market: &Market, range: TimeRange, body: &[u8]) -> Result<Vec<Trade>, ErrorKind> {
     let mut trades: Vec<Trade> = if range == TimeRange::default() {
         let rows = json::<Vec<TradeEntry<'_>>>(body, "trades")?;
@@ -222,12 +230,7 @@ fn trades(market: &Market, range: TimeRange, body: &[u8]) -> Result<Vec<Trade>, 
         let read = |row: &AggTradeEntry<'_>| trade(market, &row.a, &row.p, &row.q, &row.time, &row.m);
         rows.iter().map(read).collect::<Result<_, _>>()?
     };
-    let newest_first =
-        trades.first().zip(trades.last()).is_some_and(|(first, last)| first.exchange_ts >= last.exchange_ts);
-    if newest_first {
-        trades.reverse();
-    }
-    trades.sort_by_key(|trade| trade.exchange_ts);
+    oldest_first(&mut trades, |trade| trade.exchange_ts);
     Ok(trades)
 }
 

@@ -1,6 +1,6 @@
 //! Orders and fills as queries report them.
 
-use super::decode::{json, maybe_number, millis, number, order_id};
+use super::decode::{json, maybe_number, millis, number, oldest_first, order_id};
 use crate::wire::{MyTrade, OrderEntry, Scalar};
 use cex_core::{
     Asset, ClientOrderId, Decimal, Fill, Liquidity, Market, Markets, Order, OrderStatus, Side, Timestamp,
@@ -89,7 +89,7 @@ fn order(venue: VenueId, market: &Market, entry: &OrderEntry<'_>) -> Result<Orde
 pub(super) fn fills(venue: VenueId, market: &Market, body: &[u8]) -> Result<Vec<Fill>, ErrorKind> {
     let rows = json::<Vec<MyTrade<'_>>>(body, "own trades")?;
     let mut fills = rows.iter().map(|row| fill(venue, market, row)).collect::<Result<Vec<_>, _>>()?;
-    fills.sort_by_key(|fill| fill.exchange_ts);
+    oldest_first(&mut fills, |fill| fill.exchange_ts);
     Ok(fills)
 }
 

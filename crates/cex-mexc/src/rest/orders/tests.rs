@@ -153,3 +153,13 @@ fn a_fee_names_its_coin_unless_there_is_none() {
     assert_eq!(free[0].fee_asset.as_str(), "USDT");
     assert_eq!(read(TRADE.replace("\"USDT\"", "\"MX\"")).expect("fee in MX")[0].fee_asset.as_str(), "MX");
 }
+
+#[test]
+fn fills_of_one_moment_come_in_the_order_they_happened() {
+    let markets = markets();
+    let mx = markets.get(SymbolId(1)).expect("MX");
+    let second = TRADE.replace("1024X1", "1025X1");
+    let fills = fills(venue(), mx, format!("[{second},{TRADE}]").as_bytes()).expect("fills");
+    let ids: Vec<_> = fills.iter().map(|fill| fill.trade_id.to_string()).collect();
+    assert_eq!(ids, ["579000000000001024X1", "579000000000001025X1"]);
+}

@@ -1,0 +1,180 @@
+//! Answers that are not a success.
+
+use super::*;
+use cex_core::{ClientOrderId, OrderKind, OrderRequest, Price, Qty, Side, SymbolId, TimeInForce};
+use cex_errors::Retry;
+use cex_interface::OrderRef;
+
+fn venue() -> VenueId {
+    VenueId::new(0, "mexc").expect("short")
+}
+
+fn placement(kind: OrderKind) -> Request {
+    Request::Place(OrderRequest {
+        venue: venue(),
+        symbol: SymbolId(0),
+        client_id: ClientOrderId::new("arb-1").expect("plain"),
+        side: Side::Buy,
+        kind,
+        expires_in: Duration::from_secs(2),
+    })
+}
+
+fn limit_order() -> Request {
+    placement(OrderKind::Limit { price: Price(1), qty: Qty(1), tif: TimeInForce::Ioc })
+}
+
+fn cancel() -> Request {
+    Request::Cancel {
+        symbol: SymbolId(0),
+        order: OrderRef::Client(ClientOrderId::new("arb-1").expect("plain")),
+    }
+}
+
+fn answer(status: u16, headers: &[(&str, &[u8])], body: &str, request: &Request) -> Option<ExchangeError> {
+    refusal(venue(), request, &HttpResponse { status, headers, body: body.as_bytes() })
+}
+
+fn kind(status: u16, body: &str, request: &Request) -> ErrorKind {
+    answer(status, &[], body, request).expect("an error").kind
+}
+
+#[test]
+fn the_table_is_in_order_without_doubles() {
+    assert!(CODES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+}
+
+#[test]
+fn codes_are_mapped_and_kept_with_their_words() {
+    let error =
+        answer(400, &[], r#"{"msg":"Insufficient position","code":30004}"#, &limit_order()).expect("refused");
+    assert_eq!(error.to_string(), "mexc place order: not enough balance (30004: Insufficient position)");
+    for (body, expected) in [
+        (r#"{"code":-2013,"msg":"Order does not exist."}"#, ErrorKind::OrderNotFound),
+        (r#"{"code":"-2011","msg":"Unknown order sent."}"#, ErrorKind::OrderNotFound),
+        (
+            r#"{"code":700003,"msg":"Timestamp for this request is outside of the recvWindow."}"#,
+            ErrorKind::ClockSkew,
+        ),
+        (
+            r#"{"code":-1128,"msg":"Combination of optional parameters invalid.","_extend":null}"#,
+            ErrorKind::InvalidRequest,
+        ),
+        (r#"{"code":26,"data":"operation not allowed"}"#, ErrorKind::PermissionDenied),
+        (
+            r#"{"code":500,"message":"Under maintenance, please try again later","announcement":"https://x"}"#,
+            ErrorKind::ServerBusy,
+        ),
+        (r#"{"code":10101,"msg":"资金不足"}"#, ErrorKind::InsufficientBalance),
+        (r#"{"code":403,"msg":"Access Denied"}"#, ErrorKind::PermissionDenied),
+        (r#"{"code":123456,"msg":"?"}"#, ErrorKind::Unmapped),
+    ] {
+        assert_eq!(kind(400, body, &limit_order()), expected, "{body}");
+    }
+    let maintenance = r#"{"code":500,"message":"Under maintenance"}"#;
+    let error = answer(200, &[], maintenance, &Request::Ping).expect("refused");
+    assert_eq!(error.message.as_deref(), Some("Under maintenance"));
+}
+
+#[test]
+fn numbers_with_two_meanings_are_told_apart() {
+    for (message, expected) in [
+        (" amount scale is invalid", ErrorKind::Precision),
+        ("api key required", ErrorKind::InvalidKey),
+        ("The start time cannot be earlier than 90 days", ErrorKind::InvalidRequest),
+        ("Duplicate clientOrderId", ErrorKind::DuplicateClientId),
+    ] {
+        assert_eq!(
+            kind(400, &format!(r#"{{"msg":"{message}","code":400}}"#), &limit_order()),
+            expected,
+            "{message}"
+        );
+    }
+    let disabled = r#"{"code":30018,"msg":"x"}"#;
+    assert_eq!(kind(400, disabled, &placement(OrderKind::Market { qty: Qty(1) })), ErrorKind::TradingHalted);
+    assert_eq!(kind(400, disabled, &limit_order()), ErrorKind::AccountRestricted);
+}
+
+#[test]
+fn an_error_inside_a_success_counts_and_a_success_code_does_not() {
+    assert_eq!(kind(200, r#"{"code":10007,"msg":"bad symbol"}"#, &limit_order()), ErrorKind::InvalidSymbol);
+    for fine in
+        ["{}", "[]", r#"{"code":0,"data":{}}"#, r#"{"code":200,"msg":"success"}"#, r#"{"orderId":"x"}"#]
+    {
+        assert_eq!(answer(200, &[], fine, &limit_order()), None, "{fine}");
+    }
+}
+
+/// Everything that may have reached the matching engine stays unknown and is not repeated.
+#[test]
+fn ambiguous_answers_to_a_placement_stay_unknown() {
+    let page = "<HTML><HEAD><TITLE>Access Denied</TITLE></HEAD></HTML>";
+    for (status, body) in [
+        (403, page),
+        (403, ""),
+        (404, ""),
+        (404, page),
+        (408, "timeout"),
+        (500, ""),
+        (502, page),
+        (503, r#"{"code":-1003,"msg":"Unknown error, please check your request or try again later."}"#),
+        (503, r#"{"code":30004,"msg":"Insufficient position"}"#),
+        (503, r#"{"code":604,"msg":"maintenance"}"#),
+        (504, r#"{"code":504,"msg":"Gateway Time-out"}"#),
+        (400, r#"{"code":603,"msg":"repeated request"}"#),
+        (400, r#"{"code":987654,"msg":"new"}"#),
+        (400, r#"{"code":300"#),
+        (400, ""),
+        (200, page),
+    ] {
+        let error = answer(status, &[], body, &limit_order()).expect("an error");
+        assert_eq!((error.outcome(), error.retry()), (Outcome::Unknown, Retry::Never), "{status} {body}");
+    }
+    assert_eq!(answer(403, &[], page, &cancel()).map(|error| error.outcome()), Some(Outcome::Unknown));
+}
+
+#[test]
+fn limits_and_bans_are_not_executed_and_say_how_long() {
+    let wait = |seconds| Some(Duration::from_secs(seconds));
+    let header: [(&str, &[u8]); 1] = [("retry-after", b"7")];
+    let limited = r#"{"code":429,"msg":"Too Many Requests"}"#;
+    for (status, headers, body, request, expected) in [
+        (429, &header[..], limited, limit_order(), ErrorKind::RateLimited { retry_after: wait(7) }),
+        (429, &[][..], "", limit_order(), ErrorKind::RateLimited { retry_after: None }),
+        (418, &header[..], limited, limit_order(), ErrorKind::Banned { retry_after: wait(7) }),
+        (403, &[][..], "<HTML>", Request::Account, ErrorKind::Banned { retry_after: wait(90) }),
+        (
+            400,
+            &[][..],
+            r#"{"code":510,"msg":"x"}"#,
+            Request::Account,
+            ErrorKind::RateLimited { retry_after: None },
+        ),
+    ] {
+        assert_eq!(
+            answer(status, headers, body, &request).expect("an error").kind,
+            expected,
+            "{status} {body}"
+        );
+    }
+}
+
+#[test]
+fn blocks_are_reported_whatever_the_call() {
+    let header: [(&str, &[u8]); 1] = [("retry-after", b"7")];
+    for (status, headers, body, wait) in [
+        (429, &header[..], "", Some(7)),
+        (429, &[][..], "", Some(1)),
+        (418, &[][..], "", Some(120)),
+        (403, &[][..], "<HTML><HEAD>", Some(90)),
+        (403, &[][..], r#"{"code":403,"msg":"Access Denied"}"#, None),
+        (400, &[][..], r#"{"code":510,"msg":"too frequent"}"#, Some(1)),
+        (200, &[][..], r#"{"code":429,"msg":"Too Many Requests"}"#, Some(1)),
+        (200, &[][..], "[]", None),
+        (500, &[][..], "", None),
+    ] {
+        let found = feedback(&HttpResponse { status, headers, body: body.as_bytes() });
+        let expected = wait.map(|wait| Feedback::Blocked { bucket: None, wait: Duration::from_secs(wait) });
+        assert_eq!(found, expected, "{status} {body}");
+    }
+}
