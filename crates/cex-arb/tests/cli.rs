@@ -21,8 +21,8 @@ fn lines(output: &Output) -> Vec<Value> {
 }
 
 fn number(value: &Value, path: &[&str]) -> u64 {
-    let found = path.iter().fold(Some(value), |value, key| value?.get(*key));
-    found.and_then(|found| found.as_u64()).unwrap_or_else(|| panic!("{path:?} in {value}"))
+    let found = path.iter().try_fold(value, |value, key| value.get(*key));
+    found.and_then(JsonValueTrait::as_u64).unwrap_or_else(|| panic!("{path:?} in {value}"))
 }
 
 fn word<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -97,7 +97,7 @@ fn a_missing_frame_is_a_gap_and_leaves_no_book() {
     let output = arb(&["replay", "--json", "--dir", dir.to_str().expect("a plain path")]);
     let rows = lines(&output);
     assert_eq!((number(&rows[0], &["gaps"]), number(&rows[0], &["bids"])), (1, 0));
-    assert!(rows[0].get("bid").is_some_and(|bid| bid.is_null()));
+    assert!(rows[0].get("bid").is_some_and(JsonValueTrait::is_null));
 }
 
 #[test]
@@ -134,7 +134,10 @@ fn demo_trades_both_legs_and_its_books_equal_the_exchanges_ledgers() {
     assert_eq!(word(&summary, "pnl_difference"), "0");
     assert_eq!(word(&summary, "pnl_realised"), word(&summary, "pnl_ledger"));
     assert!(
-        summary.get("ledger_mismatches").and_then(|rows| rows.as_array()).is_some_and(|rows| rows.is_empty())
+        summary
+            .get("ledger_mismatches")
+            .and_then(|rows| rows.as_array())
+            .is_some_and(sonic_rs::Array::is_empty)
     );
     for latency in ["frame_to_decision", "frame_to_order_written", "order_round_trip"] {
         assert!(number(&summary, &["latency_ns", latency, "p99.9"]) > 0, "{summary}");
