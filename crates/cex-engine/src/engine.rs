@@ -106,6 +106,9 @@ struct VenueState {
     snapshots_due: VecDeque<SymbolId>,
 }
 
+/// How reports may name an order of an ended arbitrage: by our id, or by the venue's.
+type RetiredOrder = (ClientOrderId, VenueId, Option<OrderId>);
+
 /// The engine.
 #[derive(Debug)]
 pub struct Engine {
@@ -122,6 +125,8 @@ pub struct Engine {
     /// What leftovers of ended arbitrages are valued at, should a fill of theirs come late.
     marks: BTreeMap<ArbitrageId, Decimal>,
     seen_fills: BTreeSet<FillKey>,
+    fills_in_order: VecDeque<FillKey>,
+    retired: VecDeque<(ArbitrageId, Vec<RetiredOrder>)>,
     totals: Totals,
     killed: bool,
     tick_at: Timestamp,
@@ -150,6 +155,8 @@ impl Engine {
             by_order_id: BTreeMap::new(),
             marks: BTreeMap::new(),
             seen_fills: BTreeSet::new(),
+            fills_in_order: VecDeque::new(),
+            retired: VecDeque::new(),
             totals: Totals::default(),
             killed: false,
             tick_at: Timestamp::EPOCH,

@@ -321,6 +321,30 @@ fn a_leg_that_did_not_fill_is_unwound_with_an_immediate_order() {
 }
 
 #[test]
+fn a_closing_order_that_could_not_leave_is_tried_again_and_three_that_did_not_fill_are_enough() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    let mut closing = placed(stage.report(&sell, OrderStatus::Canceled, "0"));
+    for _ in 0..5 {
+        let client_id = closing[0].client_id;
+        let at_once = stage.feed(Event::PlaceFailed { client_id, outcome: CallOutcome::NotSent });
+        assert_eq!(placed(at_once), vec![], "not without a pause");
+        closing = placed(stage.pass(250));
+        assert_eq!(closing.len(), 1, "what never left is no attempt");
+    }
+    for attempt in 1..=3 {
+        assert_eq!(stage.ended(Ending::Parked), 0, "attempt {attempt}");
+        let order = closing[0];
+        stage.report(&order, OrderStatus::Canceled, "0");
+        closing = placed(stage.pass(250));
+    }
+    assert_eq!((closing.len(), stage.ended(Ending::Parked)), (0, 1));
+    let usdt = stage.engine.gate.funds().reserved(stage.venue(0), asset("USDT"));
+    assert_eq!(usdt, Decimal::ZERO);
+}
+
+#[test]
 fn a_difference_below_every_minimum_stays_as_dust() {
     let mut stage = Stage::ready();
     let [buy, sell] = stage.cross();

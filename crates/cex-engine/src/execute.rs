@@ -93,6 +93,8 @@ pub struct OrderRun {
     pub booked: Booked,
     /// Its end was acted upon: reservation released, result told.
     pub closed: bool,
+    /// It was handed to a connection, or is about to be.
+    pub left_us: bool,
     /// Ordered base quantity, exact.
     ordered: Decimal,
     /// The largest filled quantity any report or fill told of.
@@ -112,6 +114,7 @@ impl OrderRun {
             order_id: None,
             booked: Booked::default(),
             closed: false,
+            left_us: true,
             ordered,
             reported: Decimal::ZERO,
             sent_at: now,
@@ -136,6 +139,7 @@ impl OrderRun {
 
     /// It never left us, which says nothing about the exchange.
     pub fn not_sent(&mut self) {
+        self.left_us = false;
         self.end(OrderStatus::Canceled);
     }
 
@@ -312,8 +316,17 @@ pub struct Arbitrage {
     pub mark: Decimal,
     /// When it was decided.
     pub started_at: Timestamp,
-    /// A difference that waits for a usable book is parked at this time.
-    pub level_by: Option<Timestamp>,
+    /// Set once its legs have ended with a difference.
+    pub leveling: Option<Leveling>,
+}
+
+/// The trading away of a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leveling {
+    /// What is left then is parked.
+    pub by: Timestamp,
+    /// Not tried again before this.
+    pub next_at: Timestamp,
 }
 
 impl Arbitrage {
@@ -328,10 +341,10 @@ impl Arbitrage {
         self.orders.iter().all(OrderRun::is_settled)
     }
 
-    /// How many closing orders it has sent.
+    /// How many closing orders have left us.
     #[must_use]
     pub fn closings(&self) -> usize {
-        self.orders.len().saturating_sub(2)
+        self.orders.iter().skip(2).filter(|run| run.left_us).count()
     }
 
     /// Bought less sold, before fees: what must still be sold (positive) or bought (negative).

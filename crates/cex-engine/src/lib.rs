@@ -23,7 +23,7 @@ pub mod view;
 
 pub use detect::{Crossing, Tops};
 pub use engine::{Engine, EngineConfig, VenueSetup};
-pub use execute::{Arbitrage, Booked, Ending, OrderRun, OrderState, Outcome, Question};
+pub use execute::{Arbitrage, Booked, Ending, Leveling, OrderRun, OrderState, Outcome, Question};
 pub use ids::IdSource;
 pub use message::{Command, Commands, Event, Notice};
 pub use opportunity::{Opportunity, Verdict};

@@ -1,7 +1,7 @@
 //! Reports and fills into settled arbitrages; leftovers into closing orders.
 
 use super::{Engine, Slot};
-use crate::execute::{Arbitrage, Ending, OrderRun, OrderState, Question};
+use crate::execute::{Arbitrage, Ending, Leveling, OrderRun, OrderState, Question};
 use crate::message::{Command, Commands, Notice};
 use cex_core::{
     Balance, Bps, ClientOrderId, Decimal, Fill, Leg, Order, OrderId, OrderStatus, Price, Qty, Side,
@@ -13,6 +13,14 @@ use std::time::Duration;
 
 /// The exchange's word on holdings is adopted only when nothing of ours moved there for this long.
 const QUIET_BEFORE_ADOPTING: Duration = Duration::from_secs(1);
+
+/// Between two attempts to trade the same difference away: the book must have had time to show the last one.
+const CLOSING_PAUSE: Duration = Duration::from_millis(250);
+
+/// Ended arbitrages whose orders are still recognised: an exchange reports late by seconds, not by hours of trading.
+const ENDED_KEPT: usize = 10_000;
+/// Fills remembered so that none is booked twice: far more than an exchange could repeat after a reconnect.
+const FILLS_KEPT: usize = 200_000;
 
 impl Engine {
     pub(super) fn placed(
@@ -81,6 +89,12 @@ impl Engine {
         if !self.seen_fills.insert(fill.key()) {
             self.totals.duplicate_fills += 1;
             return;
+        }
+        self.fills_in_order.push_back(fill.key());
+        if self.fills_in_order.len() > FILLS_KEPT
+            && let Some(oldest) = self.fills_in_order.pop_front()
+        {
+            self.seen_fills.remove(&oldest);
         }
         let Some(symbol) = self.symbol(fill.symbol).map(|state| state.symbol) else { return };
         let client_id = self.whose(fill.venue, fill.client_id, Some(fill.order_id));
@@ -264,19 +278,35 @@ impl Engine {
             };
             return self.end(now, id, ending, out);
         }
-        let deadline = arbitrage.level_by.unwrap_or(now + self.config.max_naked);
-        match self.closing_leg(arbitrage, residual) {
-            Closing::Possible(leg) if arbitrage.closings() < self.config.max_closings => {
-                self.close_with(now, id, &leg, out);
-            }
+        let leveling =
+            arbitrage.leveling.unwrap_or(Leveling { by: now + self.config.max_naked, next_at: now });
+        if let Some(arbitrage) = self.arbitrages.get_mut(&id) {
+            arbitrage.leveling = Some(leveling);
+        }
+        self.close_or_wait(now, id, residual, leveling, out);
+    }
+
+    /// Trades a difference away now, or waits for a book, for funds or for the next attempt's turn; not for ever.
+    fn close_or_wait(
+        &mut self,
+        now: Timestamp,
+        id: ArbitrageId,
+        residual: Decimal,
+        leveling: Leveling,
+        out: &mut Commands,
+    ) {
+        let Some(arbitrage) = self.arbitrages.get(&id) else { return };
+        let attempts = arbitrage.closings();
+        let closing = self.closing_leg(arbitrage, residual);
+        match closing {
             Closing::TooSmall => self.end(now, id, Ending::Dust, out),
-            Closing::Possible(_) => self.end(now, id, Ending::Parked, out),
-            Closing::NoBook if now >= deadline => self.end(now, id, Ending::Parked, out),
-            Closing::NoBook => {
-                if let Some(arbitrage) = self.arbitrages.get_mut(&id) {
-                    arbitrage.level_by = Some(deadline);
-                }
+            Closing::Possible(_) | Closing::NoBook
+                if now >= leveling.by || attempts >= self.config.max_closings =>
+            {
+                self.end(now, id, Ending::Parked, out);
             }
+            Closing::Possible(leg) if now >= leveling.next_at => self.close_with(now, id, &leg, out),
+            Closing::Possible(_) | Closing::NoBook => {}
         }
     }
 
@@ -340,20 +370,21 @@ impl Engine {
             sell_book_at: now,
             expires_in: self.config.expires_in,
         };
-        match self.gate.approve_closing(now, symbol_id, leg, &conditions, client_id) {
-            Ok(order) => {
-                let run = OrderRun::new(now, *order.get(), scale.qty_value(leg.qty));
-                if let Some(arbitrage) = self.arbitrages.get_mut(&id) {
-                    arbitrage.orders.push(run);
-                }
-                self.send(now, id, order, true, out);
-            }
-            Err(_) => self.end(now, id, Ending::Parked, out),
+        // What cannot be paid for now may be when another order has given its reservation back.
+        let Ok(order) = self.gate.approve_closing(now, symbol_id, leg, &conditions, client_id) else {
+            return;
+        };
+        if let Some(arbitrage) = self.arbitrages.get_mut(&id) {
+            arbitrage.orders.push(OrderRun::new(now, *order.get(), scale.qty_value(leg.qty)));
+            arbitrage.leveling =
+                arbitrage.leveling.map(|leveling| Leveling { next_at: now + CLOSING_PAUSE, ..leveling });
         }
+        self.send(now, id, order, true, out);
     }
 
     fn end(&mut self, now: Timestamp, id: ArbitrageId, ending: Ending, out: &mut Commands) {
         let Some(arbitrage) = self.arbitrages.remove(&id) else { return };
+        self.retire(&arbitrage);
         self.gate.close(now, id, ending == Ending::BothFilled);
         *self.totals.ended.entry(ending).or_default() += 1;
         let sums = arbitrage.outcome(now, ending).and_then(|outcome| {
@@ -366,6 +397,24 @@ impl Engine {
                 out.notices.push(Notice::Finished(Box::new(outcome)));
             }
             Err(_) => self.alarm("an arbitrage's profit does not fit", out),
+        }
+    }
+
+    /// Remembers an ended arbitrage for late reports of its orders, and forgets the oldest one.
+    fn retire(&mut self, arbitrage: &Arbitrage) {
+        let orders =
+            arbitrage.orders.iter().map(|run| (run.request.client_id, run.request.venue, run.order_id));
+        self.retired.push_back((arbitrage.id, orders.collect()));
+        if self.retired.len() <= ENDED_KEPT {
+            return;
+        }
+        let Some((id, orders)) = self.retired.pop_front() else { return };
+        self.marks.remove(&id);
+        for (client_id, venue, order_id) in orders {
+            self.orders.remove(&client_id);
+            if let Some(order_id) = order_id {
+                self.by_order_id.remove(&(venue, order_id));
+            }
         }
     }
 

@@ -164,7 +164,7 @@ impl Engine {
             orders: runs,
             mark,
             started_at: now,
-            level_by: None,
+            leveling: None,
         };
         self.arbitrages.insert(id, arbitrage);
         self.marks.insert(id, mark);
