@@ -21,14 +21,18 @@ fn main() -> ExitCode {
             &format!("book only, {depth} levels a side, per level change"),
             budget,
             vec![
-                Contestant::new("window and leaves", changes, || apply(&told, |bids, asks| {
-                    book.apply(bids, asks);
-                    book.best_bid().map_or(0, |level| level.qty.0.unsigned_abs())
-                })),
-                Contestant::new("ordered map", changes, || apply(&told, |bids, asks| {
-                    map.apply(bids, asks);
-                    map.best_bid().map_or(0, |level| level.qty.0.unsigned_abs())
-                })),
+                Contestant::new("window and leaves", changes, || {
+                    apply(&told, |bids, asks| {
+                        book.apply(bids, asks);
+                        book.best_bid().map_or(0, |level| level.qty.0.unsigned_abs())
+                    })
+                }),
+                Contestant::new("ordered map", changes, || {
+                    apply(&told, |bids, asks| {
+                        map.apply(bids, asks);
+                        map.best_bid().map_or(0, |level| level.qty.0.unsigned_abs())
+                    })
+                }),
             ],
         )
     });

@@ -121,7 +121,10 @@ mod tests {
         for frame in &story.frames {
             book.apply(&frame.bids, &frame.asks);
         }
-        assert!(book.bids().eq(story.start.bids.iter().copied()) && book.asks().eq(story.start.asks.iter().copied()));
+        assert!(
+            book.bids().eq(story.start.bids.iter().copied())
+                && book.asks().eq(story.start.asks.iter().copied())
+        );
         assert_eq!(story.frames.len(), 51);
     }
 }

@@ -12,7 +12,7 @@ use crate::process;
 pub(crate) fn run(root: &Path, dir: &Path, args: &[String]) -> Result<(), TaskError> {
     let dir = dir.canonicalize().map_err(|source| TaskError::io(dir, source))?;
     let mut command = process::cargo(root);
-    command.args(["run", "--release", "--locked", "--package", "cex-benches", "--bin", "fixtures", "--"]);
+    command.args(["run", "--quiet", "--locked", "--package", "cex-benches", "--bin", "fixtures", "--"]);
     command.arg("--dir").arg(dir).args(args);
     process::run(&mut command)
 }
