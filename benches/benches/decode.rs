@@ -5,7 +5,8 @@ use cex_benches::measure::{Budget, Contestant, finish, measure};
 use cex_benches::workload::{Frame, story};
 use cex_benches::{frames, market};
 use cex_core::{
-    BookUpdate, Continuity, Level, Market, MarketEvent, Markets, Scale, SnapshotSource, SyncRule, Timestamp,
+    BookUpdate, Continuity, Level, LevelRange, Market, MarketEvent, Markets, Scale, SnapshotSource, SyncRule,
+    Timestamp, UpdateKind,
 };
 use cex_gateio::RecordedFrames;
 use cex_interface::Outbox;
@@ -19,6 +20,9 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// Version of the book before the first frame.
+const START: u64 = 1_000_000_000;
 
 /// What `spot.order_book_update` carries, borrowed from the frame.
 #[derive(Deserialize)]
@@ -66,7 +70,7 @@ impl Setting {
         let frames = told
             .frames
             .iter()
-            .zip(1u64..)
+            .zip(START + 1..)
             .map(|(frame, seq)| encode(native, market.scale, &scaled(frame), (seq, seq)))
             .collect();
         let markets = Arc::new(Markets::new(vec![market.clone()]));
@@ -77,7 +81,7 @@ impl Setting {
         self.frames.len() as u64
     }
 
-    /// A book at version zero, before the first frame.
+    /// A book at the version the first frame.
     fn book(&self) -> BookSync {
         let rule = SyncRule {
             snapshot: SnapshotSource::Rest { depth: 5_000 },
@@ -86,7 +90,19 @@ impl Setting {
         };
         let mut sync = BookSync::new(self.market.id, rule, BookConfig::new(self.market.tick, 2_000));
         sync.on_subscribed(Timestamp::EPOCH);
-        sync.on_snapshot(Timestamp::EPOCH, 0, Timestamp::EPOCH, &self.start.bids, &self.start.asks);
+        // A snapshot is asked for, and taken, once the stream has begun.
+        let nothing = LevelRange::default();
+        let begin = BookUpdate {
+            symbol: self.market.id,
+            kind: UpdateKind::Delta,
+            first_seq: START,
+            last_seq: START,
+            exchange_ts: Timestamp::EPOCH,
+            bids: nothing,
+            asks: nothing,
+        };
+        sync.on_update(Timestamp::EPOCH, &begin, &[]);
+        sync.on_snapshot(Timestamp::EPOCH, START, Timestamp::EPOCH, &self.start.bids, &self.start.asks);
         sync
     }
 }
@@ -210,7 +226,9 @@ fn checksum(levels: &[Level]) -> u64 {
 
 fn top(sync: &mut BookSync, update: &BookUpdate, levels: &[Level]) -> u64 {
     sync.on_update(Timestamp::EPOCH, update, levels);
-    let book = sync.usable().expect("frames are contiguous and never cross");
+    let Some(book) = sync.usable() else {
+        panic!("no usable book: {:?} {:?}", sync.state(), sync.counters())
+    };
     book.best_bid().map_or(0, |level| level.price.0.unsigned_abs())
 }
 
@@ -257,12 +275,12 @@ impl NaiveBook {
                 .collect()
         };
         let start = [side(&setting.start.bids), side(&setting.start.asks)];
-        Self { sides: start.clone(), start, last: 0 }
+        Self { sides: start.clone(), start, last: START }
     }
 
     /// The last frame leads back to the start, so only the version begins anew; the first time it is there already.
     fn restart(&mut self) {
-        self.last = 0;
+        self.last = START;
         if self.sides[0].is_empty() {
             self.sides = self.start.clone();
         }

@@ -134,9 +134,9 @@ impl Segment {
             .max(ceil_div(bounds.min_buy_notional.0, ask))
             .max(ceil_div(bounds.min_sell_notional.0, bid));
         let rules = i128::from(bounds.max_qty.0)
-            .min(bounds.max_order_notional.0 / ask)
-            .min(bounds.max_leg_notional.0 / ask)
-            .min(from + (bounds.max_leg_notional.0 - self.sell_notional) / bid);
+            .min(whole(bounds.max_order_notional.0, ask))
+            .min(whole(bounds.max_leg_notional.0, ask))
+            .min(from + whole(bounds.max_leg_notional.0 - self.sell_notional, bid).min(i128::from(i64::MAX)));
         let affordable = bounds
             .quote_free
             .0
@@ -145,7 +145,11 @@ impl Segment {
                 Ok(budget / times(ask, i128::from(Bps::ONE + bounds.buy_fee.e8().max(0)))?)
             })?
             .min(i128::from(bounds.base_free.0));
-        let floor = |qty: i128| qty.div_euclid(step) * step;
+        // A quantity beyond 64 bits binds nothing; within them the division is the machine's own.
+        let floor = |qty: i128| {
+            let qty = i64::try_from(qty).unwrap_or(if qty < 0 { i64::MIN } else { i64::MAX });
+            i128::from(qty.div_euclid(bounds.step.0.max(1))) * step
+        };
         let most_by_rules = rules.min(to);
         Ok(Room {
             least: ceil_div(least, step) * step,
@@ -154,7 +158,7 @@ impl Segment {
             // The selling order's notional limit is left out: the next, lower bid makes room under it again.
             ends_here: rules.min(affordable) < to,
         }
-        .within_order_limit(floor(bounds.max_order_notional.0 / bid)))
+        .within_order_limit(floor(whole(bounds.max_order_notional.0, bid))))
     }
 
     fn size(&self, qty: i128, margin: i128) -> Result<Size, NoSize> {
@@ -258,6 +262,18 @@ fn times(left: i128, right: i128) -> Result<i128, NoSize> {
 
 fn plus(left: i128, right: i128) -> Result<i128, NoSize> {
     left.checked_add(right).ok_or(NoSize::Overflow)
+}
+
+/// How many times a positive divisor goes into a bound; most bounds are absent or fit into 64 bits, where dividing is
+/// several times cheaper.
+fn whole(bound: i128, divisor: i128) -> i128 {
+    if bound == i128::MAX {
+        return bound;
+    }
+    match (u64::try_from(bound), u64::try_from(divisor)) {
+        (Ok(bound), Ok(divisor)) => i128::from(bound / divisor),
+        (Ok(_) | Err(_), _) => bound / divisor,
+    }
 }
 
 /// Division rounded up, for a positive divisor.
