@@ -329,6 +329,9 @@ impl Engine {
     fn account_lost(&mut self, venue: VenueId) {
         if let Some(state) = self.venues.get_mut(venue.index()) {
             state.account_ready = false;
+            // An answer already on its way must not make the account ready while its stream is down.
+            state.account_asked_at = None;
+            state.account_due_at = Timestamp::MAX;
         }
     }
 
