@@ -1,48 +1,8 @@
-//! `arb`: cross-exchange arbitrage for crypto exchanges. This crate only wires; `arb --help` says what it does.
+//! `arb`: cross-exchange arbitrage for crypto exchanges.
 #![forbid(unsafe_code)]
-#![allow(
-    unreachable_pub,
-    reason = "a program has no public surface; `pub` says which module a thing belongs to"
-)]
 
-mod cli;
-mod exit;
-mod replay;
-mod run;
-mod show;
-mod venues;
-
-use clap::Parser;
-use cli::{Cli, Command};
-use exit::Exit;
-use std::io::IsTerminal;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let screen = matches!(&cli.command, Command::Demo(demo) if !demo.json && !demo.quiet)
-        && std::io::stdout().is_terminal();
-    log_to_stderr(screen);
-    let result = match &cli.command {
-        Command::Demo(args) => run::demo::run(args),
-        Command::Replay(args) => replay::run(args, &mut std::io::stdout().lock()),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if failure.exit != Exit::Interrupted {
-                eprintln!("{failure}");
-            }
-            ExitCode::from(failure.exit.code())
-        }
-    }
-}
-
-/// Logs go to stderr, never between the lines of a result. `RUST_LOG=cex=debug` shows the whole house; while a screen is
-/// drawn nothing is logged unless asked for.
-fn log_to_stderr(screen: bool) {
-    let usual = if screen { "off" } else { "warn" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    cex_arb::main()
 }

@@ -53,6 +53,12 @@ impl Stopwatch {
     }
 }
 
+impl Default for Stopwatch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 fn nanos(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.since(from).as_nanos()).unwrap_or(u64::MAX)
 }
