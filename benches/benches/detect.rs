@@ -71,6 +71,8 @@ fn sizing() -> bool {
     let bounds = Bounds {
         buy_fee: Bps::from_bps(2),
         sell_fee: Bps::from_bps(2),
+        buy_tick: Price(1),
+        sell_tick: Price(1),
         step: Qty(1_000),
         min_qty: Qty(1_000),
         max_qty: Qty(i64::MAX),

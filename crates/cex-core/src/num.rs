@@ -156,6 +156,22 @@ impl Price {
     pub const fn times(self, qty: Qty) -> Notional {
         Notional(self.0 as i128 * qty.0 as i128)
     }
+
+    /// Rounded down to a multiple of `tick` (at least one unit): what a seller may ask for at most to reach this price.
+    #[must_use]
+    pub const fn floor_to(self, tick: Self) -> Self {
+        Self(floored(self.0, tick.0))
+    }
+
+    /// Rounded up to a multiple of `tick` (at least one unit): what a buyer must offer at least to reach this price.
+    /// `None` when that does not fit.
+    #[must_use]
+    pub const fn ceil_to(self, tick: Self) -> Option<Self> {
+        match ceiled(self.0, tick.0) {
+            Some(price) => Some(Self(price)),
+            None => None,
+        }
+    }
 }
 
 impl Qty {
@@ -171,23 +187,26 @@ impl Qty {
     /// Rounded down to a multiple of `lot` (at least one unit).
     #[must_use]
     pub const fn floor_to(self, lot: Self) -> Self {
-        if lot.0 <= 1 { self } else { Self(self.0 - self.0.rem_euclid(lot.0)) }
+        Self(floored(self.0, lot.0))
     }
 
     /// Rounded up to a multiple of `lot`; `None` when that does not fit.
     #[must_use]
     pub const fn ceil_to(self, lot: Self) -> Option<Self> {
-        if lot.0 <= 1 {
-            return Some(self);
-        }
-        match self.0.rem_euclid(lot.0) {
-            0 => Some(self),
-            rest => match self.0.checked_add(lot.0 - rest) {
-                Some(value) => Some(Self(value)),
-                None => None,
-            },
+        match ceiled(self.0, lot.0) {
+            Some(qty) => Some(Self(qty)),
+            None => None,
         }
     }
+}
+
+const fn floored(value: i64, step: i64) -> i64 {
+    if step <= 1 { value } else { value - value.rem_euclid(step) }
+}
+
+const fn ceiled(value: i64, step: i64) -> Option<i64> {
+    let floored = floored(value, step);
+    if floored == value { Some(value) } else { floored.checked_add(step) }
 }
 
 impl Notional {
@@ -324,12 +343,15 @@ mod tests {
     }
 
     #[test]
-    fn lots_round_both_ways() {
+    fn lots_and_ticks_round_both_ways() {
         assert_eq!(Qty(1_234).floor_to(Qty(100)), Qty(1_200));
         assert_eq!(Qty(1_234).ceil_to(Qty(100)), Some(Qty(1_300)));
         assert_eq!(Qty(1_200).ceil_to(Qty(100)), Some(Qty(1_200)));
         assert_eq!(Qty(i64::MAX).ceil_to(Qty(100)), None);
         assert_eq!(Qty(7).floor_to(Qty(0)), Qty(7));
+        assert_eq!(Price(1_234).floor_to(Price(100)), Price(1_200));
+        assert_eq!(Price(1_234).ceil_to(Price(100)), Some(Price(1_300)));
+        assert_eq!(Price(i64::MAX).ceil_to(Price(100)), None);
     }
 
     #[test]

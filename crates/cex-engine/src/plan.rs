@@ -14,6 +14,10 @@ pub struct Bounds {
     pub buy_fee: Bps,
     /// Fee of the selling leg, of what it yields.
     pub sell_fee: Bps,
+    /// Prices of buying orders are multiples of this. Books may hold finer ones, so the limit is rounded up to it.
+    pub buy_tick: Price,
+    /// Prices of selling orders are multiples of this; the limit is rounded down to it.
+    pub sell_tick: Price,
     /// The least common multiple of both venues' lots.
     pub step: Qty,
     /// Least quantity either venue takes.
@@ -39,9 +43,9 @@ pub struct Bounds {
 pub struct Size {
     /// Quantity of both legs.
     pub qty: Qty,
-    /// Worst ask swept.
+    /// Worst ask swept, rounded up to the tick.
     pub buy_limit: Price,
-    /// Worst bid swept.
+    /// Worst bid swept, rounded down to the tick.
     pub sell_limit: Price,
     /// What the sweep costs, before fees.
     pub buy_notional: Notional,
@@ -56,7 +60,7 @@ pub struct Size {
 pub enum NoSize {
     /// No quantity makes a profit after fees.
     NoEdge,
-    /// What makes a profit is below a minimum of a venue.
+    /// What makes a profit is below a minimum of a venue, of quantity, notional or price.
     TooSmall,
     /// A profitable size exists but there is nothing to pay it with.
     NoBalance,
@@ -82,9 +86,10 @@ pub fn best_size(
         if margin <= 0 && segment.profit_e8 <= best.map_or(0, |known| known.profit_e8) {
             break;
         }
-        let room = segment.room(bounds)?;
+        let Some(limits) = segment.limits(bounds)? else { break };
+        let room = segment.room(bounds, limits)?;
         if let Some(qty) = room.pick(margin) {
-            let size = segment.size(qty, margin)?;
+            let size = segment.size(qty, margin, limits)?;
             if size.profit_e8 > best.map_or(0, |known| known.profit_e8) {
                 best = Some(size);
             }
@@ -124,9 +129,17 @@ impl Segment {
         Ok(gain - cost)
     }
 
-    /// Which multiples of the step may be traded within this segment.
-    fn room(&self, bounds: &Bounds) -> Result<Room, NoSize> {
-        let (ask, bid) = (i128::from(self.ask.0), i128::from(self.bid.0));
+    /// The prices of orders that reach this far; `None` when the bids are below the least price that can be asked.
+    fn limits(&self, bounds: &Bounds) -> Result<Option<Limits>, NoSize> {
+        let buy = self.ask.ceil_to(bounds.buy_tick).ok_or(NoSize::Overflow)?;
+        let sell = self.bid.floor_to(bounds.sell_tick);
+        Ok((sell.0 > 0).then_some(Limits { buy, sell }))
+    }
+
+    /// Which multiples of the step may be traded within this segment. Rules of the venues and our funds bind orders, so
+    /// they are checked at the limits; what the sale yields is what the book shows.
+    fn room(&self, bounds: &Bounds, limits: Limits) -> Result<Room, NoSize> {
+        let (ask, bid) = (i128::from(limits.buy.0), i128::from(limits.sell.0));
         let (from, to) = (i128::from(self.from), i128::from(self.to));
         let step = i128::from(bounds.step.0.max(1));
         let least = (from + 1)
@@ -136,7 +149,7 @@ impl Segment {
         let rules = i128::from(bounds.max_qty.0)
             .min(whole(bounds.max_order_notional.0, ask))
             .min(whole(bounds.max_leg_notional.0, ask))
-            .min(from + whole(bounds.max_leg_notional.0 - self.sell_notional, bid).min(i128::from(i64::MAX)));
+            .min(from + self.until_yield(bounds.max_leg_notional));
         let affordable = bounds
             .quote_free
             .0
@@ -161,17 +174,29 @@ impl Segment {
         .within_order_limit(floor(whole(bounds.max_order_notional.0, bid))))
     }
 
-    fn size(&self, qty: i128, margin: i128) -> Result<Size, NoSize> {
+    /// How much more may be sold until the sale yields `most`.
+    fn until_yield(&self, most: Notional) -> i128 {
+        whole(most.0 - self.sell_notional, i128::from(self.bid.0)).min(i128::from(i64::MAX))
+    }
+
+    fn size(&self, qty: i128, margin: i128, limits: Limits) -> Result<Size, NoSize> {
         let more = qty - i128::from(self.from);
         Ok(Size {
             qty: Qty(i64::try_from(qty).map_err(|_| NoSize::Overflow)?),
-            buy_limit: self.ask,
-            sell_limit: self.bid,
+            buy_limit: limits.buy,
+            sell_limit: limits.sell,
             buy_notional: Notional(plus(self.buy_notional, times(more, i128::from(self.ask.0))?)?),
             sell_notional: Notional(plus(self.sell_notional, times(more, i128::from(self.bid.0))?)?),
             profit_e8: plus(self.profit_e8, times(more, margin)?)?,
         })
     }
+}
+
+/// The prices of the two orders that sweep as far as a segment.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    buy: Price,
+    sell: Price,
 }
 
 /// The tradable multiples of the step in a segment: `least..=most`, empty when `least > most`.

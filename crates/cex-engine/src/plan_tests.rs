@@ -9,6 +9,8 @@ fn open() -> Bounds {
     Bounds {
         buy_fee: Bps::ZERO,
         sell_fee: Bps::ZERO,
+        buy_tick: Price(1),
+        sell_tick: Price(1),
         step: Qty(1),
         min_qty: Qty(1),
         max_qty: Qty(i64::MAX),
@@ -42,8 +44,11 @@ fn brute_force(asks: &[Level], bids: &[Level], bounds: &Bounds) -> Option<(i64, 
     let mut qty = bounds.step.0;
     while qty <= depth(asks).min(depth(bids)) {
         let ((cost, ask), (gain, bid)) = (sweep(asks, qty), sweep(bids, qty));
+        let (buy_tick, sell_tick) = (i128::from(bounds.buy_tick.0), i128::from(bounds.sell_tick.0));
+        let (ask, bid) = (ceil_div(ask, buy_tick) * buy_tick, bid / sell_tick * sell_tick);
         let (buy, sell) = (ask * i128::from(qty), bid * i128::from(qty));
-        let allowed = qty >= bounds.min_qty.0
+        let allowed = bid > 0
+            && qty >= bounds.min_qty.0
             && qty <= bounds.max_qty.0
             && qty <= bounds.base_free.0
             && buy >= bounds.min_buy_notional.0
@@ -101,6 +106,20 @@ fn says_why_there_is_no_size() {
 }
 
 #[test]
+fn limits_are_multiples_of_the_tick_and_money_is_what_the_book_shows() {
+    let (asks, bids) = ([level(1_003, 5), level(1_007, 5)], [level(1_029, 5), level(1_021, 5)]);
+    let bounds = Bounds { buy_tick: Price(10), sell_tick: Price(10), ..open() };
+    let size = best_size(asks, bids, &bounds).expect("crossed");
+    assert_eq!((size.buy_limit, size.sell_limit), (Price(1_010), Price(1_020)));
+    assert_eq!((size.buy_notional, size.sell_notional), (Notional(10_050), Notional(10_250)));
+    // 10 units at the limit cost 10,100: what the book shows would fit, what the order may spend does not.
+    let poor = Bounds { quote_free: Notional(10_099), ..bounds };
+    assert_eq!(best_size(asks, bids, &poor).map(|size| size.qty), Ok(Qty(9)));
+    let coarse = Bounds { sell_tick: Price(2_000), ..bounds };
+    assert_eq!(best_size(asks, bids, &coarse), Err(NoSize::TooSmall), "no price that can be asked is so low");
+}
+
+#[test]
 fn lots_combine_to_their_least_common_multiple() {
     assert_eq!(common_step(Qty(100), Qty(1)), Some(Qty(100)));
     assert_eq!(common_step(Qty(6), Qty(4)), Some(Qty(12)));
@@ -130,17 +149,20 @@ fn maybe<T: std::fmt::Debug + Clone + 'static>(
 
 fn any_bounds() -> impl Strategy<Value = Bounds> {
     (
-        (-20i32..60, -20i32..60, 1i64..12, 1i64..20, maybe(1i64..120, i64::MAX)),
+        (-20i32..60, -20i32..60, maybe(1i64..9, 1), maybe(1i64..1_040, 1)),
+        (1i64..12, 1i64..20, maybe(1i64..120, i64::MAX)),
         (0i128..40_000, 0i128..40_000),
         (maybe(1i128..120_000, i128::MAX), maybe(1i128..120_000, i128::MAX)),
         (maybe(0i128..120_000, i128::MAX), maybe(0i64..120, i64::MAX)),
     )
-        .prop_map(|((buy_fee, sell_fee, step, min_qty, max_qty), minimums, maximums, funds)| Bounds {
+        .prop_map(|((buy_fee, sell_fee, buy_tick, sell_tick), lots, minimums, maximums, funds)| Bounds {
             buy_fee: Bps::from_bps(buy_fee),
             sell_fee: Bps::from_bps(sell_fee),
-            step: Qty(step),
-            min_qty: Qty(min_qty),
-            max_qty: Qty(max_qty),
+            buy_tick: Price(buy_tick),
+            sell_tick: Price(sell_tick),
+            step: Qty(lots.0),
+            min_qty: Qty(lots.1),
+            max_qty: Qty(lots.2),
             min_buy_notional: Notional(minimums.0),
             min_sell_notional: Notional(minimums.1),
             max_order_notional: Notional(maximums.0),

@@ -130,7 +130,7 @@ impl Desk {
         let core = &mut *core;
         let tally = Tally {
             outcomes: std::mem::take(&mut core.outcomes),
-            stopwatch: std::mem::replace(&mut core.stopwatch, Stopwatch::new()),
+            stopwatch: std::mem::take(&mut core.stopwatch),
             first_book: core.all_joined_at.map(|at| at.since(core.started_at)),
             elapsed: core.clock.now().since(core.started_at),
         };

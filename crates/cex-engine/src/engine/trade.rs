@@ -129,6 +129,8 @@ impl Engine {
         Ok(Bounds {
             buy_fee: buy.taker_fee,
             sell_fee: sell.taker_fee,
+            buy_tick: bought.tick,
+            sell_tick: sold.tick,
             step: common_lot(bought, sold).ok_or(NumError::Overflow)?,
             min_qty: bought.min_qty.max(sold.min_qty),
             max_qty: bought.max_qty.min(sold.max_qty),
