@@ -12,14 +12,15 @@ mod orders;
 mod trade;
 
 use crate::detect::Tops;
-use crate::execute::{Arbitrage, OrderRun};
+use crate::execute::Arbitrage;
 use crate::ids::IdSource;
 use crate::message::{Command, Commands, Event, Notice};
 use crate::opportunity::Opportunity;
 use crate::view::{EngineView, Totals, VenueView};
+use books::Snapshot;
 use cex_core::{
-    AccountEvent, Bps, ClientOrderId, Decimal, FillKey, LinkEvent, Market, MarketEvent, Markets, OrderId,
-    Qty, Scale, StreamKind, Symbol, SymbolId, SyncRule, Timestamp, VenueId,
+    AccountEvent, Bps, ClientOrderId, Decimal, Fill, FillKey, LinkEvent, Market, MarketEvent, Markets,
+    OrderId, Qty, Scale, StreamKind, Symbol, SymbolId, SyncRule, Timestamp, VenueId,
 };
 use cex_orderbook::{BookConfig, BookSync};
 use cex_risk::{ArbitrageId, Gate, Limits};
@@ -45,6 +46,8 @@ pub struct EngineConfig {
     pub max_closings: usize,
     /// How long a difference may wait for a usable book before it is parked.
     pub max_naked: Duration,
+    /// How much later than it expired at the exchange an order may still turn up in its answers.
+    pub venue_lag: Duration,
     /// Accounts are read anew this often.
     pub account_refresh: Duration,
     /// Snapshots asked for at once, per venue.
@@ -86,11 +89,24 @@ struct Slot {
     taker_fee: Bps,
     sync: BookSync,
     rule: SyncRule,
-    /// A book is wanted and a snapshot of it is queued or on its way.
-    wanted: bool,
+    /// The snapshot wanted for it, queued or on its way.
+    snapshot: Wanted,
     live: bool,
+    /// It changed, and has not been looked at since.
+    changed: bool,
     /// Our last order here ended at this time.
     touched_at: Timestamp,
+}
+
+/// Where the snapshot of a book stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// Not wanted.
+    No,
+    /// Waits for its turn.
+    Queued,
+    /// Asked for then. An answer to any other question is from before the book was lost.
+    Asked(Timestamp),
 }
 
 /// One venue.
@@ -98,7 +114,8 @@ struct Slot {
 struct VenueState {
     id: VenueId,
     account_ready: bool,
-    account_asked_at: Option<Timestamp>,
+    /// Since when the account's stream has been up without a break; an answer to an earlier question says nothing.
+    account_since: Option<Timestamp>,
     account_due_at: Timestamp,
     /// Our last order or fill here.
     active_at: Timestamp,
@@ -106,8 +123,13 @@ struct VenueState {
     snapshots_due: VecDeque<SymbolId>,
 }
 
-/// How reports may name an order of an ended arbitrage: by our id, or by the venue's.
-type RetiredOrder = (ClientOrderId, VenueId, Option<OrderId>);
+/// Whose an order is, and how the venue names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct KnownOrder {
+    arbitrage: ArbitrageId,
+    venue: VenueId,
+    order_id: Option<OrderId>,
+}
 
 /// The engine.
 #[derive(Debug)]
@@ -120,13 +142,18 @@ pub struct Engine {
     /// By venue index.
     venues: Vec<VenueState>,
     arbitrages: BTreeMap<ArbitrageId, Arbitrage>,
-    orders: BTreeMap<ClientOrderId, ArbitrageId>,
+    /// Orders of open arbitrages and of those that ended not long ago.
+    orders: BTreeMap<ClientOrderId, KnownOrder>,
     by_order_id: BTreeMap<(VenueId, OrderId), ClientOrderId>,
     /// What leftovers of ended arbitrages are valued at, should a fill of theirs come late.
     marks: BTreeMap<ArbitrageId, Decimal>,
     seen_fills: BTreeSet<FillKey>,
     fills_in_order: VecDeque<FillKey>,
-    retired: VecDeque<(ArbitrageId, Vec<RetiredOrder>)>,
+    /// Fills of orders nobody knew when they came; an answer may yet say whose they are.
+    orphans: VecDeque<Fill>,
+    retired: VecDeque<(ArbitrageId, Vec<ClientOrderId>)>,
+    /// Books that changed and have not been looked at since.
+    changed: Vec<(VenueId, SymbolId)>,
     totals: Totals,
     killed: bool,
     tick_at: Timestamp,
@@ -156,7 +183,9 @@ impl Engine {
             marks: BTreeMap::new(),
             seen_fills: BTreeSet::new(),
             fills_in_order: VecDeque::new(),
+            orphans: VecDeque::new(),
             retired: VecDeque::new(),
+            changed: Vec::new(),
             totals: Totals::default(),
             killed: false,
             tick_at: Timestamp::EPOCH,
@@ -178,20 +207,28 @@ impl Engine {
                     | MarketEvent::Kline(_),
                 ..
             } => {}
-            Event::Book { venue, symbol, seq, exchange_ts, bids, asks } => {
-                self.book_snapshot(now, venue, symbol, (seq, exchange_ts), bids, asks, out);
+            Event::Book { venue, symbol, asked_at, seq, exchange_ts, bids, asks } => {
+                let snapshot = Snapshot { seq, exchange_ts, bids, asks };
+                self.book_answered(now, (venue, symbol, asked_at), Some(snapshot), out);
             }
-            Event::BookFailed { venue, symbol } => self.book_failed(now, venue, symbol, out),
+            Event::BookFailed { venue, symbol, asked_at } => {
+                self.book_answered(now, (venue, symbol, asked_at), None, out);
+            }
             Event::Link { venue, event, symbols } => self.link(now, venue, event, symbols, out),
             Event::Account { event: AccountEvent::Order(order), .. } => self.order_report(now, order, out),
             Event::Account { event: AccountEvent::Fill(fill), .. } => self.fill(now, fill, out),
             // Holdings are our own ledger, moved by fills; see `Funds`.
             Event::Account { event: AccountEvent::Balance(_), .. } => {}
-            Event::AccountRead { venue, balances } => self.account_read(now, venue, balances),
+            Event::AccountRead { venue, asked_at, balances } => {
+                self.account_read(now, venue, asked_at, balances);
+            }
             Event::Placed { client_id, order_id, order } => self.placed(now, client_id, order_id, order, out),
             Event::PlaceFailed { client_id, outcome } => self.place_failed(now, client_id, outcome, out),
-            Event::OrderRead { client_id, order } => self.order_read(now, client_id, order, out),
+            Event::OrderRead { client_id, asked_at, order } => {
+                self.order_read(now, client_id, asked_at, order, out);
+            }
             Event::FillsRead { client_id, fills } => self.fills_read(now, client_id, fills, out),
+            Event::Settled => self.look_at_changes(now, out),
             Event::Wake => self.wake(now, out),
             Event::Kill => self.kill(),
         }
@@ -205,9 +242,11 @@ impl Engine {
 
     /// Everything at a glance.
     #[must_use]
-    pub fn view(&self) -> EngineView {
-        let unknown =
-            self.arbitrages.values().filter(|arbitrage| arbitrage.orders.iter().any(OrderRun::is_unknown));
+    pub fn view(&self, now: Timestamp) -> EngineView {
+        let unknown = self
+            .arbitrages
+            .values()
+            .filter(|arbitrage| arbitrage.orders.iter().any(|run| run.is_unknown(now)));
         let standing: usize = self.symbols.iter().flatten().map(|state| state.opportunities.len()).sum();
         EngineView {
             totals: self.totals.clone(),
@@ -273,11 +312,15 @@ impl Engine {
             }
             LinkEvent::Refused { symbol: Some(symbol), stream: StreamKind::Book }
             | LinkEvent::Undecodable { symbol: Some(symbol) } => self.book_lost(now, venue, symbol, out),
+            // News of the account were lost: whatever they were is asked for.
+            LinkEvent::Undecodable { symbol: None } if symbols.is_empty() => {
+                self.account_doubted(now, venue, out);
+            }
             LinkEvent::Undecodable { symbol: None } => {
                 symbols.iter().for_each(|symbol| self.book_lost(now, venue, *symbol, out));
             }
             LinkEvent::Subscribed { .. } | LinkEvent::Refused { .. } => {}
-            LinkEvent::AccountReady => self.ask_account(now, venue, out),
+            LinkEvent::AccountReady => self.account_ready(now, venue, out),
             LinkEvent::Down if symbols.is_empty() => self.account_lost(venue),
             LinkEvent::Down => {
                 symbols.iter().for_each(|symbol| self.book_disconnected(now, venue, *symbol, out));
@@ -300,9 +343,10 @@ impl Engine {
         self.gate.kill_switch().throw();
     }
 
-    /// A broken invariant: nothing new is opened until somebody has looked.
+    /// A broken invariant, or something only a person can decide: nothing new is opened until somebody has looked.
     fn alarm(&mut self, what: &'static str, out: &mut Commands) {
         self.kill();
+        self.totals.alarms += 1;
         out.notices.push(Notice::Alarm(what));
     }
 
@@ -320,9 +364,24 @@ impl Engine {
 
     fn ask_account(&mut self, now: Timestamp, venue: VenueId, out: &mut Commands) {
         if let Some(state) = self.venues.get_mut(venue.index()) {
-            state.account_asked_at = Some(now);
             state.account_due_at = now + self.config.account_refresh;
-            out.commands.push(Command::ReadAccount { venue });
+            out.commands.push(Command::ReadAccount { venue, asked_at: now });
+        }
+    }
+
+    fn account_ready(&mut self, now: Timestamp, venue: VenueId, out: &mut Commands) {
+        if let Some(state) = self.venues.get_mut(venue.index()) {
+            state.account_since = Some(now);
+        }
+        self.account_doubted(now, venue, out);
+    }
+
+    /// News of the account may have been missed: holdings and the orders on the way are asked for.
+    fn account_doubted(&mut self, now: Timestamp, venue: VenueId, out: &mut Commands) {
+        let runs = self.arbitrages.values_mut().flat_map(|arbitrage| &mut arbitrage.orders);
+        runs.filter(|run| run.request.venue == venue && !run.is_settled()).for_each(|run| run.doubt(now));
+        if self.venues.get(venue.index()).is_some_and(|state| state.account_since.is_some()) {
+            self.ask_account(now, venue, out);
         }
     }
 
@@ -330,7 +389,7 @@ impl Engine {
         if let Some(state) = self.venues.get_mut(venue.index()) {
             state.account_ready = false;
             // An answer already on its way must not make the account ready while its stream is down.
-            state.account_asked_at = None;
+            state.account_since = None;
             state.account_due_at = Timestamp::MAX;
         }
     }
@@ -338,7 +397,7 @@ impl Engine {
     fn wake_accounts(&mut self, now: Timestamp, out: &mut Commands) {
         for index in 0..self.venues.len() {
             let state = &self.venues[index];
-            if state.account_asked_at.is_some() && now >= state.account_due_at {
+            if state.account_since.is_some() && now >= state.account_due_at {
                 self.ask_account(now, state.id, out);
             }
         }
@@ -350,7 +409,7 @@ impl VenueState {
         Self {
             id,
             account_ready: false,
-            account_asked_at: None,
+            account_since: None,
             account_due_at: Timestamp::MAX,
             active_at: Timestamp::EPOCH,
             snapshots_out: 0,
@@ -380,8 +439,9 @@ fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<Sym
                 taker_fee,
                 sync: BookSync::new(market.id, setup.sync, BookConfig::new(market.tick, config.book_depth)),
                 rule: setup.sync,
-                wanted: false,
+                snapshot: Wanted::No,
                 live: false,
+                changed: false,
                 touched_at: Timestamp::EPOCH,
             });
         }

@@ -6,7 +6,7 @@
 
 use cex_core::{
     ClientOrderId, Decimal, Fill, NumError, Order, OrderId, OrderRequest, OrderStatus, Plan, Side, Symbol,
-    SymbolId, Timestamp,
+    SymbolId, Timestamp, VenueId,
 };
 use cex_risk::ArbitrageId;
 use std::time::Duration;
@@ -18,10 +18,14 @@ const FILLS_LATE: Duration = Duration::from_millis(300);
 /// First and longest pause between questions about the same order.
 const ASK_FIRST: Duration = Duration::from_millis(200);
 const ASK_LONGEST: Duration = Duration::from_secs(5);
-/// An order the exchange does not know counts as never placed only this long after it expired there.
-const ABSENT_AFTER_EXPIRY: Duration = Duration::from_secs(2);
-/// ... and only after this many answers that it is unknown, all begun after that time.
-const ABSENT_ANSWERS: u32 = 2;
+/// ... and while its fate is unknown: the other leg may stand alone meanwhile.
+const ASK_LONGEST_UNKNOWN: Duration = Duration::from_secs(1);
+/// Two answers that an order is not known must be asked for this far apart to count as two.
+const ABSENT_APART: Duration = Duration::from_secs(2);
+/// An accepted order that the exchange says it does not know for this long is doubted: reads lag writes by less.
+const DOUBTED_AFTER: Duration = Duration::from_secs(5);
+/// Somebody must look at an order that is not settled after this.
+const UNDECIDED_MAX: Duration = Duration::from_secs(120);
 
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +36,8 @@ pub enum OrderState {
     Accepted,
     /// Whether the exchange has it cannot be told; its exposure stays reserved.
     Unknown {
-        /// Answers so far that it is not known there, begun late enough to count.
-        absent: u32,
+        /// Since when: it was signed and sent before.
+        since: Timestamp,
     },
     /// It is over with this much filled.
     Ended {
@@ -100,6 +104,10 @@ pub struct OrderRun {
     /// The largest filled quantity any report or fill told of.
     reported: Decimal,
     sent_at: Timestamp,
+    /// When the first of an unbroken row of questions was asked to which the order was not known.
+    absent_since: Option<Timestamp>,
+    /// That it is not settled after so long was told.
+    overdue_told: bool,
     ask_at: Timestamp,
     ask_pause: Duration,
 }
@@ -118,6 +126,8 @@ impl OrderRun {
             ordered,
             reported: Decimal::ZERO,
             sent_at: now,
+            absent_since: None,
+            overdue_told: false,
             ask_at: now + QUIET,
             ask_pause: ASK_FIRST,
         }
@@ -146,9 +156,14 @@ impl OrderRun {
     /// It cannot be told whether it was accepted.
     pub fn unknown(&mut self, now: Timestamp) {
         if self.state == OrderState::Sent {
-            self.state = OrderState::Unknown { absent: 0 };
+            self.state = OrderState::Unknown { since: now };
             self.ask_again(now);
         }
+    }
+
+    /// News of it may have been missed: it is asked about at once.
+    pub fn doubt(&mut self, now: Timestamp) {
+        self.ask_again(now);
     }
 
     /// A report of its state, from the stream, an answer or a query; may be old or seen before.
@@ -156,6 +171,7 @@ impl OrderRun {
         if order.order_id.is_some() {
             self.order_id = order.order_id;
         }
+        self.absent_since = None;
         self.reported = self.reported.max(order.filled_qty);
         if order.status.is_terminal() {
             self.end(order.status);
@@ -166,21 +182,26 @@ impl OrderRun {
         }
     }
 
-    /// The exchange answered that it does not know the order. Believed only when the order cannot arrive any more.
-    pub fn absent(&mut self, now: Timestamp) {
-        let late_enough = now > self.sent_at + self.request.expires_in + ABSENT_AFTER_EXPIRY;
-        match &mut self.state {
-            OrderState::Unknown { absent } if late_enough => {
-                *absent += 1;
-                if *absent >= ABSENT_ANSWERS && self.booked.qty.is_zero() && self.reported.is_zero() {
+    /// The exchange answered a question of `asked_at` that it does not know the order. Believed only when two questions
+    /// well apart were answered so, both asked when it could not arrive any more: after it expired there, and `lag` more.
+    /// An order that was accepted, or filled anything, is never believed away.
+    pub fn absent(&mut self, asked_at: Timestamp, lag: Duration) {
+        match self.state {
+            OrderState::Unknown { since } => {
+                if asked_at <= since + self.request.expires_in + lag {
+                    return;
+                }
+                let first = *self.absent_since.get_or_insert(asked_at);
+                let untouched = self.booked.qty.is_zero() && self.reported.is_zero();
+                if untouched && self.order_id.is_none() && asked_at.since(first) >= ABSENT_APART {
                     self.end(OrderStatus::Rejected);
                 }
             }
             // An order accepted a moment ago can be unknown to a query: reads lag writes.
-            OrderState::Sent
-            | OrderState::Accepted
-            | OrderState::Unknown { .. }
-            | OrderState::Ended { .. } => {}
+            OrderState::Accepted => {
+                self.absent_since.get_or_insert(asked_at);
+            }
+            OrderState::Sent | OrderState::Ended { .. } => {}
         }
     }
 
@@ -208,10 +229,33 @@ impl OrderRun {
         matches!(self.state, OrderState::Ended { filled, .. } if filled == self.booked.qty)
     }
 
-    /// Whether its fate is unknown.
+    /// Whether its fate is unknown: never confirmed, or denied by the exchange after it was confirmed.
     #[must_use]
-    pub const fn is_unknown(&self) -> bool {
-        matches!(self.state, OrderState::Unknown { .. })
+    pub fn is_unknown(&self, now: Timestamp) -> bool {
+        match self.state {
+            OrderState::Unknown { .. } => true,
+            OrderState::Accepted => self.absent_since.is_some_and(|since| now.since(since) >= DOUBTED_AFTER),
+            OrderState::Sent | OrderState::Ended { .. } => false,
+        }
+    }
+
+    /// Whether it has been unsettled for too long; told once.
+    pub fn is_newly_overdue(&mut self, now: Timestamp) -> bool {
+        let overdue = !self.is_settled() && now.since(self.sent_at) >= UNDECIDED_MAX;
+        overdue && !std::mem::replace(&mut self.overdue_told, true)
+    }
+
+    /// Whether it told us something against its venue: refused there or never left; for a closing order also that it
+    /// found nothing to trade with.
+    #[must_use]
+    pub fn speaks_against_venue(&self, closing: bool) -> bool {
+        match self.state {
+            OrderState::Ended { status, .. } => {
+                let nothing = self.booked.qty.is_zero();
+                nothing && (closing || status == OrderStatus::Rejected || !self.left_us)
+            }
+            OrderState::Sent | OrderState::Accepted | OrderState::Unknown { .. } => false,
+        }
     }
 
     /// What to ask now, if anything; the next question of the same kind waits longer.
@@ -219,8 +263,12 @@ impl OrderRun {
         if self.is_settled() || now < self.ask_at {
             return None;
         }
+        let longest = match self.state {
+            OrderState::Unknown { .. } => ASK_LONGEST_UNKNOWN,
+            OrderState::Sent | OrderState::Accepted | OrderState::Ended { .. } => ASK_LONGEST,
+        };
         self.ask_at = now + self.ask_pause;
-        self.ask_pause = (self.ask_pause * 2).min(ASK_LONGEST);
+        self.ask_pause = (self.ask_pause * 2).min(longest);
         match (self.state, self.order_id) {
             (OrderState::Ended { .. }, Some(order_id)) => Some(Question::Fills(order_id)),
             (
@@ -254,6 +302,8 @@ pub enum Ending {
     BothFilled,
     /// Neither leg filled anything.
     NoneFilled,
+    /// Neither leg left us: one of them could not have.
+    Withheld,
     /// The legs differed and the difference was traded away.
     Unwound,
     /// The legs differed by less than any venue trades; the rest stays in inventory.
@@ -269,6 +319,7 @@ impl Ending {
         match self {
             Self::BothFilled => "both_filled",
             Self::NoneFilled => "none_filled",
+            Self::Withheld => "withheld",
             Self::Unwound => "unwound",
             Self::Dust => "dust",
             Self::Parked => "parked",
@@ -300,6 +351,9 @@ pub struct Outcome {
     /// Its orders: the two legs, then closing orders.
     pub orders: Vec<ClientOrderId>,
 }
+
+/// The first orders of an arbitrage; those after them close what these left open.
+const LEGS: usize = 2;
 
 /// A pair of orders on the way, and whatever it takes to end level.
 #[derive(Debug, Clone)]
@@ -344,7 +398,20 @@ impl Arbitrage {
     /// How many closing orders have left us.
     #[must_use]
     pub fn closings(&self) -> usize {
-        self.orders.iter().skip(2).filter(|run| run.left_us).count()
+        self.orders.iter().skip(LEGS).filter(|run| run.left_us).count()
+    }
+
+    /// Whether none of its orders ever left us.
+    #[must_use]
+    pub fn is_withheld(&self) -> bool {
+        self.orders.iter().all(|run| !run.left_us)
+    }
+
+    /// How many of its orders spoke against a venue.
+    #[must_use]
+    pub fn failures_at(&self, venue: VenueId) -> usize {
+        let at_venue = self.orders.iter().enumerate().filter(|(_, run)| run.request.venue == venue);
+        at_venue.filter(|(index, run)| run.speaks_against_venue(*index >= LEGS)).count()
     }
 
     /// Bought less sold, before fees: what must still be sold (positive) or bought (negative).

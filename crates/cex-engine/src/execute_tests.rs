@@ -131,29 +131,89 @@ fn a_late_fill_after_the_end_still_counts() {
 }
 
 #[test]
-fn unknown_is_believed_absent_only_after_expiry_and_twice() {
+fn unknown_is_believed_absent_only_after_it_could_not_arrive_any_more_and_twice() {
+    const LAG: Duration = Duration::from_secs(2);
+    let at = |millis| START + Duration::from_millis(millis);
     let mut run = run();
-    run.unknown(START);
-    let soon = START + Duration::from_millis(2_900);
-    let late = START + Duration::from_millis(3_001);
-    run.absent(soon);
-    run.absent(soon);
-    run.absent(soon);
-    assert!(run.is_unknown(), "answers before the order could no longer arrive prove nothing");
-    run.absent(late);
-    assert!(run.is_unknown());
-    run.absent(late);
+    // It expires one second after it was sent, which was no later than when its fate became unknown.
+    run.unknown(at(500));
+    for asked in [600, 2_000, 3_500] {
+        run.absent(at(asked), LAG);
+    }
+    assert!(run.is_unknown(at(9_000)), "questions asked while it could still arrive prove nothing");
+    run.absent(at(3_501), LAG);
+    run.absent(at(3_501), LAG);
+    run.absent(at(5_500), LAG);
+    assert!(run.is_unknown(at(9_000)), "two questions close together are one");
+    run.absent(at(5_501), LAG);
     assert!(run.is_settled() && run.booked.qty.is_zero());
 }
 
 #[test]
-fn an_accepted_order_is_not_lost_to_a_lagging_query() {
+fn a_denial_is_forgotten_when_the_order_turns_up_and_what_filled_is_never_believed_away() {
+    let at = |millis| START + Duration::from_millis(millis);
+    let mut found = run();
+    found.unknown(START);
+    found.absent(at(10_000), Duration::ZERO);
+    found.report(at(10_100), &report(OrderStatus::New, "0"));
+    found.absent(at(20_000), Duration::ZERO);
+    assert_eq!(found.state, OrderState::Accepted);
+    let mut filled = run();
+    filled.unknown(START);
+    booked(&mut filled, "1", "2");
+    for asked in [10_000, 20_000, 30_000] {
+        filled.absent(at(asked), Duration::ZERO);
+    }
+    assert!(filled.is_unknown(at(30_000)) && !filled.is_settled());
+}
+
+#[test]
+fn an_accepted_order_is_not_lost_to_a_lagging_query_but_doubted_when_the_denial_lasts() {
+    let at = |secs| START + Duration::from_secs(secs);
     let mut run = run();
     run.accepted(START, id());
-    for _ in 0..5 {
-        run.absent(START + Duration::from_secs(60));
+    run.absent(at(1), Duration::ZERO);
+    run.absent(at(5), Duration::ZERO);
+    assert!(!run.is_unknown(at(5)));
+    assert!(run.is_unknown(at(6)), "denied for five seconds");
+    for asked in 6..60 {
+        run.absent(at(asked), Duration::ZERO);
     }
-    assert_eq!(run.state, OrderState::Accepted);
+    assert_eq!(run.state, OrderState::Accepted, "never believed away");
+    run.report(at(61), &report(OrderStatus::New, "0"));
+    assert!(!run.is_unknown(at(61)));
+}
+
+#[test]
+fn an_order_unsettled_for_two_minutes_is_told_once() {
+    let at = |secs| START + Duration::from_secs(secs);
+    let mut run = run();
+    run.accepted(START, id());
+    assert!(!run.is_newly_overdue(at(119)));
+    assert!(run.is_newly_overdue(at(120)) && !run.is_newly_overdue(at(121)));
+    booked(&mut run, "1", "5");
+    let mut settled = self::run();
+    booked(&mut settled, "1", "5");
+    assert!(!settled.is_newly_overdue(at(500)));
+}
+
+#[test]
+fn what_speaks_against_a_venue() {
+    let mut refused = run();
+    refused.refused();
+    let mut kept = run();
+    kept.not_sent();
+    let mut empty = run();
+    empty.report(START, &report(OrderStatus::Canceled, "0"));
+    let mut partial = run();
+    partial.report(START, &report(OrderStatus::Canceled, "1"));
+    booked(&mut partial, "1", "1");
+    let both = |run: &OrderRun| (run.speaks_against_venue(false), run.speaks_against_venue(true));
+    assert_eq!(both(&refused), (true, true));
+    assert_eq!(both(&kept), (true, true));
+    assert_eq!(both(&empty), (false, true), "a leg that found nothing says something about the book only");
+    assert_eq!(both(&partial), (false, false));
+    assert_eq!(both(&run()), (false, false));
 }
 
 #[test]

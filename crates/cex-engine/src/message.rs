@@ -26,6 +26,8 @@ pub enum Event<'a> {
         venue: VenueId,
         /// Of what.
         symbol: SymbolId,
+        /// When it was asked for, as the command says.
+        asked_at: Timestamp,
         /// Version.
         seq: u64,
         /// When it was true, by the exchange.
@@ -41,6 +43,8 @@ pub enum Event<'a> {
         venue: VenueId,
         /// Of what.
         symbol: SymbolId,
+        /// When it was asked for, as the command says.
+        asked_at: Timestamp,
     },
     /// News about a connection that carries these symbols (none: the account's).
     Link {
@@ -62,6 +66,8 @@ pub enum Event<'a> {
     AccountRead {
         /// Where.
         venue: VenueId,
+        /// When it was asked for, as the command says.
+        asked_at: Timestamp,
         /// Everything held; what is not listed is zero.
         balances: &'a [Balance],
     },
@@ -85,6 +91,8 @@ pub enum Event<'a> {
     OrderRead {
         /// Which.
         client_id: ClientOrderId,
+        /// When it was asked for, as the command says: an answer tells of no later time.
+        asked_at: Timestamp,
         /// Its state.
         order: Option<&'a Order>,
     },
@@ -95,6 +103,9 @@ pub enum Event<'a> {
         /// Its fills.
         fills: &'a [Fill],
     },
+    /// Everything that came at once has been told; only now are decisions taken. A frame that a later frame of the same
+    /// read has overtaken is never traded on.
+    Settled,
     /// The time asked for by [`crate::Engine::wakeup_at`] has come.
     Wake,
     /// An operator stops all openings.
@@ -112,6 +123,8 @@ pub enum Command {
         symbol: SymbolId,
         /// Levels a side.
         depth: u32,
+        /// To be repeated in the answer.
+        asked_at: Timestamp,
     },
     /// Have the stream send its snapshot again.
     Resubscribe {
@@ -120,12 +133,15 @@ pub enum Command {
         /// Of what.
         symbol: SymbolId,
     },
-    /// Place an order. Never twice.
-    Place {
+    /// Place the two legs of an arbitrage: both now, or neither. No order is ever placed twice.
+    Open {
+        /// What the gate approved.
+        legs: [Approved<OrderRequest>; 2],
+    },
+    /// Place an order that closes what is half open; it may use what is kept back of the exchange's budget.
+    Close {
         /// What the gate approved.
         order: Approved<OrderRequest>,
-        /// It closes what is half open, so it may use what is kept back of the exchange's budget.
-        closing: bool,
     },
     /// Ask for the state of an order.
     QueryOrder {
@@ -137,6 +153,8 @@ pub enum Command {
         client_id: ClientOrderId,
         /// The exchange's, if known: it resolves longer than ours.
         order_id: Option<OrderId>,
+        /// To be repeated in the answer.
+        asked_at: Timestamp,
     },
     /// Ask for the fills of an order.
     QueryFills {
@@ -153,6 +171,8 @@ pub enum Command {
     ReadAccount {
         /// Where.
         venue: VenueId,
+        /// To be repeated in the answer.
+        asked_at: Timestamp,
     },
 }
 
@@ -202,7 +222,7 @@ pub enum Notice {
     },
     /// An arbitrage is over.
     Finished(Box<Outcome>),
-    /// Something that must never happen happened; the kill switch is thrown.
+    /// Something that must never happen happened, or nobody but a person can decide; the kill switch is thrown.
     Alarm(&'static str),
 }
 

@@ -124,6 +124,11 @@ impl Opportunity {
         }
     }
 
+    /// The orders that were to trade it did not leave.
+    pub const fn withheld(&mut self) {
+        self.verdict = Verdict::Refused("not_sent");
+    }
+
     /// How long it has lasted.
     #[must_use]
     pub fn lifetime(&self, now: Timestamp) -> Duration {
@@ -159,5 +164,7 @@ mod tests {
         assert_eq!(opportunity.verdict, Verdict::Traded);
         assert_eq!((opportunity.net(), opportunity.profit), (Bps::from_bps(20), Decimal::from(3)));
         assert_eq!(Verdict::Refused("cooldown").name(), "refused:cooldown");
+        opportunity.withheld();
+        assert_eq!(opportunity.verdict.name(), "refused:not_sent");
     }
 }

@@ -24,6 +24,8 @@ pub struct Totals {
     pub foreign_fills: u64,
     /// Fills seen more than once.
     pub duplicate_fills: u64,
+    /// Things that must never happen, or that only a person can decide; each threw the kill switch.
+    pub alarms: u64,
 }
 
 /// One venue's books.

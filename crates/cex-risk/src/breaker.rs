@@ -1,9 +1,20 @@
 //! What stops openings: a breaker per venue, and the kill switch over all.
 
-use cex_core::Timestamp;
+use cex_core::{ClientOrderId, Timestamp};
 use std::time::Duration;
 
-/// Opens after too many failures in a row; lets one attempt through after a pause, and opens again if that fails.
+/// What became of an order, as a breaker sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderResult {
+    /// The exchange took it, filled or not.
+    Worked,
+    /// The exchange refused it, or it was lost.
+    Failed,
+    /// It never left us, which says nothing about the exchange.
+    Withheld,
+}
+
+/// Opens after too many failures in a row; lets one order through after a pause, and opens again if that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breaker {
     max_failures: u32,
@@ -19,8 +30,10 @@ enum State {
     Open {
         until: Timestamp,
     },
-    /// One attempt is out; its result decides.
-    HalfOpen,
+    /// One order is out; its result decides, and no other's: those sent before the breaker opened end late.
+    HalfOpen {
+        probe: ClientOrderId,
+    },
 }
 
 impl Breaker {
@@ -30,39 +43,39 @@ impl Breaker {
         Self { max_failures, pause, state: State::Closed { failures: 0 } }
     }
 
-    /// Whether an attempt may be made now.
+    /// Whether an order may be sent now.
     #[must_use]
     pub fn allows(&self, now: Timestamp) -> bool {
         match self.state {
             State::Closed { .. } => true,
             State::Open { until } => now >= until,
-            State::HalfOpen => false,
+            State::HalfOpen { .. } => false,
         }
     }
 
-    /// An attempt that [`Self::allows`] permitted goes out.
-    pub fn attempt(&mut self) {
+    /// An order that [`Self::allows`] permitted goes out.
+    pub const fn attempt(&mut self, order: ClientOrderId) {
         if let State::Open { .. } = self.state {
-            self.state = State::HalfOpen;
+            self.state = State::HalfOpen { probe: order };
         }
     }
 
-    /// An attempt succeeded.
-    pub fn succeed(&mut self) {
-        self.state = State::Closed { failures: 0 };
-    }
-
-    /// An attempt failed.
-    pub fn fail(&mut self, now: Timestamp) {
-        let failures = match self.state {
-            State::Closed { failures } => failures + 1,
-            State::Open { .. } => return,
-            State::HalfOpen => self.max_failures,
-        };
-        self.state = if failures >= self.max_failures {
-            State::Open { until: now + self.pause }
-        } else {
-            State::Closed { failures }
+    /// An order ended. While the breaker is open nothing closes it but its pause and one order after that.
+    pub fn ended(&mut self, now: Timestamp, order: ClientOrderId, result: OrderResult) {
+        let reopened = State::Open { until: now + self.pause };
+        self.state = match (self.state, result) {
+            (State::Closed { .. }, OrderResult::Worked) => State::Closed { failures: 0 },
+            (State::Closed { failures }, OrderResult::Failed) if failures + 1 >= self.max_failures => {
+                reopened
+            }
+            (State::Closed { failures }, OrderResult::Failed) => State::Closed { failures: failures + 1 },
+            (State::HalfOpen { probe }, result) if probe == order => match result {
+                OrderResult::Worked => State::Closed { failures: 0 },
+                OrderResult::Failed => reopened,
+                OrderResult::Withheld => State::Open { until: now },
+            },
+            (State::Closed { .. }, OrderResult::Withheld)
+            | (State::Open { .. } | State::HalfOpen { .. }, _) => return,
         };
     }
 }
@@ -95,29 +108,59 @@ impl KillSwitch {
 mod tests {
     use super::*;
 
+    fn order(name: &str) -> ClientOrderId {
+        ClientOrderId::new(name).expect("plain")
+    }
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_secs(secs)
+    }
+
+    /// Open from second 1 for ten seconds, after two failures.
+    fn opened() -> Breaker {
+        let mut breaker = Breaker::new(2, Duration::from_secs(10));
+        breaker.ended(at(0), order("a"), OrderResult::Failed);
+        assert!(breaker.allows(at(0)));
+        breaker.ended(at(1), order("b"), OrderResult::Failed);
+        assert!(!breaker.allows(at(10)) && breaker.allows(at(11)));
+        breaker
+    }
+
     #[test]
     fn opens_after_failures_and_tries_once_after_the_pause() {
-        let mut breaker = Breaker::new(2, Duration::from_secs(10));
-        let at = Timestamp::from_secs;
-        breaker.fail(at(0));
-        assert!(breaker.allows(at(0)));
-        breaker.fail(at(1));
-        assert!(!breaker.allows(at(10)) && breaker.allows(at(11)));
-        breaker.attempt();
-        assert!(!breaker.allows(at(12)), "one attempt at a time while half open");
-        breaker.fail(at(12));
+        let mut breaker = opened();
+        breaker.attempt(order("c"));
+        assert!(!breaker.allows(at(12)), "one order at a time while half open");
+        breaker.ended(at(12), order("c"), OrderResult::Failed);
         assert!(!breaker.allows(at(21)) && breaker.allows(at(22)));
-        breaker.attempt();
-        breaker.succeed();
+        breaker.attempt(order("d"));
+        breaker.ended(at(22), order("d"), OrderResult::Worked);
         assert!(breaker.allows(at(22)));
     }
 
     #[test]
-    fn a_success_forgets_earlier_failures() {
+    fn only_the_one_order_decides() {
+        let mut breaker = opened();
+        breaker.ended(at(2), order("earlier"), OrderResult::Worked);
+        assert!(!breaker.allows(at(3)), "what was sent before it opened does not close it");
+        breaker.attempt(order("c"));
+        breaker.ended(at(12), order("earlier"), OrderResult::Worked);
+        assert!(!breaker.allows(at(12)));
+        breaker.ended(at(12), order("c"), OrderResult::Withheld);
+        assert!(breaker.allows(at(12)), "what never left says nothing: the next may try");
+        breaker.attempt(order("d"));
+        assert!(!breaker.allows(at(13)));
+    }
+
+    #[test]
+    fn a_success_forgets_earlier_failures_and_what_never_left_counts_as_neither() {
         let mut breaker = Breaker::new(2, Duration::from_secs(10));
-        breaker.fail(Timestamp::EPOCH);
-        breaker.succeed();
-        breaker.fail(Timestamp::EPOCH);
-        assert!(breaker.allows(Timestamp::EPOCH));
+        breaker.ended(at(0), order("a"), OrderResult::Failed);
+        breaker.ended(at(0), order("b"), OrderResult::Worked);
+        breaker.ended(at(0), order("c"), OrderResult::Failed);
+        breaker.ended(at(0), order("d"), OrderResult::Withheld);
+        assert!(breaker.allows(at(0)));
+        breaker.ended(at(0), order("e"), OrderResult::Failed);
+        assert!(!breaker.allows(at(0)));
     }
 }

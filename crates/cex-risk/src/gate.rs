@@ -1,6 +1,6 @@
 //! The only one who can say yes.
 
-use crate::breaker::{Breaker, KillSwitch};
+use crate::breaker::{Breaker, KillSwitch, OrderResult};
 use crate::funds::{Funds, FundsError};
 use crate::limits::{Limits, Refusal};
 use cex_core::{
@@ -146,7 +146,7 @@ impl Gate {
         self.open.insert(id, plan.symbol);
         let orders = [(buy_id, &plan.buy), (sell_id, &plan.sell)].map(|(client_id, leg)| {
             self.sent.entry(leg.venue).or_default().push_back(now);
-            self.breaker(leg.venue).attempt();
+            self.breaker(leg.venue).attempt(client_id);
             Approved(immediate(plan.symbol, client_id, leg, conditions.expires_in))
         });
         Ok((id, orders))
@@ -167,23 +167,18 @@ impl Gate {
         Ok(Approved(immediate(symbol_id, client_id, leg, conditions.expires_in)))
     }
 
-    /// An arbitrage is over. When it did not fill on both legs, its symbol pauses.
-    pub fn close(&mut self, now: Timestamp, id: ArbitrageId, clean: bool) {
+    /// An arbitrage is over; its symbol pauses this long.
+    pub fn close(&mut self, now: Timestamp, id: ArbitrageId, pause: Duration) {
         if let Some(symbol) = self.open.remove(&id)
-            && !clean
+            && !pause.is_zero()
         {
-            self.cooldowns.insert(symbol, now + self.limits.cooldown);
+            self.cooldowns.insert(symbol, now + pause);
         }
     }
 
-    /// An order of a venue worked or failed.
-    pub fn order_result(&mut self, now: Timestamp, venue: VenueId, worked: bool) {
-        let breaker = self.breaker(venue);
-        if worked {
-            breaker.succeed();
-        } else {
-            breaker.fail(now);
-        }
+    /// An order of a venue ended.
+    pub fn order_ended(&mut self, now: Timestamp, venue: VenueId, order: ClientOrderId, result: OrderResult) {
+        self.breaker(venue).ended(now, order, result);
     }
 
     /// How many orders per second a venue itself takes: a leg that its budget would refuse must not be decided on,

@@ -13,7 +13,7 @@ pub mod funds;
 pub mod gate;
 pub mod limits;
 
-pub use breaker::{Breaker, KillSwitch};
+pub use breaker::{Breaker, KillSwitch, OrderResult};
 pub use funds::{Funds, FundsError};
 pub use gate::{Approved, ArbitrageId, Conditions, Gate};
 pub use limits::{Limits, Refusal};

@@ -59,7 +59,7 @@ pub use config::{LinkConfig, RestConfig, TransportConfig};
 pub use driver::{DriveContext, LinkHandle, Received, Sink, VenueNetwork, drive, link_channel};
 pub use net::Connector;
 pub use rate::Urgency;
-pub use rest::{Answer, CallStamps, Rest, Started};
+pub use rest::{Answer, CallStamps, Prepared, Rest, Started};
 pub use tls::ExtraRoots;
 pub use venue_clock::VenueClock;
 

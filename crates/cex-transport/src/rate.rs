@@ -85,6 +85,15 @@ impl Budget {
         Ok(())
     }
 
+    /// Puts back what [`Self::acquire`] took at `taken_at` for a call that did not leave.
+    pub fn give_back(&mut self, cost: &Cost, taken_at: Timestamp) {
+        for charge in cost.charges.iter().flatten() {
+            if let Some(pool) = self.pool(charge.bucket) {
+                pool.window(charge.symbol).give_back(charge.weight, taken_at);
+            }
+        }
+    }
+
     /// How long until the call may leave if nothing else does; `None` when it never may.
     pub fn next_allowed(&mut self, cost: &Cost, urgency: Urgency, now: Timestamp) -> Option<Duration> {
         let spread = self.spread;
@@ -199,6 +208,19 @@ impl Window {
             Some((at, last)) if *at >= now => *last = last.saturating_add(weight),
             Some(_) | None => self.taken.push_back((now, weight)),
         }
+    }
+
+    /// Takes back from the oldest entries it may stand in; one that has expired meanwhile is gone already.
+    fn give_back(&mut self, weight: u32, taken_at: Timestamp) {
+        // A charge is booked under its own time, or under a later one that was the newest then.
+        let booked = self.taken.iter_mut().skip_while(|(at, _)| *at < taken_at);
+        let mut left = weight;
+        for (_, taken) in booked {
+            let back = left.min(*taken);
+            *taken -= back;
+            left -= back;
+        }
+        self.sum -= u64::from(weight - left);
     }
 
     fn expire(&mut self, now: Timestamp, length: Duration) {

@@ -53,6 +53,24 @@ fn the_reserve_rounds_up_but_leaves_one_call() {
 }
 
 #[test]
+fn what_did_not_leave_is_given_back() {
+    let mut budget = budget(&[rule(ALL, 3, 1_000, 0), rule(ORDERS, 2, 1_000, 0)]);
+    let place = cost(CallClass::Placement, &[(ALL, None, 1), (ORDERS, None, 1)]);
+    for _ in 0..5 {
+        assert_eq!(budget.acquire(&place, Urgency::Normal, at(0)), Ok(()));
+        assert_eq!(budget.acquire(&place, Urgency::Normal, at(10)), Ok(()));
+        assert!(budget.acquire(&place, Urgency::Normal, at(10)).is_err());
+        budget.give_back(&place, at(0));
+        budget.give_back(&place, at(10));
+    }
+    assert_eq!(budget.usage(ALL, None, at(10)), Some((0, 3)));
+    assert_eq!(budget.acquire(&place, Urgency::Normal, at(20)), Ok(()));
+    // Given back after its window has passed: there is nothing left to give back, and what came later stays.
+    budget.give_back(&place, at(1_500));
+    assert_eq!(budget.usage(ORDERS, None, at(900)), Some((1, 2)));
+}
+
+#[test]
 fn all_budgets_of_a_call_or_none() {
     let mut budget = budget(&[rule(ALL, 10, 1_000, 0), rule(ORDERS, 1, 500, 0)]);
     let both = cost(CallClass::Placement, &[(ALL, None, 4), (ORDERS, None, 1)]);

@@ -24,8 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How long orders on the way may take to end once the run is over.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long orders on the way may take to end once the run is over: proving that a lost one never arrived takes its time
+/// to expire, the exchange's lag, and two questions.
+const DRAIN: Duration = Duration::from_secs(15);
 /// How long links may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(4);
 
@@ -99,6 +100,10 @@ fn verdict(summary: &Summary, ended: Ended) -> Result<(), Failure> {
     if arbitrages.unknown + arbitrages.parked > 0 {
         let what = format!("{} arbitrages unknown, {} parked", arbitrages.unknown, arbitrages.parked);
         return Err(Failure::new(Exit::Residual, what, "look at the orders and holdings on both exchanges"));
+    }
+    if summary.alarms > 0 {
+        let what = format!("{} alarms: something happened that must not", summary.alarms);
+        return Err(Failure::new(Exit::Residual, what, "look for alarms among the lines above"));
     }
     match ended {
         Ended::TimeUp => Ok(()),
@@ -222,6 +227,7 @@ fn demo_settings() -> EngineConfig {
         max_unwind: Bps::from_bps(50),
         max_closings: 3,
         max_naked: Duration::from_secs(6),
+        venue_lag: Duration::from_secs(2),
         account_refresh: Duration::from_secs(10),
         max_snapshots: 4,
         book_depth: 200,
@@ -268,7 +274,7 @@ fn summary(
     tally: &Tally,
 ) -> Result<Summary, Failure> {
     let proof = proof(sim, engine, venues, tally)?;
-    let view = engine.view();
+    let view = engine.view(tally.closed_at);
     let difference = view.totals.realised.checked_sub(proof.profit);
     let difference =
         difference.map_err(|error| Failure::new(Exit::Residual, format!("profit: {error}"), ""))?;
@@ -296,13 +302,14 @@ fn summary(
             .iter()
             .map(|(verdict, count)| (verdict.name(), *count))
             .collect(),
-        arbitrages: Arbitrages::new(&view.totals, view.unknown),
+        arbitrages: Arbitrages::new(&view.totals, view.open),
         pnl_expected: view.totals.expected.to_string(),
         pnl_realised: view.totals.realised.to_string(),
         pnl_ledger: proof.profit.to_string(),
         pnl_difference: difference.to_string(),
         ledger_mismatches: proof.mismatches,
         odd_fills: [view.totals.late_fills, view.totals.foreign_fills, view.totals.duplicate_fills],
+        alarms: view.totals.alarms,
         lines_dropped: 0,
         latency_ns: tally.stopwatch.rows().into_iter().collect(),
     })
@@ -319,6 +326,6 @@ fn proof(sim: &SimHandle, engine: &Engine, venues: &[Venue], tally: &Tally) -> R
         }
     }
     let holdings = engine.holdings().map(|(venue, asset, held)| ((venue, asset), held)).collect();
-    prove(&ledgers, &tally.outcomes, &holdings)
+    prove(&ledgers, &tally.marks, &holdings)
         .map_err(|error| Failure::new(Exit::Residual, format!("the ledgers do not add up: {error}"), ""))
 }

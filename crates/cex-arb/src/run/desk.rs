@@ -3,13 +3,14 @@
 use super::stopwatch::Stopwatch;
 use super::venue::Venue;
 use crate::show::{Status, Told, Viewer};
-use cex_core::{ClientOrderId, LinkEvent, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
-use cex_engine::{Command, Commands, Engine, Event, Notice, Outcome};
+use cex_core::{ClientOrderId, Decimal, LinkEvent, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
+use cex_engine::{Command, Commands, Engine, Event, Notice};
 use cex_errors::{ErrorKind, ExchangeError, Outcome as CallOutcome};
 use cex_interface::{OrderRef, Outbox, Reply, Request, TimeRange};
 use cex_risk::Approved;
-use cex_transport::{Clock, Received, Sink, Urgency};
+use cex_transport::{Clock, Received, Sink, Started, Urgency};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ struct Core {
     clock: Clock,
     started_at: Timestamp,
     stopwatch: Stopwatch,
-    outcomes: Vec<Outcome>,
+    /// What the base moved by each order of an ended arbitrage is valued at.
+    marks: BTreeMap<ClientOrderId, Decimal>,
     all_joined_at: Option<Timestamp>,
     viewer: Rc<Viewer>,
 }
@@ -35,12 +37,14 @@ pub struct Desk(Rc<RefCell<Core>>);
 
 /// What a run came to, beside the engine's own view.
 pub struct Tally {
-    /// Arbitrages that ended, in order.
-    pub outcomes: Vec<Outcome>,
+    /// What the base moved by each order of an ended arbitrage is valued at.
+    pub marks: BTreeMap<ClientOrderId, Decimal>,
     /// Latencies.
     pub stopwatch: Stopwatch,
     /// From the start to the first symbol whose books could be used on every venue.
     pub first_book: Option<Duration>,
+    /// When the run was closed.
+    pub closed_at: Timestamp,
     /// Since the start.
     pub elapsed: Duration,
 }
@@ -62,7 +66,7 @@ impl Desk {
             clock,
             started_at,
             stopwatch: Stopwatch::new(),
-            outcomes: Vec::new(),
+            marks: BTreeMap::new(),
             all_joined_at: None,
             viewer,
         })))
@@ -71,7 +75,7 @@ impl Desk {
     /// A sink for a link of `venue` that carries these symbols (none: the account's).
     #[must_use]
     pub fn sink(&self, venue: VenueId, symbols: Rc<[SymbolId]>) -> impl Sink + use<> {
-        LinkSink { desk: self.clone(), venue, symbols }
+        LinkSink { desk: self.clone(), venue, symbols, unsettled: None }
     }
 
     /// Wakes the engine when it wants to be, until the task is dropped.
@@ -95,7 +99,7 @@ impl Desk {
             let now = core.clock.now();
             core.viewer.tell(Told::Status(Box::new(Status {
                 uptime: now.since(core.started_at),
-                engine: core.engine.view(),
+                engine: core.engine.view(now),
                 frames: core.venues.iter().map(Venue::frames).collect(),
                 latency: core.stopwatch.rows(),
             })));
@@ -128,30 +132,33 @@ impl Desk {
     pub fn close<T>(&self, read: impl FnOnce(&Engine, &[Venue], Tally) -> T) -> T {
         let mut core = self.0.borrow_mut();
         let core = &mut *core;
+        let closed_at = core.clock.now();
         let tally = Tally {
-            outcomes: std::mem::take(&mut core.outcomes),
+            marks: std::mem::take(&mut core.marks),
             stopwatch: std::mem::take(&mut core.stopwatch),
             first_book: core.all_joined_at.map(|at| at.since(core.started_at)),
-            elapsed: core.clock.now().since(core.started_at),
+            closed_at,
+            elapsed: closed_at.since(core.started_at),
         };
         read(&core.engine, &core.venues, tally)
     }
 
+    /// One thing that happened, alone.
     fn feed(&self, now: Timestamp, event: Event<'_>) {
         let mut core = self.0.borrow_mut();
         let core = &mut *core;
         core.engine.handle(now, event, &mut core.out);
+        core.engine.handle(now, Event::Settled, &mut core.out);
         self.act(core, now);
     }
 
     /// Does what the engine wants done, and tells what it told.
     fn act(&self, core: &mut Core, read_at: Timestamp) {
-        // Orders first: what is told to people can wait. Refusing a pair makes the engine want something new.
+        // Orders first: what is told to people can wait. Legs that cannot leave make the engine want something new.
         while !core.out.commands.is_empty() {
             let mut commands = std::mem::take(&mut core.out.commands);
-            let both_may_leave = commands.iter().all(|command| core.has_room(command));
             for command in commands.drain(..) {
-                self.carry_out(core, read_at, command, both_may_leave);
+                self.carry_out(core, read_at, command);
             }
             // Kept for its memory, unless there is something new in its place.
             if core.out.commands.is_empty() {
@@ -162,35 +169,58 @@ impl Desk {
         core.tell(core.clock.now());
     }
 
-    fn carry_out(&self, core: &mut Core, read_at: Timestamp, command: Command, both_may_leave: bool) {
+    fn carry_out(&self, core: &mut Core, read_at: Timestamp, command: Command) {
         match command {
-            // One leg without the other is what must not happen, so neither is sent.
-            Command::Place { order, closing: false } if !both_may_leave => {
-                let (client_id, outcome) = (order.get().client_id, CallOutcome::NotSent);
-                core.engine.handle(
-                    core.clock.now(),
-                    Event::PlaceFailed { client_id, outcome },
-                    &mut core.out,
-                );
+            Command::Open { legs } => self.open(core, read_at, legs),
+            Command::Close { order } => {
+                let order = order.into_inner();
+                let rest = &core.venues[order.venue.index()].rest;
+                self.follow(read_at, order, rest.begin(Request::Place(order), Urgency::MustGo));
             }
-            Command::Place { order, closing } => self.place(core, read_at, order, closing),
-            Command::FetchBook { venue, symbol, depth } => self.fetch_book(core, venue, symbol, depth),
+            Command::FetchBook { venue, symbol, depth, asked_at } => {
+                self.fetch_book(core, (venue, symbol), depth, asked_at);
+            }
             Command::Resubscribe { venue, symbol } => core.venues[venue.index()].resubscribe(symbol),
-            Command::QueryOrder { venue, symbol, client_id, order_id } => {
-                self.query_order(core, (venue, symbol), client_id, order_id);
+            Command::QueryOrder { venue, symbol, client_id, order_id, asked_at } => {
+                self.query_order(core, (venue, symbol), (client_id, order_id), asked_at);
             }
             Command::QueryFills { venue, symbol, client_id, order_id } => {
                 self.query_fills(core, (venue, symbol), client_id, order_id);
             }
-            Command::ReadAccount { venue } => self.read_account(core, venue),
+            Command::ReadAccount { venue, asked_at } => self.read_account(core, venue, asked_at),
         }
     }
 
-    /// The only place orders leave from: it takes what the gate approved, and nothing else.
-    fn place(&self, core: &Core, read_at: Timestamp, order: Approved<OrderRequest>, closing: bool) {
-        let order = order.into_inner();
-        let urgency = if closing { Urgency::MustGo } else { Urgency::Normal };
-        let started = core.venues[order.venue.index()].rest.begin(Request::Place(order), urgency);
+    /// Sends both legs of an arbitrage, or neither: each is signed, paid for and has a connection before any byte leaves.
+    /// This and a closing order are the only ways out for orders, and take what the gate approved and nothing else.
+    fn open(&self, core: &mut Core, read_at: Timestamp, legs: [Approved<OrderRequest>; 2]) {
+        let ready = legs.map(|leg| {
+            let order = leg.into_inner();
+            let rest = &core.venues[order.venue.index()].rest;
+            (order, rest.prepare(Request::Place(order), Urgency::Normal))
+        });
+        match ready {
+            [(first, Ok(first_ready)), (second, Ok(second_ready))] => {
+                let (first_sent, second_sent) = (first_ready.send(), second_ready.send());
+                self.follow(read_at, first, first_sent);
+                self.follow(read_at, second, second_sent);
+            }
+            ready => {
+                for (order, outcome) in ready {
+                    match outcome {
+                        Ok(ready) => ready.give_up(),
+                        Err(error) => tracing::debug!(%error, order = %order.client_id, "legs withheld"),
+                    }
+                    let event =
+                        Event::PlaceFailed { client_id: order.client_id, outcome: CallOutcome::NotSent };
+                    core.engine.handle(core.clock.now(), event, &mut core.out);
+                }
+            }
+        }
+    }
+
+    /// Tells the engine what becomes of an order that is on its way.
+    fn follow(&self, read_at: Timestamp, order: OrderRequest, started: Started) {
         let desk = self.clone();
         tokio::task::spawn_local(async move {
             let answer = started.await;
@@ -213,23 +243,24 @@ impl Desk {
         });
     }
 
-    fn fetch_book(&self, core: &Core, venue: VenueId, symbol: SymbolId, depth: u32) {
+    fn fetch_book(&self, core: &Core, (venue, symbol): (VenueId, SymbolId), depth: u32, asked_at: Timestamp) {
         self.call(core, venue, Request::Book { symbol, depth }, move |desk, now, result| match result {
             Ok(Reply::Book(book)) => desk.feed(
                 now,
                 Event::Book {
                     venue,
                     symbol,
+                    asked_at,
                     seq: book.seq,
                     exchange_ts: book.exchange_ts,
                     bids: &book.bids,
                     asks: &book.asks,
                 },
             ),
-            Ok(_) => desk.feed(now, Event::BookFailed { venue, symbol }),
+            Ok(_) => desk.feed(now, Event::BookFailed { venue, symbol, asked_at }),
             Err(error) => {
                 tracing::warn!(%error, "no book snapshot");
-                desk.feed(now, Event::BookFailed { venue, symbol });
+                desk.feed(now, Event::BookFailed { venue, symbol, asked_at });
             }
         });
     }
@@ -238,14 +269,16 @@ impl Desk {
         &self,
         core: &Core,
         (venue, symbol): (VenueId, SymbolId),
-        client_id: ClientOrderId,
-        order_id: Option<OrderId>,
+        (client_id, order_id): (ClientOrderId, Option<OrderId>),
+        asked_at: Timestamp,
     ) {
         let order = order_id.map_or(OrderRef::Client(client_id), OrderRef::Id);
         self.call(core, venue, Request::Order { symbol, order }, move |desk, now, result| match result {
-            Ok(Reply::Order(order)) => desk.feed(now, Event::OrderRead { client_id, order: Some(&order) }),
+            Ok(Reply::Order(order)) => {
+                desk.feed(now, Event::OrderRead { client_id, asked_at, order: Some(&order) });
+            }
             Err(ExchangeError { kind: ErrorKind::OrderNotFound, .. }) => {
-                desk.feed(now, Event::OrderRead { client_id, order: None });
+                desk.feed(now, Event::OrderRead { client_id, asked_at, order: None });
             }
             // No answer is no answer: the engine asks again.
             Ok(_) => tracing::error!(%venue, order = %client_id, "a query was answered with something else"),
@@ -269,10 +302,10 @@ impl Desk {
         });
     }
 
-    fn read_account(&self, core: &Core, venue: VenueId) {
+    fn read_account(&self, core: &Core, venue: VenueId, asked_at: Timestamp) {
         self.call(core, venue, Request::Account, move |desk, now, result| match result {
             Ok(Reply::Account(account)) => {
-                desk.feed(now, Event::AccountRead { venue, balances: &account.balances });
+                desk.feed(now, Event::AccountRead { venue, asked_at, balances: &account.balances });
             }
             Ok(_) => tracing::error!(%venue, "an account was answered with something else"),
             Err(error) => tracing::warn!(%error, "account could not be read"),
@@ -297,27 +330,13 @@ impl Desk {
 }
 
 impl Core {
-    /// Whether an opening order could leave now; anything else always may try.
-    fn has_room(&self, command: &Command) -> bool {
-        match command {
-            Command::Place { order, closing: false } => {
-                let request = Request::Place(*order.get());
-                self.venues[order.get().venue.index()].rest.has_room(&request, Urgency::Normal)
-            }
-            Command::Place { closing: true, .. }
-            | Command::FetchBook { .. }
-            | Command::Resubscribe { .. }
-            | Command::QueryOrder { .. }
-            | Command::QueryFills { .. }
-            | Command::ReadAccount { .. } => true,
-        }
-    }
-
     /// Hands what the engine told to the viewer; keeps what the proof at the end needs.
     fn tell(&mut self, now: Timestamp) {
         for notice in self.out.notices.drain(..) {
             match &notice {
-                Notice::Finished(outcome) => self.outcomes.push(Outcome::clone(outcome)),
+                Notice::Finished(outcome) => {
+                    self.marks.extend(outcome.orders.iter().map(|order| (*order, outcome.mark)));
+                }
                 Notice::BookLive { symbol, .. } if self.all_joined_at.is_none() => {
                     let joined =
                         self.venues.iter().all(|venue| self.engine.book(venue.id, *symbol).is_some());
@@ -352,6 +371,8 @@ struct LinkSink {
     desk: Desk,
     venue: VenueId,
     symbols: Rc<[SymbolId]>,
+    /// When the read returned whose news are with the engine but not settled, and whether any were of the market.
+    unsettled: Option<(Timestamp, bool)>,
 }
 
 impl Sink for LinkSink {
@@ -370,9 +391,18 @@ impl Sink for LinkSink {
         for event in &out.account {
             core.engine.handle(now, Event::Account { venue, event }, &mut core.out);
         }
-        if !out.market.is_empty() {
-            core.stopwatch.decided(received.read_at, core.clock.now());
+        let (_, market) = self.unsettled.unwrap_or_default();
+        self.unsettled = Some((received.read_at, market || !out.market.is_empty()));
+    }
+
+    fn settled(&mut self, _: Timestamp) {
+        let Some((read_at, market)) = self.unsettled.take() else { return };
+        let mut core = self.desk.0.borrow_mut();
+        let core = &mut *core;
+        core.engine.handle(read_at, Event::Settled, &mut core.out);
+        if market {
+            core.stopwatch.decided(read_at, core.clock.now());
         }
-        self.desk.act(core, received.read_at);
+        self.desk.act(core, read_at);
     }
 }

@@ -5,8 +5,7 @@
 //! difference to what we booked must be zero to the last digit.
 
 use crate::show::summary::Mismatch;
-use cex_core::{Asset, Decimal, NumError, Side, VenueId};
-use cex_engine::Outcome;
+use cex_core::{Asset, ClientOrderId, Decimal, NumError, Side, VenueId};
 use cex_sim::server::AccountLedger;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,20 +18,17 @@ pub struct Proof {
     pub mismatches: Vec<Mismatch>,
 }
 
-/// Compares one run: the ledger of our account at each venue, the arbitrages that ended, and our holdings.
+/// Compares one run: the ledger of our account at each venue, what each of our orders' base is valued at, and our
+/// holdings.
 pub fn prove(
     ledgers: &[(VenueId, &AccountLedger)],
-    outcomes: &[Outcome],
+    marks: &BTreeMap<ClientOrderId, Decimal>,
     holdings: &BTreeMap<(VenueId, Asset), Decimal>,
 ) -> Result<Proof, NumError> {
-    let marks: BTreeMap<&str, Decimal> = outcomes
-        .iter()
-        .flat_map(|outcome| outcome.orders.iter().map(|order| (order.as_str(), outcome.mark)))
-        .collect();
     let mut profit = Decimal::ZERO;
     let mut mismatches = Vec::new();
     for (venue, ledger) in ledgers {
-        profit = profit.checked_add(quote_change(ledger)?)?.checked_add(base_worth(ledger, &marks)?)?;
+        profit = profit.checked_add(quote_change(ledger)?)?.checked_add(base_worth(ledger, marks)?)?;
         mismatches.extend(differing(*venue, ledger, holdings)?);
     }
     Ok(Proof { profit, mismatches })
@@ -49,11 +45,11 @@ fn quote_change(ledger: &AccountLedger) -> Result<Decimal, NumError> {
 }
 
 /// What the base moved by each fill is worth at the mark of its arbitrage; a fill of no arbitrage of ours at its price.
-fn base_worth(ledger: &AccountLedger, marks: &BTreeMap<&str, Decimal>) -> Result<Decimal, NumError> {
+fn base_worth(ledger: &AccountLedger, marks: &BTreeMap<ClientOrderId, Decimal>) -> Result<Decimal, NumError> {
     ledger.fills.iter().try_fold(Decimal::ZERO, |sum, fill| {
         // Gate.io spells our id with a prefix of its own.
         let ours = fill.client_id.strip_prefix("t-").unwrap_or(&fill.client_id);
-        let mark = marks.get(ours).copied().unwrap_or(fill.price);
+        let mark = ClientOrderId::new(ours).and_then(|ours| marks.get(&ours)).copied().unwrap_or(fill.price);
         let fee = if fill.fee_asset == fill.symbol.base { fill.fee } else { Decimal::ZERO };
         let moved = match fill.side {
             Side::Buy => fill.qty.checked_sub(fee)?,

@@ -85,11 +85,13 @@ pub fn write_summary(out: &mut impl Write, summary: &Summary) -> std::io::Result
     let arbitrages = &summary.arbitrages;
     writeln!(
         out,
-        "\n  arbitrages     {} started, {} both filled, {} unwound, {} none filled, {} dust, {} parked, {} unknown",
+        "\n  arbitrages     {} started, {} both filled, {} unwound, {} none filled, {} withheld, {} dust, {} parked, \
+         {} unknown",
         arbitrages.started,
         arbitrages.both_filled,
         arbitrages.unwound,
         arbitrages.none_filled,
+        arbitrages.withheld,
         arbitrages.dust,
         arbitrages.parked,
         arbitrages.unknown
@@ -104,6 +106,9 @@ pub fn write_summary(out: &mut impl Write, summary: &Summary) -> std::io::Result
             "  DIFFERS  {} {}: we hold {}, the exchange says {}",
             mismatch.venue, mismatch.asset, mismatch.ours, mismatch.theirs
         )?;
+    }
+    if summary.alarms > 0 {
+        writeln!(out, "  ALARMS             {}", summary.alarms)?;
     }
     writeln!(out, "\n  latency, µs              count      p50      p90      p99    p99.9      max")?;
     for (name, row) in &summary.latency_ns {

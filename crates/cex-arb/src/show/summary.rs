@@ -66,10 +66,12 @@ pub struct Arbitrages {
     pub both_filled: u64,
     /// A difference was traded away.
     pub unwound: u64,
-    /// At the end, still with an order of unknown fate.
+    /// At the end, not over yet: the fate of an order is unknown.
     pub unknown: u64,
     /// Neither leg filled.
     pub none_filled: u64,
+    /// Neither leg left us, because one of them could not have.
+    pub withheld: u64,
     /// A difference too small to trade stayed.
     pub dust: u64,
     /// A difference that could not be traded away stayed.
@@ -77,16 +79,17 @@ pub struct Arbitrages {
 }
 
 impl Arbitrages {
-    /// From the engine's totals.
+    /// From the engine's totals, and how many are not over.
     #[must_use]
-    pub fn new(totals: &Totals, unknown: u32) -> Self {
+    pub fn new(totals: &Totals, open: u32) -> Self {
         let ended = |ending| totals.ended.get(&ending).copied().unwrap_or(0);
         Self {
             started: totals.started,
             both_filled: ended(Ending::BothFilled),
             unwound: ended(Ending::Unwound),
-            unknown: u64::from(unknown),
+            unknown: u64::from(open),
             none_filled: ended(Ending::NoneFilled),
+            withheld: ended(Ending::Withheld),
             dust: ended(Ending::Dust),
             parked: ended(Ending::Parked),
         }
@@ -135,6 +138,8 @@ pub struct Summary {
     pub ledger_mismatches: Vec<Mismatch>,
     /// Fills that came after their order seemed settled, that were not ours, that were seen twice.
     pub odd_fills: [u64; 3],
+    /// Things that must never happen, or that only a person can decide; each threw the kill switch.
+    pub alarms: u64,
     /// Lines a slow terminal lost.
     pub lines_dropped: u64,
     /// Percentiles in nanoseconds.

@@ -1,9 +1,18 @@
 //! Updates and snapshots into books; which books are wanted anew.
 
-use super::Engine;
+use super::{Engine, Wanted};
 use crate::message::{Command, Commands, Notice};
 use cex_core::{BookUpdate, Level, SnapshotSource, SymbolId, Timestamp, VenueId};
 use cex_orderbook::{StaleReason, SyncOutcome};
+
+/// A whole book.
+#[derive(Clone, Copy)]
+pub(super) struct Snapshot<'a> {
+    pub(super) seq: u64,
+    pub(super) exchange_ts: Timestamp,
+    pub(super) bids: &'a [Level],
+    pub(super) asks: &'a [Level],
+}
 
 impl Engine {
     pub(super) fn book_update(
@@ -19,38 +28,29 @@ impl Engine {
         self.after_book(now, venue, update.symbol, outcome, out);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one snapshot, taken apart at the engine's edge")]
-    pub(super) fn book_snapshot(
+    /// The answer to a question for a snapshot: the book, or that it could not be had. One asked before the connection
+    /// was lost may lie before everything the new one brings, and a quiet symbol has no frame to show it: it is dropped.
+    pub(super) fn book_answered(
         &mut self,
         now: Timestamp,
-        venue: VenueId,
-        symbol: SymbolId,
-        (seq, exchange_ts): (u64, Timestamp),
-        bids: &[Level],
-        asks: &[Level],
+        (venue, symbol, asked_at): (VenueId, SymbolId, Timestamp),
+        snapshot: Option<Snapshot<'_>>,
         out: &mut Commands,
     ) {
         self.snapshot_returned(venue);
-        let Some(slot) = self.slot_mut(venue, symbol) else { return };
-        slot.wanted = false;
-        let outcome = slot.sync.on_snapshot(now, seq, exchange_ts, bids, asks);
-        self.after_book(now, venue, symbol, outcome, out);
-        self.send_snapshots(venue, out);
-    }
-
-    pub(super) fn book_failed(
-        &mut self,
-        now: Timestamp,
-        venue: VenueId,
-        symbol: SymbolId,
-        out: &mut Commands,
-    ) {
-        self.snapshot_returned(venue);
-        let Some(slot) = self.slot_mut(venue, symbol) else { return };
-        slot.wanted = false;
-        let outcome = slot.sync.on_snapshot_failed(now);
-        self.after_book(now, venue, symbol, outcome, out);
-        self.send_snapshots(venue, out);
+        if let Some(slot) = self.slot_mut(venue, symbol)
+            && slot.snapshot == Wanted::Asked(asked_at)
+        {
+            slot.snapshot = Wanted::No;
+            let outcome = match snapshot {
+                Some(Snapshot { seq, exchange_ts, bids, asks }) => {
+                    slot.sync.on_snapshot(now, seq, exchange_ts, bids, asks)
+                }
+                None => slot.sync.on_snapshot_failed(now),
+            };
+            self.after_book(now, venue, symbol, outcome, out);
+        }
+        self.send_snapshots(now, venue, out);
     }
 
     pub(super) fn book_subscribed(&mut self, now: Timestamp, venue: VenueId, symbol: SymbolId) {
@@ -67,6 +67,7 @@ impl Engine {
         out: &mut Commands,
     ) {
         let Some(slot) = self.slot_mut(venue, symbol) else { return };
+        slot.snapshot = Wanted::No;
         slot.sync.on_disconnect(now);
         self.retop(now, venue, symbol, out);
     }
@@ -91,12 +92,25 @@ impl Engine {
             }
         }
         for index in 0..self.venues.len() {
-            self.send_snapshots(self.venues[index].id, out);
+            self.send_snapshots(now, self.venues[index].id, out);
         }
     }
 
-    /// Acts on what the synchroniser made of an input, then looks at the top again. The order matters: a book that
-    /// became unusable must be out of the tops before anything is decided.
+    /// Everything that came at once is in the books: looks at those that changed, once each.
+    pub(super) fn look_at_changes(&mut self, now: Timestamp, out: &mut Commands) {
+        let mut changed = std::mem::take(&mut self.changed);
+        for (venue, symbol) in changed.drain(..) {
+            if let Some(slot) = self.slot_mut(venue, symbol) {
+                slot.changed = false;
+            }
+            self.look(now, venue, symbol, out);
+        }
+        // Kept for its memory: looking changes no book.
+        self.changed = changed;
+    }
+
+    /// Acts on what the synchroniser made of an input and looks at the top again: a book that became unusable is out of
+    /// the tops before anything is decided.
     fn after_book(
         &mut self,
         now: Timestamp,
@@ -111,11 +125,11 @@ impl Engine {
             }
             SyncOutcome::Applied(_) => {
                 self.retop(now, venue, symbol, out);
-                self.look(now, venue, symbol, out);
+                self.note_change(venue, symbol);
             }
             SyncOutcome::NeedSnapshot => {
                 self.retop(now, venue, symbol, out);
-                self.want_snapshot(venue, symbol, out);
+                self.want_snapshot(now, venue, symbol, out);
             }
             SyncOutcome::NeedResubscribe => {
                 self.retop(now, venue, symbol, out);
@@ -148,15 +162,24 @@ impl Engine {
         }
     }
 
-    fn want_snapshot(&mut self, venue: VenueId, symbol: SymbolId, out: &mut Commands) {
+    fn note_change(&mut self, venue: VenueId, symbol: SymbolId) {
+        if let Some(slot) = self.slot_mut(venue, symbol)
+            && !std::mem::replace(&mut slot.changed, true)
+        {
+            self.changed.push((venue, symbol));
+        }
+    }
+
+    fn want_snapshot(&mut self, now: Timestamp, venue: VenueId, symbol: SymbolId, out: &mut Commands) {
         let Some(slot) = self.slot_mut(venue, symbol) else { return };
-        if std::mem::replace(&mut slot.wanted, true) {
+        if slot.snapshot == Wanted::Queued {
             return;
         }
+        slot.snapshot = Wanted::Queued;
         if let Some(state) = self.venues.get_mut(venue.index()) {
             state.snapshots_due.push_back(symbol);
         }
-        self.send_snapshots(venue, out);
+        self.send_snapshots(now, venue, out);
     }
 
     fn snapshot_returned(&mut self, venue: VenueId) {
@@ -167,22 +190,23 @@ impl Engine {
 
     /// Asks for the snapshots that are due, a few at a time: many books joining at once would spend the exchange's
     /// whole budget.
-    fn send_snapshots(&mut self, venue: VenueId, out: &mut Commands) {
+    fn send_snapshots(&mut self, now: Timestamp, venue: VenueId, out: &mut Commands) {
         let limit = self.config.max_snapshots;
-        while let Some(state) = self.venues.get_mut(venue.index()) {
-            if state.snapshots_out >= limit {
-                return;
+        while let Some(state) = self.venues.get_mut(venue.index())
+            && state.snapshots_out < limit
+            && let Some(symbol) = state.snapshots_due.pop_front()
+        {
+            let Some(slot) = self.slot_mut(venue, symbol) else { continue };
+            let SnapshotSource::Rest { depth } = slot.rule.snapshot else { continue };
+            // A book that was lost meanwhile wants none.
+            if slot.snapshot != Wanted::Queued {
+                continue;
             }
-            let Some(symbol) = state.snapshots_due.pop_front() else { return };
-            state.snapshots_out += 1;
-            let depth = match self.slot(venue, symbol).map(|slot| slot.rule.snapshot) {
-                Some(SnapshotSource::Rest { depth }) => depth,
-                Some(SnapshotSource::Stream) | None => {
-                    self.snapshot_returned(venue);
-                    continue;
-                }
-            };
-            out.commands.push(Command::FetchBook { venue, symbol, depth });
+            slot.snapshot = Wanted::Asked(now);
+            if let Some(state) = self.venues.get_mut(venue.index()) {
+                state.snapshots_out += 1;
+            }
+            out.commands.push(Command::FetchBook { venue, symbol, depth, asked_at: now });
         }
     }
 }

@@ -1,18 +1,21 @@
 //! Reports and fills into settled arbitrages; leftovers into closing orders.
 
-use super::{Engine, Slot};
+use super::{Engine, KnownOrder, Slot};
 use crate::execute::{Arbitrage, Ending, Leveling, OrderRun, OrderState, Question};
 use crate::message::{Command, Commands, Notice};
 use cex_core::{
-    Balance, Bps, ClientOrderId, Decimal, Fill, Leg, Order, OrderId, OrderStatus, Price, Qty, Side,
-    Timestamp, VenueId,
+    Balance, Bps, ClientOrderId, Decimal, Fill, FillKey, Leg, Market, Order, OrderId, OrderStatus, Price,
+    Qty, Side, SymbolId, Timestamp, VenueId,
 };
 use cex_errors::Outcome as CallOutcome;
-use cex_risk::{ArbitrageId, Conditions};
+use cex_risk::{ArbitrageId, Conditions, OrderResult};
 use std::time::Duration;
 
 /// The exchange's word on holdings is adopted only when nothing of ours moved there for this long.
 const QUIET_BEFORE_ADOPTING: Duration = Duration::from_secs(1);
+
+/// A symbol whose legs could not leave is left alone this long: budgets and connections come back in their own time.
+const WITHHELD_PAUSE: Duration = Duration::from_millis(100);
 
 /// Between two attempts to trade the same difference away: the book must have had time to show the last one.
 const CLOSING_PAUSE: Duration = Duration::from_millis(250);
@@ -21,6 +24,8 @@ const CLOSING_PAUSE: Duration = Duration::from_millis(250);
 const ENDED_KEPT: usize = 10_000;
 /// Fills remembered so that none is booked twice: far more than an exchange could repeat after a reconnect.
 const FILLS_KEPT: usize = 200_000;
+/// Fills of orders not known yet: more than all our orders on the way can have.
+const ORPHANS_KEPT: usize = 1_000;
 
 impl Engine {
     pub(super) fn placed(
@@ -31,7 +36,7 @@ impl Engine {
         order: Option<&Order>,
         out: &mut Commands,
     ) {
-        self.with_order(now, client_id, out, |run| {
+        self.with_order(now, (client_id, Some(order_id)), out, |run| {
             run.accepted(now, order_id);
             if let Some(order) = order {
                 run.report(now, order);
@@ -46,7 +51,7 @@ impl Engine {
         outcome: CallOutcome,
         out: &mut Commands,
     ) {
-        self.with_order(now, client_id, out, |run| match outcome {
+        self.with_order(now, (client_id, None), out, |run| match outcome {
             CallOutcome::NotSent => run.not_sent(),
             CallOutcome::Refused => run.refused(),
             CallOutcome::Unknown => run.unknown(now),
@@ -57,12 +62,15 @@ impl Engine {
         &mut self,
         now: Timestamp,
         client_id: ClientOrderId,
+        asked_at: Timestamp,
         order: Option<&Order>,
         out: &mut Commands,
     ) {
-        self.with_order(now, client_id, out, |run| match order {
+        let lag = self.config.venue_lag;
+        let order_id = order.and_then(|order| order.order_id);
+        self.with_order(now, (client_id, order_id), out, |run| match order {
             Some(order) => run.report(now, order),
-            None => run.absent(now),
+            None => run.absent(asked_at, lag),
         });
     }
 
@@ -80,40 +88,65 @@ impl Engine {
 
     pub(super) fn order_report(&mut self, now: Timestamp, order: &Order, out: &mut Commands) {
         if let Some(client_id) = self.whose(order.venue, order.client_id, order.order_id) {
-            self.with_order(now, client_id, out, |run| run.report(now, order));
+            self.with_order(now, (client_id, order.order_id), out, |run| run.report(now, order));
         }
     }
 
     /// Books a fill, once: in the holdings whoever's it is, and in its arbitrage when it is ours.
     pub(super) fn fill(&mut self, now: Timestamp, fill: &Fill, out: &mut Commands) {
-        if !self.seen_fills.insert(fill.key()) {
+        let client_id = self.whose(fill.venue, fill.client_id, Some(fill.order_id));
+        let fill = Fill { client_id, ..*fill };
+        if let Some(client_id) = client_id {
+            self.link_order(now, client_id, fill.order_id, out);
+        }
+        if !self.remember(fill.key()) {
             self.totals.duplicate_fills += 1;
             return;
         }
-        self.fills_in_order.push_back(fill.key());
-        if self.fills_in_order.len() > FILLS_KEPT
-            && let Some(oldest) = self.fills_in_order.pop_front()
-        {
-            self.seen_fills.remove(&oldest);
-        }
         let Some(symbol) = self.symbol(fill.symbol).map(|state| state.symbol) else { return };
-        let client_id = self.whose(fill.venue, fill.client_id, Some(fill.order_id));
-        let fill = Fill { client_id, ..*fill };
         if self.gate.funds_mut().book(symbol, &fill).is_err() {
             return self.alarm("a fill does not fit into the holdings", out);
         }
         if let Some(state) = self.venues.get_mut(fill.venue.index()) {
             state.active_at = now;
         }
-        let Some(client_id) = client_id else {
-            self.totals.foreign_fills += 1;
-            return;
-        };
-        let id = self.orders.get(&client_id).copied();
+        match client_id {
+            Some(client_id) => self.attribute(now, client_id, &fill, out),
+            None => self.keep_orphan(fill),
+        }
+    }
+
+    /// Whether a fill is new; only the newest are remembered.
+    fn remember(&mut self, key: FillKey) -> bool {
+        if !self.seen_fills.insert(key) {
+            return false;
+        }
+        self.fills_in_order.push_back(key);
+        if self.fills_in_order.len() > FILLS_KEPT
+            && let Some(oldest) = self.fills_in_order.pop_front()
+        {
+            self.seen_fills.remove(&oldest);
+        }
+        true
+    }
+
+    /// The holdings have the fill; whose it is may turn up later.
+    fn keep_orphan(&mut self, fill: Fill) {
+        self.totals.foreign_fills += 1;
+        self.orphans.push_back(fill);
+        if self.orphans.len() > ORPHANS_KEPT {
+            self.orphans.pop_front();
+        }
+    }
+
+    /// Books a new fill of our order in its arbitrage.
+    fn attribute(&mut self, now: Timestamp, client_id: ClientOrderId, fill: &Fill, out: &mut Commands) {
+        let Some(symbol) = self.symbol(fill.symbol).map(|state| state.symbol) else { return };
+        let id = self.orders.get(&client_id).map(|known| known.arbitrage);
         let Some(arbitrage) = id.and_then(|id| self.arbitrages.get_mut(&id)) else {
-            return self.late_fill(id, symbol, &fill, out);
+            return self.late_fill(id, symbol, fill, out);
         };
-        match arbitrage.order_mut(client_id).map(|run| run.fill(symbol, &fill)) {
+        match arbitrage.order_mut(client_id).map(|run| run.fill(symbol, fill)) {
             Some(Ok(late)) => self.totals.late_fills += u64::from(late),
             Some(Err(_)) => return self.alarm("a fill does not fit into its arbitrage", out),
             None => return self.alarm("an order is not in its arbitrage", out),
@@ -121,7 +154,8 @@ impl Engine {
         self.after_order(now, client_id, out);
     }
 
-    /// A fill of an arbitrage that was over. It counts like any other, and somebody must look: it should not happen.
+    /// A fill of an arbitrage that was over. It counts like any other, and somebody must look: what we took for certain
+    /// about this exchange is not, and what the fill left open is not closed any more.
     fn late_fill(
         &mut self,
         id: Option<ArbitrageId>,
@@ -133,22 +167,37 @@ impl Engine {
         let mark = id.and_then(|id| self.marks.get(&id)).copied().unwrap_or(fill.price);
         let worth = |fill: &Fill| {
             let (notional, value) = (fill.notional()?, fill.qty.checked_mul(mark)?);
-            let fee = if fill.fee_asset == symbol.base { fill.fee.checked_mul(mark)? } else { fill.fee };
-            match fill.side {
-                Side::Buy => value.checked_sub(notional)?.checked_sub(fee),
-                Side::Sell => notional.checked_sub(value)?.checked_sub(fee),
+            let gain = match fill.side {
+                Side::Buy => value.checked_sub(notional)?,
+                Side::Sell => notional.checked_sub(value)?,
+            };
+            // As everywhere, a fee in a third coin moves that coin's holding only.
+            if fill.fee_asset == symbol.base {
+                gain.checked_sub(fill.fee.checked_mul(mark)?)
+            } else if fill.fee_asset == symbol.quote {
+                gain.checked_sub(fill.fee)
+            } else {
+                Ok(gain)
             }
         };
         match worth(fill).and_then(|worth| self.totals.realised.checked_add(worth)) {
             Ok(realised) => self.totals.realised = realised,
             Err(_) => self.alarm("a late fill does not fit into the profit", out),
         }
-        out.notices.push(Notice::Alarm("a fill came after its arbitrage was over"));
+        self.alarm("a fill came after its arbitrage was over", out);
     }
 
-    pub(super) fn account_read(&mut self, now: Timestamp, venue: VenueId, balances: &[Balance]) {
+    pub(super) fn account_read(
+        &mut self,
+        now: Timestamp,
+        venue: VenueId,
+        asked_at: Timestamp,
+        balances: &[Balance],
+    ) {
         let Some(state) = self.venues.get_mut(venue.index()) else { return };
-        let Some(asked_at) = state.account_asked_at else { return };
+        if state.account_since.is_none_or(|since| asked_at < since) {
+            return;
+        }
         // An answer that may have been made before our last fill would undo it.
         let first = !state.account_ready;
         let quiet =
@@ -176,7 +225,9 @@ impl Engine {
         let ids: Vec<_> = self.arbitrages.keys().copied().collect();
         for id in ids {
             let Some(arbitrage) = self.arbitrages.get_mut(&id) else { continue };
+            let mut overdue = false;
             for run in &mut arbitrage.orders {
+                overdue |= run.is_newly_overdue(now);
                 let request = run.request;
                 let (venue, symbol, client_id) = (request.venue, request.symbol, request.client_id);
                 match run.question(now) {
@@ -186,6 +237,7 @@ impl Engine {
                             symbol,
                             client_id,
                             order_id: run.order_id,
+                            asked_at: now,
                         });
                     }
                     Some(Question::Fills(order_id)) => {
@@ -195,53 +247,76 @@ impl Engine {
                 }
             }
             // A difference may be waiting for a book to trade it away on.
-            if arbitrage.is_settled() {
+            let settled = arbitrage.is_settled();
+            if overdue {
+                self.alarm("what became of an order has been unknown for too long", out);
+            }
+            if settled {
                 self.level(now, id, out);
             }
         }
+        self.count_unknown(now);
     }
 
     /// Our id of an order that a report names by ours, by the exchange's, or by both.
     fn whose(
-        &mut self,
+        &self,
         venue: VenueId,
         client_id: Option<ClientOrderId>,
         order_id: Option<OrderId>,
     ) -> Option<ClientOrderId> {
         let known = client_id.filter(|client_id| self.orders.contains_key(client_id));
-        match (known, order_id) {
-            (Some(client_id), Some(order_id)) => {
-                self.by_order_id.insert((venue, order_id), client_id);
-                Some(client_id)
-            }
-            (None, Some(order_id)) => self.by_order_id.get(&(venue, order_id)).copied(),
-            (known, None) => known,
-        }
+        known.or_else(|| self.by_order_id.get(&(venue, order_id?)).copied())
     }
 
-    fn with_order(
+    /// From now on reports may name the order by the exchange's identifier; fills that did already are its own.
+    fn link_order(
         &mut self,
         now: Timestamp,
         client_id: ClientOrderId,
+        order_id: OrderId,
+        out: &mut Commands,
+    ) {
+        let Some(known) = self.orders.get_mut(&client_id) else { return };
+        match known.order_id {
+            Some(linked) if linked == order_id => return,
+            Some(_) => return self.alarm("an exchange made two orders of one", out),
+            None => known.order_id = Some(order_id),
+        }
+        let venue = known.venue;
+        self.by_order_id.insert((venue, order_id), client_id);
+        let is_its = |fill: &Fill| fill.venue == venue && fill.order_id == order_id;
+        while let Some(at) = self.orphans.iter().position(is_its) {
+            let Some(fill) = self.orphans.remove(at) else { return };
+            self.totals.foreign_fills -= 1;
+            self.attribute(now, client_id, &Fill { client_id: Some(client_id), ..fill }, out);
+        }
+    }
+
+    /// Something was told about an order, perhaps also how the exchange names it.
+    fn with_order(
+        &mut self,
+        now: Timestamp,
+        (client_id, order_id): (ClientOrderId, Option<OrderId>),
         out: &mut Commands,
         change: impl FnOnce(&mut OrderRun),
     ) {
-        let Some(id) = self.orders.get(&client_id) else { return };
-        let Some(run) = self.arbitrages.get_mut(id).and_then(|arbitrage| arbitrage.order_mut(client_id))
+        if let Some(order_id) = order_id {
+            self.link_order(now, client_id, order_id, out);
+        }
+        let Some(id) = self.orders.get(&client_id).map(|known| known.arbitrage) else { return };
+        let Some(run) = self.arbitrages.get_mut(&id).and_then(|arbitrage| arbitrage.order_mut(client_id))
         else {
             return;
         };
         change(run);
-        if let (venue, Some(order_id)) = (run.request.venue, run.order_id) {
-            self.by_order_id.insert((venue, order_id), client_id);
-        }
         self.after_order(now, client_id, out);
     }
 
     /// Something was learned of an order: release what it no longer needs, and move its arbitrage on.
     fn after_order(&mut self, now: Timestamp, client_id: ClientOrderId, out: &mut Commands) {
-        self.count_unknown();
-        let Some(id) = self.orders.get(&client_id).copied() else { return };
+        self.count_unknown(now);
+        let Some(id) = self.orders.get(&client_id).map(|known| known.arbitrage) else { return };
         let Some(arbitrage) = self.arbitrages.get_mut(&id) else { return };
         let Some(run) = arbitrage.order_mut(client_id) else { return };
         if !run.is_settled() || std::mem::replace(&mut run.closed, true) {
@@ -249,10 +324,17 @@ impl Engine {
         }
         let OrderState::Ended { status, filled } = run.state else { return };
         let (venue, symbol) = (run.request.venue, run.request.symbol);
+        let result = if !run.left_us {
+            OrderResult::Withheld
+        } else if status == OrderStatus::Rejected {
+            OrderResult::Failed
+        } else {
+            OrderResult::Worked
+        };
         if self.gate.funds_mut().release(client_id).is_err() {
             return self.alarm("a reservation does not fit", out);
         }
-        self.gate.order_result(now, venue, status != OrderStatus::Rejected);
+        self.gate.order_ended(now, venue, client_id, result);
         if let Some(slot) = self.slot_mut(venue, symbol) {
             slot.touched_at = now;
         }
@@ -272,6 +354,7 @@ impl Engine {
         if residual.is_zero() {
             let any = arbitrage.orders.iter().any(|run| !run.booked.qty.is_zero());
             let ending = match (any, arbitrage.closings()) {
+                (false, _) if arbitrage.is_withheld() => Ending::Withheld,
                 (false, _) => Ending::NoneFilled,
                 (true, 0) => Ending::BothFilled,
                 (true, _) => Ending::Unwound,
@@ -296,71 +379,106 @@ impl Engine {
         out: &mut Commands,
     ) {
         let Some(arbitrage) = self.arbitrages.get(&id) else { return };
-        let attempts = arbitrage.closings();
-        let closing = self.closing_leg(arbitrage, residual);
-        match closing {
+        let over = now >= leveling.by || arbitrage.closings() >= self.config.max_closings;
+        match self.closing_legs(arbitrage, residual) {
             Closing::TooSmall => self.end(now, id, Ending::Dust, out),
-            Closing::Possible(_) | Closing::NoBook
-                if now >= leveling.by || attempts >= self.config.max_closings =>
-            {
-                self.end(now, id, Ending::Parked, out);
+            Closing::Possible(_) | Closing::NotNow if over => self.end(now, id, Ending::Parked, out),
+            // What the first venue refuses to reserve, the other may not.
+            Closing::Possible(legs) if now >= leveling.next_at => {
+                let _sent = legs.iter().flatten().any(|leg| self.close_with(now, id, leg, out));
             }
-            Closing::Possible(leg) if now >= leveling.next_at => self.close_with(now, id, &leg, out),
-            Closing::Possible(_) | Closing::NoBook => {}
+            Closing::Possible(_) | Closing::NotNow => {}
         }
     }
 
-    /// The best place to trade a difference away: one of the two venues, by price after fee.
-    fn closing_leg(&self, arbitrage: &Arbitrage, residual: Decimal) -> Closing {
+    /// Where a difference can be traded away, best first: at a venue whose account we hear of, that has not failed this
+    /// arbitrage, by price after fee.
+    fn closing_legs(&self, arbitrage: &Arbitrage, residual: Decimal) -> Closing {
         let side = if residual.is_positive() { Side::Sell } else { Side::Buy };
-        let (mut best, mut too_small): (Option<(i128, Leg)>, bool) = (None, false);
-        for venue in [arbitrage.plan.buy.venue, arbitrage.plan.sell.venue] {
-            let Some(slot) = self.slot(venue, arbitrage.symbol) else { continue };
-            let Some((score, leg)) = self.closing_at(slot, side, residual) else { continue };
-            if !fits(slot, &leg) {
-                too_small = true;
-            } else if best.as_ref().is_none_or(|(known, _)| score > *known) {
-                best = Some((score, leg));
-            }
-        }
-        match best {
-            Some((_, leg)) => Closing::Possible(leg),
-            None if too_small => Closing::TooSmall,
-            None => Closing::NoBook,
+        let offers = [arbitrage.plan.buy.venue, arbitrage.plan.sell.venue].map(|venue| {
+            let deaf = self.venues.get(venue.index()).is_none_or(|state| !state.account_ready);
+            let rank = (deaf, arbitrage.failures_at(venue));
+            let slot = self.slot(venue, arbitrage.symbol)?;
+            Some((rank, self.closing_at(slot, arbitrage.symbol, side, residual)?))
+        });
+        let mut legs = match offers {
+            [Some((_, Offer::TooSmall)), Some((_, Offer::TooSmall))] => return Closing::TooSmall,
+            offers => offers.map(|offer| match offer? {
+                (rank, Offer::Leg { score, leg }) => Some(((rank, -score), leg)),
+                (_, Offer::TooSmall | Offer::Unpaid) => None,
+            }),
+        };
+        legs.sort_by_key(|leg| {
+            leg.map_or((true, ((true, usize::MAX), i128::MAX)), |(rank, _)| (false, rank))
+        });
+        match legs.map(|leg| leg.map(|(_, leg)| leg)) {
+            [None, None] => Closing::NotNow,
+            legs => Closing::Possible(legs),
         }
     }
 
-    fn closing_at(&self, slot: &Slot, side: Side, residual: Decimal) -> Option<(i128, Leg)> {
-        let book = slot.sync.usable()?;
-        let scale = slot.market.scale;
-        let qty = scale.qty(residual.abs().ok()?).ok()?.floor_to(slot.market.lot);
+    /// What of a difference can be traded away at a venue; `None` while its book cannot be used.
+    fn closing_at(&self, slot: &Slot, symbol: SymbolId, side: Side, residual: Decimal) -> Option<Offer> {
+        let (book, market) = (slot.sync.usable()?, &slot.market);
         let (give, fee) = (self.config.max_unwind.e8(), slot.taker_fee.e8());
         let (limit, score) = match side {
             Side::Sell => {
                 let best = book.best_bid()?.price;
-                let limit = shifted(best, -give)?;
                 (
-                    Price(limit - limit.rem_euclid(slot.market.tick.0)),
+                    closing_limit(side, best, market.tick, give)?,
                     i128::from(best.0) * i128::from(Bps::ONE - fee),
                 )
             }
             Side::Buy => {
                 let best = book.best_ask()?.price;
-                let limit = shifted(best, give)?;
-                let up = (slot.market.tick.0 - limit.rem_euclid(slot.market.tick.0)) % slot.market.tick.0;
-                (Price(limit + up), -i128::from(best.0) * i128::from(Bps::ONE + fee))
+                (
+                    closing_limit(side, best, market.tick, give)?,
+                    -i128::from(best.0) * i128::from(Bps::ONE + fee),
+                )
             }
         };
-        let notional = limit.times(qty);
-        Some((score, Leg { venue: slot.market.venue, side, limit, qty, notional, fee: slot.taker_fee }))
+        let wanted = market.scale.qty(residual.abs().ok()?).ok()?.min(market.max_qty).floor_to(market.lot);
+        let leg = |qty: Qty| Leg {
+            venue: market.venue,
+            side,
+            limit,
+            qty,
+            notional: limit.times(qty),
+            fee: slot.taker_fee,
+        };
+        if !fits(slot, &leg(wanted)) {
+            return Some(Offer::TooSmall);
+        }
+        let paid =
+            wanted.min(self.payable(market, symbol, side, limit, slot.taker_fee)?).floor_to(market.lot);
+        Some(if fits(slot, &leg(paid)) { Offer::Leg { score, leg: leg(paid) } } else { Offer::Unpaid })
     }
 
-    fn close_with(&mut self, now: Timestamp, id: ArbitrageId, leg: &Leg, out: &mut Commands) {
+    /// How much an order may be for by what is free at its venue; `None` when that cannot be told.
+    fn payable(&self, market: &Market, symbol: SymbolId, side: Side, limit: Price, fee: Bps) -> Option<Qty> {
+        let symbol = self.symbol(symbol)?.symbol;
+        let free =
+            |asset| self.gate.funds().free(market.venue, asset).ok().map(|free| free.max(Decimal::ZERO));
+        match side {
+            // More than fits binds nothing.
+            Side::Sell => Some(market.scale.qty(free(symbol.base)?).unwrap_or(Qty(i64::MAX))),
+            Side::Buy => {
+                let budget =
+                    market.scale.notional(free(symbol.quote)?).map_or(i128::MAX, |notional| notional.0);
+                let each = i128::from(limit.0).checked_mul(i128::from(Bps::ONE + fee.max(Bps::ZERO).e8()))?;
+                let most = budget.checked_mul(i128::from(Bps::ONE)).map_or(i128::MAX, |budget| budget / each);
+                Some(Qty(i64::try_from(most).unwrap_or(i64::MAX)))
+            }
+        }
+    }
+
+    /// Sends an order that trades a difference away; whether the gate let it.
+    fn close_with(&mut self, now: Timestamp, id: ArbitrageId, leg: &Leg, out: &mut Commands) -> bool {
         let Some((symbol_id, symbol, scale)) = self.arbitrages.get(&id).and_then(|arbitrage| {
             let state = self.symbol(arbitrage.symbol)?;
             Some((arbitrage.symbol, state.symbol, state.scale))
         }) else {
-            return;
+            return false;
         };
         let client_id = self.ids.next('c');
         let conditions = Conditions {
@@ -372,20 +490,32 @@ impl Engine {
         };
         // What cannot be paid for now may be when another order has given its reservation back.
         let Ok(order) = self.gate.approve_closing(now, symbol_id, leg, &conditions, client_id) else {
-            return;
+            return false;
         };
         if let Some(arbitrage) = self.arbitrages.get_mut(&id) {
             arbitrage.orders.push(OrderRun::new(now, *order.get(), scale.qty_value(leg.qty)));
             arbitrage.leveling =
                 arbitrage.leveling.map(|leveling| Leveling { next_at: now + CLOSING_PAUSE, ..leveling });
         }
-        self.send(now, id, order, true, out);
+        self.note_sent(now, id, order.get());
+        out.commands.push(Command::Close { order });
+        true
     }
 
     fn end(&mut self, now: Timestamp, id: ArbitrageId, ending: Ending, out: &mut Commands) {
         let Some(arbitrage) = self.arbitrages.remove(&id) else { return };
         self.retire(&arbitrage);
-        self.gate.close(now, id, ending == Ending::BothFilled);
+        let pause = match ending {
+            Ending::BothFilled => Duration::ZERO,
+            Ending::Withheld => WITHHELD_PAUSE,
+            Ending::NoneFilled | Ending::Unwound | Ending::Dust | Ending::Parked => {
+                self.config.limits.cooldown
+            }
+        };
+        self.gate.close(now, id, pause);
+        if ending == Ending::Withheld {
+            self.note_withheld(&arbitrage.plan);
+        }
         *self.totals.ended.entry(ending).or_default() += 1;
         let sums = arbitrage.outcome(now, ending).and_then(|outcome| {
             let expected = self.totals.expected.checked_add(outcome.plan.expected)?;
@@ -402,27 +532,25 @@ impl Engine {
 
     /// Remembers an ended arbitrage for late reports of its orders, and forgets the oldest one.
     fn retire(&mut self, arbitrage: &Arbitrage) {
-        let orders =
-            arbitrage.orders.iter().map(|run| (run.request.client_id, run.request.venue, run.order_id));
-        self.retired.push_back((arbitrage.id, orders.collect()));
+        let orders = arbitrage.orders.iter().map(|run| run.request.client_id).collect();
+        self.retired.push_back((arbitrage.id, orders));
         if self.retired.len() <= ENDED_KEPT {
             return;
         }
         let Some((id, orders)) = self.retired.pop_front() else { return };
         self.marks.remove(&id);
-        for (client_id, venue, order_id) in orders {
-            self.orders.remove(&client_id);
-            if let Some(order_id) = order_id {
+        for client_id in orders {
+            if let Some(KnownOrder { venue, order_id: Some(order_id), .. }) = self.orders.remove(&client_id) {
                 self.by_order_id.remove(&(venue, order_id));
             }
         }
     }
 
-    fn count_unknown(&mut self) {
+    fn count_unknown(&mut self, now: Timestamp) {
         for index in 0..self.venues.len() {
             let venue = self.venues[index].id;
             let runs = self.arbitrages.values().flat_map(|arbitrage| &arbitrage.orders);
-            let unknown = runs.filter(|run| run.request.venue == venue && run.is_unknown()).count();
+            let unknown = runs.filter(|run| run.request.venue == venue && run.is_unknown(now)).count();
             self.gate.set_unknown(venue, super::count(unknown));
         }
     }
@@ -430,17 +558,77 @@ impl Engine {
 
 /// Whether and where a difference can be traded away.
 enum Closing {
-    Possible(Leg),
+    /// The venues to try, in order.
+    Possible([Option<Leg>; 2]),
+    /// No venue takes so little.
     TooSmall,
-    NoBook,
+    /// A book, or funds, must be waited for.
+    NotNow,
+}
+
+/// What a venue could take of a difference.
+enum Offer {
+    Leg {
+        /// The price after fee, comparable between venues, more is better.
+        score: i128,
+        leg: Leg,
+    },
+    TooSmall,
+    Unpaid,
 }
 
 fn fits(slot: &Slot, leg: &Leg) -> bool {
-    leg.qty >= slot.market.min_qty && leg.qty > Qty::ZERO && leg.notional >= slot.market.min_notional
+    let (market, any) = (&slot.market, leg.qty > Qty::ZERO);
+    any && leg.qty >= market.min_qty && leg.notional >= market.min_notional
 }
 
-/// A price moved by a rate, rounded toward zero; `None` when it does not fit.
-fn shifted(price: Price, rate_e8: i64) -> Option<i64> {
-    let moved = i128::from(price.0) * i128::from(Bps::ONE + rate_e8) / i128::from(Bps::ONE);
-    i64::try_from(moved).ok().filter(|price| *price > 0)
+/// The limit of a closing order: as far from the best price as allowed but no farther, on the tick, and never so near
+/// that it would not reach the best price at all. `None` when there is no such price.
+fn closing_limit(side: Side, best: Price, tick: Price, give_e8: i64) -> Option<Price> {
+    let limit = match side {
+        Side::Sell => {
+            let allowed = shifted(best, -give_e8, Side::Sell)?.ceil_to(tick)?;
+            allowed.min(best.floor_to(tick))
+        }
+        Side::Buy => {
+            let allowed = shifted(best, give_e8, Side::Buy)?.floor_to(tick);
+            allowed.max(best.ceil_to(tick)?)
+        }
+    };
+    (limit.0 > 0).then_some(limit)
+}
+
+/// A price moved by a rate, rounded toward where it came from; `None` when it does not fit.
+fn shifted(price: Price, rate_e8: i64, side: Side) -> Option<Price> {
+    let (moved, one) = (i128::from(price.0) * i128::from(Bps::ONE + rate_e8), i128::from(Bps::ONE));
+    let rounded = match side {
+        Side::Sell => moved.div_euclid(one) + i128::from(moved.rem_euclid(one) != 0),
+        Side::Buy => moved.div_euclid(one),
+    };
+    i64::try_from(rounded).ok().map(Price)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_limits_stay_within_what_may_be_given_and_on_the_tick() {
+        let half_a_percent = Bps::from_bps(50).e8();
+        for (side, best, tick, limit) in [
+            (Side::Sell, 10_100, 1, Some(10_050)),
+            (Side::Sell, 10_100, 100, Some(10_100)),
+            (Side::Sell, 10_150, 100, Some(10_100)),
+            (Side::Sell, 1, 1, Some(1)),
+            (Side::Sell, 99, 100, None),
+            (Side::Buy, 10_100, 1, Some(10_150)),
+            (Side::Buy, 10_100, 100, Some(10_100)),
+            (Side::Buy, 10_150, 100, Some(10_200)),
+            (Side::Buy, 1, 1, Some(1)),
+            (Side::Buy, i64::MAX, 1, None),
+        ] {
+            let found = closing_limit(side, Price(best), Price(tick), half_a_percent);
+            assert_eq!(found, limit.map(Price), "{side:?} {best} by {tick}");
+        }
+    }
 }

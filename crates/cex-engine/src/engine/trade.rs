@@ -1,6 +1,6 @@
 //! A crossing into a sized, approved pair of orders, or a verdict why not.
 
-use super::{Engine, Slot, SymbolState, common_lot};
+use super::{Engine, KnownOrder, Slot, SymbolState, common_lot};
 use crate::detect::Crossing;
 use crate::execute::{Arbitrage, OrderRun};
 use crate::message::{Command, Commands, Notice};
@@ -11,7 +11,7 @@ use cex_core::{Decimal, Leg, Notional, NumError, Plan, Price, Qty, Side, SymbolI
 use cex_risk::{Approved, ArbitrageId, Conditions};
 
 impl Engine {
-    /// The book of a symbol changed at a venue: is there something to trade?
+    /// The book of a symbol changed at a venue, and all that came with it is in: is there something to trade?
     pub(super) fn look(&mut self, now: Timestamp, venue: VenueId, symbol: SymbolId, out: &mut Commands) {
         let Some(crossing) = self.symbol(symbol).and_then(|state| state.tops.crossing(venue.index())) else {
             return;
@@ -171,27 +171,29 @@ impl Engine {
         self.arbitrages.insert(id, arbitrage);
         self.marks.insert(id, mark);
         self.totals.started += 1;
-        for order in orders {
-            self.send(now, id, order, false, out);
+        for leg in &orders {
+            self.note_sent(now, id, leg.get());
         }
+        out.commands.push(Command::Open { legs: orders });
         out.notices.push(Notice::Started { id, plan: *plan });
     }
 
-    /// Hands an approved order out. Everything that must be known when its answer comes is known before.
-    pub(super) fn send(
-        &mut self,
-        now: Timestamp,
-        id: ArbitrageId,
-        order: Approved<OrderRequest>,
-        closing: bool,
-        out: &mut Commands,
-    ) {
-        let venue = order.get().venue;
-        self.orders.insert(order.get().client_id, id);
-        if let Some(state) = self.venues.get_mut(venue.index()) {
+    /// An order is about to leave. Everything that must be known when its answer comes is known before.
+    pub(super) fn note_sent(&mut self, now: Timestamp, id: ArbitrageId, order: &OrderRequest) {
+        let known = KnownOrder { arbitrage: id, venue: order.venue, order_id: None };
+        self.orders.insert(order.client_id, known);
+        if let Some(state) = self.venues.get_mut(order.venue.index()) {
             state.active_at = now;
         }
-        out.commands.push(Command::Place { order, closing });
+    }
+
+    /// The legs of an arbitrage could not leave together, so neither did: its opportunity was not traded.
+    pub(super) fn note_withheld(&mut self, plan: &Plan) {
+        let Some(state) = self.symbols.get_mut(plan.symbol.index()).and_then(Option::as_mut) else { return };
+        let (buy, sell) = (plan.buy.venue.index(), plan.sell.venue.index());
+        if let Some(standing) = state.opportunities.iter_mut().find(|known| known.is_between(buy, sell)) {
+            standing.withheld();
+        }
     }
 }
 

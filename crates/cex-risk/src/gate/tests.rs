@@ -144,7 +144,7 @@ fn open_arbitrages_are_bounded_per_symbol_and_in_all() {
     assert_eq!(refused(&mut gate, &plan(0), &conditions()), "symbol_busy");
     gate.approve(NOW, &plan(1), &conditions(), || ids("y")).expect("another symbol");
     assert_eq!(refused(&mut gate, &plan(2), &conditions()), "too_many_open");
-    gate.close(NOW, first, true);
+    gate.close(NOW, first, Duration::ZERO);
     assert_eq!(gate.open_count(), 1);
 }
 
@@ -155,7 +155,7 @@ fn an_unclean_end_pauses_the_symbol() {
     for order in orders {
         gate.funds_mut().release(order.into_inner().client_id).expect("fits");
     }
-    gate.close(NOW, id, false);
+    gate.close(NOW, id, gate.limits().cooldown);
     assert_eq!(refused(&mut gate, &plan(0), &conditions()), "cooldown");
     let later = NOW + Duration::from_secs(30);
     let fresh = Conditions { buy_book_at: later, sell_book_at: later, ..conditions() };
@@ -175,7 +175,10 @@ fn order_rate_breakers_unknowns_and_the_kill_switch_refuse_openings() {
     assert_eq!(refused(&mut theirs, &plan(1), &conditions()), "order_rate");
 
     let mut broken = gate();
-    (0..3).for_each(|_| broken.order_result(NOW, venue(1), false));
+    for name in ["a", "b", "c"] {
+        let order = ClientOrderId::new(name).expect("plain");
+        broken.order_ended(NOW, venue(1), order, OrderResult::Failed);
+    }
     assert_eq!(refused(&mut broken, &plan(0), &conditions()), "breaker_open");
 
     let mut unknown = gate();

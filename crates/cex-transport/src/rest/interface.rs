@@ -5,6 +5,7 @@ use super::conn::{Failure, RawResponse};
 use super::message::{header_list, is_compressed, outgoing};
 use super::policy::{Lane, Policy};
 use super::pool::{Lease, Pool, Target};
+use super::prepared::Prepared;
 use crate::clock::Clock;
 use crate::config::RestConfig;
 use crate::endpoint::Endpoint;
@@ -42,9 +43,9 @@ pub struct Rest {
     pub(super) clock: Clock,
     pub(super) venue_clock: VenueClock,
     budget: Mutex<Budget>,
-    pub(super) orders: Pool,
-    queries: Pool,
-    market: Pool,
+    pub(super) orders: Arc<Pool>,
+    queries: Arc<Pool>,
+    market: Arc<Pool>,
     pub(super) config: RestConfig,
     jitter: Mutex<Jitter>,
     pub(super) metrics: Arc<RestMetrics>,
@@ -173,11 +174,13 @@ impl Rest {
         }
     }
 
-    /// Whether the budgets would let this call leave now. Who sends a pair of orders asks for both before sending either.
-    #[must_use]
-    pub fn has_room(&self, request: &Request, urgency: Urgency) -> bool {
-        let cost = self.protocol.cost(request);
-        self.budget().next_allowed(&cost, urgency, self.clock.now()) == Some(Duration::ZERO)
+    /// Makes a call ready to leave: signed, paid for, with an open connection of its own. Whoever sends orders that must
+    /// go together prepares them all before sending any. Nothing waits in here.
+    ///
+    /// # Errors
+    /// What keeps the call from leaving now; nothing was sent and nothing is taken.
+    pub fn prepare(self: &Arc<Self>, request: Request, urgency: Urgency) -> Result<Prepared, ExchangeError> {
+        Prepared::new(Arc::clone(self), request, urgency)
     }
 
     /// Begins a call at once: on a warm connection its bytes are with the socket when this returns. For the thread that
@@ -209,10 +212,21 @@ impl Rest {
         let mut built = self.encode(request, cost.class, stamps)?;
         self.spend(cost, urgency, policy).await?;
         let deadline = Instant::now() + policy.timeout;
-        let mut lease = self.lease(policy, deadline).await?;
+        let lease = self.lease(policy, deadline).await?;
         if stamps.encoded_at.is_none_or(|at| self.clock.now().since(at) > SIGNED_MAX_AGE) {
             built = self.encode(request, cost.class, stamps)?;
         }
+        self.send(lease, built, deadline, stamps).await
+    }
+
+    /// Sends a signed call over a connection of its own and reads the answer.
+    pub(super) async fn send(
+        &self,
+        mut lease: Lease,
+        built: http::Request<Full<Bytes>>,
+        deadline: Instant,
+        stamps: &mut CallStamps,
+    ) -> Result<RawResponse, ErrorOrKind> {
         let result = timeout_at(deadline, lease.conn.exchange(built, self.config.body_max)).await;
         stamps.written_at = lease.conn.probe.written_at();
         let phase = if stamps.written_at.is_some() { Phase::AfterSend } else { Phase::BeforeSend };
@@ -220,7 +234,7 @@ impl Rest {
         match result {
             Err(_) => Err(ErrorKind::Timeout(phase).into()),
             Ok(Err(Failure::Broken(error))) => {
-                tracing::debug!(venue = %self.venue(), op = %request.op(), %error, ?phase, "call broke");
+                tracing::debug!(venue = %self.venue(), %error, ?phase, "call broke");
                 Err(ErrorKind::Connection(phase).into())
             }
             Ok(Err(Failure::TooLarge)) => Err(ErrorKind::Undecodable("a body larger than allowed").into()),
@@ -232,7 +246,7 @@ impl Rest {
         }
     }
 
-    fn encode(
+    pub(super) fn encode(
         &self,
         request: &Request,
         class: CallClass,
@@ -265,24 +279,24 @@ impl Rest {
                 Err(refusal) => refusal,
             };
             match refusal {
-                Refusal::Never => {
-                    return Err(ErrorKind::InvalidInput("a call that weighs more than its budget"));
-                }
                 Refusal::Wait(wait) if policy.waits_for_budget && now + wait <= give_up_at => {
                     sleep(wait).await;
                 }
-                Refusal::Wait(retry_after) => return Err(ErrorKind::Throttled { retry_after }),
+                Refusal::Wait(_) | Refusal::Never => return Err(refusal.into()),
             }
         }
     }
 
-    async fn lease(&self, policy: Policy, deadline: Instant) -> Result<Lease<'_>, ErrorKind> {
-        let pool = match policy.lane {
+    pub(super) fn pool(&self, lane: Lane) -> &Arc<Pool> {
+        match lane {
             Lane::Orders => &self.orders,
             Lane::Queries => &self.queries,
             Lane::Market => &self.market,
-        };
-        match timeout_at(deadline, pool.lease()).await {
+        }
+    }
+
+    async fn lease(&self, policy: Policy, deadline: Instant) -> Result<Lease, ErrorKind> {
+        match timeout_at(deadline, self.pool(policy.lane).lease()).await {
             Ok(Ok(lease)) => Ok(lease),
             Err(_) => Err(ErrorKind::Timeout(Phase::BeforeSend)),
             Ok(Err(error)) => {
@@ -295,7 +309,7 @@ impl Rest {
         }
     }
 
-    fn read(&self, request: &Request, raw: &RawResponse) -> Result<Reply, ExchangeError> {
+    pub(super) fn read(&self, request: &Request, raw: &RawResponse) -> Result<Reply, ExchangeError> {
         let headers = header_list(&raw.headers);
         let response = HttpResponse { status: raw.status, headers: &headers, body: &raw.body };
         let said = self.protocol.feedback(request, &response, raw.answered_at);
@@ -318,7 +332,7 @@ impl Rest {
         policy: Policy,
         clock_mended: &mut bool,
     ) -> Option<Duration> {
-        if matches!(error.kind, ErrorKind::ClockSkew | ErrorKind::ClockUnknown) {
+        if is_about_time(&error.kind) {
             return self.mend_clock(error, clock_mended).await;
         }
         // A budget that is spent is told at once: its wait has been waited already where that is wanted.
@@ -338,14 +352,21 @@ impl Rest {
     /// The exchange says that our time is wrong, or we do not know it: nothing was executed. Reads measure and try once
     /// more. A placement is given back at once, and the measuring left to [`Rest::maintain`].
     async fn mend_clock(&self, error: &ExchangeError, mended: &mut bool) -> Option<Duration> {
-        if error.kind == ErrorKind::ClockSkew {
-            self.venue_clock.forget();
-        }
-        self.clock_wanted.notify_one();
+        self.doubt_clock(&error.kind);
         if !error.op.is_idempotent() || error.op == Op::ServerTime || std::mem::replace(mended, true) {
             return None;
         }
         self.sync_clock().await.ok().map(|_| Duration::ZERO)
+    }
+
+    /// Has the clock measured soon when it is to blame, and trusts it no longer when the exchange says that it is wrong.
+    pub(super) fn doubt_clock(&self, kind: &ErrorKind) {
+        if *kind == ErrorKind::ClockSkew {
+            self.venue_clock.forget();
+        }
+        if is_about_time(kind) {
+            self.clock_wanted.notify_one();
+        }
     }
 
     /// Full jitter: repeats of many callers must not meet.
@@ -358,11 +379,11 @@ impl Rest {
         self.jitter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
+    pub(super) fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn error(&self, op: Op, what: ErrorOrKind) -> ExchangeError {
+    pub(super) fn error(&self, op: Op, what: ErrorOrKind) -> ExchangeError {
         match what {
             ErrorOrKind::Error(error) => error,
             ErrorOrKind::Kind(kind) => ExchangeError::new(self.venue(), op, kind),
@@ -371,7 +392,7 @@ impl Rest {
 }
 
 /// An adapter's own error, or a kind of ours that still lacks venue and call.
-enum ErrorOrKind {
+pub(super) enum ErrorOrKind {
     Error(ExchangeError),
     Kind(ErrorKind),
 }
@@ -382,7 +403,20 @@ impl From<ErrorKind> for ErrorOrKind {
     }
 }
 
-fn count(metrics: &CallMetrics, asked_at: Timestamp, answer: &Answer) {
+impl From<Refusal> for ErrorKind {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Never => Self::InvalidInput("a call that weighs more than its budget"),
+            Refusal::Wait(retry_after) => Self::Throttled { retry_after },
+        }
+    }
+}
+
+const fn is_about_time(kind: &ErrorKind) -> bool {
+    matches!(kind, ErrorKind::ClockSkew | ErrorKind::ClockUnknown)
+}
+
+pub(super) fn count(metrics: &CallMetrics, asked_at: Timestamp, answer: &Answer) {
     if let Err(error) = &answer.result {
         metrics.count_failure(error.outcome());
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`interface`] | [`Rest`]: typed calls with budgets, timeouts and repeats; a placement is never sent twice |
 //! | [`call`] | [`CallStamps`], [`Answer`], [`Started`]: what a call says of its times, and calls begun at once |
+//! | [`prepared`] | [`Prepared`]: a call ready to leave, so that two orders leave together or not at all |
 //! | `policy` | what each [`cex_interface::CallClass`] may take |
 //! | `pool` | connections of one lane, so that orders never wait behind market data |
 //! | `conn` | one connection, and whether any byte of a call was handed to it |
@@ -18,7 +19,9 @@ pub mod interface;
 mod message;
 mod policy;
 mod pool;
+pub mod prepared;
 mod upkeep;
 
 pub use call::{Answer, CallStamps, Started};
 pub use interface::Rest;
+pub use prepared::Prepared;

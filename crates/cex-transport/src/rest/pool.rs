@@ -8,7 +8,7 @@ use crate::net::Connector;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Where and how connections of a venue are made.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub(super) struct Pool {
     target: Target,
     most: usize,
     /// One permit for each connection in use.
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     /// Most recently used last.
     idle: Mutex<Vec<HttpConn>>,
     metrics: Arc<RestMetrics>,
@@ -33,19 +33,19 @@ pub(super) struct Pool {
 }
 
 /// A connection in use. Dropped, it closes and is counted; [`Lease::give_back`] keeps it.
-pub(super) struct Lease<'a> {
+pub(super) struct Lease {
     pub(super) conn: HttpConn,
-    closing: ClosedCount<'a>,
-    _permit: SemaphorePermit<'a>,
+    closing: ClosedCount,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// Counts a connection as closed unless told that it was kept.
-struct ClosedCount<'a> {
-    pool: &'a Pool,
+struct ClosedCount {
+    pool: Arc<Pool>,
     kept: bool,
 }
 
-impl Drop for ClosedCount<'_> {
+impl Drop for ClosedCount {
     fn drop(&mut self) {
         if !self.kept {
             self.pool.count().closed.add_one();
@@ -59,14 +59,15 @@ impl Pool {
         most: usize,
         metrics: Arc<RestMetrics>,
         counters: fn(&RestMetrics) -> &PoolMetrics,
-    ) -> Self {
+    ) -> Arc<Self> {
         let most = most.max(1);
-        Self { target, most, permits: Semaphore::new(most), idle: Mutex::new(Vec::new()), metrics, counters }
+        let permits = Arc::new(Semaphore::new(most));
+        Arc::new(Self { target, most, permits, idle: Mutex::new(Vec::new()), metrics, counters })
     }
 
     /// A connection that is open: the most recently used idle one, or a new one. The caller bounds the time.
-    pub(super) async fn lease(&self) -> io::Result<Lease<'_>> {
-        let permit = self.permits.acquire().await.map_err(io::Error::other)?;
+    pub(super) async fn lease(self: &Arc<Self>) -> io::Result<Lease> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)?;
         let conn = match self.take_idle() {
             Some(conn) => {
                 self.count().reused.add_one();
@@ -74,7 +75,19 @@ impl Pool {
             }
             None => self.open().await?,
         };
-        Ok(Lease { conn, closing: ClosedCount { pool: self, kept: false }, _permit: permit })
+        Ok(self.leased(conn, permit))
+    }
+
+    /// A connection that stands ready now, if one does.
+    pub(super) fn ready(self: &Arc<Self>) -> Option<Lease> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        let conn = self.take_idle()?;
+        self.count().reused.add_one();
+        Some(self.leased(conn, permit))
+    }
+
+    fn leased(self: &Arc<Self>, conn: HttpConn, permit: OwnedSemaphorePermit) -> Lease {
+        Lease { conn, closing: ClosedCount { pool: Arc::clone(self), kept: false }, _permit: permit }
     }
 
     /// Closes what has been idle for too long, and opens connections until `warm` stand ready. New ones are opened before
@@ -141,11 +154,11 @@ impl Pool {
     }
 }
 
-impl Lease<'_> {
+impl Lease {
     /// Keeps the connection for the next call, if it is still good and there are not too many.
     pub(super) fn give_back(self) {
         let Self { mut conn, mut closing, .. } = self;
-        let pool = closing.pool;
+        let pool = Arc::clone(&closing.pool);
         let now = pool.target.clock.now();
         let usable = conn.is_usable(now, pool.target.idle_max);
         let mut idle = pool.idle();

@@ -184,6 +184,38 @@ async fn an_order_begun_is_written_before_anything_else_runs() {
 }
 
 #[tokio::test]
+async fn a_prepared_order_leaves_at_once_or_not_at_all() {
+    let server = server(|_| ok("id")).await;
+    // Four calls: two went to the clock, two orders are left.
+    let rest = synced(MadeUp::with_limit(&server.url, 4, Duration::from_secs(600)), config()).await;
+    let cold = rest.prepare(Request::Place(order("cold")), Urgency::MustGo).expect_err("no connection yet");
+    assert_eq!(
+        (cold.kind.clone(), cold.outcome()),
+        (ErrorKind::Connection(Phase::BeforeSend), Outcome::NotSent)
+    );
+    rest.call_stamped(&Request::Place(order("warm")), Urgency::MustGo).await.result.expect("placed");
+    let kept = rest.prepare(Request::Place(order("kept")), Urgency::MustGo).expect("all is ready");
+    let busy =
+        rest.prepare(Request::Place(order("busy")), Urgency::MustGo).expect_err("one connection, one call");
+    assert_eq!(busy.outcome(), Outcome::NotSent);
+    kept.give_up();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let sent = rest.prepare(Request::Place(order("sent")), Urgency::MustGo).expect("given back").send();
+    until("the order is there", || server.asked().iter().any(|asked| asked.body == b"sent")).await;
+    let answer = tokio::spawn(sent).await.expect("no panic");
+    assert!(matches!(answer.result, Ok(Reply::Placed(_))), "{answer:?}");
+    assert!(answer.stamps.encoded_at <= answer.stamps.written_at && answer.stamps.written_at.is_some());
+    let spent =
+        rest.prepare(Request::Place(order("late")), Urgency::MustGo).expect_err("the budget is spent");
+    assert!(matches!(spent.kind, ErrorKind::Throttled { .. }), "{spent}");
+    let bodies: Vec<_> =
+        server.asked().into_iter().filter(|asked| asked.path == "/order").map(|asked| asked.body).collect();
+    assert_eq!(bodies, [b"warm".to_vec(), b"sent".to_vec()], "what was given up never left");
+    let counted = rest.metrics().of(Op::PlaceOrder).snapshot();
+    assert_eq!((counted.calls, counted.not_sent, counted.round_trip.count), (6, 4, 2));
+}
+
+#[tokio::test]
 async fn a_late_answer_is_never_taken_for_the_next_one() {
     let server = server(|asked| match asked.body.as_slice() {
         b"first" => Act::AnswerAfter(Duration::from_millis(650), b"id-first".to_vec()),
