@@ -5,9 +5,11 @@
 //! |---|---|
 //! | `books` | updates and snapshots into books; which books are wanted anew |
 //! | `trade` | a crossing into a sized, approved pair of orders, or a verdict why not |
-//! | `orders` | reports and fills into settled arbitrages; leftovers into closing orders |
+//! | `orders` | reports, answers and fills into settled orders and ended arbitrages |
+//! | `leveling` | what a half-done arbitrage left open into closing orders |
 
 mod books;
+mod leveling;
 mod orders;
 mod trade;
 
@@ -464,5 +466,4 @@ fn common_lot(left: &Market, right: &Market) -> Option<Qty> {
 }
 
 #[cfg(test)]
-#[path = "engine_tests.rs"]
 mod tests;

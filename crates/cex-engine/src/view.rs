@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub struct Totals {
     /// Opportunities ended, by verdict.
     pub opportunities: BTreeMap<Verdict, u64>,
-    /// Arbitrages started.
+    /// Arbitrages whose legs left us.
     pub started: u64,
     /// Arbitrages ended, by how.
     pub ended: BTreeMap<Ending, u64>,

@@ -60,7 +60,7 @@ impl From<&Histogram<u64>> for Latency {
 /// Arbitrages by how they went.
 #[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
 pub struct Arbitrages {
-    /// Decided and sent.
+    /// Whose legs left us.
     pub started: u64,
     /// Both legs filled the same.
     pub both_filled: u64,

@@ -1,14 +1,13 @@
-//! Reports and fills into settled arbitrages; leftovers into closing orders.
+//! Reports, answers and fills into settled orders and ended arbitrages.
 
-use super::{Engine, KnownOrder, Slot};
-use crate::execute::{Arbitrage, Ending, Leveling, OrderRun, OrderState, Question};
+use super::{Engine, KnownOrder};
+use crate::execute::{Arbitrage, Ending, OrderRun, OrderState, Question};
 use crate::message::{Command, Commands, Notice};
 use cex_core::{
-    Balance, Bps, ClientOrderId, Decimal, Fill, FillKey, Leg, Market, Order, OrderId, OrderStatus, Price,
-    Qty, Side, SymbolId, Timestamp, VenueId,
+    Balance, ClientOrderId, Decimal, Fill, FillKey, Order, OrderId, OrderStatus, Side, Timestamp, VenueId,
 };
 use cex_errors::Outcome as CallOutcome;
-use cex_risk::{ArbitrageId, Conditions, OrderResult};
+use cex_risk::{ArbitrageId, OrderResult};
 use std::time::Duration;
 
 /// The exchange's word on holdings is adopted only when nothing of ours moved there for this long.
@@ -16,9 +15,6 @@ const QUIET_BEFORE_ADOPTING: Duration = Duration::from_secs(1);
 
 /// A symbol whose legs could not leave is left alone this long: budgets and connections come back in their own time.
 const WITHHELD_PAUSE: Duration = Duration::from_millis(100);
-
-/// Between two attempts to trade the same difference away: the book must have had time to show the last one.
-const CLOSING_PAUSE: Duration = Duration::from_millis(250);
 
 /// Ended arbitrages whose orders are still recognised: an exchange reports late by seconds, not by hours of trading.
 const ENDED_KEPT: usize = 10_000;
@@ -342,167 +338,7 @@ impl Engine {
         self.level(now, id, out);
     }
 
-    /// All orders settled: done if level, otherwise trade the difference away, wait for a book to do it, or park it.
-    fn level(&mut self, now: Timestamp, id: ArbitrageId, out: &mut Commands) {
-        let Some(arbitrage) = self.arbitrages.get(&id) else { return };
-        if !arbitrage.is_settled() {
-            return;
-        }
-        let Ok(residual) = arbitrage.residual() else {
-            return self.alarm("an arbitrage's difference does not fit", out);
-        };
-        if residual.is_zero() {
-            let any = arbitrage.orders.iter().any(|run| !run.booked.qty.is_zero());
-            let ending = match (any, arbitrage.closings()) {
-                (false, _) if arbitrage.is_withheld() => Ending::Withheld,
-                (false, _) => Ending::NoneFilled,
-                (true, 0) => Ending::BothFilled,
-                (true, _) => Ending::Unwound,
-            };
-            return self.end(now, id, ending, out);
-        }
-        let leveling =
-            arbitrage.leveling.unwrap_or(Leveling { by: now + self.config.max_naked, next_at: now });
-        if let Some(arbitrage) = self.arbitrages.get_mut(&id) {
-            arbitrage.leveling = Some(leveling);
-        }
-        self.close_or_wait(now, id, residual, leveling, out);
-    }
-
-    /// Trades a difference away now, or waits for a book, for funds or for the next attempt's turn; not for ever.
-    fn close_or_wait(
-        &mut self,
-        now: Timestamp,
-        id: ArbitrageId,
-        residual: Decimal,
-        leveling: Leveling,
-        out: &mut Commands,
-    ) {
-        let Some(arbitrage) = self.arbitrages.get(&id) else { return };
-        let over = now >= leveling.by || arbitrage.closings() >= self.config.max_closings;
-        match self.closing_legs(arbitrage, residual) {
-            Closing::TooSmall => self.end(now, id, Ending::Dust, out),
-            Closing::Possible(_) | Closing::NotNow if over => self.end(now, id, Ending::Parked, out),
-            // What the first venue refuses to reserve, the other may not.
-            Closing::Possible(legs) if now >= leveling.next_at => {
-                let _sent = legs.iter().flatten().any(|leg| self.close_with(now, id, leg, out));
-            }
-            Closing::Possible(_) | Closing::NotNow => {}
-        }
-    }
-
-    /// Where a difference can be traded away, best first: at a venue whose account we hear of, that has not failed this
-    /// arbitrage, by price after fee.
-    fn closing_legs(&self, arbitrage: &Arbitrage, residual: Decimal) -> Closing {
-        let side = if residual.is_positive() { Side::Sell } else { Side::Buy };
-        let offers = [arbitrage.plan.buy.venue, arbitrage.plan.sell.venue].map(|venue| {
-            let deaf = self.venues.get(venue.index()).is_none_or(|state| !state.account_ready);
-            let rank = (deaf, arbitrage.failures_at(venue));
-            let slot = self.slot(venue, arbitrage.symbol)?;
-            Some((rank, self.closing_at(slot, arbitrage.symbol, side, residual)?))
-        });
-        let mut legs = match offers {
-            [Some((_, Offer::TooSmall)), Some((_, Offer::TooSmall))] => return Closing::TooSmall,
-            offers => offers.map(|offer| match offer? {
-                (rank, Offer::Leg { score, leg }) => Some(((rank, -score), leg)),
-                (_, Offer::TooSmall | Offer::Unpaid) => None,
-            }),
-        };
-        legs.sort_by_key(|leg| {
-            leg.map_or((true, ((true, usize::MAX), i128::MAX)), |(rank, _)| (false, rank))
-        });
-        match legs.map(|leg| leg.map(|(_, leg)| leg)) {
-            [None, None] => Closing::NotNow,
-            legs => Closing::Possible(legs),
-        }
-    }
-
-    /// What of a difference can be traded away at a venue; `None` while its book cannot be used.
-    fn closing_at(&self, slot: &Slot, symbol: SymbolId, side: Side, residual: Decimal) -> Option<Offer> {
-        let (book, market) = (slot.sync.usable()?, &slot.market);
-        let (give, fee) = (self.config.max_unwind.e8(), slot.taker_fee.e8());
-        let (limit, score) = match side {
-            Side::Sell => {
-                let best = book.best_bid()?.price;
-                (
-                    closing_limit(side, best, market.tick, give)?,
-                    i128::from(best.0) * i128::from(Bps::ONE - fee),
-                )
-            }
-            Side::Buy => {
-                let best = book.best_ask()?.price;
-                (
-                    closing_limit(side, best, market.tick, give)?,
-                    -i128::from(best.0) * i128::from(Bps::ONE + fee),
-                )
-            }
-        };
-        let wanted = market.scale.qty(residual.abs().ok()?).ok()?.min(market.max_qty).floor_to(market.lot);
-        let leg = |qty: Qty| Leg {
-            venue: market.venue,
-            side,
-            limit,
-            qty,
-            notional: limit.times(qty),
-            fee: slot.taker_fee,
-        };
-        if !fits(slot, &leg(wanted)) {
-            return Some(Offer::TooSmall);
-        }
-        let paid =
-            wanted.min(self.payable(market, symbol, side, limit, slot.taker_fee)?).floor_to(market.lot);
-        Some(if fits(slot, &leg(paid)) { Offer::Leg { score, leg: leg(paid) } } else { Offer::Unpaid })
-    }
-
-    /// How much an order may be for by what is free at its venue; `None` when that cannot be told.
-    fn payable(&self, market: &Market, symbol: SymbolId, side: Side, limit: Price, fee: Bps) -> Option<Qty> {
-        let symbol = self.symbol(symbol)?.symbol;
-        let free =
-            |asset| self.gate.funds().free(market.venue, asset).ok().map(|free| free.max(Decimal::ZERO));
-        match side {
-            // More than fits binds nothing.
-            Side::Sell => Some(market.scale.qty(free(symbol.base)?).unwrap_or(Qty(i64::MAX))),
-            Side::Buy => {
-                let budget =
-                    market.scale.notional(free(symbol.quote)?).map_or(i128::MAX, |notional| notional.0);
-                let each = i128::from(limit.0).checked_mul(i128::from(Bps::ONE + fee.max(Bps::ZERO).e8()))?;
-                let most = budget.checked_mul(i128::from(Bps::ONE)).map_or(i128::MAX, |budget| budget / each);
-                Some(Qty(i64::try_from(most).unwrap_or(i64::MAX)))
-            }
-        }
-    }
-
-    /// Sends an order that trades a difference away; whether the gate let it.
-    fn close_with(&mut self, now: Timestamp, id: ArbitrageId, leg: &Leg, out: &mut Commands) -> bool {
-        let Some((symbol_id, symbol, scale)) = self.arbitrages.get(&id).and_then(|arbitrage| {
-            let state = self.symbol(arbitrage.symbol)?;
-            Some((arbitrage.symbol, state.symbol, state.scale))
-        }) else {
-            return false;
-        };
-        let client_id = self.ids.next('c');
-        let conditions = Conditions {
-            symbol,
-            scale,
-            buy_book_at: now,
-            sell_book_at: now,
-            expires_in: self.config.expires_in,
-        };
-        // What cannot be paid for now may be when another order has given its reservation back.
-        let Ok(order) = self.gate.approve_closing(now, symbol_id, leg, &conditions, client_id) else {
-            return false;
-        };
-        if let Some(arbitrage) = self.arbitrages.get_mut(&id) {
-            arbitrage.orders.push(OrderRun::new(now, *order.get(), scale.qty_value(leg.qty)));
-            arbitrage.leveling =
-                arbitrage.leveling.map(|leveling| Leveling { next_at: now + CLOSING_PAUSE, ..leveling });
-        }
-        self.note_sent(now, id, order.get());
-        out.commands.push(Command::Close { order });
-        true
-    }
-
-    fn end(&mut self, now: Timestamp, id: ArbitrageId, ending: Ending, out: &mut Commands) {
+    pub(super) fn end(&mut self, now: Timestamp, id: ArbitrageId, ending: Ending, out: &mut Commands) {
         let Some(arbitrage) = self.arbitrages.remove(&id) else { return };
         self.retire(&arbitrage);
         let pause = match ending {
@@ -552,83 +388,6 @@ impl Engine {
             let runs = self.arbitrages.values().flat_map(|arbitrage| &arbitrage.orders);
             let unknown = runs.filter(|run| run.request.venue == venue && run.is_unknown(now)).count();
             self.gate.set_unknown(venue, super::count(unknown));
-        }
-    }
-}
-
-/// Whether and where a difference can be traded away.
-enum Closing {
-    /// The venues to try, in order.
-    Possible([Option<Leg>; 2]),
-    /// No venue takes so little.
-    TooSmall,
-    /// A book, or funds, must be waited for.
-    NotNow,
-}
-
-/// What a venue could take of a difference.
-enum Offer {
-    Leg {
-        /// The price after fee, comparable between venues, more is better.
-        score: i128,
-        leg: Leg,
-    },
-    TooSmall,
-    Unpaid,
-}
-
-fn fits(slot: &Slot, leg: &Leg) -> bool {
-    let (market, any) = (&slot.market, leg.qty > Qty::ZERO);
-    any && leg.qty >= market.min_qty && leg.notional >= market.min_notional
-}
-
-/// The limit of a closing order: as far from the best price as allowed but no farther, on the tick, and never so near
-/// that it would not reach the best price at all. `None` when there is no such price.
-fn closing_limit(side: Side, best: Price, tick: Price, give_e8: i64) -> Option<Price> {
-    let limit = match side {
-        Side::Sell => {
-            let allowed = shifted(best, -give_e8, Side::Sell)?.ceil_to(tick)?;
-            allowed.min(best.floor_to(tick))
-        }
-        Side::Buy => {
-            let allowed = shifted(best, give_e8, Side::Buy)?.floor_to(tick);
-            allowed.max(best.ceil_to(tick)?)
-        }
-    };
-    (limit.0 > 0).then_some(limit)
-}
-
-/// A price moved by a rate, rounded toward where it came from; `None` when it does not fit.
-fn shifted(price: Price, rate_e8: i64, side: Side) -> Option<Price> {
-    let (moved, one) = (i128::from(price.0) * i128::from(Bps::ONE + rate_e8), i128::from(Bps::ONE));
-    let rounded = match side {
-        Side::Sell => moved.div_euclid(one) + i128::from(moved.rem_euclid(one) != 0),
-        Side::Buy => moved.div_euclid(one),
-    };
-    i64::try_from(rounded).ok().map(Price)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn closing_limits_stay_within_what_may_be_given_and_on_the_tick() {
-        let half_a_percent = Bps::from_bps(50).e8();
-        for (side, best, tick, limit) in [
-            (Side::Sell, 10_100, 1, Some(10_050)),
-            (Side::Sell, 10_100, 100, Some(10_100)),
-            (Side::Sell, 10_150, 100, Some(10_100)),
-            (Side::Sell, 1, 1, Some(1)),
-            (Side::Sell, 99, 100, None),
-            (Side::Buy, 10_100, 1, Some(10_150)),
-            (Side::Buy, 10_100, 100, Some(10_100)),
-            (Side::Buy, 10_150, 100, Some(10_200)),
-            (Side::Buy, 1, 1, Some(1)),
-            (Side::Buy, i64::MAX, 1, None),
-        ] {
-            let found = closing_limit(side, Price(best), Price(tick), half_a_percent);
-            assert_eq!(found, limit.map(Price), "{side:?} {best} by {tick}");
         }
     }
 }

@@ -189,6 +189,7 @@ impl Engine {
 
     /// The legs of an arbitrage could not leave together, so neither did: its opportunity was not traded.
     pub(super) fn note_withheld(&mut self, plan: &Plan) {
+        self.totals.started -= 1;
         let Some(state) = self.symbols.get_mut(plan.symbol.index()).and_then(Option::as_mut) else { return };
         let (buy, sell) = (plan.buy.venue.index(), plan.sell.venue.index());
         if let Some(standing) = state.opportunities.iter_mut().find(|known| known.is_between(buy, sell)) {

@@ -1,0 +1,118 @@
+//! What a half-done arbitrage left open is traded away, or ends as it must.
+
+use super::*;
+
+#[test]
+fn a_leg_that_did_not_fill_is_unwound_with_an_immediate_order() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    let commands = stage.report(&sell, OrderStatus::Canceled, "0");
+    let closing = placed(commands);
+    let [closing] = closing.as_slice() else { panic!("one closing order, not {closing:?}") };
+    assert_eq!((closing.venue, closing.side), (stage.venue(1), Side::Sell), "b still bids higher");
+    // 0.5 % below 101.00 is 100.495: no further than that, on the tick.
+    let kind = OrderKind::Limit { price: Price(10_050), qty: Qty(500_000), tif: cex_core::TimeInForce::Ioc };
+    assert_eq!(closing.kind, kind);
+    let closing = *closing;
+    stage.fill(&closing, "100.90", "5", ("0.5045", "USDT"));
+    assert_eq!(stage.ended(Ending::Unwound), 1);
+    assert_eq!(stage.view().totals.realised, decimal("3.24525"));
+    // The symbol pauses after an arbitrage that did not fill on both legs.
+    stage.now += Duration::from_millis(100);
+    stage.delta(0, &[], &[]);
+    assert_eq!(placed(stage.delta(1, &[level(10_102, 5_000)], &[])), vec![]);
+    stage.now += Duration::from_secs(10);
+    stage.delta(0, &[], &[]);
+    assert_eq!(placed(stage.delta(1, &[level(10_103, 5_000)], &[])).len(), 2);
+}
+
+#[test]
+fn a_closing_order_that_could_not_leave_is_tried_again_and_three_that_did_not_fill_are_enough() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    let mut closing = placed(stage.report(&sell, OrderStatus::Canceled, "0"));
+    for _ in 0..5 {
+        let client_id = closing[0].client_id;
+        let at_once = stage.feed(Event::PlaceFailed { client_id, outcome: CallOutcome::NotSent });
+        assert_eq!(placed(at_once), vec![], "not without a pause");
+        closing = placed(stage.pass(250));
+        assert_eq!(closing.len(), 1, "what never left is no attempt");
+    }
+    for attempt in 1..=3 {
+        assert_eq!(stage.ended(Ending::Parked), 0, "attempt {attempt}");
+        let order = closing[0];
+        stage.report(&order, OrderStatus::Canceled, "0");
+        closing = placed(stage.pass(250));
+    }
+    assert_eq!((closing.len(), stage.ended(Ending::Parked)), (0, 1));
+    let usdt = stage.engine.gate.funds().reserved(stage.venue(0), asset("USDT"));
+    assert_eq!(usdt, Decimal::ZERO);
+}
+
+#[test]
+fn a_difference_below_every_minimum_stays_as_dust() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    stage.fill(&sell, "101", "4.995", ("0.504495", "USDT"));
+    stage.report(&sell, OrderStatus::Canceled, "4.995");
+    assert_eq!(stage.ended(Ending::Dust), 1);
+}
+
+/// Sold 5 at b; the buy at a was refused. What was sold must be bought back.
+fn sold_without_having_bought() -> (Stage, Vec<OrderRequest>) {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    let closing =
+        placed(stage.feed(Event::PlaceFailed { client_id: buy.client_id, outcome: CallOutcome::Refused }));
+    (stage, closing)
+}
+
+#[test]
+fn a_difference_is_closed_at_the_venue_that_did_not_just_refuse() {
+    let (mut stage, closing) = sold_without_having_bought();
+    // a asks 100.10 and b 101.10: a is cheaper, and has just refused to sell.
+    assert_eq!(closing.iter().map(|order| order.venue).collect::<Vec<_>>(), [stage.venue(1)]);
+    // When b finds nothing either, and a has refused but once, both have failed once: the cheaper one is tried.
+    stage.report(&closing[0], OrderStatus::Canceled, "0");
+    let next = placed(stage.pass(250));
+    assert_eq!(next.iter().map(|order| order.venue).collect::<Vec<_>>(), [stage.venue(0)]);
+}
+
+#[test]
+fn a_difference_is_closed_where_the_account_is_heard_of_and_as_far_as_it_can_be_paid() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.feed(Event::Link { venue: stage.venue(0), event: LinkEvent::Down, symbols: &[] });
+    let usdt = asset("USDT");
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    // b has 300 left: not enough to buy 5 back at 101.60 and pay the fee.
+    let venue = stage.venue(1);
+    stage.engine.gate.funds_mut().set_held(venue, usdt, decimal("300"));
+    let closing = placed(stage.report(&buy, OrderStatus::Canceled, "0"));
+    let [closing] = closing.as_slice() else { panic!("one order, not {closing:?}") };
+    let OrderKind::Limit { price, qty, .. } = closing.kind else { panic!("a limit, not {closing:?}") };
+    // 300 / (101.60 * 1.001) = 2.9497.., in lots of 0.001.
+    assert_eq!((closing.venue, price, qty), (venue, Price(10_160), Qty(294_900)));
+    // b can pay for nothing more, so the rest is closed at a, heard of or not.
+    let closing = *closing;
+    stage.fill(&closing, "101.60", "2.949", ("0.298", "USDT"));
+    let rest = placed(stage.pass(250));
+    assert_eq!(rest.iter().map(|order| order.venue).collect::<Vec<_>>(), [stage.venue(0)]);
+}
+
+#[test]
+fn what_one_venue_does_not_take_may_wait_for_the_other_ones_book() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.link(0, LinkEvent::Down);
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    stage.fill(&sell, "101", "4.995", ("0.504495", "USDT"));
+    stage.report(&sell, OrderStatus::Canceled, "4.995");
+    assert_eq!(stage.ended(Ending::Dust), 0, "a has no book, so nobody knows what it would take");
+    stage.pass(5_000);
+    assert_eq!(stage.ended(Ending::Parked), 1);
+}

@@ -1,0 +1,178 @@
+//! Orders and accounts: lost, late, nameless, doubted.
+
+use super::*;
+
+#[test]
+fn an_unknown_order_is_asked_about_and_never_sent_again() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    stage.feed(Event::PlaceFailed { client_id: buy.client_id, outcome: CallOutcome::Unknown });
+    assert_eq!(stage.view().unknown, 1);
+    let mut asked = 0;
+    for _ in 0..30 {
+        let commands = stage.pass(50);
+        asked += commands
+            .iter()
+            .filter(|command| matches!(command, Command::QueryOrder { client_id, .. } if *client_id == buy.client_id))
+            .count();
+        assert_eq!(placed(commands), vec![]);
+    }
+    assert!((2..10).contains(&asked), "asked {asked} times in 1.5 s");
+    // It was there all the time.
+    stage.report(&buy, OrderStatus::Filled, "5");
+    assert_eq!(stage.view().unknown, 0);
+    assert!(!stage.engine.is_idle(), "its fills are not booked yet");
+    stage.now += Duration::from_millis(400);
+    let commands = stage.feed(Event::Wake);
+    let order_id = order_id(&buy);
+    let (venue, client_id) = (buy.venue, buy.client_id);
+    assert!(commands.contains(&Command::QueryFills { venue, symbol: SYMBOL, client_id, order_id }));
+    stage.trades += 1;
+    let fill = stage.fill_event(&buy, "100.10", "5", ("0.25025", "USDT"));
+    stage.feed(Event::FillsRead { client_id, fills: &[fill] });
+    assert_eq!(stage.ended(Ending::BothFilled), 1);
+    // The same fill over the stream, late, counts no second time.
+    stage.feed(Event::Account { venue, event: &AccountEvent::Fill(fill) });
+    let totals = stage.view().totals;
+    assert_eq!((totals.duplicate_fills, totals.realised), (1, decimal("3.74475")));
+}
+
+#[test]
+fn a_fill_after_the_end_is_booked_and_alarms() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.report(&buy, OrderStatus::Canceled, "0");
+    stage.report(&sell, OrderStatus::Canceled, "0");
+    assert_eq!(stage.ended(Ending::NoneFilled), 1);
+    stage.fill(&sell, "101", "1", ("0.101", "USDT"));
+    let totals = stage.view().totals;
+    assert_eq!(totals.late_fills, 1);
+    // Sold at 101 what is valued at the buying leg's limit.
+    assert_eq!(totals.realised, decimal("0.799"));
+    assert!(stage.out.notices.iter().any(|notice| matches!(notice, Notice::Alarm(_))));
+    assert!(stage.view().killed && totals.alarms == 1, "nothing new before somebody has looked");
+}
+
+#[test]
+fn a_late_fill_charged_in_a_third_coin_costs_that_coin_only() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.report(&buy, OrderStatus::Canceled, "0");
+    stage.report(&sell, OrderStatus::Canceled, "0");
+    stage.fill(&sell, "101", "1", ("7", "MX"));
+    assert_eq!(stage.view().totals.realised, decimal("0.9"));
+}
+
+#[test]
+fn a_lost_account_stream_stops_openings_until_read_again() {
+    let mut stage = Stage::ready();
+    let venue = stage.venue(1);
+    let asked_before = stage.now;
+    stage.feed(Event::Link { venue, event: LinkEvent::Down, symbols: &[] });
+    stage.now += Duration::from_millis(100);
+    stage.answer_account(1, asked_before);
+    assert_eq!(
+        placed(stage.delta(1, &[level(10_100, 5_000)], &[level(10_010, 0), level(10_110, 1_000)])),
+        vec![]
+    );
+    stage.read_account(1);
+    assert_eq!(placed(stage.delta(1, &[level(10_101, 5_000)], &[])).len(), 2);
+}
+
+#[test]
+fn what_may_have_been_missed_of_an_account_is_asked_for_at_once() {
+    let mut stage = Stage::ready();
+    let [buy, _] = stage.cross();
+    let venue = buy.venue;
+    let asks = |commands: &[Command]| {
+        let account = commands.iter().any(|command| matches!(command, Command::ReadAccount { .. }));
+        let order = commands.iter().any(
+            |command| matches!(command, Command::QueryOrder { client_id, .. } if *client_id == buy.client_id),
+        );
+        (account, order)
+    };
+    let undecodable = LinkEvent::Undecodable { symbol: None };
+    let at_once = stage.feed(Event::Link { venue, event: undecodable, symbols: &[] });
+    assert_eq!(asks(&at_once), (true, false));
+    assert_eq!(asks(&stage.pass(50)), (false, true));
+    stage.feed(Event::Link { venue, event: LinkEvent::Down, symbols: &[] });
+    stage.pass(50);
+    let back = stage.feed(Event::Link { venue, event: LinkEvent::AccountReady, symbols: &[] });
+    assert_eq!(asks(&back), (true, false));
+    assert_eq!(asks(&stage.pass(50)), (false, true));
+}
+
+#[test]
+fn a_fill_that_comes_before_anyone_knows_its_order_finds_it() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    stage.trades += 1;
+    let nameless = Fill { client_id: None, ..stage.fill_event(&buy, "100.10", "5", ("0.25025", "USDT")) };
+    stage.feed(Event::Account { venue: buy.venue, event: &AccountEvent::Fill(nameless) });
+    assert_eq!((stage.view().totals.foreign_fills, stage.engine.is_idle()), (1, false));
+    stage.feed(Event::Placed { client_id: buy.client_id, order_id: order_id(&buy), order: None });
+    assert_eq!(stage.ended(Ending::BothFilled), 1);
+    let totals = stage.view().totals;
+    assert_eq!((totals.foreign_fills, totals.realised), (0, decimal("3.74475")));
+    // Asked for as well, it is known already.
+    stage.feed(Event::FillsRead { client_id: buy.client_id, fills: &[nameless] });
+    assert_eq!(stage.view().totals.duplicate_fills, 1);
+}
+
+#[test]
+fn two_orders_for_one_id_throw_the_kill_switch() {
+    let mut stage = Stage::ready();
+    let [buy, _] = stage.cross();
+    stage.feed(Event::Placed { client_id: buy.client_id, order_id: order_id(&buy), order: None });
+    assert!(!stage.view().killed);
+    let other = Text::new("ex-2").expect("short");
+    stage.feed(Event::Placed { client_id: buy.client_id, order_id: other, order: None });
+    assert!(stage.view().killed);
+}
+
+#[test]
+fn a_lost_order_that_never_arrived_frees_its_twin_as_soon_as_that_is_proven() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    stage.feed(Event::PlaceFailed { client_id: buy.client_id, outcome: CallOutcome::Unknown });
+    let lost_at = stage.now;
+    let closing = loop {
+        let commands = stage.pass(50);
+        let mut orders = vec![];
+        for command in commands {
+            if let Command::QueryOrder { client_id, asked_at, .. } = command {
+                // The answer takes a while, and tells of the time of the question.
+                stage.now += Duration::from_millis(20);
+                orders.extend(placed(stage.feed(Event::OrderRead { client_id, asked_at, order: None })));
+            }
+        }
+        if let [closing] = orders.as_slice() {
+            break *closing;
+        }
+        assert!(stage.now.since(lost_at) < Duration::from_secs(10), "naked for too long");
+    };
+    assert_eq!(closing.side, Side::Buy, "what was sold is bought back");
+    // It expired after one second and may turn up for two more; then two answers two seconds apart.
+    assert!(stage.now.since(lost_at) > Duration::from_secs(5));
+}
+
+#[test]
+fn an_order_nobody_can_decide_on_alarms_after_two_minutes() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    stage.feed(Event::Placed { client_id: buy.client_id, order_id: order_id(&buy), order: None });
+    for _ in 0..119 {
+        for command in stage.pass(1_000) {
+            if let Command::QueryOrder { client_id, asked_at, .. } = command {
+                stage.feed(Event::OrderRead { client_id, asked_at, order: None });
+            }
+        }
+    }
+    assert_eq!((stage.view().unknown, stage.view().killed), (1, false), "denied for long, so doubted");
+    stage.pass(2_000);
+    assert_eq!((stage.view().totals.alarms, stage.view().killed), (1, true));
+}

@@ -1,0 +1,190 @@
+//! From books to orders, and what is never traded on.
+
+use super::*;
+
+#[test]
+fn a_crossing_becomes_two_immediate_orders_and_an_exact_profit() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    let kind =
+        |price| OrderKind::Limit { price: Price(price), qty: Qty(500_000), tif: cex_core::TimeInForce::Ioc };
+    assert_eq!((buy.venue, buy.side, buy.kind), (stage.venue(0), Side::Buy, kind(10_010)));
+    assert_eq!((sell.venue, sell.side, sell.kind), (stage.venue(1), Side::Sell, kind(10_100)));
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    stage.fill(&sell, "101", "2", ("0.202", "USDT"));
+    assert!(!stage.engine.is_idle());
+    stage.fill(&sell, "101", "3", ("0.303", "USDT"));
+    assert!(stage.engine.is_idle());
+    let totals = stage.view().totals;
+    assert_eq!(stage.ended(Ending::BothFilled), 1);
+    // 505 - 500.5 - 0.25025 - 0.505
+    assert_eq!((totals.realised, totals.expected), (decimal("3.74475"), decimal("3.74475")));
+    let held: BTreeMap<_, _> = stage
+        .engine
+        .holdings()
+        .map(|(venue, asset, held)| ((venue.index(), asset.to_string()), held))
+        .collect();
+    assert_eq!(held[&(0, "USDT".to_owned())], decimal("4499.24975"));
+    assert_eq!(held[&(1, "BTC".to_owned())], decimal("45"));
+}
+
+#[test]
+fn a_gap_takes_the_book_out_before_anything_is_decided() {
+    let mut stage = Stage::ready();
+    stage.now += Duration::from_millis(100);
+    let skipped = stage.seq[1] + 2;
+    let commands = stage.delta_at(1, skipped, &[level(10_100, 5_000)], &[level(10_010, 0)]);
+    assert_eq!(placed(commands), vec![], "the frame that shows the gap must not be traded on");
+    assert!(stage.engine.book(stage.venue(1), SYMBOL).is_none());
+    // Venue a's whole book falls below what b bid last.
+    let fall = stage.delta(0, &[level(10_000, 0), level(9_700, 1_000)], &[level(9_800, 1_000)]);
+    assert_eq!(placed(fall), vec![], "nor may the other venue trade against it");
+    assert!(stage.engine.book(stage.venue(0), SYMBOL).is_some());
+    let mut joined = Stage::ready();
+    joined.now += Duration::from_millis(100);
+    let fall = joined.delta(0, &[level(10_000, 0), level(9_700, 1_000)], &[level(9_800, 1_000)]);
+    assert_eq!(placed(fall).len(), 2, "without the gap it would");
+}
+
+#[test]
+fn nothing_filled_ends_without_profit_or_reservation() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.feed(Event::PlaceFailed { client_id: buy.client_id, outcome: CallOutcome::Refused });
+    stage.feed(Event::PlaceFailed { client_id: sell.client_id, outcome: CallOutcome::NotSent });
+    assert_eq!(stage.ended(Ending::NoneFilled), 1);
+    assert_eq!(stage.view().totals.realised, Decimal::ZERO);
+    assert!(
+        !stage.engine.gate.funds().is_busy(stage.venue(0))
+            && !stage.engine.gate.funds().is_busy(stage.venue(1))
+    );
+}
+
+#[test]
+fn a_fee_taken_in_base_lowers_the_profit_by_its_worth() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&buy, "100.10", "5", ("0.0025", "BTC"));
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    assert_eq!(stage.ended(Ending::BothFilled), 1);
+    assert_eq!(stage.view().totals.realised, decimal("3.74475"));
+}
+
+#[test]
+fn every_opportunity_ends_with_a_verdict() {
+    let mut stage = Stage::ready();
+    // One tick above a's ask: fees eat it.
+    stage.now += Duration::from_millis(100);
+    assert_eq!(
+        placed(stage.delta(1, &[level(10_011, 1_000)], &[level(10_010, 0), level(10_020, 5_000)])),
+        vec![]
+    );
+    stage.delta(1, &[level(10_011, 0)], &[]);
+    let verdicts = |stage: &Stage| stage.view().totals.opportunities;
+    assert_eq!(verdicts(&stage), BTreeMap::from([(Verdict::BelowEdge, 1)]));
+    stage.feed(Event::Kill);
+    stage.now += Duration::from_millis(100);
+    assert_eq!(
+        placed(stage.delta(1, &[level(10_100, 5_000)], &[level(10_020, 0), level(10_110, 1_000)])),
+        vec![]
+    );
+    stage.delta(1, &[level(10_100, 0)], &[]);
+    assert_eq!(verdicts(&stage).get(&Verdict::Refused("kill_switch")), Some(&1));
+    assert_eq!(stage.view().standing, 0);
+}
+
+#[test]
+fn a_snapshot_asked_for_before_the_connection_was_lost_is_not_joined_to_the_next() {
+    let mut stage = Stage::ready();
+    let venue = stage.venue(0);
+    stage.link(0, LinkEvent::Down);
+    stage.link(0, LinkEvent::Subscribed { symbol: Some(SYMBOL), stream: StreamKind::Book });
+    let first = stage.now;
+    assert_eq!(
+        stage.delta(0, &[], &[]),
+        vec![Command::FetchBook { venue, symbol: SYMBOL, depth: 100, asked_at: first }]
+    );
+    stage.link(0, LinkEvent::Down);
+    stage.now += Duration::from_millis(300);
+    stage.link(0, LinkEvent::Subscribed { symbol: Some(SYMBOL), stream: StreamKind::Book });
+    stage.delta(0, &[], &[]);
+    stage.answer_book(0, first);
+    assert!(stage.engine.book(venue, SYMBOL).is_none(), "it was true before the loss, not after");
+    let second = stage.now;
+    stage.answer_book(0, second);
+    assert!(stage.engine.book(venue, SYMBOL).is_some());
+}
+
+#[test]
+fn a_frame_that_another_of_the_same_read_has_overtaken_is_not_traded_on() {
+    let mut stage = Stage::ready();
+    stage.now += Duration::from_millis(100);
+    stage.delta(0, &[], &[]);
+    let levels = [level(10_100, 5_000), level(10_010, 0), level(10_110, 1_000)];
+    let update = |seq, bids, end| {
+        MarketEvent::Book(BookUpdate {
+            symbol: SYMBOL,
+            kind: UpdateKind::Delta,
+            first_seq: seq,
+            last_seq: seq,
+            exchange_ts: stage.now,
+            bids: LevelRange { start: 0, end: bids },
+            asks: LevelRange { start: bids, end },
+        })
+    };
+    let crossing = update(stage.seq[1] + 1, 1, 3);
+    let uncrossing = update(stage.seq[1] + 2, 1, 1);
+    let (venue, gone) = (stage.venue(1), [level(10_100, 0)]);
+    stage.out.clear();
+    let (now, engine) = (stage.now, &mut stage.engine);
+    engine.handle(now, Event::Market { venue, event: &crossing, levels: &levels }, &mut stage.out);
+    engine.handle(now, Event::Market { venue, event: &uncrossing, levels: &gone }, &mut stage.out);
+    engine.handle(now, Event::Settled, &mut stage.out);
+    assert_eq!(stage.out.commands, vec![]);
+}
+
+#[test]
+fn legs_that_could_not_leave_cost_neither_a_pause_nor_a_failure() {
+    let mut stage = Stage::ready();
+    for _ in 0..20 {
+        let [buy, sell] = stage.cross();
+        for leg in [buy, sell] {
+            stage.feed(Event::PlaceFailed { client_id: leg.client_id, outcome: CallOutcome::NotSent });
+        }
+    }
+    assert_eq!((stage.ended(Ending::Withheld), stage.ended(Ending::NoneFilled)), (20, 0));
+    assert!(stage.engine.is_idle());
+    stage.delta(1, &[level(10_100, 0)], &[]);
+    let verdicts = stage.view().totals.opportunities;
+    assert_eq!(verdicts, BTreeMap::from([(Verdict::Refused("not_sent"), 1)]));
+}
+
+#[test]
+fn a_book_just_traded_on_must_show_it_before_it_is_traded_on_again() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    // The frame was under way before the exchange saw our order: it still shows what we took.
+    stage.now += Duration::from_millis(10);
+    assert_eq!(placed(stage.delta(1, &[level(10_100, 5_000)], &[])), vec![]);
+    let [_, _] = stage.cross();
+}
+
+#[test]
+fn the_same_events_give_the_same_commands() {
+    let run = || {
+        let mut stage = Stage::ready();
+        let [buy, sell] = stage.cross();
+        stage.fill(&buy, "100.10", "3", ("0.15015", "USDT"));
+        let mut told = format!("{:?}", stage.out.notices);
+        for command in stage.report(&sell, OrderStatus::Canceled, "0") {
+            told += &format!("{command:?}");
+        }
+        for command in stage.report(&buy, OrderStatus::Canceled, "3") {
+            told += &format!("{command:?}");
+        }
+        told + &format!("{:?}", stage.view())
+    };
+    assert_eq!(run(), run());
+}
