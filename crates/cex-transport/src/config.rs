@@ -43,6 +43,9 @@ pub struct LinkConfig {
     pub stable_after: Duration,
     /// Time between two connection attempts to the venue, of all links together: exchanges ban storms.
     pub dial_spacing: Duration,
+    /// A connection is replaced after this long, by one that is heard before it is left. `None`: shortly before the
+    /// exchange would cut it, where it does.
+    pub rotate_after: Option<Duration>,
     /// An orderly end may take this long.
     pub stop_timeout: Duration,
     /// Calls one link may have on the way.
@@ -67,6 +70,7 @@ impl Default for LinkConfig {
             backoff_cap: Duration::from_secs(30),
             stable_after: Duration::from_secs(30),
             dial_spacing: Duration::from_millis(50),
+            rotate_after: None,
             stop_timeout: Duration::from_secs(3),
             calls_max: 8,
             commands_max: 1_024,

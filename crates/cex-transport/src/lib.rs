@@ -56,7 +56,9 @@ pub mod ws;
 pub use client::Client;
 pub use clock::Clock;
 pub use config::{LinkConfig, RestConfig, TransportConfig};
-pub use driver::{DriveContext, LinkHandle, Received, Sink, VenueNetwork, drive, link_channel};
+pub use driver::{
+    DriveContext, LinkHandle, Received, Rotation, Sink, VenueNetwork, drive, drive_rotating, link_channel,
+};
 pub use net::Connector;
 pub use rate::Urgency;
 pub use rest::{Answer, CallStamps, Prepared, Rest, Started};

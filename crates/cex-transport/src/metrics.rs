@@ -7,7 +7,7 @@ use cex_errors::{Op, Outcome};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -113,7 +113,8 @@ impl fmt::Debug for Latency {
 /// One streaming connection over all its lives.
 #[derive(Debug, Default)]
 pub struct LinkMetrics {
-    up: AtomicBool,
+    /// Connections that stand now: two while one takes over from another.
+    open: AtomicI64,
     /// Nanoseconds; zero before the first frame.
     last_frame_at: AtomicI64,
     /// Data messages received.
@@ -126,8 +127,10 @@ pub struct LinkMetrics {
     pub dials: Counter,
     /// Connections that stood.
     pub connects: Counter,
-    /// Connections lost.
+    /// Connections lost, or left.
     pub losses: Counter,
+    /// Connections replaced by another while they still stood.
+    pub rotations: Counter,
     /// Frames the link could not use, and other errors it returned.
     pub errors: Counter,
     /// Books asked for again.
@@ -157,8 +160,10 @@ pub struct LinkSnapshot {
     pub dials: u64,
     /// Connections that stood.
     pub connects: u64,
-    /// Connections lost.
+    /// Connections lost, or left.
     pub losses: u64,
+    /// Connections replaced by another while they still stood.
+    pub rotations: u64,
     /// Frames the link could not use, and other errors it returned.
     pub errors: u64,
     /// Books asked for again.
@@ -172,8 +177,12 @@ pub struct LinkSnapshot {
 }
 
 impl LinkMetrics {
-    pub(crate) fn set_up(&self, up: bool) {
-        self.up.store(up, Ordering::Relaxed);
+    pub(crate) fn opened(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn closed(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn frame_at(&self, now: Timestamp) {
@@ -183,7 +192,7 @@ impl LinkMetrics {
     /// Whether the connection stands.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.up.load(Ordering::Relaxed)
+        self.open.load(Ordering::Relaxed) > 0
     }
 
     /// The figures so far.
@@ -199,6 +208,7 @@ impl LinkMetrics {
             dials: self.dials.value(),
             connects: self.connects.value(),
             losses: self.losses.value(),
+            rotations: self.rotations.value(),
             errors: self.errors.value(),
             resubscribes: self.resubscribes.value(),
             misuses: self.misuses.value(),

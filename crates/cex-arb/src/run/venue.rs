@@ -11,7 +11,8 @@ use cex_errors::ExchangeError;
 use cex_interface::{Link, Protocol, Registration, Reply, Request, Subscription, VenueConfig};
 use cex_transport::metrics::LinkMetrics;
 use cex_transport::{
-    Clock, Connector, DriveContext, LinkHandle, Rest, TransportConfig, VenueNetwork, drive, link_channel,
+    Clock, Connector, DriveContext, LinkHandle, Rest, Rotation, TransportConfig, VenueNetwork,
+    drive_rotating, link_channel,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -139,28 +140,31 @@ impl Venue {
         let network = VenueNetwork::new(Arc::clone(&self.rest), self.connector.clone(), &self.config.links);
         let mut pending = Vec::new();
         for link in books.into_iter().chain([account]) {
-            pending.push(self.prepare(link, network.clone()));
+            pending.push(self.prepare(link, markets, network.clone()));
         }
         Ok(pending)
     }
 
-    fn prepare(&mut self, link: Box<dyn Link>, network: VenueNetwork) -> PendingLink {
+    fn prepare(&mut self, link: Box<dyn Link>, markets: &Arc<Markets>, network: VenueNetwork) -> PendingLink {
         let symbols: Rc<[SymbolId]> =
             link.subscriptions().iter().map(|subscription| subscription.symbol).collect();
         let (handle, commands) = link_channel(self.config.links.commands_max);
         let metrics = Arc::new(LinkMetrics::default());
         let number = u64::try_from(self.handles.len()).unwrap_or(0);
+        let seed = self.config.seed.wrapping_add(number);
+        let (protocol, markets) = (Arc::clone(&self.protocol), Arc::clone(markets));
+        let rotation = Rotation::of(protocol, markets, link.as_ref(), &self.config.links, seed);
         let context = DriveContext {
             venue: self.id,
             clock: self.rest.clock(),
             config: self.config.links.clone(),
             commands,
             metrics: Arc::clone(&metrics),
-            seed: self.config.seed.wrapping_add(number),
+            seed,
         };
         self.metrics.push(metrics);
         self.handles.push((handle, Rc::clone(&symbols)));
-        PendingLink { venue: self.id, link, symbols, network, context }
+        PendingLink { venue: self.id, link, symbols, network, context, rotation }
     }
 
     /// Has the stream of a book send its snapshot again.
@@ -181,7 +185,7 @@ impl Venue {
     /// Connections made again so far.
     #[must_use]
     pub fn reconnects(&self) -> u64 {
-        self.metrics.iter().map(|metrics| metrics.connects.value().saturating_sub(1)).sum()
+        self.metrics.iter().map(|one| one.connects.value().saturating_sub(1 + one.rotations.value())).sum()
     }
 
     /// Frames received so far.
@@ -198,6 +202,7 @@ pub struct PendingLink {
     symbols: Rc<[SymbolId]>,
     network: VenueNetwork,
     context: DriveContext,
+    rotation: Rotation,
 }
 
 impl PendingLink {
@@ -205,7 +210,7 @@ impl PendingLink {
     pub fn run(self, desk: &Desk) -> JoinHandle<()> {
         let sink = desk.sink(self.venue, self.symbols);
         tokio::task::spawn_local(async move {
-            drive(self.link, sink, self.network, self.context).await;
+            drive_rotating(self.link, sink, self.network, self.context, self.rotation).await;
         })
     }
 }

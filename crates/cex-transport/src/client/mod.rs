@@ -13,7 +13,7 @@ pub use stream::Stream;
 
 use crate::clock::Clock;
 use crate::config::TransportConfig;
-use crate::driver::{DriveContext, VenueNetwork, drive, link_channel};
+use crate::driver::{DriveContext, Rotation, VenueNetwork, drive_rotating, link_channel};
 use crate::metrics::{LinkMetrics, LinkSnapshot, RestMetrics};
 use crate::net::Connector;
 use crate::rest::Rest;
@@ -78,7 +78,7 @@ impl Client {
         &self.rest
     }
 
-    /// The network under it, for [`drive`].
+    /// The network under it, for [`crate::drive`].
     #[must_use]
     pub const fn network(&self) -> &VenueNetwork {
         &self.network
@@ -109,16 +109,20 @@ impl Client {
             let (handle, commands) = link_channel(self.config.links.commands_max);
             let (metrics, number) = self.links.begin();
             let sink = QueueSink::new(Arc::clone(&queues), handle.clone(), Arc::clone(&metrics));
+            // Links of one client must not pause in step.
+            let seed = self.config.seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let config = &self.config.links;
+            let protocol = Arc::clone(&self.protocol);
+            let rotation = Rotation::of(protocol, self.rest.markets(), link.as_ref(), config, seed);
             let context = DriveContext {
                 venue: self.protocol.venue(),
                 clock: self.rest.clock(),
                 config: self.config.links.clone(),
                 commands,
                 metrics,
-                // Links of one client must not pause in step.
-                seed: self.config.seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+                seed,
             };
-            tokio::spawn(drive(link, sink, self.network.clone(), context));
+            tokio::spawn(drive_rotating(link, sink, self.network.clone(), context, rotation));
             handles.push(handle);
         }
         Stream::new(queues, handles)
@@ -134,7 +138,7 @@ impl Client {
             frames: self.links.ended_frames.load(Ordering::Relaxed)
                 + running.iter().map(|link| link.frames).sum::<u64>(),
             reconnects: self.links.ended_losses.load(Ordering::Relaxed)
-                + running.iter().map(|link| link.losses).sum::<u64>(),
+                + running.iter().map(|link| link.losses.saturating_sub(link.rotations)).sum::<u64>(),
             calls: self.rest.metrics().totals(),
             clock_error: self.rest.venue_clock().estimate().map(|known| known.error),
             silent_for: last.map(|at| now.since(at)),
@@ -161,7 +165,8 @@ impl Links {
             let runs = Arc::strong_count(metrics) > 1;
             if !runs {
                 self.ended_frames.fetch_add(metrics.frames.value(), Ordering::Relaxed);
-                self.ended_losses.fetch_add(metrics.losses.value(), Ordering::Relaxed);
+                let lost = metrics.losses.value().saturating_sub(metrics.rotations.value());
+                self.ended_losses.fetch_add(lost, Ordering::Relaxed);
             }
             runs
         });

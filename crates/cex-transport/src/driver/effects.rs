@@ -6,7 +6,7 @@ use super::run::{CLOSE_NORMAL, Driver};
 use super::sink::Sink;
 use cex_core::Timestamp;
 use cex_errors::{ErrorKind, ExchangeError};
-use cex_interface::{Effect, Input, Payload, Request};
+use cex_interface::{CloseReason, Effect, Input, Payload, Request};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ impl<S: Sink, N: Network> Driver<S, N> {
                 Effect::Connect(url) => self.connect(now, &url),
                 Effect::Send(payload) => self.send(now, &payload),
                 Effect::Request { tag, request } => self.request(now, tag, request),
+                // Others will take its place; until then it serves.
+                Effect::Reconnect(CloseReason::Announced) if self.has_successor => self.is_doomed = true,
                 Effect::Reconnect(reason) => {
                     tracing::info!(link = self.feed.link.name(), ?reason, "link asked for a new connection");
                     self.say_goodbye(CLOSE_NORMAL);

@@ -34,6 +34,12 @@ impl<S: Sink> Feed<S> {
         }
     }
 
+    /// A connection stands. Connections of one link are numbered through, also when two of them overlap.
+    pub(super) fn begin_epoch(&mut self) {
+        self.metrics.connects.add_one();
+        self.epoch = u32::try_from(self.metrics.connects.value()).unwrap_or(u32::MAX);
+    }
+
     /// One thing that happened. An error of the link means that one frame was of no use: it has said in its events what
     /// is stale by it, so here it is only counted.
     pub(super) fn tell(&mut self, now: Timestamp, input: Input<'_>) {

@@ -85,11 +85,11 @@ impl<S: Sink, N: Network> Driver<S, N> {
     pub(super) fn lose(&mut self, now: Timestamp, at_least: Duration) {
         if let Phase::Open(open) = &self.phase {
             self.feed.metrics.losses.add_one();
+            self.feed.metrics.closed();
             if open.brought_data && now.since(open.opened_at) >= self.config.stable_after {
                 self.backoff.reset();
             }
         }
-        self.feed.metrics.set_up(false);
         let pause = self.backoff.next(&mut self.jitter).max(at_least);
         self.phase = Phase::Resting { until: self.stop_by.is_none().then(|| now + pause), reserved: false };
         self.feed.tell(now, Input::Disconnected);

@@ -9,6 +9,7 @@ use super::feed::Feed;
 use super::handle::{Command, LinkCommands};
 use super::network::Network;
 use super::phase::{Open, Phase};
+use super::rotate::{Rotating, Rotation};
 use super::sink::Sink;
 use crate::clock::Clock;
 use crate::config::LinkConfig;
@@ -63,6 +64,20 @@ pub async fn drive<S: Sink, N: Network>(
     driver.feed.sink
 }
 
+/// As [`drive`], and replaces the connection before its exchange cuts it: see [`Rotation`]. Gives the sink back at the end.
+///
+/// An exchange that announces that it will close a connection gets the same answer at once.
+pub async fn drive_rotating<S: Sink, N: Network + Clone>(
+    link: Box<dyn Link>,
+    sink: S,
+    network: N,
+    context: DriveContext,
+    rotation: Rotation,
+) -> Option<S> {
+    let mut rotating = Rotating::new(link, sink, network, context, rotation);
+    poll_fn(|cx| rotating.poll(cx)).await
+}
+
 pub(super) struct Driver<S, N: Network> {
     pub(super) feed: Feed<S>,
     pub(super) network: N,
@@ -81,10 +96,14 @@ pub(super) struct Driver<S, N: Network> {
     /// Set once the end is wanted: until then it may take.
     pub(super) stop_by: Option<Timestamp>,
     pub(super) ended: bool,
+    /// Whether a successor can be had, so that an announced end need not be waited for.
+    pub(super) has_successor: bool,
+    /// The exchange announced the end of this connection; it serves until a successor does.
+    pub(super) is_doomed: bool,
 }
 
 impl<S: Sink, N: Network> Driver<S, N> {
-    fn new(link: Box<dyn Link>, sink: S, network: N, context: DriveContext) -> Self {
+    pub(super) fn new(link: Box<dyn Link>, sink: S, network: N, context: DriveContext) -> Self {
         let DriveContext { venue, clock, config, commands, metrics, seed } = context;
         Self {
             feed: Feed::new(link, sink, metrics),
@@ -101,11 +120,18 @@ impl<S: Sink, N: Network> Driver<S, N> {
             wake_not_before: Timestamp::EPOCH,
             stop_by: None,
             ended: false,
+            has_successor: false,
+            is_doomed: false,
             config,
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Whether the connection stands.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..TURNS_PER_POLL {
             let mut progress = self.poll_frames(cx);
             progress |= self.poll_commands(cx);
@@ -256,9 +282,9 @@ impl<S: Sink, N: Network> Driver<S, N> {
         let now = self.clock.now();
         match result {
             Ok(ws) => {
-                self.feed.epoch += 1;
-                self.feed.metrics.connects.add_one();
-                self.feed.metrics.set_up(true);
+                self.is_doomed = false;
+                self.feed.begin_epoch();
+                self.feed.metrics.opened();
                 self.phase = Phase::Open(Box::new(Open::new(ws, now)));
                 self.feed.tell(now, Input::Connected);
                 self.do_wanted();

@@ -2,4 +2,5 @@
 
 mod life;
 mod patience;
+mod rotation;
 mod world;

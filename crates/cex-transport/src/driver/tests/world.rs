@@ -63,9 +63,18 @@ pub(super) fn ordinary(input: Input<'_>, out: &mut Outbox) -> Result<(), Exchang
     Ok(())
 }
 
-struct ScriptedLink {
+pub(super) struct ScriptedLink {
     script: Script,
     seen: Shared,
+}
+
+impl ScriptedLink {
+    pub(super) fn boxed(
+        seen: &Shared,
+        script: impl FnMut(Input<'_>, &mut Outbox) -> Result<(), ExchangeError> + Send + 'static,
+    ) -> Box<dyn Link> {
+        Box::new(Self { script: Box::new(script), seen: Arc::clone(seen) })
+    }
 }
 
 impl Link for ScriptedLink {
@@ -110,9 +119,10 @@ impl Sink for Recorder {
     }
 }
 
+#[derive(Clone)]
 pub(super) struct FakeNetwork {
     seen: Shared,
-    doors: Box<dyn Fn(usize) -> Door + Send + Sync>,
+    doors: Arc<dyn Fn(usize) -> Door + Send + Sync>,
     servers: mpsc::UnboundedSender<DuplexStream>,
     answer_after: Duration,
 }
@@ -155,7 +165,7 @@ pub(super) struct World {
     pub(super) servers: mpsc::UnboundedReceiver<DuplexStream>,
     pub(super) handle: LinkHandle,
     pub(super) metrics: Arc<LinkMetrics>,
-    pub(super) task: JoinHandle<Recorder>,
+    pub(super) task: JoinHandle<Option<Recorder>>,
     pub(super) began: Instant,
 }
 
@@ -179,8 +189,8 @@ pub(super) fn parts(
     let (handle, commands) = link_channel(config.commands_max);
     let answer_after = Duration::from_millis(100);
     Parts {
-        link: Box::new(ScriptedLink { script: Box::new(script), seen: Arc::clone(&seen) }),
-        network: FakeNetwork { seen: Arc::clone(&seen), doors: Box::new(doors), servers, answer_after },
+        link: ScriptedLink::boxed(&seen, script),
+        network: FakeNetwork { seen: Arc::clone(&seen), doors: Arc::new(doors), servers, answer_after },
         context: DriveContext {
             venue: venue(),
             clock: Clock::anchored(Timestamp::from_secs(1_000)),
@@ -202,7 +212,8 @@ pub(super) fn world(
 ) -> World {
     let Parts { link, network, context, seen, servers, handle } = parts(config, script, doors);
     let metrics = Arc::clone(&context.metrics);
-    let task = tokio::spawn(drive(link, Recorder(Arc::clone(&seen)), network, context));
+    let sink = Recorder(Arc::clone(&seen));
+    let task = tokio::spawn(async move { Some(drive(link, sink, network, context).await) });
     World { seen, servers, handle, metrics, task, began: Instant::now() }
 }
 
@@ -240,7 +251,8 @@ impl World {
     /// Ends the link and gives everything seen.
     pub(super) async fn end(self) -> Vec<String> {
         self.handle.stop();
-        let _recorder = self.task.await.expect("no panic");
+        let recorder = self.task.await.expect("no panic");
+        assert!(recorder.is_some(), "the sink is given back");
         let seen = self.seen.lock().expect("seen");
         seen.inputs.iter().map(|(_, input)| input.clone()).collect()
     }
