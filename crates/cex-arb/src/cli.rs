@@ -55,6 +55,10 @@ pub struct DemoArgs {
     /// Cut every connection of the simulated exchanges after this many seconds, to watch the recovery
     #[arg(long, value_name = "SECONDS")]
     pub cut_after: Option<u64>,
+    /// Replace every connection after about this many seconds, as is done daily before an exchange cuts it, to watch
+    /// that nothing is missed
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub rotate_after: Option<u64>,
 }
 
 /// Options of `arb replay`.

@@ -165,3 +165,20 @@ fn pulling_the_plug_ends_in_reconnect_and_resync_not_in_a_wrong_book() {
     assert_eq!(word(&summary, "pnl_difference"), "0");
     assert_eq!(number(&summary, &["arbitrages", "unknown"]), 0);
 }
+
+#[test]
+fn connections_are_replaced_without_a_gap_a_resync_or_a_lost_book() {
+    let (output, all, summary) =
+        demo(&["--seconds", "14", "--symbols", "6", "--seed", "5", "--rotate-after", "4"]);
+    assert!(output.status.success(), "{}\n{summary}", text(&output.stderr));
+    for exchange in ["mexc", "gateio"] {
+        // Two links each, replaced after 4 s and a takeover of 3 s.
+        assert!(number(&summary, &["exchanges", exchange, "rotations"]) >= 2, "{summary}");
+        for nothing in ["gaps", "resyncs", "reconnects"] {
+            assert_eq!(number(&summary, &["exchanges", exchange, nothing]), 0, "{nothing}: {summary}");
+        }
+        assert_eq!(number(&summary, &["exchanges", exchange, "books_live"]), 6, "{summary}");
+    }
+    assert_eq!(all.iter().filter(|line| word(line, "event") == "book_lost").count(), 0);
+    assert_eq!(word(&summary, "pnl_difference"), "0");
+}

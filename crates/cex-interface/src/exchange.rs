@@ -35,7 +35,7 @@ pub struct Health {
     pub links_up: (u32, u32),
     /// Frames received since the start.
     pub frames: u64,
-    /// Times a connection was lost.
+    /// Times a lost connection was made again.
     pub reconnects: u64,
     /// Calls made and failed.
     pub calls: (u64, u64),

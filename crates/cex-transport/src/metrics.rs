@@ -127,6 +127,8 @@ pub struct LinkMetrics {
     pub dials: Counter,
     /// Connections that stood.
     pub connects: Counter,
+    /// Connections that stood again after a loss.
+    pub reconnects: Counter,
     /// Connections lost, or left.
     pub losses: Counter,
     /// Connections replaced by another while they still stood.
@@ -160,6 +162,8 @@ pub struct LinkSnapshot {
     pub dials: u64,
     /// Connections that stood.
     pub connects: u64,
+    /// Connections that stood again after a loss.
+    pub reconnects: u64,
     /// Connections lost, or left.
     pub losses: u64,
     /// Connections replaced by another while they still stood.
@@ -207,6 +211,7 @@ impl LinkMetrics {
             reads: self.reads.value(),
             dials: self.dials.value(),
             connects: self.connects.value(),
+            reconnects: self.reconnects.value(),
             losses: self.losses.value(),
             rotations: self.rotations.value(),
             errors: self.errors.value(),

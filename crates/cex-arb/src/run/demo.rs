@@ -16,7 +16,7 @@ use cex_engine::{Engine, EngineConfig};
 use cex_interface::{Secret, VenueConfig};
 use cex_risk::Limits;
 use cex_sim::server::{SimConfig, SimExchange, SimHandle, SimServer};
-use cex_transport::{Clock, TransportConfig};
+use cex_transport::{Clock, LinkConfig, TransportConfig};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::rc::Rc;
@@ -42,7 +42,7 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
     let clock = Clock::new();
     let started_at = clock.now();
     let sim = start_simulator(args)?;
-    let (venues, markets) = open_venues(&sim, args.seed, clock).await?;
+    let (venues, markets) = open_venues(&sim, args, clock).await?;
     let quit = Arc::new(Notify::new());
     let viewer = Rc::new(viewer(args, &venues, &markets, Arc::clone(&quit))?);
     let desk = open_desk(venues, &markets, clock, started_at, Rc::clone(&viewer)).await?;
@@ -137,7 +137,7 @@ async fn pull_the_plug(sim: &SimHandle, after: Option<u64>) -> Failure {
 
 async fn open_venues(
     sim: &SimHandle,
-    seed: u64,
+    args: &DemoArgs,
     clock: Clock,
 ) -> Result<(Vec<Venue>, Vec<Arc<Markets>>), Failure> {
     let account = sim
@@ -156,9 +156,11 @@ async fn open_venues(
             secret: Secret::new(account.secret.clone()),
             ..VenueConfig::public(id)
         };
+        let rotate_after = args.rotate_after.map(Duration::from_secs);
         let transport = TransportConfig {
-            seed: seed ^ u64::from(u8::try_from(index).unwrap_or(0)),
-            ..Default::default()
+            seed: args.seed ^ u64::from(u8::try_from(index).unwrap_or(0)),
+            links: LinkConfig { rotate_after, ..LinkConfig::default() },
+            ..TransportConfig::default()
         };
         let (venue, stated) = Venue::open(registration, config, transport, clock).await?;
         venues.push(venue);
@@ -285,6 +287,7 @@ fn summary(
             gaps: row.gaps,
             resyncs: row.resyncs,
             reconnects: venue.reconnects(),
+            rotations: venue.rotations(),
             books_live: row.books_live.0,
         };
         (venue.id.to_string(), row)

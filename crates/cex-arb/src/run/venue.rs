@@ -185,7 +185,13 @@ impl Venue {
     /// Connections made again so far.
     #[must_use]
     pub fn reconnects(&self) -> u64 {
-        self.metrics.iter().map(|one| one.connects.value().saturating_sub(1 + one.rotations.value())).sum()
+        self.metrics.iter().map(|one| one.reconnects.value()).sum()
+    }
+
+    /// Connections replaced before they were lost, so far.
+    #[must_use]
+    pub fn rotations(&self) -> u64 {
+        self.metrics.iter().map(|one| one.rotations.value()).sum()
     }
 
     /// Frames received so far.

@@ -18,6 +18,8 @@ pub struct ExchangeRow {
     pub resyncs: u64,
     /// Connections lost and made again.
     pub reconnects: u64,
+    /// Connections replaced before they were lost.
+    pub rotations: u64,
     /// Books usable at the end.
     pub books_live: u32,
 }

@@ -41,9 +41,9 @@ pub struct Client {
 struct Links {
     running: Mutex<Vec<Arc<LinkMetrics>>>,
     started: AtomicU64,
-    /// Frames and losses of links that have ended.
+    /// Frames and reconnects of links that have ended.
     ended_frames: AtomicU64,
-    ended_losses: AtomicU64,
+    ended_reconnects: AtomicU64,
 }
 
 impl Client {
@@ -137,8 +137,8 @@ impl Client {
             links_up: (count(running.iter().filter(|link| link.up).count()), count(running.len())),
             frames: self.links.ended_frames.load(Ordering::Relaxed)
                 + running.iter().map(|link| link.frames).sum::<u64>(),
-            reconnects: self.links.ended_losses.load(Ordering::Relaxed)
-                + running.iter().map(|link| link.losses.saturating_sub(link.rotations)).sum::<u64>(),
+            reconnects: self.links.ended_reconnects.load(Ordering::Relaxed)
+                + running.iter().map(|link| link.reconnects).sum::<u64>(),
             calls: self.rest.metrics().totals(),
             clock_error: self.rest.venue_clock().estimate().map(|known| known.error),
             silent_for: last.map(|at| now.since(at)),
@@ -165,8 +165,7 @@ impl Links {
             let runs = Arc::strong_count(metrics) > 1;
             if !runs {
                 self.ended_frames.fetch_add(metrics.frames.value(), Ordering::Relaxed);
-                let lost = metrics.losses.value().saturating_sub(metrics.rotations.value());
-                self.ended_losses.fetch_add(lost, Ordering::Relaxed);
+                self.ended_reconnects.fetch_add(metrics.reconnects.value(), Ordering::Relaxed);
             }
             runs
         });

@@ -388,7 +388,9 @@ impl<S: Sink, N: Network + Clone> Rotating<S, N> {
     }
 
     fn drop_second(&mut self) {
-        self.second = None;
+        if let Some(mut second) = self.second.take() {
+            second.runner.driver.abandon();
+        }
         self.end_overlap();
     }
 

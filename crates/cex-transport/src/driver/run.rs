@@ -96,6 +96,7 @@ pub(super) struct Driver<S, N: Network> {
     /// Set once the end is wanted: until then it may take.
     pub(super) stop_by: Option<Timestamp>,
     pub(super) ended: bool,
+    stood_before: bool,
     /// Whether a successor can be had, so that an announced end need not be waited for.
     pub(super) has_successor: bool,
     /// The exchange announced the end of this connection; it serves until a successor does.
@@ -120,6 +121,7 @@ impl<S: Sink, N: Network> Driver<S, N> {
             wake_not_before: Timestamp::EPOCH,
             stop_by: None,
             ended: false,
+            stood_before: false,
             has_successor: false,
             is_doomed: false,
             config,
@@ -227,6 +229,14 @@ impl<S: Sink, N: Network> Driver<S, N> {
         }
     }
 
+    /// Leaves the connection for good; the driver is not polled again.
+    pub(super) fn abandon(&mut self) {
+        if self.is_open() {
+            self.say_goodbye(CLOSE_NORMAL);
+            self.lose(self.clock.now(), Duration::ZERO);
+        }
+    }
+
     fn poll_commands(&mut self, cx: &mut Context<'_>) -> bool {
         if self.stop_by.is_some() {
             return false;
@@ -283,6 +293,9 @@ impl<S: Sink, N: Network> Driver<S, N> {
         match result {
             Ok(ws) => {
                 self.is_doomed = false;
+                if std::mem::replace(&mut self.stood_before, true) {
+                    self.feed.metrics.reconnects.add_one();
+                }
                 self.feed.begin_epoch();
                 self.feed.metrics.opened();
                 self.phase = Phase::Open(Box::new(Open::new(ws, now)));
