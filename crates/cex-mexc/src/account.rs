@@ -235,8 +235,8 @@ impl AccountLink {
         }
     }
 
-    fn text(&mut self, text: &[u8], out: &mut Outbox) -> Result<(), ExchangeError> {
-        let verdict = self.session.text(text, out);
+    fn text(&mut self, now: Timestamp, text: &[u8], out: &mut Outbox) -> Result<(), ExchangeError> {
+        let verdict = self.session.text(now, text, out);
         match verdict.map_err(|kind| ExchangeError::new(self.venue, Op::Subscribe, kind))? {
             Some(reason) => self.close(reason, out),
             None if self.state == (State::Live { ready: false }) && self.session.all_confirmed() => {
@@ -302,7 +302,7 @@ impl Link for AccountLink {
             }
             (Input::Text(text), State::Live { .. }) => {
                 self.session.heard(now);
-                self.text(text, out)?;
+                self.text(now, text, out)?;
             }
             (Input::Pong, State::Live { .. }) => self.session.heard(now),
             (Input::Wake, _) => {
