@@ -3,7 +3,7 @@
 //! A [`Session`] belongs to one connection from the moment it stands. Links feed it text messages and wake-ups; it
 //! says when the connection has to go.
 
-use crate::wire::ControlMessage;
+use crate::wire::{ControlMessage, parse};
 use cex_core::{LinkEvent, StreamKind, SymbolId, Timers, Timestamp};
 use cex_errors::ErrorKind;
 use cex_interface::{CloseReason, Outbox};
@@ -296,7 +296,7 @@ impl Session {
         if text.trim_ascii() == b"Invalid listen key" {
             return Ok(Some(CloseReason::KeyExpired));
         }
-        let Ok(message) = sonic_rs::from_slice::<ControlMessage<'_>>(text) else {
+        let Some(message) = parse::<ControlMessage<'_>>(text) else {
             return Err(ErrorKind::Undecodable("text message"));
         };
         let Some(words) = message.msg.text() else { return Err(ErrorKind::Undecodable("control message")) };

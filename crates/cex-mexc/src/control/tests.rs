@@ -113,6 +113,18 @@ fn texts_that_mean_nothing_are_errors() {
     assert_eq!(dead, Ok(Some(CloseReason::KeyExpired)));
 }
 
+#[test]
+fn texts_that_nest_too_deep_are_errors_and_brackets_in_strings_are_not() {
+    for (open, count) in [("[", 65_536), ("{\"a\":", 13_107), ("{\"msg\":", 9_362)] {
+        let read =
+            session(&["A"], Needs::Any).text(at(1), open.repeat(count).as_bytes(), &mut Outbox::default());
+        assert_eq!(read, Err(ErrorKind::Undecodable("text message")), "{open}");
+    }
+    let words = "[{".repeat(32_768);
+    let text = format!(r#"{{"id":1,"code":0,"msg":"{DEPTH}A","x":"\"{words}"}}"#);
+    assert_eq!(session(&["A"], Needs::Any).text(at(1), text.as_bytes(), &mut Outbox::default()), Ok(None));
+}
+
 /// Wakes the session whenever it wants, until `until` or until it gives up.
 fn run(
     session: &mut Session,
