@@ -14,8 +14,13 @@ use std::collections::BTreeMap;
 /// What is wrong with an answer or a frame, for people.
 pub(crate) type Fault = &'static str;
 
-/// Parses JSON; the bytes must be UTF-8 through and through.
+/// Parses JSON that came from outside; the bytes must be UTF-8 through and through.
+///
+/// The only way in: the parser recurses, so what nests deeper than any message of the exchange never reaches it.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Fault> {
+    if !cex_wide::is_shallow_json(bytes) {
+        return Err("nested too deep");
+    }
     let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8")?;
     from_str(text).map_err(|_| "not the JSON expected")
 }

@@ -312,6 +312,38 @@ fn a_frame_that_cannot_be_read_makes_its_book_stale() {
     assert_eq!(link.handle(at(40), Input::Wake, &mut out), Ok(()));
 }
 
+/// The parser would overflow the stack, and with it end the program.
+#[test]
+fn a_frame_that_nests_too_deep_is_refused() {
+    let (mut link, mut out) = connected(BookChannel::Update20, &[0]);
+    let (arrays, objects) = ("[".repeat(65_536), "{\"a\":".repeat(13_107));
+    let update = |channel: &str, rest: &str| {
+        format!(r#"{{"time":1,"channel":"{channel}","event":"update","result":{rest}}}"#)
+    };
+    // A refusal carries JSON inside of a string.
+    let inside = format!(
+        r#"{{"time":1,"id":1,"channel":"spot.order_book_update","event":"subscribe","error":{{"code":4,"message":"{arrays}"}}}}"#
+    );
+    hear(&mut link, at(0), &inside, &mut out);
+    assert_eq!(out.link, [REFUSED], "a string of brackets is a string");
+    let recorded = crate::RecordedFrames::new(venue(), &Arc::new(markets()));
+    for frame in [
+        update("spot.trades", &arrays),
+        update("spot.order_book_update", &objects),
+        update("spot.order_book_update", &format!(r#"{{"t":1,"s":"BTC_USDT","U":1,"u":2,"b":{arrays}}}"#)),
+        format!(r#"{{"error":{objects}"#),
+        arrays,
+        objects,
+    ] {
+        out.clear();
+        let refused = link.handle(at(0), Input::Text(frame.as_bytes()), &mut out).expect_err("refused");
+        assert_eq!(refused.kind, ErrorKind::Undecodable("nested too deep"), "{frame:.90}");
+        assert_eq!(out.link, [LinkEvent::Undecodable { symbol: None }]);
+        out.clear();
+        assert_eq!(recorded.decode(frame.as_bytes(), &mut out), Err(refused));
+    }
+}
+
 #[test]
 fn silence_ends_a_connection() {
     let (mut link, mut out) = connected(BookChannel::Update20, &[0]);
