@@ -193,7 +193,7 @@ impl MarketLink {
 }
 
 /// The market a message is about: named by the wrapper, else by the end of the channel.
-pub(crate) fn market_of<'m>(wrapper: &PushDataV3ApiWrapper, markets: &'m Markets) -> Option<&'m Market> {
+fn market_of<'m>(wrapper: &PushDataV3ApiWrapper, markets: &'m Markets) -> Option<&'m Market> {
     let native =
         wrapper.symbol.as_deref().or_else(|| wrapper.channel.rsplit_once('@').map(|(_, native)| native))?;
     markets.by_native(native.as_bytes())

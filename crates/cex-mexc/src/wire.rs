@@ -343,7 +343,7 @@ pub(crate) struct OrderEntry<'a> {
 pub(crate) struct MyTrade<'a> {
     #[serde(borrow)]
     pub(crate) symbol: Scalar<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     pub(crate) id: Scalar<'a>,
     #[serde(borrow)]
     pub(crate) order_id: Scalar<'a>,
