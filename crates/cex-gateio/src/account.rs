@@ -3,7 +3,7 @@
 
 use crate::session::{ANSWER_WITHIN, Answer, Message, News, Session, Timer};
 use crate::sign::Signer;
-use crate::wire::{BalanceRow, Fault, FillRow, OrderRow, part};
+use crate::wire::{BalanceRow, Fault, FillRow, OrderRow, Scalar, part};
 use crate::{error, order, session};
 use cex_core::{AccountEvent, LinkEvent, Markets, StreamKind, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op};
@@ -76,7 +76,9 @@ impl AccountLink {
                 self.session.reconnect(CloseReason::Announced, out);
                 Ok(())
             }
-            Ok(Message::Pong | Message::Nothing) => Ok(()),
+            // It may have been about an order of ours.
+            Ok(Message::Strange(channel)) if is_ours(&channel) => Err("private news of an unknown kind"),
+            Ok(Message::Pong | Message::Strange(_) | Message::Nothing) => Ok(()),
             Err(fault) => Err(fault),
         };
         read.map_err(|fault| {
@@ -150,6 +152,10 @@ impl AccountLink {
     }
 }
 
+fn is_ours(channel: &Scalar<'_>) -> bool {
+    CHANNELS.iter().any(|(ours, _)| *ours == channel.as_str())
+}
+
 /// Reads every row of a result; one bad row costs the frame its good name, not the other rows their effect.
 fn rows(
     result: &LazyValue<'_>,
@@ -210,7 +216,10 @@ impl Link for AccountLink {
 mod tests {
     use super::*;
     use crate::testing::{markets, venue};
-    use cex_interface::{Effect, Payload, Secret};
+    use cex_core::{Decimal, Fill, Liquidity, OrderStatus};
+    use cex_interface::{
+        Effect, HttpResponse, Payload, Protocol, Reply, Request, Secret, TimeRange, VenueConfig,
+    };
 
     fn at(secs: i64) -> Timestamp {
         Timestamp::from_secs(1_700_000_000 + secs)
@@ -296,14 +305,142 @@ mod tests {
         assert!(out.is_empty());
     }
 
+    /// An update of a private channel.
+    fn update(channel: &str, rows: &str) -> String {
+        format!("{{\"time\":1,\"channel\":\"{channel}\",\"event\":\"update\",\"result\":{rows}}}")
+    }
+
+    /// A fill as the stream and the answers of calls tell it, with these members before its others.
+    fn fill_row(members: &str) -> String {
+        format!(
+            r#"{{{members}"order_id":"30784428","currency_pair":"BTC_USDT","create_time":1605176741,
+            "create_time_ms":"1605176741123.456","side":"sell","amount":"1.00000000","role":"taker",
+            "price":"10000.00000000","fee":"20","fee_currency":"USDT","point_fee":"0","gt_fee":"0"}}"#
+        )
+    }
+
+    fn event(row: &str, channel: &str) -> AccountEvent {
+        let (mut link, mut out) = link();
+        hear(&mut link, &update(channel, &format!("[{row}]")), &mut out).expect(row);
+        let [event] = out.account[..] else { panic!("{:?}", out.account) };
+        assert!(out.link.is_empty());
+        event
+    }
+
+    fn told(row: &str) -> Fill {
+        let AccountEvent::Fill(fill) = event(row, "spot.usertrades") else { panic!("no fill") };
+        fill
+    }
+
+    /// The same row in an answer, where numbers are strings and written otherwise.
+    fn asked(row: &str) -> Fill {
+        let mut config = VenueConfig::public(venue());
+        (config.key, config.secret) = (Secret::new("k".to_owned()), Secret::new("s".to_owned()));
+        let row = row.replace("1605176741,", "\"1605176741\",").replace("10000.00000000", "10000");
+        let body = format!("[{row}]");
+        let response = HttpResponse { status: 200, headers: &[], body: body.as_bytes() };
+        let (symbol, range) = (cex_core::SymbolId(0), TimeRange::default());
+        let request = Request::MyTrades { symbol, order: None, range, limit: 5 };
+        let reply = crate::Gateio::new(config).expect("valid").decode(&markets(), &request, &response);
+        let Ok(Reply::Fills(fills)) = reply else { panic!("{reply:?}") };
+        fills[0]
+    }
+
+    #[test]
+    fn a_fill_has_one_key_whichever_way_it_comes_also_without_a_trade_id() {
+        let (stream, call) = (told(&fill_row("\"id\":5736713,")), asked(&fill_row("\"id\":\"5736713\",")));
+        assert_eq!((stream.key(), stream.trade_id.as_str()), (call.key(), "5736713"));
+        let nothings = ["", "\"id\":\"\",", "\"id\":null,", "\"id\":0,", "\"id\":\"-\","];
+        let key = told(&fill_row("")).key();
+        for nothing in nothings {
+            let row = fill_row(nothing);
+            assert_eq!((told(&row).key(), asked(&row).key()), (key, key), "{nothing}");
+        }
+        assert!(told(&fill_row("")).trade_id.as_str().starts_with('~'));
+        assert_ne!(told(&fill_row("").replace("\"1.00000000\"", "\"2\"")).key(), key);
+    }
+
+    #[test]
+    fn what_is_not_under_an_identifier_of_ours_still_comes_under_the_exchanges() {
+        let order = |members: &str| {
+            format!(
+                r#"{{{members}"currency_pair":"BTC_USDT","side":"buy","event":"put","amount":"1","left":"1","filled_total":"0"}}"#
+            )
+        };
+        let others = [
+            "",
+            "\"text\":\"\",",
+            "\"text\":null,",
+            "\"text\":\"apiv4\",",
+            "\"text\":\"t-a.b\",",
+            "\"text\":7,",
+        ];
+        for text in others {
+            let fill = told(&fill_row(&format!("\"id\":1,{text}")));
+            assert_eq!((fill.order_id.as_str(), fill.client_id), ("30784428", None), "{text}");
+            let row = order(&format!("\"id\":\"9\",{text}"));
+            let AccountEvent::Order(order) = event(&row, "spot.orders") else { panic!("no order") };
+            assert_eq!(
+                (order.order_id.map(|id| id.to_string()), order.client_id),
+                (Some("9".to_owned()), None)
+            );
+        }
+        let ours = fill_row("\"id\":1,\"text\":\"t-not_ours\",");
+        assert_eq!(told(&ours).client_id.map(|id| id.to_string()).as_deref(), Some("not_ours"));
+        for id in ["", "\"id\":\"\",", "\"id\":null,"] {
+            let row = order(&format!("{id}\"text\":\"t-abc\","));
+            let AccountEvent::Order(order) = event(&row, "spot.orders") else { panic!("no order") };
+            assert_eq!((order.order_id, order.client_id.is_some()), (None, true), "ours by its other name");
+        }
+    }
+
+    #[test]
+    fn a_word_nobody_knows_does_not_cost_the_event() {
+        let order = r#"{"id":"9","text":"t-abc","currency_pair":"BTC_USDT","side":"buy","type":"brand_new","event":"brand_new","finish_as":"brand_new",
+            "amount":"1","left":"0.4","filled_amount":"0.6","filled_total":"1.2"}"#;
+        let AccountEvent::Order(order) = event(order, "spot.orders") else { panic!("no order") };
+        assert_eq!((order.status, order.filled_qty), (OrderStatus::Unknown, Decimal::new(6, 1)));
+        let fill = told(&fill_row("\"id\":1,").replace("\"taker\"", "\"brand_new\""));
+        assert_eq!((fill.liquidity, fill.fee), (Liquidity::Taker, Decimal::from(20)));
+    }
+
+    /// Whatever cannot be read may have been about an order of ours: the account must be asked.
+    #[test]
+    fn every_private_message_that_is_of_no_use_is_said() {
+        let (mut link, mut out) = link();
+        let deep = "[".repeat(65_536);
+        let unnamed = "[{\"currency_pair\":\"BTC_USDT\",\"side\":\"buy\",\"event\":\"put\",\"amount\":\"1\",\"left\":\"1\",\"filled_total\":\"0\"}]";
+        let texts = [
+            String::new(),
+            "{".to_owned(),
+            "[]".to_owned(),
+            "null".to_owned(),
+            "\u{0}".to_owned(),
+            deep.clone(),
+            update("spot.orders", &deep),
+            update("spot.orders", "{}"),
+            update("spot.orders", "null"),
+            update("spot.orders", "[7]"),
+            update("spot.orders", "[{}]"),
+            update("spot.orders", unnamed),
+            update("spot.usertrades", &format!("[{}]", fill_row("\"id\":1,").replace("30784428", ""))),
+            update("spot.balances", "[{\"currency\":\"BTC\"}]"),
+            update("spot.usertrades", "[]").replace("update", "brand_new"),
+            "{\"time\":1,\"channel\":\"spot.orders\",\"event\":\"update\"}".to_owned(),
+        ];
+        for text in texts {
+            let refused = hear(&mut link, &text, &mut out).expect_err(&text);
+            assert!(matches!(refused.kind, ErrorKind::Undecodable(_)), "{refused}");
+            assert_eq!(out.link, [LinkEvent::Undecodable { symbol: None }], "{text:.90}");
+            assert!(out.account.is_empty());
+        }
+        hear(&mut link, &update("spot.tickers", "null"), &mut out).expect("not ours to judge");
+        assert!(out.is_empty());
+    }
+
     #[test]
     fn other_messages_and_bytes_never_panic() {
         let (mut link, mut out) = link();
-        for text in
-            ["", "{", "[]", "null", "{\"channel\":\"spot.orders\",\"event\":\"update\",\"result\":{}}"]
-        {
-            assert!(hear(&mut link, text, &mut out).is_err(), "{text}");
-        }
         assert!(link.handle(at(1), Input::Binary(b"\x00"), &mut out).is_err());
         for input in [Input::Pong, Input::Resubscribe(cex_core::SymbolId(0)), Input::Stop] {
             out.clear();

@@ -74,7 +74,7 @@ impl MarketLink {
                 self.session.reconnect(CloseReason::Announced, out);
                 Ok(())
             }
-            Ok(Message::Pong | Message::Nothing) => Ok(()),
+            Ok(Message::Pong | Message::Strange(_) | Message::Nothing) => Ok(()),
             Err(fault) => {
                 out.link.push(LinkEvent::Undecodable { symbol: None });
                 Err(ExchangeError::new(self.venue, Op::Stream, ErrorKind::Undecodable(fault)))

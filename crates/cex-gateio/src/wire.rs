@@ -301,12 +301,12 @@ pub(crate) struct OpenOrdersOfPair<'a> {
 #[derive(Debug, Deserialize)]
 pub(crate) struct FillRow<'a> {
     #[serde(borrow)]
-    pub(crate) id: Scalar<'a>,
-    pub(crate) order_id: Scalar<'a>,
+    pub(crate) id: Option<Scalar<'a>>,
+    pub(crate) order_id: Option<Scalar<'a>>,
     pub(crate) text: Option<Scalar<'a>>,
     pub(crate) currency_pair: Scalar<'a>,
     pub(crate) side: Scalar<'a>,
-    pub(crate) role: Scalar<'a>,
+    pub(crate) role: Option<Scalar<'a>>,
     pub(crate) amount: Scalar<'a>,
     pub(crate) price: Scalar<'a>,
     pub(crate) fee: Option<Scalar<'a>>,
