@@ -250,14 +250,14 @@ pub enum Liquidity {
     Taker,
 }
 
-/// One execution of one of our orders, in exact decimals. Keyed by trade id, so that seeing it twice counts once.
+/// One execution of one of our orders, in exact decimals. Keyed by order and trade, so that seeing it twice counts once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fill {
     /// Where.
     pub venue: VenueId,
     /// What.
     pub symbol: SymbolId,
-    /// The exchange's identifier of the execution.
+    /// The exchange's identifier of the execution, or the one [`Fill::named`] made for want of it.
     pub trade_id: TradeId,
     /// The exchange's identifier of the order.
     pub order_id: OrderId,
@@ -279,14 +279,43 @@ pub struct Fill {
     pub exchange_ts: Timestamp,
 }
 
-/// What makes a fill the same fill: an exchange numbers trades per symbol.
-pub type FillKey = (VenueId, SymbolId, TradeId);
+/// What makes a fill the same fill. An exchange numbers trades per symbol, and a trade between two orders of ours is a
+/// fill of each under one number.
+pub type FillKey = (VenueId, SymbolId, OrderId, TradeId);
 
 impl Fill {
     /// The key under which this fill is booked once.
     #[must_use]
     pub const fn key(&self) -> FillKey {
-        (self.venue, self.symbol, self.trade_id)
+        (self.venue, self.symbol, self.order_id, self.trade_id)
+    }
+
+    /// The fill under the identifier the exchange gave its trade.
+    ///
+    /// Where it gave none (nothing, `0`, `-`), or one too long to be held, the fill is named by what the stream and the
+    /// answers of calls both tell of it, so that it has one key whichever way it comes: order, side, price, quantity,
+    /// the millisecond, and the long identifier. Two nameless fills of an order that agree in all of it are taken for
+    /// one; the order's cumulative quantity tells.
+    #[must_use]
+    pub fn named(self, trade: &str) -> Self {
+        let trade = match trade.trim() {
+            "0" | "-" => "",
+            trade => trade,
+        };
+        match TradeId::new(trade) {
+            Ok(trade_id) if !trade_id.is_empty() => Self { trade_id, ..self },
+            Ok(_) | Err(_) => Self { trade_id: self.stand_in(trade), ..self },
+        }
+    }
+
+    /// 128 bits of FNV-1a, behind a character that no exchange uses.
+    fn stand_in(&self, trade: &str) -> TradeId {
+        const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+        const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+        let Self { order_id, side, price, qty, .. } = self;
+        let content = format!("{order_id}|{side}|{price}|{qty}|{}|{trade}", self.exchange_ts.as_millis());
+        let hash = content.bytes().fold(OFFSET, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME));
+        TradeId::new(&format!("~{hash:032x}")).expect("33 bytes are within 40")
     }
 
     /// Quote turned over, before fees.
@@ -330,6 +359,73 @@ pub struct Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn fill() -> Fill {
+        Fill {
+            venue: VenueId::new(0, "x").expect("short"),
+            symbol: SymbolId(1),
+            trade_id: TradeId::EMPTY,
+            order_id: OrderId::new("C02__1").expect("short"),
+            client_id: None,
+            side: Side::Buy,
+            price: "3.495".parse().expect("a decimal"),
+            qty: "4".parse().expect("a decimal"),
+            fee: Decimal::ZERO,
+            fee_asset: Asset::new("USDT").expect("short"),
+            liquidity: Liquidity::Taker,
+            exchange_ts: Timestamp::from_millis(1_781_690_003_000),
+        }
+    }
+
+    #[test]
+    fn a_trade_between_two_orders_of_ours_is_two_fills() {
+        let buy = fill().named("1024X1");
+        let sell = Fill { order_id: OrderId::new("C02__2").expect("short"), side: Side::Sell, ..buy };
+        assert_eq!(buy.trade_id, sell.trade_id);
+        assert_ne!(buy.key(), sell.key());
+        assert_eq!(buy.key(), fill().named("1024X1").key());
+    }
+
+    #[test]
+    fn a_fill_keeps_the_name_its_trade_has() {
+        assert_eq!(fill().named("1024X1").trade_id.as_str(), "1024X1");
+        assert_eq!(fill().named(&"7".repeat(40)).trade_id.as_str(), "7".repeat(40));
+    }
+
+    #[test]
+    fn a_fill_without_a_name_is_named_by_what_it_is() {
+        let known = fill().named("");
+        assert_eq!(known.trade_id.as_str(), "~281fb2a914405c95f440c20462ff4ef7", "the same in every run");
+        for nothing in ["0", "-", " "] {
+            assert_eq!(fill().named(nothing), known, "{nothing:?}");
+        }
+        // What only one of the two ways tells, or tells otherwise, does not count.
+        let told_otherwise = Fill {
+            client_id: ClientOrderId::new("arb-1"),
+            price: "3.49500".parse().expect("a decimal"),
+            exchange_ts: Timestamp::from_nanos(1_781_690_003_000_399_200),
+            fee: Decimal::ONE,
+            liquidity: Liquidity::Maker,
+            ..fill()
+        };
+        assert_eq!(told_otherwise.named("").key(), known.key());
+        for other in [
+            Fill { order_id: OrderId::new("C02__2").expect("short"), ..fill() },
+            Fill { side: Side::Sell, ..fill() },
+            Fill { price: "3.496".parse().expect("a decimal"), ..fill() },
+            Fill { qty: "44".parse().expect("a decimal"), ..fill() },
+            Fill { exchange_ts: Timestamp::from_millis(1_781_690_003_001), ..fill() },
+        ] {
+            assert_ne!(other.named("").trade_id, known.trade_id, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn names_too_long_to_be_held_still_tell_fills_apart() {
+        let [one, other] = ["X0", "X1"].map(|end| fill().named(&format!("{}{end}", "7".repeat(40))));
+        assert!(one.trade_id.as_str().starts_with('~') && one.key() != other.key());
+        assert_eq!(one, fill().named(&format!("{}X0", "7".repeat(40))));
+    }
 
     #[test]
     fn client_ids_are_what_every_exchange_accepts() {

@@ -3,7 +3,7 @@
 
 use crate::session::{ANSWER_WITHIN, Answer, Message, News, Session, Timer};
 use crate::sign::Signer;
-use crate::wire::{BalanceRow, Fault, FillRow, OrderRow, part};
+use crate::wire::{BalanceRow, Fault, FillRow, OrderRow, Scalar, part};
 use crate::{error, order, session};
 use cex_core::{AccountEvent, LinkEvent, Markets, StreamKind, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op};
@@ -76,7 +76,9 @@ impl AccountLink {
                 self.session.reconnect(CloseReason::Announced, out);
                 Ok(())
             }
-            Ok(Message::Pong | Message::Nothing) => Ok(()),
+            // It may have been about an order of ours.
+            Ok(Message::Strange(channel)) if is_ours(&channel) => Err("private news of an unknown kind"),
+            Ok(Message::Pong | Message::Strange(_) | Message::Nothing) => Ok(()),
             Err(fault) => Err(fault),
         };
         read.map_err(|fault| {
@@ -150,6 +152,10 @@ impl AccountLink {
     }
 }
 
+fn is_ours(channel: &Scalar<'_>) -> bool {
+    CHANNELS.iter().any(|(ours, _)| *ours == channel.as_str())
+}
+
 /// Reads every row of a result; one bad row costs the frame its good name, not the other rows their effect.
 fn rows(
     result: &LazyValue<'_>,
@@ -207,108 +213,4 @@ impl Link for AccountLink {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{markets, venue};
-    use cex_interface::{Effect, Payload, Secret};
-
-    fn at(secs: i64) -> Timestamp {
-        Timestamp::from_secs(1_700_000_000 + secs)
-    }
-
-    fn link() -> (AccountLink, Outbox) {
-        let signer = Signer::new(Secret::new("k".to_owned()), &Secret::new("s".to_owned()));
-        let mut link =
-            AccountLink::new(venue(), "wss://x".to_owned(), &Arc::new(markets()), Arc::new(signer));
-        let mut out = Outbox::default();
-        link.handle(at(0), Input::Start, &mut out).expect("starts");
-        link.handle(at(0), Input::Connected, &mut out).expect("connects");
-        (link, out)
-    }
-
-    fn hear(link: &mut AccountLink, text: &str, out: &mut Outbox) -> Result<(), ExchangeError> {
-        out.clear();
-        link.handle(at(1), Input::Text(text.as_bytes()), out)
-    }
-
-    #[test]
-    fn every_channel_is_asked_for_at_once_and_signed_for_its_own_time() {
-        let (link, out) = link();
-        assert_eq!((link.name(), link.subscriptions().len()), ("gateio account", 0));
-        let texts = out.effects.iter().filter_map(|effect| match effect {
-            Effect::Send(Payload::Text(text)) => Some(text),
-            Effect::Send(_) | Effect::Connect(_) | Effect::Request { .. } | Effect::Reconnect(_) => None,
-        });
-        for ((id, (channel, _)), text) in (1..).zip(CHANNELS).zip(texts) {
-            let begins = format!("{{\"time\":1700000000,\"id\":{id},\"channel\":\"{channel}\",");
-            assert!(text.starts_with(&begins), "{text}");
-            assert!(text.contains(link.signer.stream(channel, "subscribe", 1_700_000_000).as_str()));
-        }
-    }
-
-    #[test]
-    fn an_account_that_is_not_confirmed_in_time_is_tried_again() {
-        let (mut link, mut out) = link();
-        let pong = "{\"time\":1,\"channel\":\"spot.pong\",\"event\":\"\",\"result\":null}";
-        hear(&mut link, pong, &mut out).expect("heard");
-        link.handle(at(10), Input::Wake, &mut out).expect("wakes");
-        assert_eq!(out.effects, [Effect::Reconnect(CloseReason::Silent)]);
-        out.clear();
-        link.handle(at(11), Input::Disconnected, &mut out).expect("heard");
-        assert_eq!((out.link.as_slice(), link.wakeup_at()), ([LinkEvent::Down].as_slice(), None));
-    }
-
-    #[test]
-    fn readiness_is_told_once_a_connection() {
-        let (mut link, mut out) = link();
-        let answer =
-            |id: i32| format!("{{\"time\":1,\"id\":{id},\"channel\":\"x\",\"event\":\"subscribe\"}}");
-        let mut ready = 0;
-        for id in [2, 1, 1, 3, 3, 2] {
-            hear(&mut link, &answer(id), &mut out).expect("heard");
-            ready += out.link.iter().filter(|event| **event == LinkEvent::AccountReady).count();
-        }
-        assert_eq!(ready, 1);
-    }
-
-    #[test]
-    fn one_bad_row_does_not_cost_the_others_their_effect() {
-        let (mut link, mut out) = link();
-        let row = |currency: &str, free: &str| {
-            format!(
-                "{{\"currency\":\"{currency}\",\"available\":\"{free}\",\"freeze\":\"0\",\"timestamp_ms\":\"5\"}}"
-            )
-        };
-        let rows = [row("BTC", "1"), row("ETH", "nan"), row("USDT", "2")].join(",");
-        let frame =
-            format!("{{\"time\":1,\"channel\":\"spot.balances\",\"event\":\"update\",\"result\":[{rows}]}}");
-        let refused = hear(&mut link, &frame, &mut out).expect_err("a bad row");
-        assert_eq!(refused.kind, ErrorKind::Undecodable("not a plain decimal number"));
-        assert_eq!(out.account.len(), 2);
-        assert_eq!(out.link, [LinkEvent::Undecodable { symbol: None }]);
-    }
-
-    #[test]
-    fn orders_of_markets_that_are_not_registered_are_passed_over() {
-        let (mut link, mut out) = link();
-        let frame = "{\"time\":1,\"channel\":\"spot.orders\",\"event\":\"update\",\"result\":[{\"currency_pair\":\"ABC_USDT\"}]}";
-        hear(&mut link, frame, &mut out).expect("no fault");
-        assert!(out.is_empty());
-    }
-
-    #[test]
-    fn other_messages_and_bytes_never_panic() {
-        let (mut link, mut out) = link();
-        for text in
-            ["", "{", "[]", "null", "{\"channel\":\"spot.orders\",\"event\":\"update\",\"result\":{}}"]
-        {
-            assert!(hear(&mut link, text, &mut out).is_err(), "{text}");
-        }
-        assert!(link.handle(at(1), Input::Binary(b"\x00"), &mut out).is_err());
-        for input in [Input::Pong, Input::Resubscribe(cex_core::SymbolId(0)), Input::Stop] {
-            out.clear();
-            assert_eq!(link.handle(at(1), input, &mut out), Ok(()));
-            assert!(out.is_empty());
-        }
-    }
-}
+mod tests;

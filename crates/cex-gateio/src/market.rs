@@ -7,7 +7,7 @@ mod groups;
 use crate::config::BookChannel;
 use crate::session::{Answer, Message, Session, Timer};
 use crate::{error, session};
-use cex_core::{LinkEvent, Markets, SymbolId, Timestamp, VenueId};
+use cex_core::{LinkEvent, Markets, StreamKind, SymbolId, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op};
 use cex_interface::{CloseReason, Input, Link, Outbox, Subscription};
 use decode::MarketDecoder;
@@ -74,7 +74,7 @@ impl MarketLink {
                 self.session.reconnect(CloseReason::Announced, out);
                 Ok(())
             }
-            Ok(Message::Pong | Message::Nothing) => Ok(()),
+            Ok(Message::Pong | Message::Strange(_) | Message::Nothing) => Ok(()),
             Err(fault) => {
                 out.link.push(LinkEvent::Undecodable { symbol: None });
                 Err(ExchangeError::new(self.venue, Op::Stream, ErrorKind::Undecodable(fault)))
@@ -115,11 +115,18 @@ impl MarketLink {
         }
     }
 
+    /// Without a connection the next one begins with everything anew.
     fn resubscribe(&mut self, now: Timestamp, symbol: SymbolId, out: &mut Outbox) {
-        if self.session.is_up() {
-            self.groups.resubscribe(now, symbol, &mut self.session, out);
-            self.watch_answers();
+        if !self.session.is_up() {
+            return;
         }
+        let wish = Subscription { symbol, stream: StreamKind::Book };
+        if self.unsendable.contains(&wish) {
+            out.link.push(LinkEvent::Refused { symbol: Some(symbol), stream: wish.stream });
+            return;
+        }
+        self.groups.resubscribe(now, symbol, &mut self.session, out);
+        self.watch_answers();
     }
 }
 

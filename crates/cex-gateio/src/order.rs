@@ -16,6 +16,14 @@ pub(crate) fn client_id(text: &str) -> Option<ClientOrderId> {
     ClientOrderId::new(text.strip_prefix(CLIENT_PREFIX)?)
 }
 
+/// The exchange's identifier of an order; `None` when the row has none.
+pub(crate) fn order_id(field: Option<&Scalar<'_>>) -> Result<Option<OrderId>, Fault> {
+    match text(field) {
+        "" => Ok(None),
+        id => OrderId::new(id).map(Some).map_err(|_| "order id"),
+    }
+}
+
 pub(crate) fn side(text: &str) -> Result<Side, Fault> {
     match text {
         "buy" => Ok(Side::Buy),
@@ -42,11 +50,15 @@ pub(crate) fn order(venue: VenueId, markets: &Markets, row: &OrderRow<'_>) -> Re
         gt: row.gt_fee.as_ref(),
         points: row.point_fee.as_ref(),
     };
+    let (order_id, client_id) = (order_id(row.id.as_ref())?, client_id(text(row.text.as_ref())));
+    if order_id.is_none() && client_id.is_none() {
+        return Err("an order without a name");
+    }
     Ok(Some(Order {
         venue,
         symbol: market.id,
-        order_id: row.id.as_ref().map(|id| OrderId::new(id.as_str())).transpose().map_err(|_| "order id")?,
-        client_id: client_id(text(row.text.as_ref())),
+        order_id,
+        client_id,
         side,
         status: status(row, filled_qty)?,
         price: if is_market { None } else { optional(row.price.as_ref())? },
@@ -163,7 +175,8 @@ fn asset(name: &str) -> Result<Asset, Fault> {
     Asset::new(name).map_err(|_| "asset name")
 }
 
-/// One of our fills; `None` when its market is not registered. A row without any fee comes from a channel
+/// One of our fills; `None` when its market is not registered. Calls and the stream give it one identifier
+/// (GATEIO-REST-28), and where there is none it is named alike. A row without any fee comes from a channel
 /// that has none (GATEIO-WS-22) and is refused: it cannot be booked.
 pub(crate) fn fill(venue: VenueId, markets: &Markets, row: &FillRow<'_>) -> Result<Option<Fill>, Fault> {
     let Some(market) = markets.by_native(row.currency_pair.as_str().as_bytes()) else {
@@ -178,24 +191,29 @@ pub(crate) fn fill(venue: VenueId, markets: &Markets, row: &FillRow<'_>) -> Resu
         points: row.point_fee.as_ref(),
     };
     let (fee, fee_asset) = fee.charged(market, side)?.ok_or("a fill whose fee cannot be told")?;
-    Ok(Some(Fill {
+    let fill = Fill {
         venue,
         symbol: market.id,
-        trade_id: TradeId::new(row.id.as_str()).map_err(|_| "trade id")?,
-        order_id: OrderId::new(row.order_id.as_str()).map_err(|_| "order id")?,
+        trade_id: TradeId::EMPTY,
+        order_id: order_id(row.order_id.as_ref())?.ok_or("a fill without its order")?,
         client_id: client_id(text(row.text.as_ref())),
         side,
         price: positive(&row.price)?,
         qty: positive(&row.amount)?,
         fee,
         fee_asset,
-        liquidity: match row.role.as_str() {
+        liquidity: match text(row.role.as_ref()) {
             "maker" => Liquidity::Maker,
             "taker" => Liquidity::Taker,
-            _ => return Err("role"),
+            // What it cost is told beside it, so a new word is no reason to lose the fill.
+            role => {
+                tracing::warn!(%venue, role, "role that no table knows, taken for a taker's");
+                Liquidity::Taker
+            }
         },
         exchange_ts: time(row.create_time_ms.as_ref(), row.create_time.as_ref()),
-    }))
+    };
+    Ok(Some(fill.named(text(row.id.as_ref()))))
 }
 
 fn positive(field: &Scalar<'_>) -> Result<Decimal, Fault> {

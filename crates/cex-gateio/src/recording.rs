@@ -34,7 +34,13 @@ impl RecordedFrames {
         }
         match session::read(frame) {
             Ok(Message::News(news)) => self.decoder.news(frame, &news, out),
-            Ok(Message::Answer(_) | Message::Upgrade | Message::Pong | Message::Nothing) => Ok(()),
+            Ok(
+                Message::Answer(_)
+                | Message::Upgrade
+                | Message::Pong
+                | Message::Strange(_)
+                | Message::Nothing,
+            ) => Ok(()),
             Err(fault) => {
                 out.link.push(LinkEvent::Undecodable { symbol: None });
                 Err(ExchangeError::new(self.venue, Op::Stream, ErrorKind::Undecodable(fault)))

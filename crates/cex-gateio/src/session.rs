@@ -23,7 +23,9 @@ pub(crate) enum Message<'a> {
     Answer(Answer<'a>),
     /// News of a channel.
     News(News<'a>),
-    /// Nothing for us: an answer of the trading interface (GATEIO-WS-24), or a kind of message nobody knows.
+    /// Something else of this channel: a kind of message nobody knows.
+    Strange(Scalar<'a>),
+    /// Nothing for us: an answer of the trading interface (GATEIO-WS-24), or a message of no channel.
     Nothing,
 }
 
@@ -74,13 +76,13 @@ pub(crate) fn read(frame: &[u8]) -> Result<Message<'_>, Fault> {
         let (id, payload, error) = (message.id, message.payload, message.error);
         return Ok(Message::Answer(Answer { id, channel, is_subscribe, payload, error }));
     }
-    let Some(result) = message.result else { return Ok(Message::Nothing) };
+    let Some(result) = message.result else { return Ok(Message::Strange(channel)) };
     if channel.as_str().ends_with(".system") && is_upgrade(&result) {
         return Ok(Message::Upgrade);
     }
     // Samples of `spot.obu` lack the event; every other channel has it.
     let is_news = is_news || (event.is_empty() && channel.as_str() == "spot.obu");
-    Ok(if is_news { Message::News(News { channel, result, sent_at }) } else { Message::Nothing })
+    Ok(if is_news { Message::News(News { channel, result, sent_at }) } else { Message::Strange(channel) })
 }
 
 fn is_upgrade(result: &LazyValue<'_>) -> bool {
@@ -263,6 +265,7 @@ mod tests {
                 Ok(Message::Upgrade) => "upgrade",
                 Ok(Message::Answer(_)) => "answer",
                 Ok(Message::News(_)) => "news",
+                Ok(Message::Strange(_)) => "strange",
                 Ok(Message::Nothing) => "nothing",
                 Err(_) => "broken",
             };
@@ -285,7 +288,8 @@ mod tests {
             "answer",
         );
         check(r#"{"time":1,"channel":"spot.trades","event":"update","result":{}}"#, "news");
-        check(r#"{"time":1,"channel":"spot.trades","event":"fresh","result":{}}"#, "nothing");
+        check(r#"{"time":1,"channel":"spot.trades","event":"fresh","result":{}}"#, "strange");
+        check(r#"{"time":1,"channel":"spot.trades","event":"update","result":null}"#, "strange");
         check(r#"{"request_id":"p","header":{},"data":{}}"#, "nothing");
         check("{}", "nothing");
         check("{", "broken");

@@ -14,8 +14,13 @@ use std::collections::BTreeMap;
 /// What is wrong with an answer or a frame, for people.
 pub(crate) type Fault = &'static str;
 
-/// Parses JSON; the bytes must be UTF-8 through and through.
+/// Parses JSON that came from outside; the bytes must be UTF-8 through and through.
+///
+/// The only way in: the parser recurses, so what nests deeper than any message of the exchange never reaches it.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Fault> {
+    if !cex_wide::is_shallow_json(bytes) {
+        return Err("nested too deep");
+    }
     let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8")?;
     from_str(text).map_err(|_| "not the JSON expected")
 }
@@ -296,12 +301,12 @@ pub(crate) struct OpenOrdersOfPair<'a> {
 #[derive(Debug, Deserialize)]
 pub(crate) struct FillRow<'a> {
     #[serde(borrow)]
-    pub(crate) id: Scalar<'a>,
-    pub(crate) order_id: Scalar<'a>,
+    pub(crate) id: Option<Scalar<'a>>,
+    pub(crate) order_id: Option<Scalar<'a>>,
     pub(crate) text: Option<Scalar<'a>>,
     pub(crate) currency_pair: Scalar<'a>,
     pub(crate) side: Scalar<'a>,
-    pub(crate) role: Scalar<'a>,
+    pub(crate) role: Option<Scalar<'a>>,
     pub(crate) amount: Scalar<'a>,
     pub(crate) price: Scalar<'a>,
     pub(crate) fee: Option<Scalar<'a>>,

@@ -8,6 +8,8 @@ mod answers;
 mod books;
 #[path = "golden/frames.rs"]
 mod frames;
+#[path = "golden/resubscribe.rs"]
+mod resubscribe;
 #[path = "golden/signatures.rs"]
 mod signatures;
 #[path = "golden/support.rs"]

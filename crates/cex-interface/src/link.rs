@@ -31,7 +31,8 @@ pub enum Input<'a> {
         /// The answer.
         result: &'a Result<Reply, ExchangeError>,
     },
-    /// Whoever keeps the book lost it and needs the stream's own snapshot again.
+    /// Whoever keeps the book of this symbol lost it, or could not join it with any snapshot, and needs its subscription
+    /// begun anew. How that ends is promised at [`Link`].
     Resubscribe(SymbolId),
     /// The connection is gone; [`Input::Start`] follows after a pause.
     Disconnected,
@@ -121,6 +122,18 @@ impl Outbox {
 }
 
 /// The state machine of one streaming connection.
+///
+/// # Resubscribing
+/// [`Input::Resubscribe`] of a book that this connection carries always ends, at once or later, in one of
+/// - [`LinkEvent::Subscribed`] with that symbol and [`StreamKind::Book`](cex_core::StreamKind): whoever keeps the book
+///   begins to collect and to ask for a snapshot anew. Until then what comes is of no use, so a link that forgets the
+///   wish keeps the book stale until the connection is lost;
+/// - [`LinkEvent::Refused`] with the same: asked again, the link tries again;
+/// - [`Effect::Reconnect`], after which everything is subscribed anew.
+///
+/// Where the exchange allows it the old subscription is ended on the wire first, also where the first state does not
+/// come from the stream: one that went quiet is mended by nothing less. A wish that comes while one is under way is
+/// part of it; one for a book that is not carried here means nothing.
 pub trait Link: Send {
     /// Feed one thing that happened; effects and events are appended to `out`.
     ///

@@ -9,11 +9,10 @@
 
 use crate::config::Settings;
 use crate::control::{Channel, Needs, Session};
-use crate::market::market_of;
 use crate::push::{self, Origin};
 use crate::symbol::push_encoded;
 use crate::wire::{Body, PushDataV3ApiWrapper};
-use cex_core::{AccountEvent, LinkEvent, Markets, StreamKind, Timestamp, VenueId};
+use cex_core::{AccountEvent, LinkEvent, Market, Markets, StreamKind, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op, Outcome};
 use cex_interface::{CloseReason, Effect, Input, Link, Outbox, Reply, Request};
 use prost::Message;
@@ -235,9 +234,13 @@ impl AccountLink {
         }
     }
 
-    fn text(&mut self, text: &[u8], out: &mut Outbox) -> Result<(), ExchangeError> {
-        let verdict = self.session.text(text, out);
-        match verdict.map_err(|kind| ExchangeError::new(self.venue, Op::Subscribe, kind))? {
+    fn text(&mut self, now: Timestamp, text: &[u8], out: &mut Outbox) -> Result<(), ExchangeError> {
+        let verdict = self.session.text(now, text, out).map_err(|kind| {
+            // Nobody knows what it was about, and nothing private may be missed in silence.
+            out.link.push(LinkEvent::Undecodable { symbol: None });
+            ExchangeError::new(self.venue, Op::Subscribe, kind)
+        });
+        match verdict? {
             Some(reason) => self.close(reason, out),
             None if self.state == (State::Live { ready: false }) && self.session.all_confirmed() => {
                 self.state = State::Live { ready: true };
@@ -270,17 +273,34 @@ impl AccountLink {
         let sent_at =
             wrapper.send_time.or(wrapper.create_time).map_or(Timestamp::EPOCH, Timestamp::from_millis);
         let origin = Origin { venue: self.venue, sent_at };
-        let market = market_of(&wrapper, &self.markets);
-        Ok(match (&wrapper.body, market) {
-            (Some(Body::PrivateOrders(order)), Some(market)) => {
-                Some(AccountEvent::Order(push::order(origin, market, order)?))
+        Ok(match &wrapper.body {
+            Some(Body::PrivateOrders(order)) => match self.market(&wrapper)? {
+                Some(market) => Some(AccountEvent::Order(push::order(origin, market, order)?)),
+                None => None,
+            },
+            Some(Body::PrivateDeals(deal)) => match self.market(&wrapper)? {
+                Some(market) => Some(AccountEvent::Fill(push::fill(origin, market, deal)?)),
+                None => None,
+            },
+            Some(Body::PrivateAccount(account)) => Some(AccountEvent::Balance(push::balance(account)?)),
+            // An empty message is protobuf too, and a channel of ours may change what it carries.
+            Some(_) | None if wrapper.channel.is_empty() || CHANNELS.contains(&wrapper.channel.as_str()) => {
+                return Err(ErrorKind::Undecodable("a private frame of an unknown kind"));
             }
-            (Some(Body::PrivateDeals(deal)), Some(market)) => {
-                Some(AccountEvent::Fill(push::fill(origin, market, deal)?))
-            }
-            (Some(Body::PrivateAccount(account)), _) => Some(AccountEvent::Balance(push::balance(account)?)),
-            (Some(_) | None, _) => None,
+            Some(_) | None => None,
         })
+    }
+
+    /// The market of an order or a fill; `None` when it is not registered. Private channels do not name it, so without
+    /// the wrapper's word it might be any of ours.
+    fn market(&self, wrapper: &PushDataV3ApiWrapper) -> Result<Option<&Market>, ErrorKind> {
+        let native = wrapper.symbol.as_deref().filter(|native| !native.is_empty());
+        let native = native.ok_or(ErrorKind::Undecodable("a private frame without a symbol"))?;
+        let market = self.markets.by_native(native.as_bytes());
+        if market.is_none() {
+            tracing::warn!(venue = %self.venue, native, "private news of a market that is not registered");
+        }
+        Ok(market)
     }
 }
 
@@ -302,7 +322,7 @@ impl Link for AccountLink {
             }
             (Input::Text(text), State::Live { .. }) => {
                 self.session.heard(now);
-                self.text(text, out)?;
+                self.text(now, text, out)?;
             }
             (Input::Pong, State::Live { .. }) => self.session.heard(now),
             (Input::Wake, _) => {

@@ -3,7 +3,7 @@
 //! A [`Session`] belongs to one connection from the moment it stands. Links feed it text messages and wake-ups; it
 //! says when the connection has to go.
 
-use crate::wire::ControlMessage;
+use crate::wire::{ControlMessage, parse};
 use cex_core::{LinkEvent, StreamKind, SymbolId, Timers, Timestamp};
 use cex_errors::ErrorKind;
 use cex_interface::{CloseReason, Outbox};
@@ -37,12 +37,38 @@ pub(crate) struct Channel {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Asked for in the subscribe message with this number.
-    Asked(u32),
+    /// To be asked for.
+    Unsent,
+    /// Asked for in the message with this number, to be answered by then.
+    Asked {
+        number: u32,
+        due: Timestamp,
+    },
     /// Its data came before its acknowledgement, which is legal (MEXC-WS-04).
-    Fed,
+    Fed {
+        due: Timestamp,
+    },
     Confirmed,
     Refused,
+    /// Its end was asked for in the message with this number; what comes next is to ask for it anew.
+    Leaving {
+        number: u32,
+        due: Timestamp,
+    },
+}
+
+impl State {
+    /// When an answer is no longer waited for.
+    const fn due(self) -> Option<Timestamp> {
+        match self {
+            Self::Asked { due, .. } | Self::Fed { due } | Self::Leaving { due, .. } => Some(due),
+            Self::Unsent | Self::Confirmed | Self::Refused => None,
+        }
+    }
+
+    const fn is_asked(self) -> bool {
+        matches!(self, Self::Asked { .. })
+    }
 }
 
 /// What the connection is worth without some of its channels.
@@ -70,26 +96,51 @@ pub(crate) struct Session {
     timers: Timers<Deadline>,
     last_heard: Timestamp,
     unanswered: u32,
-    /// Acknowledgements may still come.
+    /// Number of the last message that wants an answer.
+    last_number: u32,
+    /// Something was asked for and neither acknowledged nor fed.
     waiting: bool,
 }
 
 impl Session {
     pub(crate) fn new(channels: Vec<Channel>, needs: Needs) -> Self {
-        let states = vec![State::Asked(0); channels.len()];
+        let states = vec![State::Unsent; channels.len()];
         let (timers, last_heard) = (Timers::new(), Timestamp::EPOCH);
-        Self { channels, states, needs, timers, last_heard, unanswered: 0, waiting: false }
+        Self { channels, states, needs, timers, last_heard, unanswered: 0, last_number: 0, waiting: false }
     }
 
     /// The connection stands: subscribe, and start to listen for its pulse.
     pub(crate) fn open(&mut self, now: Timestamp, out: &mut Outbox) {
         self.unanswered = 0;
-        self.waiting = true;
+        self.last_number = 0;
         self.last_heard = now;
         self.timers.set(Deadline::Ping, now + PING_EVERY);
         self.timers.set(Deadline::Silence, now + LONGEST_SILENCE);
-        self.timers.set(Deadline::Ack, now + ACK_WITHIN);
-        self.subscribe(out);
+        self.states.fill(State::Unsent);
+        self.subscribe(now, out);
+    }
+
+    /// Begins a book anew: ends its subscription, waits until that is confirmed, subscribes again. To the exchange that
+    /// is as good as a new connection (MEXC-WS-13), and it costs the other books nothing.
+    pub(crate) fn resubscribe(&mut self, now: Timestamp, symbol: SymbolId, out: &mut Outbox) {
+        let is_its_book =
+            |channel: &Channel| channel.symbol == Some(symbol) && channel.stream == StreamKind::Book;
+        let Some(index) = self.channels.iter().position(is_its_book) else { return };
+        match self.states[index] {
+            State::Confirmed | State::Fed { .. } => {
+                self.last_number += 1;
+                let (number, name) = (self.last_number, &self.channels[index].name);
+                out.send_text(format!(r#"{{"method":"UNSUBSCRIPTION","id":{number},"params":["{name}"]}}"#));
+                self.states[index] = State::Leaving { number, due: now + ACK_WITHIN };
+                self.watch();
+            }
+            State::Refused => {
+                self.states[index] = State::Unsent;
+                self.subscribe(now, out);
+            }
+            // Under way.
+            State::Unsent | State::Asked { .. } | State::Leaving { .. } => {}
+        }
     }
 
     /// The connection is gone, or has to go.
@@ -118,11 +169,14 @@ impl Session {
     #[cold]
     fn mark_fed(&mut self, symbol: SymbolId, stream: StreamKind) {
         for (channel, state) in self.channels.iter().zip(&mut self.states) {
-            if channel.symbol == Some(symbol) && channel.stream == stream && matches!(state, State::Asked(_))
+            if let State::Asked { due, .. } = *state
+                && channel.symbol == Some(symbol)
+                && channel.stream == stream
             {
-                *state = State::Fed;
+                *state = State::Fed { due };
             }
         }
+        self.watch();
     }
 
     /// Whether every channel was acknowledged.
@@ -130,19 +184,30 @@ impl Session {
         self.states.iter().all(|state| *state == State::Confirmed)
     }
 
-    /// Subscribe messages of a bounded size, each with a number that refusals can be traced by.
-    fn subscribe(&mut self, out: &mut Outbox) {
+    /// Looks again at what is still to be answered, and by when.
+    fn watch(&mut self) {
+        self.waiting = self.states.iter().any(|state| state.is_asked());
+        match self.states.iter().filter_map(|state| state.due()).min() {
+            Some(due) => self.timers.set(Deadline::Ack, due),
+            None => self.timers.clear(Deadline::Ack),
+        }
+    }
+
+    /// Asks for what is to be asked for, in messages of a bounded size, each with a number that its answer can be told
+    /// by.
+    fn subscribe(&mut self, now: Timestamp, out: &mut Outbox) {
+        let due = now + ACK_WITHIN;
         let mut message = String::new();
-        let mut number = 0;
-        for (channel, state) in self.channels.iter().zip(&mut self.states) {
+        let unsent = |(_, state): &(&Channel, &mut State)| **state == State::Unsent;
+        for (channel, state) in self.channels.iter().zip(&mut self.states).filter(unsent) {
             if !message.is_empty() && message.len() + channel.name.len() + 5 > LONGEST_MESSAGE {
                 message.push_str("]}");
                 out.send_text(std::mem::take(&mut message));
             }
             if message.is_empty() {
-                number += 1;
+                self.last_number += 1;
                 message.push_str(r#"{"method":"SUBSCRIPTION","id":"#);
-                message.push_str(itoa::Buffer::new().format(number));
+                message.push_str(itoa::Buffer::new().format(self.last_number));
                 message.push_str(r#","params":["#);
             } else {
                 message.push(',');
@@ -150,12 +215,13 @@ impl Session {
             message.push('"');
             message.push_str(&channel.name);
             message.push('"');
-            *state = State::Asked(number);
+            *state = State::Asked { number: self.last_number, due };
         }
         if !message.is_empty() {
             message.push_str("]}");
             out.send_text(message);
         }
+        self.watch();
     }
 
     /// Deadlines that have come. Some reason means that the connection has to go.
@@ -169,7 +235,7 @@ impl Session {
                     self.timers.set(Deadline::Silence, silent_at);
                     (now >= silent_at).then_some(CloseReason::Silent)
                 }
-                Deadline::Ack => self.give_up_waiting(out),
+                Deadline::Ack => self.give_up_waiting(now, out),
             };
             if verdict.is_some() {
                 return verdict;
@@ -188,25 +254,49 @@ impl Session {
         None
     }
 
-    /// Subscriptions nobody answered count as refused. Without a single answer the connection is worth nothing.
-    fn give_up_waiting(&mut self, out: &mut Outbox) -> Option<CloseReason> {
-        self.waiting = false;
-        let unheard = self.states.iter().all(|state| matches!(state, State::Asked(_)));
-        let waiting = self.states.iter().any(|state| matches!(state, State::Asked(_)));
-        if waiting && (unheard || self.needs == Needs::All) {
+    /// Subscriptions nobody answered count as refused, unless their data tells that they stand. Without a single answer
+    /// the connection is worth nothing.
+    fn give_up_waiting(&mut self, now: Timestamp, out: &mut Outbox) -> Option<CloseReason> {
+        let is_due = |state: State| state.due().is_some_and(|due| due <= now);
+        let unanswered = self.states.iter().any(|state| state.is_asked() && is_due(*state));
+        let unheard = self.states.iter().all(|state| state.is_asked());
+        if unanswered && (unheard || self.needs == Needs::All) {
             return Some(CloseReason::Refused);
         }
-        self.refuse(out, |state, _| matches!(state, State::Asked(_)));
+        for (channel, state) in
+            self.channels.iter().zip(&mut self.states).filter(|(_, state)| is_due(**state))
+        {
+            let (symbol, stream) = (channel.symbol, channel.stream);
+            *state = match state {
+                State::Fed { .. } => {
+                    out.link.push(LinkEvent::Subscribed { symbol, stream });
+                    State::Confirmed
+                }
+                // The exchange may have heard us all the same. If it did not, it may refuse what stands, which is an
+                // end as well.
+                State::Leaving { .. } => State::Unsent,
+                State::Asked { .. } | State::Unsent | State::Confirmed | State::Refused => {
+                    out.link.push(LinkEvent::Refused { symbol, stream });
+                    State::Refused
+                }
+            };
+        }
+        self.subscribe(now, out);
         None
     }
 
     /// A text message. Some reason means that the connection has to go.
-    pub(crate) fn text(&mut self, text: &[u8], out: &mut Outbox) -> Result<Option<CloseReason>, ErrorKind> {
+    pub(crate) fn text(
+        &mut self,
+        now: Timestamp,
+        text: &[u8],
+        out: &mut Outbox,
+    ) -> Result<Option<CloseReason>, ErrorKind> {
         // A bad listen key is answered in plain text, not JSON (MEXC-ACCOUNT-03).
         if text.trim_ascii() == b"Invalid listen key" {
             return Ok(Some(CloseReason::KeyExpired));
         }
-        let Ok(message) = sonic_rs::from_slice::<ControlMessage<'_>>(text) else {
+        let Some(message) = parse::<ControlMessage<'_>>(text) else {
             return Err(ErrorKind::Undecodable("text message"));
         };
         let Some(words) = message.msg.text() else { return Err(ErrorKind::Undecodable("control message")) };
@@ -214,30 +304,50 @@ impl Session {
             self.unanswered = 0;
             return Ok(None);
         }
-        match Answer::read(words) {
+        // Without a number of ours it answers anything, also in words.
+        let number = message.id.integer().filter(|number| *number > 0);
+        if self.has_ended(number) {
+            self.subscribe(now, out);
+            return Ok(None);
+        }
+        let verdict = match Answer::read(words) {
             Answer::Accepted(list) if message.code.integer().unwrap_or(0) == 0 => {
-                if !self.confirm(list, out) {
+                if !self.confirm(list, number, out) {
                     return Err(ErrorKind::Undecodable("control message"));
                 }
-                Ok(None)
+                None
             }
             Answer::Accepted(_) => {
-                let number = message.id.integer();
                 self.refuse(out, |state, _| asked_in(state, number));
-                Ok(self.after_refusal())
+                self.after_refusal()
             }
             Answer::Refused { accepted, refused } => {
-                self.confirm(accepted, out);
-                let number = message.id.integer();
+                self.confirm(accepted, number, out);
                 if refused.is_empty() {
                     // Malformed names are refused without being named.
                     self.refuse(out, |state, _| asked_in(state, number));
                 } else {
                     self.refuse(out, |_, name| names(refused).any(|refused| refused == name));
                 }
-                Ok(self.after_refusal())
+                self.after_refusal()
             }
-        }
+        };
+        self.subscribe(now, out);
+        Ok(verdict)
+    }
+
+    /// Takes in the answer to the end of a subscription, whatever its words: what counts is that it was dealt with. Its
+    /// words are those of any acknowledgement, so it is told by its number (MEXC-WS-13).
+    fn has_ended(&mut self, number: Option<i64>) -> bool {
+        let is_meant = |state: &&mut State| match (&**state, number) {
+            (State::Leaving { number: asked, .. }, Some(number)) => i64::from(*asked) == number,
+            (State::Leaving { .. }, None)
+            | (
+                State::Unsent | State::Asked { .. } | State::Fed { .. } | State::Confirmed | State::Refused,
+                _,
+            ) => false,
+        };
+        self.states.iter_mut().find(is_meant).map(|state| *state = State::Unsent).is_some()
     }
 
     fn after_refusal(&self) -> Option<CloseReason> {
@@ -245,18 +355,26 @@ impl Session {
     }
 
     /// Marks the channels of `list`; false when none of them is ours.
-    fn confirm(&mut self, list: &str, out: &mut Outbox) -> bool {
+    fn confirm(&mut self, list: &str, number: Option<i64>, out: &mut Outbox) -> bool {
         let mut any = false;
         for name in names(list) {
             for (channel, state) in self.channels.iter().zip(&mut self.states) {
-                if channel.name == name {
-                    any = true;
-                    if *state != State::Confirmed {
-                        *state = State::Confirmed;
-                        out.link
-                            .push(LinkEvent::Subscribed { symbol: channel.symbol, stream: channel.stream });
-                    }
+                if channel.name != name {
+                    continue;
                 }
+                any = true;
+                *state = match (*state, number) {
+                    (State::Confirmed, _) => State::Confirmed,
+                    // An answer without a number comes in its turn, so it is about the end.
+                    (State::Leaving { .. }, None) => State::Unsent,
+                    // Late news of the subscription that is being ended.
+                    (leaving @ State::Leaving { .. }, Some(_)) => leaving,
+                    (State::Unsent | State::Asked { .. } | State::Fed { .. } | State::Refused, _) => {
+                        let (symbol, stream) = (channel.symbol, channel.stream);
+                        out.link.push(LinkEvent::Subscribed { symbol, stream });
+                        State::Confirmed
+                    }
+                };
             }
         }
         any
@@ -272,12 +390,15 @@ impl Session {
     }
 }
 
-/// Whether a channel still waits for the answer with this number; an answer without a usable one is about all.
+/// Whether a channel still waits for the answer with this number; an answer without one is about all.
 fn asked_in(state: State, number: Option<i64>) -> bool {
     match (state, number) {
-        (State::Asked(asked), Some(number)) if number > 0 => i64::from(asked) == number,
-        (State::Asked(_), _) => true,
-        (State::Fed | State::Confirmed | State::Refused, _) => false,
+        (State::Asked { number: asked, .. }, Some(number)) => i64::from(asked) == number,
+        (State::Asked { .. }, None) => true,
+        (
+            State::Unsent | State::Fed { .. } | State::Confirmed | State::Refused | State::Leaving { .. },
+            _,
+        ) => false,
     }
 }
 

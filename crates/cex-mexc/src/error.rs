@@ -4,7 +4,7 @@
 //! which are handled beside the table. An order that may have reached the matching engine stays
 //! [`Outcome::Unknown`] unless the exchange itself refused it with a code we know (MEXC-ERR-06).
 
-use crate::wire::Envelope;
+use crate::wire::{Envelope, parse};
 use cex_core::VenueId;
 use cex_errors::{ErrorKind, ExchangeError, Outcome};
 use cex_interface::{Feedback, HttpResponse, Request};
@@ -205,7 +205,7 @@ pub(crate) fn feedback(response: &HttpResponse<'_>) -> Option<Feedback> {
 /// The envelope around an answer. Lists have none, and long answers begin with what they are: only a body that begins
 /// as an object is looked at.
 fn envelope(body: &[u8]) -> Option<Envelope<'_>> {
-    (body.trim_ascii_start().first() == Some(&b'{')).then(|| sonic_rs::from_slice(body).ok()).flatten()
+    (body.trim_ascii_start().first() == Some(&b'{')).then(|| parse(body)).flatten()
 }
 
 fn words<'e>(envelope: &'e Envelope<'_>) -> Option<&'e str> {

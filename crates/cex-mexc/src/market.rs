@@ -193,7 +193,7 @@ impl MarketLink {
 }
 
 /// The market a message is about: named by the wrapper, else by the end of the channel.
-pub(crate) fn market_of<'m>(wrapper: &PushDataV3ApiWrapper, markets: &'m Markets) -> Option<&'m Market> {
+fn market_of<'m>(wrapper: &PushDataV3ApiWrapper, markets: &'m Markets) -> Option<&'m Market> {
     let native =
         wrapper.symbol.as_deref().or_else(|| wrapper.channel.rsplit_once('@').map(|(_, native)| native))?;
     markets.by_native(native.as_bytes())
@@ -208,7 +208,7 @@ impl Link for MarketLink {
             }
             (Input::Text(text), State::Live) => {
                 self.session.heard(now);
-                let verdict = self.session.text(text, out);
+                let verdict = self.session.text(now, text, out);
                 let verdict = verdict.map_err(|kind| ExchangeError::new(self.venue, Op::Subscribe, kind))?;
                 if let Some(reason) = verdict {
                     self.close(reason, out);
@@ -241,10 +241,11 @@ impl Link for MarketLink {
                 self.session.close();
                 self.state = State::Idle;
             }
-            // Snapshots come over the request interface, so there is nothing to subscribe anew.
-            (Input::Resubscribe(_) | Input::Reply { .. }, _)
+            (Input::Resubscribe(symbol), State::Live) => self.session.resubscribe(now, symbol, out),
+            // Without a connection the next one begins with everything anew. This link makes no calls.
+            (Input::Reply { .. }, _)
             | (
-                Input::Binary(_) | Input::Text(_) | Input::Pong | Input::Wake,
+                Input::Binary(_) | Input::Text(_) | Input::Pong | Input::Wake | Input::Resubscribe(_),
                 State::Idle | State::Connecting | State::Closing,
             ) => {}
         }

@@ -85,11 +85,15 @@ pub(crate) fn order(origin: Origin, market: &Market, order: &PrivateOrders) -> R
         Some(number(&order.price, "price")?)
     };
     let created_at = Timestamp::from_millis(order.create_time);
+    let (order_id, client_id) = (order_id(&order.id), ClientOrderId::new(&order.client_id));
+    if order_id.is_none() && client_id.is_none() {
+        return Err(ErrorKind::Undecodable("an order without a name"));
+    }
     Ok(Order {
         venue: origin.venue,
         symbol: market.id,
-        order_id: Some(order_id(&order.id)?),
-        client_id: ClientOrderId::new(&order.client_id),
+        order_id,
+        client_id,
         side: side(order.trade_type)?,
         status: status(order.status),
         price,
@@ -121,12 +125,11 @@ pub(crate) fn fill(origin: Origin, market: &Market, deal: &PrivateDeals) -> Resu
         return Err(ErrorKind::Undecodable("a fill of nothing"));
     }
     let fee = number(&deal.fee_amount, "fee")?;
-    let trade_id = TradeId::new(&deal.trade_id).ok().filter(|id| !id.is_empty());
-    Ok(Fill {
+    let fill = Fill {
         venue: origin.venue,
         symbol: market.id,
-        trade_id: trade_id.ok_or(ErrorKind::Undecodable("trade id"))?,
-        order_id: order_id(&deal.order_id)?,
+        trade_id: TradeId::EMPTY,
+        order_id: order_id(&deal.order_id).ok_or(ErrorKind::Undecodable("order id"))?,
         client_id: ClientOrderId::new(&deal.client_order_id),
         side: side(deal.trade_type)?,
         price,
@@ -135,7 +138,8 @@ pub(crate) fn fill(origin: Origin, market: &Market, deal: &PrivateDeals) -> Resu
         fee_asset: fee_asset(Some(&deal.fee_currency), fee, market)?,
         liquidity: if deal.is_maker { Liquidity::Maker } else { Liquidity::Taker },
         exchange_ts: Timestamp::from_millis(deal.time),
-    })
+    };
+    Ok(fill.named(&deal.trade_id))
 }
 
 /// A balance after a change (MEXC-ACCOUNT-08): what is available and what orders hold, both absolute. The reason of
@@ -157,8 +161,8 @@ fn number(text: &str, what: &'static str) -> Result<Decimal, ErrorKind> {
     Decimal::parse(text.as_bytes()).map_err(|_| ErrorKind::Undecodable(what))
 }
 
-fn order_id(text: &str) -> Result<OrderId, ErrorKind> {
-    OrderId::new(text).ok().filter(|id| !id.is_empty()).ok_or(ErrorKind::Undecodable("order id"))
+fn order_id(text: &str) -> Option<OrderId> {
+    OrderId::new(text).ok().filter(|id| !id.is_empty())
 }
 
 /// One is buying, two selling: ours in private messages, the taker's in public ones.

@@ -11,6 +11,14 @@ use cex_core::{Decimal, NumError, Timestamp};
 use serde::Deserialize;
 use sonic_rs::{JsonType, JsonValueTrait, LazyValue};
 
+/// Parses JSON that came from outside; `None` when it is not of this shape.
+///
+/// The only way in: the parser recurses, so what nests deeper than any message of the exchange never reaches it.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
+    #[expect(clippy::disallowed_methods, reason = "its nesting is bounded here")]
+    cex_wide::is_shallow_json(json).then(|| sonic_rs::from_slice(json).ok()).flatten()
+}
+
 /// A scalar kept as its own text.
 ///
 /// The exchange sends one field as text here and as a bare number there (MEXC-REST-06), and a number must not pass
@@ -335,7 +343,7 @@ pub(crate) struct OrderEntry<'a> {
 pub(crate) struct MyTrade<'a> {
     #[serde(borrow)]
     pub(crate) symbol: Scalar<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     pub(crate) id: Scalar<'a>,
     #[serde(borrow)]
     pub(crate) order_id: Scalar<'a>,

@@ -11,6 +11,7 @@
 //! - [`parse_scaled`], [`parse_scaled_in`], [`parse_quoted_in`]: what a caller with a number now and then wants.
 //! - [`Wide`]: the same, with the processor asked once; what a decoder keeps.
 //! - [`parse_u64`], [`find_byte`]: sequence numbers, and the next quote or brace.
+//! - [`is_shallow_json`]: whether a text may be given to a parser that recurses; no wide path, and none needed.
 //! - [`portable`]: the same functions as byte loops, the oracle of all of them.
 //!
 //! Under Miri the processor has what the build asks for, so the wide path needs asking for:
@@ -24,6 +25,7 @@ mod decimal;
 mod fault;
 mod find;
 mod integer;
+mod nesting;
 pub mod portable;
 #[cfg(target_arch = "x86_64")]
 mod sse;
@@ -34,4 +36,5 @@ pub use decimal::{parse_quoted_in, parse_scaled, parse_scaled_in};
 pub use fault::{Finer, NumberFault};
 pub use find::find_byte;
 pub use integer::parse_u64;
+pub use nesting::{DEEPEST_JSON, is_shallow_json};
 pub use wide::Wide;

@@ -198,9 +198,9 @@ impl Groups {
         })
     }
 
-    /// Asks for a book's first frame again, where the stream itself sends it: ends the subscription, waits
-    /// for the exchange to confirm that, subscribes again. Where the first state comes over REST the
-    /// subscription can stay.
+    /// Begins a book anew: ends its subscription, waits for the exchange to confirm that, subscribes again. Where the
+    /// stream sends the first state nothing else brings it (GATEIO-WS-15); where the first state comes over REST the
+    /// exchange would let us subscribe twice (GATEIO-WS-25), but a stream that went quiet is hardly mended by that.
     pub(super) fn resubscribe(
         &mut self,
         now: Timestamp,
@@ -208,13 +208,20 @@ impl Groups {
         session: &mut Session,
         out: &mut Outbox,
     ) {
-        if !self.channel.is_obu() {
-            return;
-        }
+        let channel = self.channel;
         let book = self.groups.iter_mut().find(|group| group.is_book() && group.symbols.contains(&symbol));
-        if let Some(group) = book.filter(|group| group.state == State::Live) {
-            group.attempts = 0;
-            group.unsubscribe(self.channel, now, session, out);
+        let Some(group) = book else { return };
+        match group.state {
+            State::Live => {
+                group.attempts = 0;
+                group.unsubscribe(channel, now, session, out);
+            }
+            State::Unsent | State::Refused => {
+                group.attempts = 0;
+                group.subscribe(channel, now, session, out);
+            }
+            // Under way: what is answered, or not, ends it.
+            State::Asked { .. } | State::Resting { .. } | State::Leaving { .. } => {}
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::{markets, venue};
-use cex_core::{MarketEvent, StreamKind};
+use cex_core::MarketEvent;
 use cex_interface::{Effect, Payload};
 use std::time::Duration;
 
@@ -88,12 +88,112 @@ fn a_lost_book_waits_for_the_end_of_its_subscription_before_it_subscribes_again(
     assert_eq!(out.link, [SUBSCRIBED]);
 }
 
+const BUSY: &str = r#""error":{"code":3,"message":"x"}"#;
+const NO: &str = r#""error":{"code":2,"message":"x"}"#;
+
+/// An answer on the channel of books that are joined with a snapshot over REST.
+fn update_answer(id: i32, event: &str, rest: &str) -> String {
+    format!(r#"{{"time":1,"id":{id},"channel":"spot.order_book_update","event":"{event}",{rest}}}"#)
+}
+
+const REFUSED: LinkEvent = LinkEvent::Refused { symbol: Some(SymbolId(0)), stream: StreamKind::Book };
+
 #[test]
-fn where_snapshots_come_over_rest_the_subscription_stays() {
-    let (mut link, mut out) = connected(BookChannel::Update100, &[0]);
-    hear(&mut link, at(1), &answer(1, "subscribe"), &mut out);
-    handle(&mut link, at(2), Input::Resubscribe(SymbolId(0)), &mut out);
-    assert!(out.is_empty());
+fn also_where_snapshots_come_over_rest_the_subscription_is_ended_and_begun_again() {
+    let yes = r#""result":{"status":"success"}"#;
+    // The end may be refused, which means that nothing stood; and an answer may lack the number.
+    for (number, end) in [(true, yes), (true, NO), (true, BUSY), (false, yes)] {
+        let (mut link, mut out) = connected(BookChannel::Update100, &[0, 1]);
+        let answer = |id, event: &str, rest: &str| {
+            let answer = update_answer(id, event, rest);
+            if number { answer } else { answer.replace(&format!("\"id\":{id},"), "") }
+        };
+        hear(&mut link, at(1), &answer(1, "subscribe", yes), &mut out);
+        hear(&mut link, at(1), &answer(2, "subscribe", yes), &mut out);
+        let again = Input::Resubscribe(SymbolId(0));
+        handle(&mut link, at(2), again, &mut out);
+        let request = |id: i32, event: &str, secs: i64| {
+            format!(
+                r#"{{"time":{secs},"id":{id},"channel":"spot.order_book_update","event":"{event}","payload":["BTC_USDT","100ms"]}}"#
+            )
+        };
+        assert_eq!(sent(&out), [request(3, "unsubscribe", 1_700_000_002)]);
+        handle(&mut link, at(2), again, &mut out);
+        assert!(out.is_empty(), "it is under way");
+        hear(&mut link, at(3), &answer(3, "unsubscribe", end), &mut out);
+        assert_eq!(sent(&out), [request(4, "subscribe", 1_700_000_003)], "{end}");
+        hear(&mut link, at(4), &answer(4, "subscribe", yes), &mut out);
+        assert_eq!((out.link.as_slice(), out.effects.len()), ([SUBSCRIBED].as_slice(), 0));
+        assert!(link.wakeup_at() > Some(at(12)), "nothing is waited for");
+    }
+}
+
+#[test]
+fn a_refused_book_is_asked_for_again_and_one_that_cannot_be_sent_is_refused_again() {
+    let (mut link, mut out) = connected(BookChannel::Update20, &[0]);
+    hear(&mut link, at(1), &update_answer(1, "subscribe", NO), &mut out);
+    assert_eq!(out.link, [REFUSED]);
+    handle(&mut link, at(11), Input::Resubscribe(SymbolId(0)), &mut out);
+    assert!(sent(&out)[0].contains("\"id\":2,") && sent(&out)[0].contains("\"subscribe\""), "{out:?}");
+    hear(&mut link, at(12), &update_answer(2, "subscribe", NO), &mut out);
+    assert_eq!(out.link, [REFUSED]);
+
+    handle(&mut link, at(12), Input::Resubscribe(SymbolId(3)), &mut out);
+    assert_eq!(out.link, [LinkEvent::Refused { symbol: Some(SymbolId(3)), stream: StreamKind::Book }]);
+    handle(&mut link, at(12), Input::Resubscribe(SymbolId(2)), &mut out);
+    assert!(out.is_empty(), "not carried here");
+}
+
+proptest::proptest! {
+    /// The promise of `Link`: whatever the exchange does, a wish ends.
+    #[test]
+    fn every_wish_to_resubscribe_ends(
+        channel in 0..4usize,
+        answers in proptest::collection::vec(0..5usize, 1..6),
+        begun in proptest::bool::ANY,
+    ) {
+        use BookChannel::{Obu20, Obu100, Update20, Update100};
+        let channel = [Update20, Update100, Obu20, Obu100][channel];
+        let (mut link, mut out) = connected(channel, &[0, 1]);
+        if begun {
+            hear(&mut link, at(0), &answer(1, "subscribe"), &mut out);
+            hear(&mut link, at(0), &answer(2, "subscribe"), &mut out);
+        }
+        let mut answers = answers.iter().copied().cycle();
+        handle(&mut link, at(1), Input::Resubscribe(SymbolId(0)), &mut out);
+        let (mut now, mut ended) = (1, false);
+        while !ended && now <= 60 {
+            let asked: Vec<String> =
+                sent(&out).iter().filter(|text| text.contains("BTC_USDT")).map(|text| (*text).to_owned()).collect();
+            let mut next = Outbox::default();
+            for text in asked {
+                let member = |name: &str| -> String {
+                    let json: sonic_rs::Value = sonic_rs::from_str(&text).expect("JSON");
+                    json[name].to_string()
+                };
+                let (id, name, event) = (member("id"), member("channel"), member("event"));
+                let answer = |rest: &str| format!(r#"{{"time":1,{rest},"channel":{name},"event":{event}}}"#);
+                let answer = match answers.next().expect("endless") {
+                    0 => continue,
+                    1 => answer(&format!(r#""id":{id}"#)),
+                    2 => answer(r#""result":null"#),
+                    3 => answer(&format!(r#""id":{id},{NO}"#)),
+                    _ => answer(&format!(r#""id":{id},{BUSY}"#)),
+                };
+                link.handle(at(now), Input::Text(answer.as_bytes()), &mut next).expect("an answer");
+            }
+            if next.is_empty() {
+                now += 1;
+                let pong = r#"{"time":1,"channel":"spot.pong","event":"","result":null}"#;
+                link.handle(at(now), Input::Text(pong.as_bytes()), &mut next).expect("a pong");
+                link.handle(at(now), Input::Wake, &mut next).expect("awake");
+            }
+            ended = next.link.iter().any(|event| [SUBSCRIBED, REFUSED].contains(event))
+                || next.effects.iter().any(|effect| matches!(effect, Effect::Reconnect(_)));
+            out = next;
+        }
+        proptest::prop_assert!(ended, "not ended at second {}", now);
+    }
 }
 
 #[test]
@@ -210,6 +310,38 @@ fn a_frame_that_cannot_be_read_makes_its_book_stale() {
     assert_eq!(out.market.len(), 1);
     assert_eq!(link.name(), "gateio book 1");
     assert_eq!(link.handle(at(40), Input::Wake, &mut out), Ok(()));
+}
+
+/// The parser would overflow the stack, and with it end the program.
+#[test]
+fn a_frame_that_nests_too_deep_is_refused() {
+    let (mut link, mut out) = connected(BookChannel::Update20, &[0]);
+    let (arrays, objects) = ("[".repeat(65_536), "{\"a\":".repeat(13_107));
+    let update = |channel: &str, rest: &str| {
+        format!(r#"{{"time":1,"channel":"{channel}","event":"update","result":{rest}}}"#)
+    };
+    // A refusal carries JSON inside of a string.
+    let inside = format!(
+        r#"{{"time":1,"id":1,"channel":"spot.order_book_update","event":"subscribe","error":{{"code":4,"message":"{arrays}"}}}}"#
+    );
+    hear(&mut link, at(0), &inside, &mut out);
+    assert_eq!(out.link, [REFUSED], "a string of brackets is a string");
+    let recorded = crate::RecordedFrames::new(venue(), &Arc::new(markets()));
+    for frame in [
+        update("spot.trades", &arrays),
+        update("spot.order_book_update", &objects),
+        update("spot.order_book_update", &format!(r#"{{"t":1,"s":"BTC_USDT","U":1,"u":2,"b":{arrays}}}"#)),
+        format!(r#"{{"error":{objects}"#),
+        arrays,
+        objects,
+    ] {
+        out.clear();
+        let refused = link.handle(at(0), Input::Text(frame.as_bytes()), &mut out).expect_err("refused");
+        assert_eq!(refused.kind, ErrorKind::Undecodable("nested too deep"), "{frame:.90}");
+        assert_eq!(out.link, [LinkEvent::Undecodable { symbol: None }]);
+        out.clear();
+        assert_eq!(recorded.decode(frame.as_bytes(), &mut out), Err(refused));
+    }
 }
 
 #[test]

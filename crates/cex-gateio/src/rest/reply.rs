@@ -10,8 +10,7 @@ use crate::wire::{
 use crate::{error, symbol};
 use cex_core::{
     Account, Asset, AssetInfo, Balance, BookTicker, Bps, Decimal, Fill, Kline, KlineInterval, Level, Market,
-    Markets, NetworkInfo, Order, OrderId, SymbolId, SymbolInfo, Ticker, Timestamp, Trade, TradingFee,
-    VenueId,
+    Markets, NetworkInfo, Order, SymbolId, SymbolInfo, Ticker, Timestamp, Trade, TradingFee, VenueId,
 };
 use cex_errors::{ErrorKind, ExchangeError, Op};
 use cex_interface::{BookSnapshot, HttpResponse, OrderRef, Placed, Reply, Request};
@@ -228,8 +227,7 @@ impl Reader<'_> {
         if text(row.text.as_ref()).strip_prefix(CLIENT_PREFIX) != Some(client_id.as_str()) {
             return Err(Failure::Fault("the answer to another placement"));
         }
-        let id = row.id.as_ref().ok_or("a placement without an order id")?;
-        let order_id = OrderId::new(id.as_str()).map_err(|_| "order id")?;
+        let order_id = order::order_id(row.id.as_ref())?.ok_or("a placement without an order id")?;
         // In the shortest form there is nothing but identifiers (GATEIO-ORD-09).
         let tells_state = row.status.is_some() && row.currency_pair.is_some();
         let order = if tells_state { order::order(self.venue, self.markets, &row)? } else { None };
@@ -246,9 +244,8 @@ impl Reader<'_> {
     fn canceled(&self, symbol: SymbolId, asked: &OrderRef) -> Result<Reply, Failure> {
         let row: OrderRow<'_> = parse(self.body)?;
         self.asked_for(symbol, asked, &row)?;
-        let id = row.id.as_ref().map(|id| OrderId::new(id.as_str())).transpose();
         let order = if row.status.is_some() { order::order(self.venue, self.markets, &row)? } else { None };
-        Ok(Reply::Canceled { order_id: id.map_err(|_| "order id")?, order })
+        Ok(Reply::Canceled { order_id: order::order_id(row.id.as_ref())?, order })
     }
 
     fn asked_for(&self, symbol: SymbolId, asked: &OrderRef, row: &OrderRow<'_>) -> Result<(), Failure> {

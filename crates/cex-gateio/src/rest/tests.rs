@@ -383,6 +383,64 @@ fn fills_come_oldest_first() {
     assert!(matches!(decoded(&request, &format!("[{two_coins}]")), Err(ErrorKind::Undecodable(_))));
 }
 
+/// The parser would overflow the stack, and with it end the program.
+#[test]
+fn an_answer_that_nests_too_deep_is_refused_and_leaves_a_placement_unknown() {
+    let (range, symbol) = (TimeRange::default(), BTC);
+    let requests = [
+        Request::Ping,
+        Request::Symbols,
+        Request::Assets,
+        Request::Book { symbol, depth: 20 },
+        Request::Trades { symbol, limit: 5, range },
+        Request::Klines { symbol, interval: KlineInterval::Min1, range, limit: 5 },
+        Request::Tickers { symbol: None },
+        Request::BookTickers { symbol: None },
+        Request::Account,
+        Request::Fees { symbol: None },
+        Request::Fees { symbol: Some(symbol) },
+        Request::Cancel { symbol, order: by_id() },
+        Request::CancelAll { symbol },
+        Request::Order { symbol, order: by_id() },
+        Request::OpenOrders { symbol: None },
+        Request::OpenOrders { symbol: Some(symbol) },
+        Request::MyTrades { symbol, order: None, range, limit: 5 },
+        Request::DeadManSwitch { timeout: Duration::ZERO },
+        limit(1, 1_000, TimeInForce::Ioc),
+    ];
+    let (arrays, objects) = ("[".repeat(65_536), "{\"a\":".repeat(13_107));
+    let bodies = [
+        format!("{arrays}{}", "]".repeat(65_536)),
+        format!(r#"{{"id":"1","text":"t-abc_1","x":{arrays}}}"#),
+        format!(r#"{{"label":"BALANCE_NOT_ENOUGH","message":"no","x":{objects}}}"#),
+        format!("[{objects}"),
+        arrays,
+        objects,
+    ];
+    for (status, body) in [200, 400, 500].iter().flat_map(|status| bodies.iter().map(|body| (*status, body)))
+    {
+        let response = HttpResponse { status, headers: &[], body: body.as_bytes() };
+        for request in &requests {
+            let error = gateio(&[]).decode(&markets(), request, &response).expect_err("refused");
+            assert!(status != 200 || error.kind == ErrorKind::Undecodable("nested too deep"), "{error}");
+            gateio(&[]).feedback(request, &response, Timestamp::EPOCH);
+            if let Request::Place(_) = request {
+                assert_eq!(error.outcome(), cex_errors::Outcome::Unknown, "{status} {body:.20} {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn brackets_in_strings_do_not_nest() {
+    let request = limit(1, 1_000, TimeInForce::Ioc);
+    let words = format!(r#"\"{}\\\""#, "[{".repeat(32_768));
+    let body = format!(r#"{{"label":"BALANCE_NOT_ENOUGH","message":"{words}"}}"#);
+    assert_eq!(decoded(&request, &body), Err(ErrorKind::InsufficientBalance));
+    let body = ORDER.replace("\"finish_as\"", &format!("\"x\":\"{words}\",\"finish_as\""));
+    assert!(matches!(decoded(&request, &body), Ok(Reply::Placed(_))));
+}
+
 #[test]
 fn public_answers_are_read() {
     let trades = r#"[{"id":"2","create_time_ms":"1700000000213.457800","currency_pair":"BTC_USDT","side":"sell","amount":"0.015","price":"37001.2"},

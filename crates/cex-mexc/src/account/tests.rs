@@ -226,6 +226,91 @@ fn push(body: Body, symbol: Option<&str>) -> (Outbox, Result<(), ExchangeError>)
     (out, result)
 }
 
+/// What one private message becomes.
+fn event(body: Body) -> AccountEvent {
+    let (out, result) = push(body, Some("BTCUSDT"));
+    assert_eq!((result, out.link.len()), (Ok(()), 0));
+    let [event] = out.account[..] else { panic!("{:?}", out.account) };
+    event
+}
+
+fn new_deal() -> PrivateDeals {
+    PrivateDeals {
+        price: "104000.5".to_owned(),
+        quantity: "0.004".to_owned(),
+        trade_type: 2,
+        trade_id: "505979017439002624X1".to_owned(),
+        client_order_id: "arb-000018".to_owned(),
+        order_id: "C02__1".to_owned(),
+        fee_amount: "0.2".to_owned(),
+        fee_currency: "USDT".to_owned(),
+        time: 1_781_690_020_007,
+        ..PrivateDeals::default()
+    }
+}
+
+/// The fill of a private message, and of the answer to a query of our trades.
+fn both_ways(deal: PrivateDeals, id: &str) -> [cex_core::Fill; 2] {
+    let AccountEvent::Fill(told) = event(Body::PrivateDeals(deal)) else { panic!("no fill") };
+    let body = format!(
+        r#"[{{"symbol":"BTCUSDT",{id}"orderId":"C02__1","price":"104000.50","qty":"0.00400000","quoteQty":"416.002",
+            "commission":"0.2","commissionAsset":"USDT","time":1781690020007,"isBuyer":false,"isMaker":false,
+            "clientOrderId":null}}]"#
+    );
+    let mexc = crate::Mexc::new(config_with_keys()).expect("valid");
+    let response = cex_interface::HttpResponse { status: 200, headers: &[], body: body.as_bytes() };
+    let (symbol, range) = (SymbolId(0), cex_interface::TimeRange::default());
+    let request = Request::MyTrades { symbol, order: None, range, limit: 5 };
+    let reply = cex_interface::Protocol::decode(&mexc, &markets(), &request, &response);
+    let Ok(Reply::Fills(asked)) = reply else { panic!("{reply:?}") };
+    [told, asked[0]]
+}
+
+#[test]
+fn a_fill_has_one_key_whichever_way_it_comes_also_without_a_trade_id() {
+    let [told, asked] = both_ways(new_deal(), r#""id":"505979017439002624X1","#);
+    assert_eq!((told.key(), told.trade_id.as_str()), (asked.key(), "505979017439002624X1"));
+    let nameless = || PrivateDeals { trade_id: String::new(), ..new_deal() };
+    for id in ["", r#""id":"","#, r#""id":null,"#] {
+        let [told, asked] = both_ways(nameless(), id);
+        assert_eq!(told.key(), asked.key(), "{id}");
+        assert!(told.trade_id.as_str().starts_with('~'));
+    }
+    let [other, _] = both_ways(PrivateDeals { quantity: "0.005".to_owned(), ..nameless() }, "");
+    assert_ne!(told_key(&nameless()), other.key());
+    let long = format!("{0}X0_{0}X1", "5".repeat(24));
+    let [told, asked] =
+        both_ways(PrivateDeals { trade_id: long.clone(), ..new_deal() }, &format!(r#""id":"{long}","#));
+    assert_eq!(told.key(), asked.key());
+}
+
+fn told_key(deal: &PrivateDeals) -> cex_core::FillKey {
+    let AccountEvent::Fill(fill) = event(Body::PrivateDeals(deal.clone())) else { panic!("no fill") };
+    fill.key()
+}
+
+#[test]
+fn what_is_not_under_an_identifier_of_ours_still_comes_under_the_exchanges() {
+    for (client_id, kept) in [
+        ("", None),
+        ("x-HUMBOT0123456789012345678901234", None),
+        ("web order", None),
+        ("someone-elses", Some("someone-elses")),
+    ] {
+        let kept = kept.and_then(cex_core::ClientOrderId::new);
+        let order = PrivateOrders { client_id: client_id.to_owned(), ..new_order() };
+        let AccountEvent::Order(order) = event(Body::PrivateOrders(order)) else { panic!("no order") };
+        assert_eq!(order.order_id.map(|id| id.to_string()).as_deref(), Some("C02__1"));
+        assert_eq!(order.client_id, kept, "{client_id}");
+        let deal = PrivateDeals { client_order_id: client_id.to_owned(), ..new_deal() };
+        let AccountEvent::Fill(fill) = event(Body::PrivateDeals(deal)) else { panic!("no fill") };
+        assert_eq!((fill.order_id.as_str(), fill.client_id), ("C02__1", kept), "{client_id}");
+    }
+    let unnumbered = PrivateOrders { id: String::new(), ..new_order() };
+    let AccountEvent::Order(order) = event(Body::PrivateOrders(unnumbered)) else { panic!("no order") };
+    assert_eq!((order.order_id, order.client_id.is_some()), (None, true), "ours by its other name");
+}
+
 fn new_order() -> PrivateOrders {
     PrivateOrders {
         id: "C02__1".to_owned(),
@@ -251,6 +336,8 @@ fn every_order_status_has_its_meaning() {
         (4, OrderStatus::Canceled),
         (5, OrderStatus::Canceled),
         (6, OrderStatus::Unknown),
+        (99, OrderStatus::Unknown),
+        (-1, OrderStatus::Unknown),
     ] {
         let (out, _) =
             push(Body::PrivateOrders(PrivateOrders { status: number, ..new_order() }), Some("BTCUSDT"));
@@ -278,10 +365,59 @@ fn order_types_change_only_what_the_price_means() {
 
 #[test]
 fn private_news_of_unregistered_symbols_pass_by() {
-    for symbol in [Some("ZZZUSDT"), None] {
-        let (out, result) = push(Body::PrivateOrders(new_order()), symbol);
-        assert!(out.is_empty() && result.is_ok());
+    let (out, result) = push(Body::PrivateOrders(new_order()), Some("ZZZUSDT"));
+    assert!(out.is_empty() && result.is_ok());
+}
+
+/// Whatever cannot be read may have been about an order of ours: the account must be asked.
+#[test]
+fn every_private_message_that_is_of_no_use_is_said() {
+    let mut link = link();
+    ready(&mut link, 0, "k");
+    let frame = |channel: &str, symbol: Option<&str>, body: Option<Body>| {
+        PushDataV3ApiWrapper {
+            channel: channel.to_owned(),
+            symbol: symbol.map(str::to_owned),
+            body,
+            ..PushDataV3ApiWrapper::default()
+        }
+        .encode_to_vec()
+    };
+    let whole = frame(CHANNELS[0], Some("BTCUSDT"), Some(Body::PrivateOrders(new_order())));
+    let [orders, deals] = [Body::PrivateOrders(new_order()), Body::PrivateDeals(new_deal())];
+    let binaries = [
+        vec![],
+        vec![0xff],
+        b"{\"code\":0}".to_vec(),
+        whole[..whole.len() - 1].to_vec(),
+        frame(CHANNELS[0], None, Some(orders.clone())),
+        frame(CHANNELS[0], Some(""), Some(orders)),
+        frame(CHANNELS[1], None, Some(deals)),
+        frame(CHANNELS[1], Some("BTCUSDT"), None),
+        frame(CHANNELS[2], None, Some(Body::PublicDeals(Default::default()))),
+        frame(CHANNELS[1], Some("BTCUSDT"), Some(Body::PrivateDeals(PrivateDeals::default()))),
+    ];
+    let deep = "[".repeat(65_536);
+    let texts =
+        ["", "{", "null", r#"{"id":0}"#, r#"{"id":0,"code":0,"msg":"msg format invalid"}"#, "\u{0}", &deep];
+    let inputs = binaries
+        .iter()
+        .map(|bytes| Input::Binary(bytes))
+        .chain(texts.map(|text| Input::Text(text.as_bytes())));
+    for input in inputs {
+        let mut out = Outbox::default();
+        let error = link.handle(at(1), input, &mut out).expect_err("of no use");
+        assert!(matches!(error.kind, ErrorKind::Undecodable(_)), "{error}");
+        assert_eq!(
+            (out.link, out.account),
+            (vec![LinkEvent::Undecodable { symbol: None }], vec![]),
+            "{error}"
+        );
     }
+    // Channels nobody asked for are not ours to judge, and the link still works.
+    let other = frame("spot@public.deals.v3.api.pb@BTCUSDT", Some("BTCUSDT"), None);
+    assert!(tell(&mut link, 1, Input::Binary(&other)).is_empty());
+    assert_eq!(tell(&mut link, 1, Input::Binary(&whole)).account.len(), 1);
 }
 
 #[test]
@@ -301,7 +437,6 @@ fn what_cannot_be_read_is_said() {
         PrivateDeals { quantity: "0".to_owned(), ..deal.clone() },
         PrivateDeals { quantity: "1,5".to_owned(), ..deal.clone() },
         PrivateDeals { trade_type: 0, ..deal.clone() },
-        PrivateDeals { trade_id: String::new(), ..deal.clone() },
         PrivateDeals { order_id: String::new(), ..deal.clone() },
         PrivateDeals { fee_amount: "0.1".to_owned(), ..deal.clone() },
     ] {
@@ -311,10 +446,7 @@ fn what_cannot_be_read_is_said() {
     }
     let nameless = PrivateAccount { balance_amount: "1".to_owned(), ..PrivateAccount::default() };
     assert!(push(Body::PrivateAccount(nameless), None).1.is_err());
-    assert!(
-        push(Body::PrivateOrders(PrivateOrders { id: String::new(), ..new_order() }), Some("BTCUSDT"))
-            .1
-            .is_err()
-    );
+    let unnamed = PrivateOrders { id: String::new(), client_id: String::new(), ..new_order() };
+    assert!(push(Body::PrivateOrders(unnamed), Some("BTCUSDT")).1.is_err());
     assert_eq!(SymbolId(0), markets().by_native(b"BTCUSDT").expect("registered").id);
 }

@@ -5,7 +5,7 @@ use super::orders;
 use crate::symbol;
 use crate::wire::{
     AccountReply, AggTradeEntry, BookTickerEntry, Coin, Depth, ExchangeInfo, ListenKeyReply, Network,
-    OrderAck, Scalar, ServerTime, SymbolEntry, TickerEntry, TradeEntry, TradeFeeReply,
+    OrderAck, Scalar, ServerTime, SymbolEntry, TickerEntry, TradeEntry, TradeFeeReply, parse,
 };
 use cex_core::{
     Account, Asset, AssetInfo, Balance, BookTicker, Bps, Decimal, Kline, KlineInterval, Level, Market,
@@ -84,7 +84,7 @@ pub(super) fn decode(
 
 /// A body of one shape.
 pub(super) fn json<'b, T: Deserialize<'b>>(body: &'b [u8], what: &'static str) -> Result<T, ErrorKind> {
-    sonic_rs::from_slice(body).map_err(|_| ErrorKind::Undecodable(what))
+    parse(body).ok_or(ErrorKind::Undecodable(what))
 }
 
 /// One entry or a list of them: the same call answers either, by its parameters.

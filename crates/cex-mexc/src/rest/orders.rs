@@ -85,7 +85,8 @@ fn order(venue: VenueId, market: &Market, entry: &OrderEntry<'_>) -> Result<Orde
     })
 }
 
-/// Our fills, oldest first. The identifier is the one the private stream sends (MEXC-REST-18).
+/// Our fills, oldest first. The identifier is the one the private stream sends (MEXC-REST-18), and where there is none
+/// the fill is named as that of the stream would be.
 pub(super) fn fills(venue: VenueId, market: &Market, body: &[u8]) -> Result<Vec<Fill>, ErrorKind> {
     let rows = json::<Vec<MyTrade<'_>>>(body, "own trades")?;
     let mut fills = rows.iter().map(|row| fill(venue, market, row)).collect::<Result<Vec<_>, _>>()?;
@@ -98,24 +99,25 @@ fn fill(venue: VenueId, market: &Market, row: &MyTrade<'_>) -> Result<Fill, Erro
         return Err(ErrorKind::Undecodable("another symbol's trade"));
     }
     let fee = maybe_number(&row.commission, "fee")?.unwrap_or_default();
-    Ok(Fill {
+    let fill = Fill {
         venue,
         symbol: market.id,
-        trade_id: row
-            .id
-            .text()
-            .and_then(|id| TradeId::new(id).ok())
-            .ok_or(ErrorKind::Undecodable("trade id"))?,
+        trade_id: TradeId::EMPTY,
         order_id: order_id(&row.order_id)?,
         client_id: client_id(&row.client_order_id),
-        side: if row.is_buyer.flag() { Side::Buy } else { Side::Sell },
+        side: match row.is_buyer.text() {
+            Some("true") => Side::Buy,
+            Some("false") => Side::Sell,
+            Some(_) | None => return Err(ErrorKind::Undecodable("side")),
+        },
         price: number(&row.price, "price")?,
         qty: number(&row.qty, "quantity")?,
         fee,
         fee_asset: fee_asset(row.commission_asset.text(), fee, market)?,
         liquidity: if row.is_maker.flag() { Liquidity::Maker } else { Liquidity::Taker },
         exchange_ts: millis(&row.time, "trade time")?,
-    })
+    };
+    Ok(fill.named(row.id.text().unwrap_or_default()))
 }
 
 /// The coin a fee was taken in: base, quote or MX (MEXC-REST-19), so never guessed when there is a fee.

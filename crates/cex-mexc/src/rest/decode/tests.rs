@@ -291,6 +291,48 @@ fn requests() -> Vec<Request> {
     ]
 }
 
+/// 64 kB of nesting, open and closed, and inside of what would else be an answer.
+fn deep_bodies() -> Vec<String> {
+    let (arrays, objects) = ("[".repeat(65_536), "{\"a\":".repeat(13_107));
+    let closed = format!("{arrays}{}", "]".repeat(65_536));
+    let ack = format!(r#"{{"orderId":"C02__1","x":{arrays}}}"#);
+    let code = format!(r#"{{"code":30004,"msg":"no","data":{objects}}}"#);
+    let item = format!("[{objects}");
+    vec![arrays, objects, closed, ack, code, item]
+}
+
+/// The parser would overflow the stack, and with it end the program.
+#[test]
+fn an_answer_that_nests_too_deep_is_refused_and_leaves_a_placement_unknown() {
+    let mexc = crate::Mexc::new(crate::testing::config_with_keys()).expect("valid");
+    for body in deep_bodies() {
+        for status in [200, 400, 403, 500] {
+            let response = HttpResponse { status, headers: &[], body: body.as_bytes() };
+            for request in requests() {
+                let error = mexc.decode(&markets(), &request, &response).expect_err("refused");
+                let undecodable = matches!(error.kind, ErrorKind::Undecodable(_));
+                assert!(status != 200 || undecodable, "{status} {body:.20} {error}");
+                mexc.feedback(&request, &response, at(0));
+            }
+            let error = mexc.decode(&markets(), &placement(), &response).expect_err("refused");
+            assert_eq!(error.outcome(), Outcome::Unknown, "{status} {body:.20} {error}");
+        }
+    }
+}
+
+#[test]
+fn brackets_in_strings_do_not_nest() {
+    let mexc = crate::Mexc::new(crate::testing::config_with_keys()).expect("valid");
+    let words = format!(r#"\"{}\\\""#, "[{".repeat(32_768));
+    let body = format!(r#"{{"code":30004,"msg":"{words}"}}"#);
+    let response = HttpResponse { status: 400, headers: &[], body: body.as_bytes() };
+    let error = mexc.decode(&markets(), &placement(), &response).expect_err("refused");
+    assert_eq!(error.kind, ErrorKind::InsufficientBalance);
+    let body = format!(r#"{{"orderId":"C02__1","x":"{words}"}}"#);
+    let response = HttpResponse { status: 200, headers: &[], body: body.as_bytes() };
+    assert!(mexc.decode(&markets(), &placement(), &response).is_ok());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
