@@ -10,6 +10,7 @@ pub mod fixtures;
 pub mod frames;
 pub mod measure;
 pub mod mix;
+pub mod naive;
 pub mod pair;
 pub mod settings;
 pub mod workload;
