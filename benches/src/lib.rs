@@ -8,10 +8,12 @@
 pub mod counterpart;
 pub mod fixtures;
 pub mod frames;
+pub mod live;
 pub mod measure;
 pub mod mix;
 pub mod naive;
 pub mod pair;
+pub mod script;
 pub mod settings;
 pub mod workload;
 

@@ -112,8 +112,13 @@ impl Counterpart {
     /// A frame that crosses the other exchange's book, or ends that: with `sell_here` by a bid at the exchange whose book is
     /// wide, else by an ask there. Which exchange it comes from is the symbol's matter.
     pub fn crossing(&mut self, symbol: usize, sell_here: bool, stands: bool) -> Option<Ready> {
-        let venue = usize::from(!is_wide(0, symbol));
-        self.ready(venue, symbol, Some(crossing(sell_here, stands)))
+        self.ready(1 - self.tight(symbol), symbol, Some(crossing(sell_here, stands)))
+    }
+
+    /// Where a symbol's book is the tight one.
+    #[must_use]
+    pub const fn tight(&self, symbol: usize) -> usize {
+        if is_wide(0, symbol) { 1 } else { 0 }
     }
 
     /// Writes a message; when the first byte was handed over.
@@ -179,7 +184,8 @@ impl Counterpart {
 
     fn message(&mut self, conn: ConnId, text: &str) {
         // A subscription names what it is to: fills, or books by the exchange's spelling of the symbol.
-        let is_mexc = text.contains("\"method\"");
+        // Only Gate.io's messages have a channel beside their payload.
+        let is_mexc = !text.contains("\"channel\":");
         let venue = usize::from(!is_mexc);
         if text.contains("spot@private.deals") || text.contains("spot.usertrades") {
             self.accounts[venue] = Some(conn);
