@@ -13,6 +13,7 @@ pub mod measure;
 pub mod mix;
 pub mod naive;
 pub mod pair;
+pub mod plain;
 pub mod script;
 pub mod settings;
 pub mod workload;

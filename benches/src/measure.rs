@@ -112,7 +112,7 @@ pub fn percentiles(title: &str, times: &Latency, budgets: Option<(u64, u64)>) ->
 /// Prints whether one figure is within its budget.
 pub fn figure(title: &str, value: f64, unit: &str, budget: Bound) -> bool {
     println!("{title}");
-    println!("  {value:.1} {unit}");
+    println!("  {value:.2} {unit}");
     verdict(match budget {
         Bound::AtMost(most) => (value <= most, format!("budget <= {most} {unit}")),
         Bound::AtLeast(least) => (value >= least, format!("budget >= {least} {unit}")),

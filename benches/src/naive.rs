@@ -86,6 +86,21 @@ impl NaiveBook {
         Self { sides: start.clone(), start, first_seq: seq, last_seq: seq }
     }
 
+    /// A book at a version, from the rows of a snapshot.
+    ///
+    /// # Panics
+    /// On a number that is none.
+    #[must_use]
+    pub fn from_rows(bids: &[(String, String)], asks: &[(String, String)], seq: u64) -> Self {
+        let empty = [Side::new(), Side::new()];
+        let mut book = Self { start: empty.clone(), sides: empty, first_seq: seq, last_seq: seq };
+        for (side, rows) in [(0, bids), (1, asks)] {
+            rows.iter().for_each(|(price, qty)| book.set(side, price, qty));
+        }
+        book.start = book.sides.clone();
+        book
+    }
+
     /// Back to the beginning. The last frame of a story leads there, so only the version begins anew; the first time it is
     /// there already.
     pub fn restart(&mut self) {
