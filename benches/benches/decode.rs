@@ -2,6 +2,7 @@
 //! synchronised book against a naive one.
 
 use cex_benches::measure::{Budget, Contestant, finish, measure};
+use cex_benches::naive::{GateFrame, MexcFrame, NaiveBook};
 use cex_benches::workload::{Frame, story};
 use cex_benches::{frames, market};
 use cex_core::{
@@ -14,10 +15,8 @@ use cex_mexc::config::DepthInterval;
 use cex_mexc::depth::{DepthReader, Reading};
 use cex_orderbook::{BookConfig, BookSync};
 use cex_proto::mexc::{PushDataV3ApiWrapper, push_data_v3_api_wrapper::Body};
-use ordered_float::OrderedFloat;
 use prost::Message;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -26,13 +25,13 @@ const START: u64 = 1_000_000_000;
 
 /// What `spot.order_book_update` carries, borrowed from the frame.
 #[derive(Deserialize)]
-struct GateFrame<'a> {
+struct BorrowedFrame<'a> {
     #[serde(borrow)]
-    result: GateBook<'a>,
+    result: BorrowedBook<'a>,
 }
 
 #[derive(Deserialize)]
-struct GateBook<'a> {
+struct BorrowedBook<'a> {
     #[serde(rename = "U")]
     first: u64,
     #[serde(rename = "u")]
@@ -57,24 +56,14 @@ impl Setting {
         let market = market(exchange, native, 2, 5);
         // Prices of the workload are ticks of two decimals; the scale holds two more.
         let told = story(42, 11_705_341, 1_000, 2_000);
-        let tick = market.tick.0;
-        let scaled = |frame: &Frame| {
-            let levels = |levels: &[Level]| {
-                levels
-                    .iter()
-                    .map(|level| Level { price: cex_core::Price(level.price.0 * tick), ..*level })
-                    .collect()
-            };
-            Frame { bids: levels(&frame.bids), asks: levels(&frame.asks) }
-        };
         let frames = told
             .frames
             .iter()
             .zip(START + 1..)
-            .map(|(frame, seq)| encode(native, market.scale, &scaled(frame), (seq, seq)))
+            .map(|(frame, seq)| encode(native, market.scale, &frame.in_units(market.tick), (seq, seq)))
             .collect();
         let markets = Arc::new(Markets::new(vec![market.clone()]));
-        Self { start: scaled(&told.start), market, markets, frames }
+        Self { start: told.start.in_units(market.tick), market, markets, frames }
     }
 
     fn count(&self) -> u64 {
@@ -164,7 +153,7 @@ fn gateio_decode(setting: &Setting) -> bool {
 fn mexc_whole(setting: &Setting) -> bool {
     let reader = DepthReader::new(DepthInterval::Ms10);
     let mut levels = Vec::new();
-    let mut naive = NaiveBook::new(setting);
+    let mut naive = NaiveBook::new(setting.market.scale, &setting.start, START);
     measure(
         "MEXC frame to top of book: decode, check, apply; 1,000 levels a side",
         Budget::TimesFaster(4.0),
@@ -181,7 +170,7 @@ fn mexc_whole(setting: &Setting) -> bool {
             }),
             Contestant::new("prost, BTreeMap<OrderedFloat>", setting.count(), || {
                 naive.restart();
-                run(setting, |frame| naive.mexc(frame))
+                run(setting, |frame| naive.mexc(&MexcFrame::read(frame).expect("a frame of ours")))
             }),
         ],
     )
@@ -190,7 +179,7 @@ fn mexc_whole(setting: &Setting) -> bool {
 fn gateio_whole(setting: &Setting) -> bool {
     let reader = RecordedFrames::new(setting.market.venue, &setting.markets);
     let mut out = Outbox::default();
-    let mut naive = NaiveBook::new(setting);
+    let mut naive = NaiveBook::new(setting.market.scale, &setting.start, START);
     measure(
         "Gate.io frame to top of book: decode, check, apply; 1,000 levels a side",
         Budget::TimesFaster(4.0),
@@ -207,7 +196,7 @@ fn gateio_whole(setting: &Setting) -> bool {
             }),
             Contestant::new("sonic-rs, BTreeMap<OrderedFloat>", setting.count(), || {
                 naive.restart();
-                run(setting, |frame| naive.gateio(frame))
+                run(setting, |frame| naive.gateio(&GateFrame::read(frame).expect("a frame of ours")))
             }),
         ],
     )
@@ -243,7 +232,7 @@ fn prost_levels(frame: &[u8], scale: Scale, levels: &mut Vec<Level>) -> Option<(
 }
 
 fn sonic_levels(frame: &[u8], scale: Scale, levels: &mut Vec<Level>) -> Option<(u64, u64)> {
-    let book = sonic_rs::from_slice::<GateFrame<'_>>(frame).ok()?.result;
+    let book = sonic_rs::from_slice::<BorrowedFrame<'_>>(frame).ok()?.result;
     for (price, qty) in book.b.iter().chain(&book.a) {
         levels.push(level(scale, price, qty)?);
     }
@@ -253,90 +242,4 @@ fn sonic_levels(frame: &[u8], scale: Scale, levels: &mut Vec<Level>) -> Option<(
 fn level(scale: Scale, price: &str, qty: &str) -> Option<Level> {
     let (price, qty) = (scale.parse_price(price.as_bytes()).ok()?, scale.parse_qty(qty.as_bytes()).ok()?);
     Some(Level { price, qty })
-}
-
-/// What one writes first: library decoders, floats in ordered maps, a version check.
-struct NaiveBook {
-    start: [BTreeMap<OrderedFloat<f64>, f64>; 2],
-    sides: [BTreeMap<OrderedFloat<f64>, f64>; 2],
-    last: u64,
-}
-
-impl NaiveBook {
-    fn new(setting: &Setting) -> Self {
-        let scale = setting.market.scale;
-        let side = |levels: &[Level]| {
-            levels
-                .iter()
-                .map(|level| {
-                    let price = scale.price_value(level.price).as_f64();
-                    (OrderedFloat(price), scale.qty_value(level.qty).as_f64())
-                })
-                .collect()
-        };
-        let start = [side(&setting.start.bids), side(&setting.start.asks)];
-        Self { sides: start.clone(), start, last: START }
-    }
-
-    /// The last frame leads back to the start, so only the version begins anew; the first time it is there already.
-    fn restart(&mut self) {
-        self.last = START;
-        if self.sides[0].is_empty() {
-            self.sides = self.start.clone();
-        }
-    }
-
-    fn mexc(&mut self, frame: &[u8]) -> u64 {
-        let wrapper = PushDataV3ApiWrapper::decode(frame).expect("a frame of ours");
-        let Some(Body::PublicAggreDepths(depths)) = wrapper.body else { panic!("a frame of ours") };
-        self.check(depths.from_version.parse().expect("digits"), depths.to_version.parse().expect("digits"));
-        for (side, items) in [(0, &depths.bids), (1, &depths.asks)] {
-            for item in items {
-                self.set(side, &item.price, &item.quantity);
-            }
-        }
-        self.best()
-    }
-
-    fn gateio(&mut self, frame: &[u8]) -> u64 {
-        #[derive(Deserialize)]
-        struct Owned {
-            result: OwnedBook,
-        }
-        #[derive(Deserialize)]
-        struct OwnedBook {
-            #[serde(rename = "U")]
-            first: u64,
-            #[serde(rename = "u")]
-            last: u64,
-            b: Vec<(String, String)>,
-            a: Vec<(String, String)>,
-        }
-        let book = sonic_rs::from_slice::<Owned>(frame).expect("a frame of ours").result;
-        self.check(book.first, book.last);
-        for (side, items) in [(0, &book.b), (1, &book.a)] {
-            for (price, qty) in items {
-                self.set(side, price, qty);
-            }
-        }
-        self.best()
-    }
-
-    fn check(&mut self, first: u64, last: u64) {
-        assert_eq!(first, self.last + 1, "frames are contiguous");
-        self.last = last;
-    }
-
-    fn set(&mut self, side: usize, price: &str, qty: &str) {
-        let (price, qty): (f64, f64) = (price.parse().expect("a number"), qty.parse().expect("a number"));
-        if qty > 0.0 {
-            self.sides[side].insert(OrderedFloat(price), qty);
-        } else {
-            self.sides[side].remove(&OrderedFloat(price));
-        }
-    }
-
-    fn best(&self) -> u64 {
-        self.sides[0].last_key_value().map_or(0, |(price, _)| price.to_bits())
-    }
 }

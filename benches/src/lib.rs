@@ -5,9 +5,17 @@
 //! absolute; a figure is the median over rounds in which each contestant runs once.
 #![forbid(unsafe_code)]
 
+pub mod counterpart;
 pub mod fixtures;
 pub mod frames;
+pub mod live;
 pub mod measure;
+pub mod mix;
+pub mod naive;
+pub mod pair;
+pub mod plain;
+pub mod script;
+pub mod settings;
 pub mod workload;
 
 use cex_core::{Bps, Decimal, Market, Symbol, SymbolId, SymbolInfo, Text, TradingStatus, VenueId};
@@ -18,6 +26,16 @@ use cex_core::{Bps, Decimal, Market, Symbol, SymbolId, SymbolInfo, Text, Trading
 /// On names or decimals that do not fit: a bench is told constants.
 #[must_use]
 pub fn market(venue: &str, native: &str, price_dp: u8, lot_dp: u8) -> Market {
+    let venue = VenueId::new(0, venue).expect("a short name");
+    market_of(venue, SymbolId(0), native, price_dp, lot_dp)
+}
+
+/// A market of these decimals, one of many.
+///
+/// # Panics
+/// As [`market`].
+#[must_use]
+pub fn market_of(venue: VenueId, id: SymbolId, native: &str, price_dp: u8, lot_dp: u8) -> Market {
     let info = SymbolInfo {
         symbol: Symbol::new(native.trim_end_matches("USDT").trim_end_matches('_'), "USDT")
             .expect("a short name"),
@@ -40,6 +58,5 @@ pub fn market(venue: &str, native: &str, price_dp: u8, lot_dp: u8) -> Market {
         delists_at: None,
     };
     let scale = info.scale().expect("few decimals");
-    let venue = VenueId::new(0, venue).expect("a short name");
-    Market::new(venue, SymbolId(0), info, scale).expect("rules that fit their own scale")
+    Market::new(venue, id, info, scale).expect("rules that fit their own scale")
 }

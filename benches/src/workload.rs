@@ -25,6 +25,15 @@ impl Frame {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The same with prices that are ticks made units of a scale in which a tick is `tick` units.
+    #[must_use]
+    pub fn in_units(&self, tick: Price) -> Self {
+        let levels = |levels: &[Level]| {
+            levels.iter().map(|level| Level { price: Price(level.price.0 * tick.0), ..*level }).collect()
+        };
+        Self { bids: levels(&self.bids), asks: levels(&self.asks) }
+    }
 }
 
 /// A small reproducible generator; good enough to shape a workload.
@@ -54,6 +63,46 @@ pub struct Story {
     pub start: Frame,
     /// Frames to apply in order; the last leads back near the first, so they can be repeated.
     pub frames: Vec<Frame>,
+}
+
+/// Most levels in one of the frames that [`Story::in_pieces`] makes of the last one: as many as in any other.
+const PIECE: usize = 20;
+
+impl Story {
+    /// The same story with its last frame, which says the whole book again, told in frames of ordinary size that say only
+    /// what differs: among thousands of small frames one of a whole book would weigh like a dozen.
+    #[must_use]
+    pub fn in_pieces(mut self) -> Self {
+        self.frames.pop();
+        let sides = [book_after(&self, |frame| &frame.bids), book_after(&self, |frame| &frame.asks)];
+        let starts = [&self.start.bids, &self.start.asks];
+        let mut differing = Vec::new();
+        for (side, (held, start)) in sides.into_iter().zip(starts).enumerate() {
+            let wanted: BTreeMap<i64, i64> = start.iter().map(|level| (level.price.0, level.qty.0)).collect();
+            let gone = held.keys().filter(|price| !wanted.contains_key(price)).map(|price| level(*price, 0));
+            let wrong = wanted.iter().filter(|(price, qty)| held.get(price) != Some(qty));
+            differing
+                .extend(gone.chain(wrong.map(|(price, qty)| level(*price, *qty))).map(|level| (side, level)));
+        }
+        self.frames.extend(differing.chunks(PIECE).map(|piece| {
+            let of =
+                |wanted| piece.iter().filter(|(side, _)| *side == wanted).map(|(_, level)| *level).collect();
+            Frame { bids: of(0), asks: of(1) }
+        }));
+        self
+    }
+}
+
+fn book_after(story: &Story, side: fn(&Frame) -> &Vec<Level>) -> BTreeMap<i64, i64> {
+    let mut book = BTreeMap::new();
+    for change in std::iter::once(&story.start).chain(&story.frames).flat_map(side) {
+        if change.qty.is_zero() {
+            book.remove(&change.price.0);
+        } else {
+            book.insert(change.price.0, change.qty.0);
+        }
+    }
+    book
 }
 
 /// A story of one book with `depth` levels a side around `mid`.
@@ -113,18 +162,26 @@ const fn level(price: i64, qty: i64) -> Level {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_story_ends_where_it_began() {
-        let story = story(7, 11_705_341, 100, 50);
+    fn ends_where_it_began(story: &Story) -> bool {
         let mut book = cex_orderbook::MapBook::new(cex_orderbook::BookConfig::new(Price(1), 200));
         book.replace(&story.start.bids, &story.start.asks);
         for frame in &story.frames {
             book.apply(&frame.bids, &frame.asks);
         }
-        assert!(
-            book.bids().eq(story.start.bids.iter().copied())
-                && book.asks().eq(story.start.asks.iter().copied())
-        );
+        book.bids().eq(story.start.bids.iter().copied()) && book.asks().eq(story.start.asks.iter().copied())
+    }
+
+    #[test]
+    fn a_story_ends_where_it_began() {
+        let story = story(7, 11_705_341, 100, 50);
+        assert!(ends_where_it_began(&story));
         assert_eq!(story.frames.len(), 51);
+    }
+
+    #[test]
+    fn told_in_pieces_it_does_too_and_no_frame_is_large() {
+        let story = story(7, 11_705_341, 100, 50).in_pieces();
+        assert!(ends_where_it_began(&story));
+        assert!(story.frames.len() > 51 && story.frames.iter().all(|frame| frame.len() <= PIECE));
     }
 }
