@@ -70,8 +70,8 @@ fn judge(report: &Report, traded: usize) -> Vec<bool> {
     for venue in &report.view.venues {
         assert_eq!((venue.gaps, venue.resyncs), (0, 0), "every frame was used");
     }
-    let level = report.tally.outcomes.iter().filter(|outcome| outcome.ending == Ending::BothFilled).count();
-    assert_eq!((level, report.view.open), (report.tally.outcomes.len(), 0), "every arbitrage ended level");
+    let level = report.view.totals.ended.get(&Ending::BothFilled).copied().unwrap_or_default();
+    assert_eq!((level, report.view.open), (report.view.totals.started, 0), "every arbitrage ended level");
     assert!(traded * 100 >= CROSSINGS * 99, "crossings are traded: {:?}", report.view.totals);
     let rows = report.tally.stopwatch.rows();
     let row = |name: &str| {
