@@ -328,7 +328,7 @@ fn proof(sim: &SimHandle, engine: &Engine, venues: &[Venue], tally: &Tally) -> R
             ledgers.push((venue.id, account));
         }
     }
-    let holdings = engine.holdings().map(|(venue, asset, held)| ((venue, asset), held)).collect();
+    let holdings = engine.holdings().into_iter().map(|(venue, asset, held)| ((venue, asset), held)).collect();
     prove(&ledgers, &tally.marks, &holdings)
         .map_err(|error| Failure::new(Exit::Residual, format!("the ledgers do not add up: {error}"), ""))
 }
