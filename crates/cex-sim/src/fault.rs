@@ -10,21 +10,28 @@
 //! | `rest` | calls: before the exchange sees them, or after it has acted |
 //! | `ws` | frames and subscriptions |
 //! | `venue` | the exchange itself: orders, rules, clock, keys |
+//! | `spec` | faults as they are written down |
+//! | `schedule` | a hostile day |
 //! | `board` | all faults of a simulator, and the log |
 
 mod board;
 mod rest;
+mod schedule;
+mod spec;
 mod venue;
 mod when;
 mod ws;
 
 pub use board::{ActiveFault, Fired};
 pub use rest::{Canned, Moment, RestEffect, RestFault};
+pub use spec::{FaultSpec, SpecError};
 pub use venue::{ForcedEnd, OrderEffect, OrderFault, Refused, VenueFault};
 pub use when::When;
 pub use ws::{Frames, Stream, WsEffect, WsFault};
 
 pub(crate) use board::Board;
+pub(crate) use schedule::Schedule;
+pub(crate) use spec::exchange as exchange_named;
 pub(crate) use when::Trigger;
 pub(crate) use ws::{Fate, Seen, Wire, fate, payload};
 
@@ -43,7 +50,7 @@ impl fmt::Display for FaultId {
 }
 
 /// What goes wrong, and when.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// What.
     pub kind: FaultKind,
@@ -52,7 +59,7 @@ pub struct Fault {
 }
 
 /// What goes wrong.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
     /// A call.
     Rest(RestFault),

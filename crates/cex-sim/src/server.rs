@@ -6,13 +6,15 @@
 //! | module | what |
 //! |---|---|
 //! | `config`, `error` | what can be chosen, what can go wrong |
-//! | `control` | what a handle can ask for |
+//! | `control`, `api` | what a handle can ask for, and what anybody can over HTTP |
+//! | `rules` | what a profile and an account's rights mean to each exchange |
 //! | `host` | market, exchanges and dialects behind the sockets |
 //! | `inject`, `faults` | what goes wrong on request: how it begins and ends, what it does to calls and frames |
 //! | `listen`, `socket`, `line`, `body` | HTTP, WebSocket sessions, connections and answers that can be cut |
 //! | `ledger`, `truth` | the exact books, to compare with |
 //! | `clock` | the only clock of the crate |
 
+mod api;
 mod body;
 mod clock;
 mod config;
@@ -24,10 +26,11 @@ mod inject;
 mod ledger;
 mod line;
 mod listen;
+mod rules;
 mod socket;
 mod truth;
 
-pub use config::{SimAccount, SimConfig, SimExchange};
+pub use config::{Profile, Rights, SimAccount, SimConfig, SimExchange};
 pub use error::SimError;
 pub use ledger::{AccountLedger, Ledger, LedgerFill, LedgerOrder};
 pub use truth::TruthBook;
@@ -58,6 +61,8 @@ pub struct Endpoints {
     pub mexc: Endpoint,
     /// Gate.io.
     pub gateio: Endpoint,
+    /// Base of the control interface, `http://127.0.0.1:PORT/sim/v1`; `None` when there is none.
+    pub control: Option<String>,
 }
 
 /// Starts simulators.
@@ -194,13 +199,24 @@ async fn serve(config: SimConfig, commands: UnboundedReceiver<Command>, ready: &
         Ok(bound) => bound,
         Err(error) => return answer(ready, Err(error)),
     };
+    let control = match config.control_port {
+        None => None,
+        Some(port) => match api::bind(port).await {
+            Ok(control) => Some(control),
+            Err(error) => return answer(ready, Err(error)),
+        },
+    };
     let host: Shared = Rc::new(RefCell::new(Host::new(config)));
+    let control = control.map(|(listener, base)| {
+        tokio::task::spawn_local(api::accept(Rc::clone(&host), listener));
+        base
+    });
     let [mexc, gateio] = bound.map(|(exchange, port, listener)| {
         let (doors, commands) = unbounded_channel();
         tokio::task::spawn_local(listen::accept(Rc::clone(&host), exchange, port, listener, commands));
         (port, doors)
     });
-    answer(ready, Ok(endpoints(mexc.0, gateio.0)));
+    answer(ready, Ok(endpoints(mexc.0, gateio.0, control)));
     // The ticker is no task of its own: if it panics the thread ends, and the handle says so.
     tokio::select! {
         () = tick(&host) => {}
@@ -249,12 +265,12 @@ async fn bind(
     Ok((exchange, port, listener))
 }
 
-fn endpoints(mexc: u16, gateio: u16) -> Endpoints {
+fn endpoints(mexc: u16, gateio: u16, control: Option<String>) -> Endpoints {
     let endpoint = |port, path| Endpoint {
         rest: format!("http://127.0.0.1:{port}"),
         ws: format!("ws://127.0.0.1:{port}{path}"),
     };
-    Endpoints { mexc: endpoint(mexc, "/ws"), gateio: endpoint(gateio, "/ws/v4/") }
+    Endpoints { mexc: endpoint(mexc, "/ws"), gateio: endpoint(gateio, "/ws/v4/"), control }
 }
 
 async fn move_door(doors: &UnboundedSender<Door>, is_open: bool) -> Result<(), SimError> {

@@ -46,6 +46,7 @@ use private::Subscription;
 use refusal::Refusal;
 use shape::Shown;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How often the exchange pings every connection.
@@ -54,14 +55,29 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 /// After how long a connection without a word, pongs included, is closed.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
+/// What a key may not do. The default is everything but wallets, from everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyRules {
+    /// Addresses it may be used from; none for any.
+    pub addresses: Vec<IpAddr>,
+    /// Whether it is too old: then it is as unknown as one that never was.
+    pub is_expired: bool,
+    /// Whether it only reads.
+    pub is_read_only: bool,
+    /// Whether it may use wallets, which tells that it can withdraw.
+    pub has_wallet: bool,
+}
+
 /// What can be chosen about Gate.io.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GateioConfig {
     /// Whether too many requests are refused. Otherwise the headers report whole budgets.
     pub rate_limits: bool,
     /// Whether a client order id that the account used before is refused. Sources disagree; by default it is
     /// accepted, and a lookup finds the newest.
     pub refuse_duplicate_client_ids: bool,
+    /// API keys with rules of their own.
+    pub keys: BTreeMap<String, KeyRules>,
 }
 
 /// Gate.io over one [`Exchange`].

@@ -10,7 +10,7 @@ use cex_core::Timestamp;
 const MOST_FIRED: usize = 100_000;
 
 /// A fault that may still happen, or that lasts.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveFault {
     /// Its number.
     pub id: FaultId,

@@ -24,7 +24,7 @@ impl Desk<'_> {
     pub(super) fn quote(&mut self, side: Side, price: Price, qty: Qty) -> Option<OrderNo> {
         let kind = NewOrderKind::Limit { price, qty };
         let order = NewOrder { market: self.market, client_id: String::new(), side, kind };
-        let now = self.exchange.venue_time(self.now);
+        let now = self.exchange.time_of_market(self.now);
         let placed = self.exchange.place(now, self.house.maker, order).ok()?;
         (placed.end == EndReason::Open).then_some(placed.no)
     }
@@ -32,7 +32,7 @@ impl Desk<'_> {
     /// Takes a maker's order out, if it is still there.
     pub(super) fn cancel(&mut self, order: OrderNo) {
         // The one refusal there is says that the order was filled, which is as good.
-        let now = self.exchange.venue_time(self.now);
+        let now = self.exchange.time_of_market(self.now);
         let _ = self.exchange.cancel(now, self.house.maker, order);
     }
 
@@ -56,7 +56,7 @@ impl Desk<'_> {
             kind: NewOrderKind::Ioc { price, qty },
         };
         // A part too small to trade is no trade.
-        let now = self.exchange.venue_time(self.now);
+        let now = self.exchange.time_of_market(self.now);
         let _ = self.exchange.place(now, self.house.taker, order);
     }
 }

@@ -51,6 +51,8 @@ pub(super) struct Mischief {
     agenda: BTreeMap<(Timestamp, u64), Deed>,
     deeds: u64,
     skew_nanos: i64,
+    /// How far the market's time is ahead of everybody's.
+    market_ahead_nanos: i64,
     /// Whose liquidity tests put up.
     bench: Option<AccountIndex>,
     fired: Vec<(FaultId, String)>,
@@ -167,6 +169,16 @@ impl Exchange {
     #[must_use]
     pub fn venue_time(&self, now: Timestamp) -> Timestamp {
         now.shifted(self.mischief.skew_nanos)
+    }
+
+    /// The market lives faster or slower than everybody else: its time is so far ahead.
+    pub(crate) fn market_is_ahead(&mut self, nanos: i64) {
+        self.mischief.market_ahead_nanos = nanos;
+    }
+
+    /// The time by this exchange's clock when it is so late in the market.
+    pub(crate) fn time_of_market(&self, now: Timestamp) -> Timestamp {
+        self.venue_time(now.shifted(self.mischief.market_ahead_nanos.saturating_neg()))
     }
 
     /// The time by everybody else's clock.

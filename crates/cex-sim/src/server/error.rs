@@ -23,6 +23,17 @@ pub enum SimError {
         /// What the system says.
         source: io::Error,
     },
+    /// The port of the control interface cannot be listened on.
+    #[error(
+        "control interface: cannot listen on {address}: {source}; stop whoever uses the port, or choose another one \
+         (0 takes any that is free)"
+    )]
+    ListenControl {
+        /// Which address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The simulator's thread or its runtime cannot be made.
     #[error("cannot start the simulator: {0}")]
     Start(#[source] io::Error),

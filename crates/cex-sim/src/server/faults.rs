@@ -1,9 +1,10 @@
 //! Faults between the dialects and the sockets: what becomes of calls, frames and messages.
 
-use super::config::SimExchange;
+use super::config::{Profile, SimConfig, SimExchange};
 use super::host::{Host, Queued};
 use crate::dialect::{ConnId, Frame, Message};
 use crate::fault::{Board, Fate, FaultId, Moment, RestEffect, Seen, Wire, WsEffect, WsFault, fate, payload};
+use crate::fault::{Fault, Schedule};
 use crate::matching::Exchange;
 use cex_core::{Bps, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
@@ -42,6 +43,9 @@ struct Held {
 /// All faults, and what they hold back.
 pub(super) struct Faults {
     pub(super) board: Board,
+    /// What is to go wrong, and when.
+    pub(super) planned: Vec<(Timestamp, SimExchange, Fault)>,
+    pub(super) schedule: Option<Schedule>,
     /// Frames that come late, by time; the number keeps their order.
     late: BTreeMap<(Timestamp, u64), (SimExchange, ConnId, Frame)>,
     lates: u64,
@@ -53,10 +57,15 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// Nothing is wrong.
-    pub(super) const fn new(seed: u64) -> Self {
+    /// Nothing is wrong yet.
+    pub(super) fn new(config: &SimConfig, now: Timestamp) -> Self {
+        let hostile = config.profile == Profile::Hostile;
+        let planned =
+            config.faults.iter().map(|(after, exchange, fault)| (now + *after, *exchange, fault.clone()));
         Self {
-            board: Board::new(seed),
+            board: Board::new(config.seed),
+            planned: planned.collect(),
+            schedule: hostile.then(|| Schedule::new(config.seed, now)),
             late: BTreeMap::new(),
             lates: 0,
             held: Vec::new(),
@@ -70,7 +79,9 @@ impl Faults {
     pub(super) fn wakeup_at(&self) -> Option<Timestamp> {
         let late = self.late.first_key_value().map(|((at, _), _)| *at);
         let past = self.past.iter().map(Past::next_at).min();
-        [self.board.wakeup_at(), late, past].into_iter().flatten().min()
+        let planned = self.planned.iter().map(|(at, ..)| *at).min();
+        let drawn = self.schedule.as_ref().map(Schedule::next_at);
+        [self.board.wakeup_at(), late, past, planned, drawn].into_iter().flatten().min()
     }
 
     /// Whether frames of an exchange must be looked at.

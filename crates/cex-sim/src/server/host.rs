@@ -1,12 +1,14 @@
 //! The one place where everything happens: market, exchanges and dialects, called one after the other.
 
 use super::clock::Clock;
+use super::clock::Pace;
 use super::config::{SimConfig, SimExchange};
 use super::faults::{Faults, Heard};
 use super::ledger::{self, Ledger};
 use super::line::Plug;
-use crate::dialect::gateio::{Gateio, GateioConfig};
-use crate::dialect::mexc::{Mexc, MexcConfig};
+use super::rules;
+use crate::dialect::gateio::Gateio;
+use crate::dialect::mexc::Mexc;
 use crate::dialect::{ConnId, Dialect, Frame, HttpAnswer, HttpCall, Message, Outgoing};
 use crate::market::{Market, MarketConfig, VenueConfig};
 use crate::matching::{Exchange, ExchangeEvent};
@@ -47,6 +49,7 @@ pub(super) struct Host {
     pub(super) config: SimConfig,
     pub(super) clock: Clock,
     market: Market,
+    pace: Pace,
     /// In the order of [`SimExchange::ALL`], like `venues` and `deposits`.
     pub(super) exchanges: Vec<Exchange>,
     pub(super) venues: Vec<Venue>,
@@ -92,7 +95,8 @@ impl Host {
         let venues =
             SimExchange::ALL.map(|exchange| Venue::new(&config, exchange, &exchanges[exchange.index()]));
         let mut host = Self {
-            faults: Faults::new(config.seed),
+            faults: Faults::new(&config, now),
+            pace: Pace::new(now, config.speed_percent),
             config,
             clock,
             market,
@@ -222,9 +226,8 @@ impl Host {
     pub(super) fn tick(&mut self) -> Duration {
         let now = self.clock.now();
         self.end_faults(now);
-        if self.market.wakeup_at().is_some_and(|at| at <= now) {
-            self.market.step(now, &mut self.exchanges);
-        }
+        self.begin_planned_faults(now);
+        self.step_market(now);
         for exchange in SimExchange::ALL {
             let index = exchange.index();
             let now = self.exchanges[index].venue_time(now);
@@ -246,12 +249,24 @@ impl Host {
         self.armed_at.since(self.clock.now())
     }
 
+    /// Lets the market do what is due by its own time.
+    fn step_market(&mut self, now: Timestamp) {
+        let local = self.pace.market_time(now);
+        if self.market.wakeup_at().is_none_or(|at| at > local) {
+            return;
+        }
+        let ahead = local.as_nanos() - now.as_nanos();
+        self.exchanges.iter_mut().for_each(|exchange| exchange.market_is_ahead(ahead));
+        self.market.step(local, &mut self.exchanges);
+    }
+
     fn wakeup_at(&self) -> Timestamp {
         let inside = self.venues.iter().zip(&self.exchanges).flat_map(|(venue, exchange)| {
             let due = [venue.dialect.wakeup_at(), exchange.wakeup_at()].into_iter().flatten();
             due.map(|at| exchange.true_time(at))
         });
-        let outside = [self.market.wakeup_at(), self.faults.wakeup_at()];
+        let market = self.market.wakeup_at().map(|at| self.pace.true_time(at));
+        let outside = [market, self.faults.wakeup_at()];
         inside.chain(outside.into_iter().flatten()).min().unwrap_or(Timestamp::MAX)
     }
 
@@ -316,14 +331,9 @@ impl Host {
 
 impl Venue {
     fn new(config: &SimConfig, exchange: SimExchange, state: &Exchange) -> Self {
-        let rate_limits = config.rate_limits;
         let dialect: Box<dyn Dialect> = match exchange {
-            SimExchange::Mexc => {
-                Box::new(Mexc::new(MexcConfig { rate_limits, ..MexcConfig::default() }, state))
-            }
-            SimExchange::Gateio => {
-                Box::new(Gateio::new(GateioConfig { rate_limits, ..GateioConfig::default() }, state))
-            }
+            SimExchange::Mexc => Box::new(Mexc::new(rules::mexc(config, state), state)),
+            SimExchange::Gateio => Box::new(Gateio::new(rules::gateio(config), state)),
         };
         Self { dialect, connections: BTreeMap::new() }
     }
@@ -353,7 +363,11 @@ fn open_accounts(
 ) -> Vec<Vec<(Asset, Decimal)>> {
     let open = |account: &super::config::SimAccount| {
         let given = || market.default_deposits(exchange.index());
-        let deposits = account.deposits.clone().unwrap_or_else(given);
+        let mut deposits = account.deposits.clone().unwrap_or_else(given);
+        for (asset, amount) in &account.also {
+            deposits.retain(|(known, _)| known != asset);
+            deposits.push((*asset, *amount));
+        }
         state.open_account(now, &account.name, &account.key, &account.secret, &deposits);
         deposits
     };

@@ -68,6 +68,21 @@ impl Host {
         }
     }
 
+    /// Begins the faults whose time has come.
+    pub(super) fn begin_planned_faults(&mut self, now: Timestamp) {
+        let is_due = |(at, ..): &(Timestamp, SimExchange, Fault)| *at <= now;
+        let (due, rest) = std::mem::take(&mut self.faults.planned).into_iter().partition(is_due);
+        self.faults.planned = rest;
+        let drawn = self.faults.schedule.as_mut().filter(|schedule| schedule.next_at() <= now);
+        let drawn = drawn.map(|schedule| schedule.draw(now));
+        let due: Vec<(Timestamp, SimExchange, Fault)> = due;
+        for (exchange, fault) in due.into_iter().map(|(_, exchange, fault)| (exchange, fault)).chain(drawn) {
+            if let Err(error) = self.inject(exchange, &fault) {
+                tracing::error!(%exchange, %fault, %error, "a planned fault cannot be injected");
+            }
+        }
+    }
+
     /// The market of a symbol.
     pub(super) fn market(&self, exchange: SimExchange, symbol: Symbol) -> Result<MarketIndex, SimError> {
         let market = self.exchanges[exchange.index()].market_by_symbol(symbol);

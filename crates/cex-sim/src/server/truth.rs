@@ -42,6 +42,16 @@ impl Host {
         Ok(ledger::orders(&self.exchanges[exchange.index()], account))
     }
 
+    /// What an account has: asset, free, locked.
+    pub(super) fn truth_balances(
+        &self,
+        exchange: SimExchange,
+        name: &str,
+    ) -> Result<Vec<(Asset, Decimal, Decimal)>, SimError> {
+        let account = self.account(exchange, name)?;
+        Ok(self.exchanges[exchange.index()].balances(account).collect())
+    }
+
     /// All fills of an account.
     pub(super) fn truth_fills(&self, exchange: SimExchange, name: &str) -> Result<Vec<LedgerFill>, SimError> {
         let account = self.account(exchange, name)?;

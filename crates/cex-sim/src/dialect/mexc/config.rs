@@ -144,6 +144,8 @@ pub struct PriceBand {
 /// What an API key may do, and from where. The default is everything from everywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyRules {
+    /// Whether it is too old: then it is as unknown as one that never was.
+    pub is_expired: bool,
     /// Addresses it may be used from; none for any.
     pub addresses: Vec<IpAddr>,
     /// What it may not do.
@@ -159,6 +161,8 @@ pub enum Permission {
     DealRead,
     /// `SPOT_DEAL_WRITE`
     DealWrite,
-    /// `SPOT_WITHDRAW_READ`
+    /// `SPOT_WITHDRAW_READ`, for what is known of coins.
     WithdrawRead,
+    /// `SPOT_WITHDRAW_WRITE`; here also what was withdrawn, which tells whether a key can withdraw.
+    Withdraw,
 }

@@ -40,10 +40,12 @@ fn a_frozen_account_trades_no_more_until_its_time_is_over() {
     run(async {
         let sim = start_quiet();
         fill_books(&sim);
-        let frozen = Fault::venue(VenueFault::Freeze("rich".to_owned())).lasting(Duration::from_millis(50));
-        inject(&sim, Gateio, frozen);
+        let freeze = || Fault::venue(VenueFault::Freeze("rich".to_owned()));
         let mut http = Http::connect(&sim, Gateio).await.expect("connected");
+        let id = inject(&sim, Gateio, freeze());
         assert_eq!(buy(&mut http, "t-one").await.expect("an answer").0, 403);
+        sim.clear(id).expect("it is there");
+        inject(&sim, Gateio, freeze().lasting(Duration::from_millis(20)));
         while !sim.faults().expect("running").is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
