@@ -35,6 +35,7 @@ mod stream;
 mod view;
 
 use super::{ConnId, Dialect, Frame, HttpAnswer, HttpCall, Message, Outgoing, bars, json};
+use super::{DuplicateClientIds, Manners};
 use crate::matching::{AccountIndex, Exchange, ExchangeEvent, MarketIndex, OrderNo, OrderView};
 use bars::Bars;
 use cex_core::{Asset, Timestamp};
@@ -81,6 +82,9 @@ pub struct Gateio {
     /// Market orders that had to fill at once and completely, which the matching engine does not tell from others.
     market_foks: BTreeSet<OrderNo>,
     traces: u64,
+    manners: Manners,
+    /// Channels with this text in their names are refused during the message at hand.
+    refused: Option<String>,
 }
 
 impl Gateio {
@@ -101,6 +105,8 @@ impl Gateio {
             balance_versions: BTreeMap::new(),
             market_foks: BTreeSet::new(),
             traces: 0,
+            manners: Manners::default(),
+            refused: None,
         }
     }
 
@@ -122,6 +128,15 @@ impl Gateio {
 
     fn changed_at(&self, market: MarketIndex) -> Option<Timestamp> {
         self.feeds.changed_at(market)
+    }
+
+    fn duplicate_client_ids(&self) -> DuplicateClientIds {
+        let configured = if self.config.refuse_duplicate_client_ids {
+            DuplicateClientIds::Reject
+        } else {
+            DuplicateClientIds::Accept
+        };
+        self.manners.duplicate_client_ids.unwrap_or(configured)
     }
 
     fn balance_version(&self, account: AccountIndex, asset: Asset) -> u64 {
@@ -167,6 +182,31 @@ impl Dialect for Gateio {
             Message::Binary(_) => "",
         };
         stream::message(self, now, exchange, conn, text, out);
+    }
+
+    fn message_refused(
+        &mut self,
+        now: Timestamp,
+        exchange: &mut Exchange,
+        conn: ConnId,
+        message: Message<'_>,
+        refused: &str,
+        out: &mut Outgoing,
+    ) {
+        self.refused = Some(refused.to_owned());
+        self.message(now, exchange, conn, message, out);
+        self.refused = None;
+    }
+
+    fn behave(&mut self, manners: Manners) {
+        self.manners = manners;
+    }
+
+    fn step_clock(&mut self, by_nanos: i64) {
+        self.feeds.step_clock(by_nanos);
+        for at in self.ping_at.iter_mut().chain(self.switches.values_mut()) {
+            *at = at.shifted(by_nanos);
+        }
     }
 
     fn closed(&mut self, conn: ConnId) {

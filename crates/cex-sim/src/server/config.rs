@@ -69,6 +69,9 @@ pub struct SimConfig {
     pub symbols: usize,
     /// How many divergences begin per minute, over all symbols together.
     pub divergences_per_minute: u32,
+    /// Whether nobody but clients trades: books hold what [`SimHandle::set_book`](super::SimHandle::set_book) puts
+    /// there, and a test decides what fills.
+    pub is_quiet: bool,
     /// Port of MEXC on loopback; 0 for any.
     pub mexc_port: u16,
     /// Port of Gate.io on loopback; 0 for any.
@@ -89,6 +92,7 @@ impl Default for SimConfig {
             seed: 1,
             symbols: market.symbols,
             divergences_per_minute: market.divergences_per_minute,
+            is_quiet: false,
             mexc_port: 0,
             gateio_port: 0,
             accounts: vec![SimAccount::new("rich")],

@@ -2,5 +2,6 @@
 
 mod client;
 mod failures;
+mod faults;
 mod mexc;
 mod trading;

@@ -1,5 +1,6 @@
 //! What can be chosen about the simulated MEXC.
 
+use crate::dialect::DuplicateClientIds;
 use cex_core::{Decimal, Symbol};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -45,17 +46,6 @@ impl Default for MexcConfig {
             keys: BTreeMap::new(),
         }
     }
-}
-
-/// What happens to a placement whose client order id the account used before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DuplicateClientIds {
-    /// It is refused.
-    Reject,
-    /// A second order is placed; queries find the newest.
-    Accept,
-    /// The answer is the first order's; nothing is placed.
-    Echo,
 }
 
 /// What happens to a private stream whose listen key expired.
