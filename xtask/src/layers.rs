@@ -210,6 +210,7 @@ pub(crate) mod tests {
                 })
                 .collect(),
             features: BTreeMap::new(),
+            metadata: None,
         };
         let node = |name: &str, edges: &[Edge]| Node {
             id: format!("id:{name}"),
@@ -290,6 +291,19 @@ pub(crate) mod tests {
             &[ROOTS[1], ("cex-gateio", &[on("cex-proto")])],
             "cex-gateio has a dependency on cex-proto",
         );
+    }
+
+    #[test]
+    fn the_compliance_suite_is_for_tests_of_adapters_only() {
+        let dev = Edge("cex-compliance", Some("dev"), false);
+        let metadata =
+            workspace(&[("cex-compliance", &[on("cex-sim")]), ("cex-sim", &[]), ("cex-mexc", &[dev])]);
+        assert_eq!(problems_of(&metadata), Vec::<String>::new());
+        check_one(
+            &[("cex-compliance", &[]), ("cex-mexc", &[on("cex-compliance")])],
+            "cex-mexc has a dependency on cex-compliance",
+        );
+        check_one(&[("cex-compliance", &[on("cex-mexc")]), ("cex-mexc", &[])], "it may use");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod answers;
 mod connections;
+mod exchange;
 mod frames;
 mod placements;
 
@@ -10,5 +11,8 @@ use crate::behaviour::Behaviour;
 /// All behaviours of this theme.
 #[must_use]
 pub fn all() -> Vec<&'static Behaviour> {
-    [connections::ALL, placements::ALL, answers::ALL, frames::ALL].into_iter().flatten().collect()
+    [connections::ALL, placements::ALL, answers::ALL, frames::ALL, exchange::ALL]
+        .into_iter()
+        .flatten()
+        .collect()
 }

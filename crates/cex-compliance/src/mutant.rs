@@ -116,7 +116,7 @@ pub static ALL: &[Mutant] = &[
     codec("takes_the_least_quantity_for_the_step", "ticks_and_lots_equal_the_exchanges", CodecFault::LotIsMinimum, "The lot is told as the least quantity, and the least quantity as none."),
     codec("tells_trades_newest_first", "recent_trades_come_oldest_first", CodecFault::NewestFirst, "Public trades are told in the wrong order."),
     codec("swaps_the_takers_side", "own_trade_is_public_with_the_takers_side", CodecFault::SwapTaker, "Public trades are told with the maker's side."),
-    codec("overstates_the_snapshots_version", "live_book_equals_the_snapshot_of_its_version", CodecFault::SnapshotAhead, "Snapshots are told three versions newer than they are."),
+    codec("overstates_the_snapshots_version", "book_equals_the_truth_level_by_level", CodecFault::SnapshotAhead, "Snapshots are told three versions newer than they are."),
     codec("reads_seconds_for_milliseconds", "server_time_is_close_to_ours", CodecFault::TimeUnit, "The exchange's clock is read in the wrong unit."),
     codec("takes_not_found_for_cancelled", "query_of_an_unknown_order_is_not_found", CodecFault::NotFoundIsCanceled, "An order that is not found is told as cancelled."),
     codec("takes_makers_for_takers", "resting_side_is_told_as_maker", CodecFault::AlwaysTaker, "Every fill is told as a taker's."),

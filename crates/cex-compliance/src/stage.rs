@@ -2,6 +2,7 @@
 
 mod bare;
 mod orders;
+mod quiet;
 mod waiting;
 
 pub use bare::bare_call;
@@ -14,6 +15,7 @@ use crate::subject::Subject;
 use crate::wire::Wire;
 use cex_core::{Decimal, Market, Markets, Symbol, SymbolId, Timestamp, VenueId};
 use cex_interface::{Capabilities, Protocol, PublicExchange, Secret, VenueConfig};
+use cex_sim::fault::{Fault, FaultId};
 use cex_sim::market::{Market as Seeded, MarketConfig};
 use cex_sim::matching::MarketRules;
 use cex_sim::server::{AccountLedger, SimAccount, SimConfig, SimExchange, SimHandle, SimServer};
@@ -30,6 +32,8 @@ pub struct Setting {
     pub symbols: usize,
     /// How many of them are registered.
     pub registered: usize,
+    /// Whether nobody trades but us: books hold a ladder of ten levels a side, and only behaviours change them.
+    pub is_quiet: bool,
     /// Whether the exchange keeps its limits.
     pub exchange_limits: bool,
     /// Whether the adapter keeps its own budgets.
@@ -54,6 +58,7 @@ impl Default for Setting {
         Self {
             symbols: 3,
             registered: 3,
+            is_quiet: false,
             exchange_limits: false,
             own_limits: false,
             options: Vec::new(),
@@ -118,6 +123,7 @@ impl Stage {
             symbols: setting.symbols,
             divergences_per_minute: 0,
             rate_limits: setting.exchange_limits,
+            is_quiet: setting.is_quiet,
             accounts: vec![SimAccount::new("subject"), SimAccount::new("other")],
             ..SimConfig::default()
         };
@@ -147,8 +153,27 @@ impl Stage {
             others: RefCell::default(),
             measured: RefCell::default(),
         };
+        if stage.setting.is_quiet {
+            quiet::fill_books(&stage)?;
+        }
         stage.exchange.init(&stage.symbols()).await?;
         Ok(stage)
+    }
+
+    /// Lets something go wrong at the exchange.
+    ///
+    /// # Errors
+    /// When the fault makes no sense.
+    pub fn inject(&self, fault: Fault) -> Result<FaultId, Failure> {
+        Ok(self.sim()?.inject(self.sim_exchange, fault)?)
+    }
+
+    /// How often injected faults happened so far.
+    ///
+    /// # Errors
+    /// When the simulator has stopped.
+    pub fn fired(&self) -> Result<usize, Failure> {
+        Ok(self.sim()?.fired()?.len())
     }
 
     /// Opens the adapter against the real exchange: public data only, no keys.

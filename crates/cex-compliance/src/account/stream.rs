@@ -201,6 +201,15 @@ async fn traded(stage: &Stage, stream: &mut Stream) -> Result<Vec<Fill>, Failure
         Ok((sum(told.iter().map(|fill| fill.qty))? >= expected).then_some(()))
     })
     .await?;
+    // Whatever was told twice has come before the news of an order placed now.
+    let (marker, _) = stage.rest(&market, Side::Buy).await?;
+    next("news of a later order", stream, |event| {
+        if let AccountEvent::Fill(fill) = event {
+            told.push(fill);
+        }
+        Ok(order(event).filter(|order| order.client_id == Some(marker.client_id)).map(|_| ()))
+    })
+    .await?;
     Ok(told)
 }
 

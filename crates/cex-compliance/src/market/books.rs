@@ -77,6 +77,30 @@ pub(super) static ALL: &[Behaviour] = &[
     )
     .rows("W3")
     .public(),
+    behaviour!(
+        Market,
+        WebsocketPublic,
+        book_equals_the_truth_level_by_level,
+        "New, changed and deleted levels at every depth all show, and the book equals what the exchange has."
+    )
+    .rows("B1 B5 B10")
+    .set(|setting| setting.is_quiet = true),
+    behaviour!(
+        Market,
+        WebsocketPublic,
+        book_of_a_quiet_symbol_becomes_live,
+        "A symbol in which nothing happens has a live book all the same, from its snapshot."
+    )
+    .rows("B3")
+    .set(|setting| setting.is_quiet = true),
+    behaviour!(
+        Market,
+        WebsocketPublic,
+        empty_side_is_empty_and_not_stale,
+        "A side that was eaten up is empty, as on the exchange."
+    )
+    .rows("B8")
+    .set(|setting| setting.is_quiet = true),
 ];
 
 async fn book_joins_and_becomes_live(stage: &mut Stage) -> Verdict {
@@ -227,4 +251,61 @@ async fn book_subscription_is_confirmed(stage: &mut Stage) -> Verdict {
     let confirmed = follow.news.iter().position(|event| *event == wanted);
     ensure!(up.is_some() && up < confirmed, "Up before the confirmation", format_args!("{:?}", follow.news));
     same("health of the links", &(1, 1), &stage.exchange.health().links_up)
+}
+
+/// Goes on until the followed book equals the exchange's.
+async fn until_true(stage: &Stage, follow: &mut Follow, market: &cex_core::Market) -> Verdict {
+    let deadline = std::time::Instant::now() + crate::stage::PATIENCE;
+    loop {
+        let found = match follow.sync.usable() {
+            Some(book) => stage.differs(market, book)?,
+            None => Some(follow.state()),
+        };
+        let Some(found) = found else { return Ok(()) };
+        ensure!(std::time::Instant::now() < deadline, "the exchange's own book", found);
+        follow.step(stage).await?;
+    }
+}
+
+async fn book_equals_the_truth_level_by_level(stage: &mut Stage) -> Verdict {
+    let market = stage.market(0)?;
+    let mut follow = Follow::open(stage, 0).await?;
+    follow.until_live(stage).await?;
+    until_true(stage, &mut follow, &market).await?;
+    let much = stage.worth(&market, 500)?;
+    for round in 0..12 {
+        // New levels between the old ones, more at old ones, and purchases and sales that eat levels up.
+        stage.quote(&market, Side::Buy, -2 * round - 3, much)?;
+        stage.quote(&market, Side::Sell, 2 * round + 3, much)?;
+        stage.quote(&market, Side::Buy, -2 * (round % 5) - 2, stage.worth(&market, 300)?)?;
+        if round % 3 == 2 {
+            let book = stage.book(&market).await?;
+            let best = market.scale.qty_value(book.asks[0].qty);
+            stage.quote(&market, Side::Buy, 400, best)?;
+            let best = market.scale.qty_value(book.bids[0].qty);
+            stage.quote(&market, Side::Sell, -400, best)?;
+        }
+        until_true(stage, &mut follow, &market).await?;
+    }
+    ensure!(follow.sync.counters().gaps == 0, "no gaps", follow.state());
+    Ok(())
+}
+
+async fn book_of_a_quiet_symbol_becomes_live(stage: &mut Stage) -> Verdict {
+    let market = stage.market(1)?;
+    let mut follow = Follow::open(stage, 1).await?;
+    follow.until_live(stage).await?;
+    until_true(stage, &mut follow, &market).await
+}
+
+async fn empty_side_is_empty_and_not_stale(stage: &mut Stage) -> Verdict {
+    let market = stage.market(0)?;
+    let mut follow = Follow::open(stage, 0).await?;
+    follow.until_live(stage).await?;
+    let book = stage.book(&market).await?;
+    let all = crate::stage::sum(book.asks.iter().map(|level| market.scale.qty_value(level.qty)))?;
+    stage.quote(&market, Side::Buy, 400, all)?;
+    until_true(stage, &mut follow, &market).await?;
+    let left = follow.sync.usable().map(|book| book.len(BookSide::Ask));
+    same("asks left", &Some(0), &left)
 }

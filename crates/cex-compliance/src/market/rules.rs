@@ -39,21 +39,24 @@ pub(super) static ALL: &[Behaviour] = &[
         ticks_and_lots_equal_the_exchanges,
         "Steps of price and quantity are the exchange's own."
     )
-    .rows("M3"),
+    .rows("M3")
+    .set(|setting| setting.symbols = 20),
     behaviour!(
         Market,
         RestPublic,
         least_quantities_equal_the_exchanges,
         "The least quantity is the exchange's own and no step."
     )
-    .rows("M3"),
+    .rows("M3")
+    .set(|setting| setting.symbols = 20),
     behaviour!(
         Market,
         RestPublic,
         least_notionals_equal_the_exchanges,
         "The least notional is the exchange's own."
     )
-    .rows("M3"),
+    .rows("M3")
+    .set(|setting| setting.symbols = 20),
     behaviour!(Market, RestPublic, list_fees_equal_the_exchanges, "List fees are read in the right unit.")
         .rows("C2 M6"),
     behaviour!(
