@@ -190,6 +190,7 @@ fn connections_are_replaced_without_a_gap_a_resync_or_a_lost_book() {
     }
     assert_eq!(all.iter().filter(|line| word(line, "event") == "book_lost").count(), 0);
     assert_eq!(word(&summary, "pnl_difference"), "0");
+}
 
 /// Reads what `arb sim` says first, ends it as Ctrl-C would, and answers its lines and its exit code.
 fn simulate(args: &[&str]) -> (Vec<Value>, Option<i32>) {
