@@ -58,6 +58,9 @@ pub struct DemoArgs {
     /// Print the summary only
     #[arg(long, short)]
     pub quiet: bool,
+    /// Never let the trading thread sleep: it burns a core and decides in half the time
+    #[arg(long)]
+    pub spin: bool,
     /// Cut every connection of the simulated exchanges after this many seconds, to watch the recovery
     #[arg(long, value_name = "SECONDS")]
     pub cut_after: Option<u64>,
