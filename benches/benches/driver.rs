@@ -1,6 +1,7 @@
 //! Budgets of the live wiring, from inside: from the socket read that brought a frame to the end of the decision, and to the
 //! moment the signed bytes of an order are handed to the socket.
 
+use cex_arb::run::pace::Pace;
 use cex_arb::show::summary::Latency;
 use cex_benches::counterpart::Counterpart;
 use cex_benches::live::{Addresses, Live, Report};
@@ -20,13 +21,24 @@ const WARM_UP: usize = 500;
 const CROSSINGS: usize = 4_000;
 
 fn main() -> ExitCode {
+    let mut kept = Vec::new();
+    for pace in [Pace::Sleep, Pace::Spin] {
+        println!(
+            "== the trading thread {}\n",
+            if pace == Pace::Spin { "spins" } else { "sleeps between frames" }
+        );
+        kept.extend(run(pace));
+    }
+    finish(&kept)
+}
+
+fn run(pace: Pace) -> Vec<bool> {
     let counterpart = Counterpart::bind(SYMBOLS).expect("a port of loopback");
     let addresses = Addresses::of(&counterpart);
     let ready = Arc::new(AtomicBool::new(false));
     let (warm, measured) = (oneshot::channel(), oneshot::channel());
     let player = play(counterpart, Arc::clone(&ready), [warm.0, measured.0]);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let report = tokio::task::LocalSet::new().block_on(&runtime, async {
+    let report = pace.block_on(async {
         let live = Live::open(&addresses).await;
         ready.store(true, Ordering::Release);
         warm.1.await.expect("the counterpart does not panic");
@@ -40,7 +52,7 @@ fn main() -> ExitCode {
         report
     });
     let traded = player.join().expect("the counterpart does not panic");
-    finish(&judge(&report, traded))
+    judge(&report.expect("a runtime"), traded)
 }
 
 /// Plays on a thread of its own; how many measured crossings brought both orders.
@@ -70,8 +82,8 @@ fn judge(report: &Report, traded: usize) -> Vec<bool> {
     for venue in &report.view.venues {
         assert_eq!((venue.gaps, venue.resyncs), (0, 0), "every frame was used");
     }
-    let level = report.tally.outcomes.iter().filter(|outcome| outcome.ending == Ending::BothFilled).count();
-    assert_eq!((level, report.view.open), (report.tally.outcomes.len(), 0), "every arbitrage ended level");
+    let level = report.view.totals.ended.get(&Ending::BothFilled).copied().unwrap_or_default();
+    assert_eq!((level, report.view.open), (report.view.totals.started, 0), "every arbitrage ended level");
     assert!(traded * 100 >= CROSSINGS * 99, "crossings are traded: {:?}", report.view.totals);
     let rows = report.tally.stopwatch.rows();
     let row = |name: &str| {

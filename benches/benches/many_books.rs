@@ -77,7 +77,7 @@ fn everything(mix: &Mix) -> bool {
             let started = Instant::now();
             mix.lap(0).for_each(|frame| pair.feed(frame));
             let rate = mix.len() as f64 / started.elapsed().as_secs_f64();
-            let view = pair.engine().view();
+            let view = pair.view();
             for venue in &view.venues {
                 assert_eq!((venue.gaps, venue.resyncs, venue.books_live.0), (0, 0, venue.books_live.1));
             }

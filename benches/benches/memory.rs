@@ -34,7 +34,7 @@ fn engine() -> bool {
     let mix = Mix::new(42, 1_000, 100, FRAMES, 1);
     let mut pair = Pair::new(&mix);
     mix.lap(0).for_each(|frame| pair.feed(frame));
-    for venue in pair.engine().view().venues {
+    for venue in pair.view().venues {
         assert_eq!(venue.books_live, (1_000, 1_000), "all books are joined");
     }
     figure(

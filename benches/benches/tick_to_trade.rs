@@ -11,13 +11,15 @@ use hdrhistogram::Histogram;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SYMBOLS: usize = 40;
 /// Turns of each contestant, and crossings in a turn: some until its caches are as they stay, then those that count.
 const TURNS: usize = 40;
 const TO_WARM_UP: usize = 20;
 const MEASURED: usize = 80;
+/// A program that panicked never will be.
+const READY_WITHIN: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     let mut ours = Contestant::new("live wiring", |addresses, ready| {
@@ -80,7 +82,11 @@ impl Contestant {
             tokio::task::LocalSet::new().block_on(&runtime, program(addresses, told));
         });
         let mut script = Script::new(counterpart, 42);
-        script.serve_until(|| ready.load(Ordering::Acquire));
+        let started = Instant::now();
+        script.serve_until(|| {
+            assert!(started.elapsed() < READY_WITHIN, "{name} is not ready in time");
+            ready.load(Ordering::Acquire)
+        });
         script.serve_for(Duration::from_millis(50));
         let histogram = || Histogram::new_with_bounds(1, 1_000_000_000, 3).expect("constants that fit");
         Self { name, script, times: [histogram(), histogram()] }

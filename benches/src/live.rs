@@ -106,7 +106,8 @@ impl Live {
             let metrics = venues.iter().flat_map(|venue| &venue.metrics);
             let counts = metrics.map(|link| (link.frames.value(), link.reads.value()));
             let frames_and_reads = counts.fold((0, 0), |sum, link| (sum.0 + link.0, sum.1 + link.1));
-            Report { tally, view: engine.view(), frames_and_reads }
+            let view = engine.view(tally.closed_at);
+            Report { tally, view, frames_and_reads }
         })
     }
 

@@ -5,7 +5,7 @@ use crate::counterpart::{gateio, mexc};
 use crate::mix::{MEXC, Mix, MixFrame, START};
 use crate::settings::settings;
 use cex_core::{Asset, Balance, Bps, Decimal, LinkEvent, SymbolId, Timestamp};
-use cex_engine::{Command, Commands, Engine, EngineConfig, Event, VenueSetup};
+use cex_engine::{Command, Commands, Engine, EngineConfig, EngineView, Event, VenueSetup};
 use cex_interface::{Effect, Input, Link, Outbox, Payload, Protocol, Secret, Subscription, VenueConfig};
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,6 +84,12 @@ impl<'m> Pair<'m> {
         &self.engine
     }
 
+    /// The engine at a glance.
+    #[must_use]
+    pub fn view(&self) -> EngineView {
+        self.engine.view(self.now)
+    }
+
     fn tell(&mut self, venue: usize, carrier: usize) {
         let id = self.mix.markets[venue].iter().next().expect("some markets").venue;
         for event in self.learned.link.drain(..) {
@@ -102,10 +108,11 @@ impl<'m> Pair<'m> {
             let event = Event::Market { venue: id, event, levels: &self.learned.levels };
             self.engine.handle(self.now, event, &mut self.wanted);
         }
+        self.engine.handle(self.now, Event::Settled, &mut self.wanted);
         let mut commands = std::mem::take(&mut self.wanted.commands);
         for command in commands.drain(..) {
             match command {
-                Command::FetchBook { symbol, .. } => self.answer_book(venue, symbol),
+                Command::FetchBook { symbol, asked_at, .. } => self.answer_book(venue, symbol, asked_at),
                 other => panic!("nothing but books is asked for, not {other:?} (link {carrier})"),
             }
         }
@@ -114,11 +121,12 @@ impl<'m> Pair<'m> {
         self.wanted.clear();
     }
 
-    fn answer_book(&mut self, venue: usize, symbol: SymbolId) {
+    fn answer_book(&mut self, venue: usize, symbol: SymbolId, asked_at: Timestamp) {
         let start = &self.mix.starts[venue][symbol.index()];
         let id = self.mix.markets[venue].get(symbol).expect("a market of ours").venue;
         let (bids, asks) = (start.bids.as_slice(), start.asks.as_slice());
-        let event = Event::Book { venue: id, symbol, seq: START, exchange_ts: Timestamp::EPOCH, bids, asks };
+        let (seq, exchange_ts) = (START, Timestamp::EPOCH);
+        let event = Event::Book { venue: id, symbol, asked_at, seq, exchange_ts, bids, asks };
         self.engine.handle(self.now, event, &mut self.wanted);
     }
 
@@ -160,7 +168,8 @@ impl<'m> Pair<'m> {
             as_of: Timestamp::EPOCH,
         };
         let balances: Vec<Balance> = assets.into_iter().map(balance).collect();
-        self.engine.handle(self.now, Event::AccountRead { venue, balances: &balances }, &mut self.wanted);
+        let read = Event::AccountRead { venue, asked_at: self.now, balances: &balances };
+        self.engine.handle(self.now, read, &mut self.wanted);
         self.wanted.clear();
     }
 }

@@ -32,6 +32,7 @@ pub fn settings() -> EngineConfig {
         max_unwind: Bps::from_bps(50),
         max_closings: 3,
         max_naked: Duration::from_secs(6),
+        venue_lag: Duration::from_secs(2),
         account_refresh: FOR_EVER,
         max_snapshots: usize::MAX,
         book_depth: 200,

@@ -52,13 +52,13 @@ fn a_frame_allocates_nothing_once_warm_from_its_bytes_to_the_decision() {
     let mix = Mix::new(42, 20, 100, 4_000, 2);
     let mut pair = Pair::new(&mix);
     mix.lap(0).for_each(|frame| pair.feed(frame));
-    let warm = pair.engine().view();
+    let warm = pair.view();
 
     let found = allocations(|| mix.lap(1).for_each(|frame| pair.feed(frame)));
 
     assert_eq!(found, 0, "over {} frames", mix.len());
     // Nothing is proved by frames that were thrown away, or by books that never crossed.
-    let view = pair.engine().view();
+    let view = pair.view();
     for (before, after) in warm.venues.iter().zip(&view.venues) {
         assert_eq!((after.books_live, after.gaps, after.resyncs), ((20, 20), 0, 0));
         assert!(after.updates > before.updates + 1_000, "{before:?} {after:?}");

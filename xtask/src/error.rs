@@ -58,6 +58,14 @@ pub(crate) enum TaskError {
         /// Where the search began.
         start: PathBuf,
     },
+    /// A task ended with a code of its own; what it found was printed where it happened.
+    #[error("{task} ended with exit code {code}")]
+    Exit {
+        /// The task.
+        task: &'static str,
+        /// 1 failed, 2 could not be tried, 3 did not end, 4 configuration.
+        code: u8,
+    },
     /// Steps of `ci` failed; their own messages were printed where they happened.
     #[error("ci failed at {}", .0.join(", "))]
     Steps(Vec<&'static str>),
@@ -67,6 +75,14 @@ impl TaskError {
     /// An [`TaskError::Io`] at `path`.
     pub(crate) fn io(path: impl AsRef<Path>, source: io::Error) -> Self {
         TaskError::Io { path: path.as_ref().to_path_buf(), source }
+    }
+
+    /// What the program ends with.
+    pub(crate) const fn exit_code(&self) -> u8 {
+        match self {
+            TaskError::Exit { code, .. } => *code,
+            _ => 1,
+        }
     }
 
     /// `Ok` without problems, [`TaskError::Problems`] with them.

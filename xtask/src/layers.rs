@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::TaskError;
 use crate::metadata::{Dependency, Metadata, Package};
-use Role::{Adapter, Driver, Joint, Pure, Simulator, Tool};
+use Role::{Adapter, Driver, Joint, Pure, Simulator, Suite, Tool};
 
 /// What a crate is allowed to touch besides its neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,8 @@ enum Role {
     Simulator,
     /// May do IO, and may see an adapter together with its dialect in the simulator.
     Joint,
+    /// May do IO; carries the simulator to an adapter's own tests, and knows no adapter itself.
+    Suite,
     /// Stands beside the house: uses no crate of ours.
     Tool,
 }
@@ -55,17 +57,17 @@ const TABLE: &[Row] = &[
     row("cex-interface", Pure, &["cex-core", "cex-errors"]),
     row("cex-orderbook", Pure, &["cex-core"]),
     row(TRANSPORT, Driver, &["cex-core", "cex-errors", "cex-interface"]),
+    row("cex-sim", Simulator, &["cex-core", "cex-errors", "cex-interface", "cex-orderbook", "cex-proto"]),
+    row(
+        "cex-compliance",
+        Suite,
+        &["cex-core", "cex-errors", "cex-interface", "cex-orderbook", TRANSPORT, "cex-sim"],
+    ),
     row("cex-mexc", Adapter, &["cex-core", "cex-errors", "cex-interface", "cex-proto", "cex-wide"]),
     row("cex-gateio", Adapter, &["cex-core", "cex-errors", "cex-interface", "cex-wide"]),
     row("cex-risk", Pure, &["cex-core"]),
     row("cex-engine", Pure, &["cex-core", "cex-errors", "cex-orderbook", "cex-risk"]),
     row("cex-journal", Driver, &["cex-core", "cex-proto"]),
-    row("cex-sim", Simulator, &["cex-core", "cex-errors", "cex-interface", "cex-orderbook", "cex-proto"]),
-    row(
-        "cex-compliance",
-        Joint,
-        &["cex-core", "cex-errors", "cex-interface", "cex-orderbook", TRANSPORT, "cex-sim"],
-    ),
     row("cex-observe", Driver, &["cex-core", "cex-engine"]),
     row("cex-arb", Joint, EVERYTHING),
     row("cex-benches", Joint, EVERYTHING),
@@ -106,7 +108,7 @@ fn check(metadata: &Metadata, clippy_toml: &dyn Fn(&Package) -> Option<String>) 
                 problems.extend(purity::problems(metadata, package, clippy_toml(package).as_deref()));
             }
             Pure => problems.extend(purity::problems(metadata, package, clippy_toml(package).as_deref())),
-            Driver | Simulator | Joint | Tool => {}
+            Driver | Simulator | Joint | Suite | Tool => {}
         }
     }
     problems
@@ -146,7 +148,7 @@ fn edge_problem(index: usize, dependency: &Dependency) -> Option<String> {
 /// - `xtask` uses no crate of ours even in tests;
 /// - adapters and the simulator's dialects stay apart: a codec tested against itself agrees with its own mistakes.
 ///   Only the joint crates bring them together;
-/// - an adapter's tests do not use another adapter.
+/// - an adapter's tests do not use another adapter; the compliance suite, which brings the simulator with it, is for them.
 fn dev_edge_problem(index: usize, target: usize) -> Option<String> {
     let (from, to) = (TABLE[index].role, TABLE[target].role);
     let reason = match (from, to) {
@@ -208,6 +210,7 @@ pub(crate) mod tests {
                 })
                 .collect(),
             features: BTreeMap::new(),
+            metadata: None,
         };
         let node = |name: &str, edges: &[Edge]| Node {
             id: format!("id:{name}"),
@@ -288,6 +291,19 @@ pub(crate) mod tests {
             &[ROOTS[1], ("cex-gateio", &[on("cex-proto")])],
             "cex-gateio has a dependency on cex-proto",
         );
+    }
+
+    #[test]
+    fn the_compliance_suite_is_for_tests_of_adapters_only() {
+        let dev = Edge("cex-compliance", Some("dev"), false);
+        let metadata =
+            workspace(&[("cex-compliance", &[on("cex-sim")]), ("cex-sim", &[]), ("cex-mexc", &[dev])]);
+        assert_eq!(problems_of(&metadata), Vec::<String>::new());
+        check_one(
+            &[("cex-compliance", &[]), ("cex-mexc", &[on("cex-compliance")])],
+            "cex-mexc has a dependency on cex-compliance",
+        );
+        check_one(&[("cex-compliance", &[on("cex-mexc")]), ("cex-mexc", &[])], "it may use");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod bench;
 mod ci;
 mod codegen;
+mod compliance;
 mod error;
 mod fixtures;
 mod layers;
@@ -61,6 +62,8 @@ enum Task {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Run every adapter through every behaviour it claims, and print behaviour by exchange
+    VerifyCompliance(compliance::Options),
     /// Run the benchmarks, all or those named
     Bench {
         /// Bench targets of the cex-benches package, such as `decode` or `book`
@@ -77,7 +80,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(error.exit_code())
         }
     }
 }
@@ -89,6 +92,7 @@ fn run(root: &Path, task: Task) -> Result<(), TaskError> {
         Task::Tidy => tidy::run(root),
         Task::Codegen { check } => codegen::run(root, check),
         Task::Fixtures { dir, args } => fixtures::run(root, &dir, &args),
+        Task::VerifyCompliance(options) => compliance::run(root, &options),
         Task::Bench { names, args } => bench::run(root, &names, &args),
     }
 }

@@ -32,6 +32,31 @@ pub(crate) struct Package {
     pub(crate) dependencies: Vec<Dependency>,
     /// Features and what each turns on.
     pub(crate) features: BTreeMap<String, Vec<String>>,
+    /// `[package.metadata]`, as far as we use it.
+    #[serde(default)]
+    pub(crate) metadata: Option<Extra>,
+}
+
+/// Our part of `[package.metadata]`.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Extra {
+    /// What makes a package an adapter.
+    #[serde(default)]
+    pub(crate) exchange: Option<Exchange>,
+}
+
+/// `[package.metadata.exchange]`.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Exchange {
+    /// The exchange's name: `mexc`.
+    pub(crate) name: String,
+}
+
+impl Package {
+    /// The exchange this package is the adapter of.
+    pub(crate) fn exchange(&self) -> Option<&str> {
+        Some(self.metadata.as_ref()?.exchange.as_ref()?.name.as_str())
+    }
 }
 
 /// One line of a dependency table.

@@ -1,6 +1,7 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
 use std::path::PathBuf;
 
 /// Cross-exchange arbitrage for crypto exchanges.
@@ -10,7 +11,7 @@ use std::path::PathBuf;
     version,
     about = "Cross-exchange arbitrage for crypto exchanges",
     after_help = "Start here: arb demo    (two simulated exchanges on this machine, no keys, no internet)\n\n\
-                  Exit codes: 0 success, 1 internal error, 2 usage, 5 exchange unreachable, 9 ended with residual \
+                  Exit codes: 0 success, 1 internal error, 2 usage, 3 bad configuration,\n5 exchange unreachable, 9 ended with residual \
                   exposure,\nan unknown order or a ledger that differs, 10 check failed, 130 interrupted and drained"
 )]
 pub struct Cli {
@@ -32,6 +33,11 @@ pub enum Command {
     /// DIR holds currency_pairs.json (an answer of /spot/currency_pairs), rest_order_book.jsonl (a line per snapshot:
     /// received_at, url, body) and ws_frames.jsonl (a line per frame: at, direction, text).
     Replay(ReplayArgs),
+    /// Bring up a simulated MEXC and Gate.io for any client, in any language, until Ctrl-C
+    ///
+    /// Clients reach them over HTTP and WebSocket at the exchanges' own paths. Faults, balances and books are set over
+    /// a control interface on a port of its own. docs/simulator.md tells the rest.
+    Sim(SimArgs),
 }
 
 /// Options of `arb demo`.
@@ -52,6 +58,9 @@ pub struct DemoArgs {
     /// Print the summary only
     #[arg(long, short)]
     pub quiet: bool,
+    /// Never let the trading thread sleep: it burns a core and decides in half the time
+    #[arg(long)]
+    pub spin: bool,
     /// Cut every connection of the simulated exchanges after this many seconds, to watch the recovery
     #[arg(long, value_name = "SECONDS")]
     pub cut_after: Option<u64>,
@@ -70,4 +79,71 @@ pub struct ReplayArgs {
     /// Print one JSON object per symbol and line
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `arb sim`. What is not given here or in the file is as usual.
+#[derive(Debug, Clone, Args)]
+pub struct SimArgs {
+    /// Port of MEXC on 127.0.0.1; 0 for any [usual: 7801]
+    #[arg(long, value_name = "PORT")]
+    pub mexc_port: Option<u16>,
+    /// Port of Gate.io on 127.0.0.1; 0 for any [usual: 7802]
+    #[arg(long, value_name = "PORT")]
+    pub gateio_port: Option<u16>,
+    /// Port of the control interface on 127.0.0.1; 0 for any [usual: 7803]
+    #[arg(long, value_name = "PORT")]
+    pub control_port: Option<u16>,
+    /// Seed of the market and of everything left to chance [usual: 42]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How many symbols trade [usual: 20]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub symbols: Option<u16>,
+    /// How fast the market lives, times real time: 0.01 to 100 [usual: 1]; clocks and requests are not concerned
+    #[arg(long, value_name = "X", value_parser = speed_percent)]
+    pub speed: Option<u32>,
+    /// Whether too many requests are refused [usual: off, real with the strict profile]
+    #[arg(long)]
+    pub rate_limits: Option<RateLimits>,
+    /// How the exchanges treat their clients [usual: normal]
+    #[arg(long)]
+    pub profile: Option<SimProfile>,
+    /// A file that says all this, and accounts and faults besides
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print where everything is as one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Whether too many requests are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RateLimits {
+    /// As on the real exchanges
+    Real,
+    /// Never
+    Off,
+}
+
+/// How simulated exchanges treat their clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SimProfile {
+    /// Every rule in its harshest reading
+    Strict,
+    /// As the exchanges are
+    Normal,
+    /// As the exchanges are on a bad day: something goes wrong every few seconds
+    Hostile,
+}
+
+/// Times real time, as per cent of it.
+pub(crate) fn speed_percent(text: &str) -> Result<u32, String> {
+    let speed: Option<cex_core::Decimal> = text.parse().ok();
+    let percent = speed.and_then(|speed| speed.to_scaled(2, Some(cex_core::Rounding::Down)).ok());
+    let percent = percent.and_then(|percent| u32::try_from(percent).ok());
+    percent
+        .filter(|percent| (1..=10_000).contains(percent))
+        .ok_or_else(|| format!("{text} is not 0.01 to 100"))
 }

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Exit {
     /// A bug, or something no other code covers.
     Internal,
+    /// A configuration that makes no sense.
+    BadConfig,
     /// An exchange cannot be reached.
     Unreachable,
     /// Ended with residual exposure, an unknown order, or a ledger that differs.
@@ -23,6 +25,7 @@ impl Exit {
     pub const fn code(self) -> u8 {
         match self {
             Self::Internal => 1,
+            Self::BadConfig => 3,
             Self::Unreachable => 5,
             Self::Residual => 9,
             Self::CheckFailed => 10,

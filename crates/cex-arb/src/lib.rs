@@ -7,6 +7,7 @@
 //! | [`venues`] | the registered exchanges |
 //! | [`run`] | [`run::desk::Desk`], the thread that trades; the demo around it |
 //! | [`replay`] | recorded traffic through codecs and books |
+//! | [`sim`] | simulated exchanges for any client |
 //! | [`show`] | what people see: a screen, lines, or JSON |
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ pub mod exit;
 pub mod replay;
 pub mod run;
 pub mod show;
+pub mod sim;
 pub mod venues;
 
 use clap::Parser;
@@ -34,6 +36,7 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Demo(args) => run::demo::run(args),
         Command::Replay(args) => replay::run(args, &mut std::io::stdout().lock()),
+        Command::Sim(args) => sim::run(args, &mut std::io::stdout().lock()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -31,10 +31,19 @@ fn word<'a>(value: &'a Value, key: &str) -> &'a str {
 
 #[test]
 fn help_and_version_succeed_and_nonsense_is_usage() {
-    for args in [&["--help"][..], &["--version"], &["demo", "--help"], &["replay", "--help"]] {
+    for args in
+        [&["--help"][..], &["--version"], &["demo", "--help"], &["replay", "--help"], &["sim", "--help"]]
+    {
         assert!(arb(args).status.success(), "{args:?}");
     }
-    for args in [&[][..], &["trade"], &["demo", "--seed", "x"], &["demo", "--symbols", "0"], &["replay"]] {
+    for args in [
+        &[][..],
+        &["trade"],
+        &["demo", "--seed", "x"],
+        &["demo", "--symbols", "0"],
+        &["replay"],
+        &["sim", "--speed", "0"],
+    ] {
         assert_eq!(arb(args).status.code(), Some(2), "{args:?}");
     }
 }
@@ -181,4 +190,63 @@ fn connections_are_replaced_without_a_gap_a_resync_or_a_lost_book() {
     }
     assert_eq!(all.iter().filter(|line| word(line, "event") == "book_lost").count(), 0);
     assert_eq!(word(&summary, "pnl_difference"), "0");
+}
+
+/// Reads what `arb sim` says first, ends it as Ctrl-C would, and answers its lines and its exit code.
+fn simulate(args: &[&str]) -> (Vec<Value>, Option<i32>) {
+    use std::io::BufRead as _;
+    let ports =
+        ["sim", "--json", "--mexc-port", "0", "--gateio-port", "0", "--control-port", "0", "--symbols", "2"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_arb"));
+    let mut child =
+        command.args(ports).args(args).stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+    let mut output = std::io::BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut next = || sonic_rs::from_str(&output.next().expect("a line").expect("text")).expect("JSON");
+    let lines = vec![next(), next()];
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill runs").success());
+    (lines, child.wait().expect("it ends").code())
+}
+
+#[test]
+fn sim_says_where_everything_is_and_ends_with_130() {
+    let (lines, code) = simulate(&[]);
+    let ready = &lines[0];
+    assert_eq!((word(ready, "event"), word(&lines[1], "event"), code), ("ready", "control", Some(130)));
+    let address = |venue: &str, kind: &str| word(&ready[venue], kind).to_owned();
+    assert!(
+        address("mexc", "rest").starts_with("http://127.0.0.1:") && address("mexc", "ws").ends_with("/ws")
+    );
+    assert!(address("gateio", "rest").ends_with("/api/v4") && address("gateio", "ws").ends_with("/ws/v4/"));
+    let accounts = ready["accounts"].as_array().expect("accounts");
+    let names: Vec<&str> = accounts.iter().map(|account| word(account, "name")).collect();
+    assert_eq!(names, ["rich", "rich2", "poor", "read-only", "expired", "ip-bound", "can-withdraw"]);
+    assert!(
+        accounts
+            .iter()
+            .all(|account| !word(account, "key").is_empty() && !word(account, "secret").is_empty())
+    );
+}
+
+#[test]
+fn sim_takes_a_file_and_names_its_mistakes() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("sim.toml");
+    let file = path.to_str().expect("a plain path");
+    std::fs::write(&path, "[[accounts]]\nname = \"me\"\n").expect("written");
+    let (lines, _) = simulate(&["--config", file]);
+    assert_eq!(word(&lines[0]["accounts"][0], "name"), "me");
+    for (text_of_file, told) in [
+        ("sede = 1\n", "line 1, column 1: unknown field `sede`"),
+        (
+            "[[faults]]\nexchange = \"mexc\"\nkind = \"venue\"\neffect = \"halt\"\n",
+            "faults[0]: venue.halt needs `symbol`",
+        ),
+    ] {
+        std::fs::write(&path, text_of_file).expect("written");
+        let output = arb(&["sim", "--config", file]);
+        assert_eq!(output.status.code(), Some(3));
+        assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+    }
+    let missing = arb(&["sim", "--config", "/nowhere/sim.toml"]);
+    assert_eq!(missing.status.code(), Some(3));
 }

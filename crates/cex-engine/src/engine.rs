@@ -14,7 +14,7 @@ mod orders;
 mod trade;
 
 use crate::detect::Tops;
-use crate::execute::Arbitrage;
+use crate::execute::Arbitrages;
 use crate::ids::IdSource;
 use crate::message::{Command, Commands, Event, Notice};
 use crate::opportunity::Opportunity;
@@ -26,12 +26,16 @@ use cex_core::{
 };
 use cex_orderbook::{BookConfig, BookSync};
 use cex_risk::{ArbitrageId, Gate, Limits};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How often the engine looks at what waits: unanswered orders, books to join anew, accounts to read.
 const TICK: Duration = Duration::from_millis(50);
+
+/// Arbitrages on the way at once before their table must grow.
+const OPEN_USUALLY: usize = 64;
 
 /// What the engine is told to do.
 #[derive(Debug, Clone)]
@@ -143,13 +147,13 @@ pub struct Engine {
     symbols: Vec<Option<SymbolState>>,
     /// By venue index.
     venues: Vec<VenueState>,
-    arbitrages: BTreeMap<ArbitrageId, Arbitrage>,
+    arbitrages: Arbitrages,
     /// Orders of open arbitrages and of those that ended not long ago.
-    orders: BTreeMap<ClientOrderId, KnownOrder>,
-    by_order_id: BTreeMap<(VenueId, OrderId), ClientOrderId>,
+    orders: FxHashMap<ClientOrderId, KnownOrder>,
+    by_order_id: FxHashMap<(VenueId, OrderId), ClientOrderId>,
     /// What leftovers of ended arbitrages are valued at, should a fill of theirs come late.
-    marks: BTreeMap<ArbitrageId, Decimal>,
-    seen_fills: BTreeSet<FillKey>,
+    marks: FxHashMap<ArbitrageId, Decimal>,
+    seen_fills: FxHashSet<FillKey>,
     fills_in_order: VecDeque<FillKey>,
     /// Fills of orders nobody knew when they came; an answer may yet say whose they are.
     orphans: VecDeque<Fill>,
@@ -179,14 +183,15 @@ impl Engine {
             config,
             symbols,
             venues,
-            arbitrages: BTreeMap::new(),
-            orders: BTreeMap::new(),
-            by_order_id: BTreeMap::new(),
-            marks: BTreeMap::new(),
-            seen_fills: BTreeSet::new(),
-            fills_in_order: VecDeque::new(),
+            arbitrages: Arbitrages::with_capacity(OPEN_USUALLY),
+            // Taken at once: a table that grows in mid-trade would move everything it holds.
+            orders: table(2 * orders::ENDED_KEPT),
+            by_order_id: table(2 * orders::ENDED_KEPT),
+            marks: table(orders::ENDED_KEPT),
+            seen_fills: FxHashSet::with_capacity_and_hasher(orders::FILLS_KEPT, FxBuildHasher),
+            fills_in_order: VecDeque::with_capacity(orders::FILLS_KEPT + 1),
             orphans: VecDeque::new(),
-            retired: VecDeque::new(),
+            retired: VecDeque::with_capacity(orders::ENDED_KEPT + 1),
             changed: Vec::new(),
             totals: Totals::default(),
             killed: false,
@@ -246,10 +251,8 @@ impl Engine {
     /// Everything at a glance.
     #[must_use]
     pub fn view(&self, now: Timestamp) -> EngineView {
-        let unknown = self
-            .arbitrages
-            .values()
-            .filter(|arbitrage| arbitrage.orders.iter().any(|run| run.is_unknown(now)));
+        let unknown =
+            self.arbitrages.iter().filter(|arbitrage| arbitrage.orders.iter().any(|run| run.is_unknown(now)));
         let standing: usize = self.symbols.iter().flatten().map(|state| state.opportunities.len()).sum();
         EngineView {
             totals: self.totals.clone(),
@@ -262,7 +265,8 @@ impl Engine {
     }
 
     /// What we hold by our own ledger, per venue and asset.
-    pub fn holdings(&self) -> impl Iterator<Item = (VenueId, cex_core::Asset, Decimal)> {
+    #[must_use]
+    pub fn holdings(&self) -> Vec<(VenueId, cex_core::Asset, Decimal)> {
         self.gate.funds().all_held()
     }
 
@@ -381,7 +385,7 @@ impl Engine {
 
     /// News of the account may have been missed: holdings and the orders on the way are asked for.
     fn account_doubted(&mut self, now: Timestamp, venue: VenueId, out: &mut Commands) {
-        let runs = self.arbitrages.values_mut().flat_map(|arbitrage| &mut arbitrage.orders);
+        let runs = self.arbitrages.orders_mut();
         runs.filter(|run| run.request.venue == venue && !run.is_settled()).for_each(|run| run.doubt(now));
         if self.venues.get(venue.index()).is_some_and(|state| state.account_since.is_some()) {
             self.ask_account(now, venue, out);
@@ -455,6 +459,10 @@ fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<Sym
         state.tops = Tops::new(&fees);
     }
     symbols
+}
+
+fn table<K, V>(capacity: usize) -> FxHashMap<K, V> {
+    FxHashMap::with_capacity_and_hasher(capacity, FxBuildHasher)
 }
 
 fn count(value: usize) -> u32 {

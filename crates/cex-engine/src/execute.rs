@@ -446,6 +446,72 @@ impl Arbitrage {
     }
 }
 
+/// The arbitrages on the way, oldest first: few, so a row of them is faster than any index.
+#[derive(Debug, Default)]
+pub struct Arbitrages(Vec<Arbitrage>);
+
+impl Arbitrages {
+    /// Room for what is usual, so that starting one takes no memory.
+    #[must_use]
+    pub fn with_capacity(usual: usize) -> Self {
+        Self(Vec::with_capacity(usual))
+    }
+
+    /// Adds one.
+    pub fn insert(&mut self, arbitrage: Arbitrage) {
+        self.0.push(arbitrage);
+    }
+
+    /// Takes one out.
+    pub fn remove(&mut self, id: ArbitrageId) -> Option<Arbitrage> {
+        let at = self.0.iter().position(|arbitrage| arbitrage.id == id)?;
+        Some(self.0.remove(at))
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, id: ArbitrageId) -> Option<&Arbitrage> {
+        self.0.iter().find(|arbitrage| arbitrage.id == id)
+    }
+
+    /// One of them.
+    pub fn get_mut(&mut self, id: ArbitrageId) -> Option<&mut Arbitrage> {
+        self.0.iter_mut().find(|arbitrage| arbitrage.id == id)
+    }
+
+    /// The numbers of all.
+    pub fn ids(&self) -> impl Iterator<Item = ArbitrageId> {
+        self.0.iter().map(|arbitrage| arbitrage.id)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arbitrage> {
+        self.0.iter()
+    }
+
+    /// All their orders.
+    pub fn orders(&self) -> impl Iterator<Item = &OrderRun> {
+        self.0.iter().flat_map(|arbitrage| &arbitrage.orders)
+    }
+
+    /// All their orders.
+    pub fn orders_mut(&mut self) -> impl Iterator<Item = &mut OrderRun> {
+        self.0.iter_mut().flat_map(|arbitrage| &mut arbitrage.orders)
+    }
+
+    /// How many.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 #[cfg(test)]
 #[path = "execute_tests.rs"]
 mod tests;

@@ -2,10 +2,14 @@
 
 use cex_core::ClientOrderId;
 
+/// Base 36 digits of the largest number.
+const DIGITS: usize = 13;
+
 /// Makes client order ids: `<epoch>-<counter><leg>` in base 36. The epoch must be larger in every later run.
 #[derive(Debug, Clone)]
 pub struct IdSource {
-    epoch: String,
+    /// The epoch and the dash.
+    prefix: Vec<u8>,
     counter: u64,
 }
 
@@ -13,25 +17,35 @@ impl IdSource {
     /// Ids of one run; `epoch` is a number no earlier run used, such as the start in milliseconds.
     #[must_use]
     pub fn new(epoch: u64) -> Self {
-        Self { epoch: base36(epoch), counter: 0 }
+        let mut prefix = Vec::with_capacity(2 * DIGITS + 2);
+        push_base36(epoch, &mut prefix);
+        prefix.push(b'-');
+        Self { prefix, counter: 0 }
     }
 
     /// A fresh id for this leg (`b`uy, `s`ell, `c`lose). At most 13 + 1 + 13 + 1 bytes, always within bounds.
     pub fn next(&mut self, leg: char) -> ClientOrderId {
         self.counter += 1;
-        ClientOrderId::new(&format!("{}-{}{leg}", self.epoch, base36(self.counter)))
-            .expect("28 bytes of base 36 digits, a dash and a letter are a client order id")
+        let length = self.prefix.len();
+        push_base36(self.counter, &mut self.prefix);
+        self.prefix.push(u8::try_from(leg).unwrap_or(b'x'));
+        let id = std::str::from_utf8(&self.prefix).ok().and_then(ClientOrderId::new);
+        self.prefix.truncate(length);
+        id.expect("28 bytes of base 36 digits, a dash and a letter are a client order id")
     }
 }
 
-fn base36(mut value: u64) -> String {
-    let mut digits = Vec::new();
+/// Appends the digits of a number; allocates nothing while they fit.
+fn push_base36(mut value: u64, to: &mut Vec<u8>) {
+    const ALL: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut digits = [0; DIGITS];
+    let mut at = DIGITS;
     loop {
-        let digit = u32::try_from(value % 36).unwrap_or(0);
-        digits.push(char::from_digit(digit, 36).unwrap_or('0'));
+        at -= 1;
+        digits[at] = ALL[usize::try_from(value % 36).unwrap_or(0)];
         value /= 36;
         if value == 0 {
-            return digits.iter().rev().collect();
+            return to.extend_from_slice(&digits[at..]);
         }
     }
 }

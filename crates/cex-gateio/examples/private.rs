@@ -1,11 +1,11 @@
 //! Places an order far from the market, follows it over the account stream, and cancels it.
 //!
 //! ```text
-//! cargo run -p cex-gateio --example private -- --rest http://127.0.0.1:7801 --ws ws://127.0.0.1:7801/ws/v4/ \
-//!     --key KEY --secret SECRET BTC/USDT
+//! cargo run -p cex-gateio --example gateio-private -- --rest http://127.0.0.1:7802 --ws ws://127.0.0.1:7802/ws/v4/ \
+//!     --key rich-key --secret rich-secret BTC/USDT
 //! ```
 //!
-//! It is meant for a simulated exchange, so both addresses must be given.
+//! It is meant for a simulated exchange (`arb sim` brings one up), so both addresses must be given.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it hears")]
 

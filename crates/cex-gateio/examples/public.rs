@@ -1,11 +1,11 @@
 //! Prints the best levels of a book and the trades of some symbols as they happen.
 //!
 //! ```text
-//! cargo run -p cex-gateio --example public -- BTC/USDT ETH/USDT
-//! cargo run -p cex-gateio --example public -- --rest http://127.0.0.1:7801 --ws ws://127.0.0.1:7801/ws/v4/ --events 20 BTC/USDT
+//! cargo run -p cex-gateio --example gateio-public -- BTC/USDT ETH/USDT
+//! cargo run -p cex-gateio --example gateio-public -- --rest http://127.0.0.1:7802 --ws ws://127.0.0.1:7802/ws/v4/ --events 20 BTC/USDT
 //! ```
 //!
-//! Without addresses it is the real exchange; no keys are needed.
+//! Without addresses it is the real exchange, with them a simulated one (`arb sim`); no keys are needed.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it hears")]
 

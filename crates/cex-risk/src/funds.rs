@@ -5,7 +5,7 @@
 //! beside, and adopted only while no order of ours is live at the venue.
 
 use cex_core::{Asset, ClientOrderId, Decimal, Fill, NumError, Side, Symbol, VenueId};
-use std::collections::BTreeMap;
+use rustc_hash::FxHashMap;
 
 /// Why funds could not be reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,53 +25,79 @@ impl From<NumError> for FundsError {
     }
 }
 
+/// What an order may still spend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Reservation {
+    order: ClientOrderId,
     venue: VenueId,
     asset: Asset,
     amount: Decimal,
 }
 
+/// What a venue holds of an asset, and what of it live orders may still spend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Holding {
+    held: Decimal,
+    reserved: Decimal,
+}
+
 /// Holdings and reservations of all venues. Every reservation belongs to one order and goes with it.
+///
+/// Small flat tables: a decision reads two holdings and writes two reservations, and does so with cold caches.
 #[derive(Debug, Clone, Default)]
 pub struct Funds {
-    held: BTreeMap<(VenueId, Asset), Decimal>,
-    reserved: BTreeMap<(VenueId, Asset), Decimal>,
-    by_order: BTreeMap<ClientOrderId, Reservation>,
+    /// By venue index.
+    venues: Vec<Option<VenueFunds>>,
+    /// Of live orders, which are few.
+    reservations: Vec<Reservation>,
+}
+
+#[derive(Debug, Clone)]
+struct VenueFunds {
+    venue: VenueId,
+    holdings: FxHashMap<Asset, Holding>,
 }
 
 impl Funds {
     /// Sets what is held: at the start, or when the exchange's word is adopted.
     pub fn set_held(&mut self, venue: VenueId, asset: Asset, total: Decimal) {
-        self.held.insert((venue, asset), total);
+        self.holding_mut(venue, asset).held = total;
     }
 
     /// What is held.
     #[must_use]
     pub fn held(&self, venue: VenueId, asset: Asset) -> Decimal {
-        self.held.get(&(venue, asset)).copied().unwrap_or_default()
+        self.holding(venue, asset).held
     }
 
-    /// Everything held.
-    pub fn all_held(&self) -> impl Iterator<Item = (VenueId, Asset, Decimal)> {
-        self.held.iter().map(|((venue, asset), total)| (*venue, *asset, *total))
+    /// Everything held, by venue and asset.
+    #[must_use]
+    pub fn all_held(&self) -> Vec<(VenueId, Asset, Decimal)> {
+        let venues = self.venues.iter().flatten();
+        let rows = venues.flat_map(|funds| {
+            funds.holdings.iter().map(|(asset, holding)| (funds.venue, *asset, holding.held))
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_unstable_by_key(|(venue, asset, _)| (*venue, *asset));
+        rows
     }
 
     /// What live orders may still spend.
     #[must_use]
     pub fn reserved(&self, venue: VenueId, asset: Asset) -> Decimal {
-        self.reserved.get(&(venue, asset)).copied().unwrap_or_default()
+        self.holding(venue, asset).reserved
     }
 
     /// Held less reserved; may be negative after a surprise.
     pub fn free(&self, venue: VenueId, asset: Asset) -> Result<Decimal, NumError> {
-        self.held(venue, asset).checked_sub(self.reserved(venue, asset))
+        let Holding { held, reserved } = self.holding(venue, asset);
+        held.checked_sub(reserved)
     }
 
     /// Whether any order of ours at the venue holds a reservation.
     #[must_use]
     pub fn is_busy(&self, venue: VenueId) -> bool {
-        self.by_order.values().any(|reservation| reservation.venue == venue)
+        self.reservations.iter().any(|reservation| reservation.venue == venue)
     }
 
     /// Reserves `amount` for an order.
@@ -82,20 +108,21 @@ impl Funds {
         asset: Asset,
         amount: Decimal,
     ) -> Result<(), FundsError> {
-        let free = self.free(venue, asset)?;
+        let holding = self.holding_mut(venue, asset);
+        let free = holding.held.checked_sub(holding.reserved)?;
         if amount > free {
             return Err(FundsError::Short { free });
         }
-        let total = self.reserved(venue, asset).checked_add(amount)?;
-        self.reserved.insert((venue, asset), total);
-        self.by_order.insert(order, Reservation { venue, asset, amount });
+        holding.reserved = holding.reserved.checked_add(amount)?;
+        self.reservations.push(Reservation { order, venue, asset, amount });
         Ok(())
     }
 
     /// The order is over: what it still held is free again.
     pub fn release(&mut self, order: ClientOrderId) -> Result<(), NumError> {
-        let Some(reservation) = self.by_order.remove(&order) else { return Ok(()) };
-        self.unreserve(reservation.venue, reservation.asset, reservation.amount)
+        let Some(at) = self.position(order) else { return Ok(()) };
+        let Reservation { venue, asset, amount, .. } = self.reservations.swap_remove(at);
+        self.unreserve(venue, asset, amount)
     }
 
     /// Books a fill: moves both assets and the fee, and takes what was spent out of the order's reservation. The
@@ -111,26 +138,45 @@ impl Funds {
         for (fee, asset) in fill.fees() {
             self.move_held(fill.venue, asset, fee.negated()?)?;
         }
-        let Some(order) = fill.client_id else { return Ok(()) };
-        let Some(reservation) = self.by_order.get(&order).copied().filter(|held| held.asset == spent) else {
+        let Some(at) = fill.client_id.and_then(|order| self.position(order)) else { return Ok(()) };
+        let reservation = &mut self.reservations[at];
+        if reservation.asset != spent {
             return Ok(());
-        };
+        }
         let used = gave.checked_add(fill.fee_in(spent)?)?.min(reservation.amount);
-        let left = reservation.amount.checked_sub(used)?;
-        self.by_order.insert(order, Reservation { amount: left, ..reservation });
-        self.unreserve(reservation.venue, reservation.asset, used)
+        reservation.amount = reservation.amount.checked_sub(used)?;
+        let (venue, asset) = (reservation.venue, reservation.asset);
+        self.unreserve(venue, asset, used)
+    }
+
+    fn position(&self, order: ClientOrderId) -> Option<usize> {
+        self.reservations.iter().position(|reservation| reservation.order == order)
     }
 
     fn move_held(&mut self, venue: VenueId, asset: Asset, change: Decimal) -> Result<(), NumError> {
-        let total = self.held(venue, asset).checked_add(change)?;
-        self.held.insert((venue, asset), total);
+        let holding = self.holding_mut(venue, asset);
+        holding.held = holding.held.checked_add(change)?;
         Ok(())
     }
 
     fn unreserve(&mut self, venue: VenueId, asset: Asset, amount: Decimal) -> Result<(), NumError> {
-        let left = self.reserved(venue, asset).checked_sub(amount)?;
-        self.reserved.insert((venue, asset), left);
+        let holding = self.holding_mut(venue, asset);
+        holding.reserved = holding.reserved.checked_sub(amount)?;
         Ok(())
+    }
+
+    fn holding(&self, venue: VenueId, asset: Asset) -> Holding {
+        let funds = self.venues.get(venue.index()).and_then(Option::as_ref);
+        funds.and_then(|funds| funds.holdings.get(&asset)).copied().unwrap_or_default()
+    }
+
+    fn holding_mut(&mut self, venue: VenueId, asset: Asset) -> &mut Holding {
+        if self.venues.len() <= venue.index() {
+            self.venues.resize_with(venue.index() + 1, || None);
+        }
+        let funds = self.venues[venue.index()]
+            .get_or_insert_with(|| VenueFunds { venue, holdings: FxHashMap::default() });
+        funds.holdings.entry(asset).or_default()
     }
 }
 
@@ -216,7 +262,7 @@ mod tests {
             for (what, which, size) in steps {
                 let order = orders[which];
                 match what {
-                    0 if !funds.by_order.contains_key(&order) => {
+                    0 if funds.position(order).is_none() => {
                         let _ = funds.reserve(order, venue(), symbol.quote, Decimal::from(size));
                     }
                     1 => {
@@ -226,8 +272,8 @@ mod tests {
                     _ => funds.release(order).expect("fits"),
                 }
                 let sum = funds
-                    .by_order
-                    .values()
+                    .reservations
+                    .iter()
                     .try_fold(Decimal::ZERO, |sum, held| sum.checked_add(held.amount))
                     .expect("fits");
                 prop_assert_eq!(funds.reserved(venue(), symbol.quote), sum);

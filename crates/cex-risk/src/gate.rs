@@ -7,7 +7,7 @@ use cex_core::{
     Asset, Bps, ClientOrderId, Decimal, Leg, NumError, OrderKind, OrderRequest, Plan, Scale, Side, Symbol,
     SymbolId, TimeInForce, Timestamp, VenueId,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Something the gate approved. Only the gate can make one, and taking the content out uses it up.
@@ -62,14 +62,26 @@ pub struct Conditions {
 pub struct Gate {
     limits: Limits,
     kill: KillSwitch,
-    breakers: BTreeMap<VenueId, Breaker>,
     funds: Funds,
-    open: BTreeMap<ArbitrageId, SymbolId>,
-    cooldowns: BTreeMap<SymbolId, Timestamp>,
-    sent: BTreeMap<VenueId, VecDeque<Timestamp>>,
-    unknown: BTreeMap<VenueId, u32>,
-    venue_rates: BTreeMap<VenueId, u32>,
+    /// By venue index.
+    venues: Vec<VenueState>,
+    /// Open arbitrages, which are few.
+    open: Vec<(ArbitrageId, SymbolId)>,
+    /// Until when a symbol pauses, by its index.
+    cooldowns: Vec<Timestamp>,
     next_id: u64,
+}
+
+/// What the gate knows of a venue.
+#[derive(Debug)]
+struct VenueState {
+    breaker: Breaker,
+    /// When orders of the last second left.
+    sent: VecDeque<Timestamp>,
+    /// Orders whose fate is unknown.
+    unknown: u32,
+    /// Orders per second the venue itself takes.
+    rate: Option<u32>,
 }
 
 impl Gate {
@@ -79,13 +91,10 @@ impl Gate {
         Self {
             limits,
             kill: KillSwitch::default(),
-            breakers: BTreeMap::new(),
             funds: Funds::default(),
-            open: BTreeMap::new(),
-            cooldowns: BTreeMap::new(),
-            sent: BTreeMap::new(),
-            unknown: BTreeMap::new(),
-            venue_rates: BTreeMap::new(),
+            venues: Vec::new(),
+            open: Vec::new(),
+            cooldowns: Vec::new(),
             next_id: 1,
         }
     }
@@ -143,10 +152,11 @@ impl Gate {
         }
         let id = ArbitrageId(self.next_id);
         self.next_id += 1;
-        self.open.insert(id, plan.symbol);
+        self.open.push((id, plan.symbol));
         let orders = [(buy_id, &plan.buy), (sell_id, &plan.sell)].map(|(client_id, leg)| {
-            self.sent.entry(leg.venue).or_default().push_back(now);
-            self.breaker(leg.venue).attempt(client_id);
+            let venue = self.venue(leg.venue);
+            venue.sent.push_back(now);
+            venue.breaker.attempt(client_id);
             Approved(immediate(plan.symbol, client_id, leg, conditions.expires_in))
         });
         Ok((id, orders))
@@ -163,38 +173,50 @@ impl Gate {
         client_id: ClientOrderId,
     ) -> Result<Approved<OrderRequest>, Refusal> {
         self.reserve(client_id, leg, conditions)?;
-        self.sent.entry(leg.venue).or_default().push_back(now);
+        self.venue(leg.venue).sent.push_back(now);
         Ok(Approved(immediate(symbol_id, client_id, leg, conditions.expires_in)))
     }
 
     /// An arbitrage is over; its symbol pauses this long.
     pub fn close(&mut self, now: Timestamp, id: ArbitrageId, pause: Duration) {
-        if let Some(symbol) = self.open.remove(&id)
-            && !pause.is_zero()
-        {
-            self.cooldowns.insert(symbol, now + pause);
+        let Some(at) = self.open.iter().position(|(open, _)| *open == id) else { return };
+        let (_, symbol) = self.open.swap_remove(at);
+        if pause.is_zero() {
+            return;
         }
+        if self.cooldowns.len() <= symbol.index() {
+            self.cooldowns.resize(symbol.index() + 1, Timestamp::EPOCH);
+        }
+        self.cooldowns[symbol.index()] = now + pause;
     }
 
     /// An order of a venue ended.
     pub fn order_ended(&mut self, now: Timestamp, venue: VenueId, order: ClientOrderId, result: OrderResult) {
-        self.breaker(venue).ended(now, order, result);
+        self.venue(venue).breaker.ended(now, order, result);
     }
 
     /// How many orders per second a venue itself takes: a leg that its budget would refuse must not be decided on,
     /// because the other one would then stand alone.
     pub fn set_venue_rate(&mut self, venue: VenueId, orders_per_second: u32) {
-        self.venue_rates.insert(venue, orders_per_second);
+        self.venue(venue).rate = Some(orders_per_second);
     }
 
     /// How many orders of a venue have an unknown fate.
     pub fn set_unknown(&mut self, venue: VenueId, count: u32) {
-        self.unknown.insert(venue, count);
+        self.venue(venue).unknown = count;
     }
 
-    fn breaker(&mut self, venue: VenueId) -> &mut Breaker {
+    fn venue(&mut self, venue: VenueId) -> &mut VenueState {
         let (failures, pause) = (self.limits.max_failures, self.limits.breaker_pause);
-        self.breakers.entry(venue).or_insert_with(|| Breaker::new(failures, pause))
+        if self.venues.len() <= venue.index() {
+            self.venues.resize_with(venue.index() + 1, || VenueState {
+                breaker: Breaker::new(failures, pause),
+                sent: VecDeque::new(),
+                unknown: 0,
+                rate: None,
+            });
+        }
+        &mut self.venues[venue.index()]
     }
 
     fn check_state(&mut self, now: Timestamp, plan: &Plan) -> Result<(), Refusal> {
@@ -202,10 +224,11 @@ impl Gate {
             return Err(Refusal::KillSwitch);
         }
         for venue in [plan.buy.venue, plan.sell.venue] {
-            if !self.breaker(venue).allows(now) {
+            let state = self.venue(venue);
+            if !state.breaker.allows(now) {
                 return Err(Refusal::BreakerOpen { venue });
             }
-            let (unknown, max) = (self.unknown.get(&venue).copied().unwrap_or(0), self.limits.max_unknown);
+            let (unknown, max) = (state.unknown, self.limits.max_unknown);
             if unknown > max {
                 return Err(Refusal::UnknownOrders { venue, unknown, max });
             }
@@ -214,12 +237,12 @@ impl Gate {
         if open >= max {
             return Err(Refusal::TooManyOpen { open, max });
         }
-        let in_symbol = self.open.values().filter(|symbol| **symbol == plan.symbol).count();
+        let in_symbol = self.open.iter().filter(|(_, symbol)| *symbol == plan.symbol).count();
         let (open, max) = (u32::try_from(in_symbol).unwrap_or(u32::MAX), self.limits.max_open_per_symbol);
         if open >= max {
             return Err(Refusal::SymbolBusy { open, max });
         }
-        match self.cooldowns.get(&plan.symbol) {
+        match self.cooldowns.get(plan.symbol.index()) {
             Some(until) if *until > now => Err(Refusal::Cooldown { left_ms: millis(until.since(now)) }),
             Some(_) | None => Ok(()),
         }
@@ -265,12 +288,12 @@ impl Gate {
     }
 
     fn check_rate(&mut self, now: Timestamp, venue: VenueId) -> Result<(), Refusal> {
-        let sent = self.sent.entry(venue).or_default();
+        let ours = self.limits.max_orders_per_second;
+        let VenueState { sent, rate, .. } = self.venue(venue);
         while sent.front().is_some_and(|at| now.since(*at) >= Duration::from_secs(1)) {
             sent.pop_front();
         }
-        let ours = self.limits.max_orders_per_second;
-        let max = self.venue_rates.get(&venue).map_or(ours, |theirs| ours.min(*theirs));
+        let max = rate.map_or(ours, |theirs| ours.min(theirs));
         if sent.len() >= max as usize { Err(Refusal::OrderRate { venue, max }) } else { Ok(()) }
     }
 

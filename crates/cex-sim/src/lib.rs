@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`matching`] | one exchange's books, orders, accounts and fees; pure, price-time priority |
 //! | [`market`] | seeded order flow on all exchanges, correlated, with divergences |
+//! | [`fault`] | what goes wrong on request |
 //! | [`dialect`] | an exchange's side of the wire, written from the wire references apart from the adapters |
 //! | [`server`] | real HTTP and WebSocket servers on loopback |
 #![forbid(unsafe_code)]
 
 pub mod dialect;
+pub mod fault;
 pub mod market;
 pub mod matching;
 pub mod server;

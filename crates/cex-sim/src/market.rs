@@ -130,9 +130,12 @@ impl Market {
         std::iter::once((cash, Decimal::from(quote))).chain(coins).collect()
     }
 
-    /// When [`Self::step`] is wanted next; at once before the first.
+    /// When [`Self::step`] is wanted next; at once before the first, never in a quiet market.
     #[must_use]
     pub fn wakeup_at(&self) -> Option<Timestamp> {
+        if self.config.is_quiet {
+            return None;
+        }
         Some(self.agenda.peek().map_or(Timestamp::EPOCH, |Reverse((at, _))| *at))
     }
 
@@ -145,6 +148,9 @@ impl Market {
     /// When they are not.
     pub fn step(&mut self, now: Timestamp, exchanges: &mut [Exchange]) {
         assert_eq!(exchanges.len(), self.config.venues.len(), "one exchange for each venue of the market");
+        if self.config.is_quiet {
+            return;
+        }
         if self.agenda.is_empty() {
             self.open(now, exchanges);
         }

@@ -6,23 +6,34 @@
 //! | module | what |
 //! |---|---|
 //! | `config`, `error` | what can be chosen, what can go wrong |
+//! | `control`, `api` | what a handle can ask for, and what anybody can over HTTP |
+//! | `rules` | what a profile and an account's rights mean to each exchange |
 //! | `host` | market, exchanges and dialects behind the sockets |
-//! | `listen`, `socket`, `line` | HTTP, WebSocket sessions, connections that can be cut |
-//! | `ledger` | the exact books, to compare with |
+//! | `inject`, `faults` | what goes wrong on request: how it begins and ends, what it does to calls and frames |
+//! | `listen`, `socket`, `line`, `body` | HTTP, WebSocket sessions, connections and answers that can be cut |
+//! | `ledger`, `truth` | the exact books, to compare with |
 //! | `clock` | the only clock of the crate |
 
+mod api;
+mod body;
 mod clock;
 mod config;
+mod control;
 mod error;
+mod faults;
 mod host;
+mod inject;
 mod ledger;
 mod line;
 mod listen;
+mod rules;
 mod socket;
+mod truth;
 
-pub use config::{SimAccount, SimConfig, SimExchange};
+pub use config::{Profile, Rights, SimAccount, SimConfig, SimExchange};
 pub use error::SimError;
 pub use ledger::{AccountLedger, Ledger, LedgerFill, LedgerOrder};
+pub use truth::TruthBook;
 
 use host::{Host, Shared};
 use listen::Door;
@@ -50,6 +61,8 @@ pub struct Endpoints {
     pub mexc: Endpoint,
     /// Gate.io.
     pub gateio: Endpoint,
+    /// Base of the control interface, `http://127.0.0.1:PORT/sim/v1`; `None` when there is none.
+    pub control: Option<String>,
 }
 
 /// Starts simulators.
@@ -87,10 +100,18 @@ pub struct SimHandle {
 /// What a handle asks of the simulator's thread.
 #[derive(Debug)]
 enum Command {
-    Ledger(blocking::SyncSender<Ledger>),
-    Cut(SimExchange, blocking::SyncSender<()>),
+    Do(Job),
     Halt(SimExchange, bool, blocking::SyncSender<Result<(), SimError>>),
     Stop,
+}
+
+/// Something to do to the host, which answers by itself.
+struct Job(Box<dyn FnOnce(&mut Host) + Send>);
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job")
+    }
 }
 
 impl SimHandle {
@@ -115,24 +136,6 @@ impl SimHandle {
         &self.accounts
     }
 
-    /// The exact books of all clients.
-    ///
-    /// # Errors
-    ///
-    /// When the simulator has stopped.
-    pub fn ledger(&self) -> Result<Ledger, SimError> {
-        self.ask(Command::Ledger)
-    }
-
-    /// Pulls the plug: all connections of an exchange are reset, without a farewell. New ones are accepted.
-    ///
-    /// # Errors
-    ///
-    /// When the simulator has stopped.
-    pub fn cut_connections(&self, exchange: SimExchange) -> Result<(), SimError> {
-        self.ask(|done| Command::Cut(exchange, done))
-    }
-
     /// Refuses new connections to an exchange, or accepts them again. Existing ones stay.
     ///
     /// # Errors
@@ -155,6 +158,14 @@ impl SimHandle {
         let (done, answer) = blocking::sync_channel(1);
         self.commands.send(command(done)).map_err(|_| SimError::Stopped)?;
         answer.recv().map_err(|_| SimError::Stopped)
+    }
+
+    /// Does something to the host and waits for what comes of it.
+    fn with<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Host) -> T + Send + 'static,
+    ) -> Result<T, SimError> {
+        self.ask(|done| Command::Do(Job(Box::new(move |host| answer(&done, job(host))))))
     }
 
     fn shut_down(&mut self) -> Result<(), SimError> {
@@ -188,13 +199,24 @@ async fn serve(config: SimConfig, commands: UnboundedReceiver<Command>, ready: &
         Ok(bound) => bound,
         Err(error) => return answer(ready, Err(error)),
     };
+    let control = match config.control_port {
+        None => None,
+        Some(port) => match api::bind(port).await {
+            Ok(control) => Some(control),
+            Err(error) => return answer(ready, Err(error)),
+        },
+    };
     let host: Shared = Rc::new(RefCell::new(Host::new(config)));
+    let control = control.map(|(listener, base)| {
+        tokio::task::spawn_local(api::accept(Rc::clone(&host), listener));
+        base
+    });
     let [mexc, gateio] = bound.map(|(exchange, port, listener)| {
         let (doors, commands) = unbounded_channel();
         tokio::task::spawn_local(listen::accept(Rc::clone(&host), exchange, port, listener, commands));
         (port, doors)
     });
-    answer(ready, Ok(endpoints(mexc.0, gateio.0)));
+    answer(ready, Ok(endpoints(mexc.0, gateio.0, control)));
     // The ticker is no task of its own: if it panics the thread ends, and the handle says so.
     tokio::select! {
         () = tick(&host) => {}
@@ -211,11 +233,7 @@ async fn obey(
 ) {
     while let Some(command) = commands.recv().await {
         match command {
-            Command::Ledger(done) => answer(&done, host.borrow().ledger()),
-            Command::Cut(exchange, done) => {
-                host.borrow_mut().cut_all(exchange);
-                answer(&done, ());
-            }
+            Command::Do(Job(job)) => job(&mut host.borrow_mut()),
             Command::Halt(exchange, halt, done) => {
                 let doors = match exchange {
                     SimExchange::Mexc => mexc,
@@ -247,12 +265,12 @@ async fn bind(
     Ok((exchange, port, listener))
 }
 
-fn endpoints(mexc: u16, gateio: u16) -> Endpoints {
+fn endpoints(mexc: u16, gateio: u16, control: Option<String>) -> Endpoints {
     let endpoint = |port, path| Endpoint {
         rest: format!("http://127.0.0.1:{port}"),
         ws: format!("ws://127.0.0.1:{port}{path}"),
     };
-    Endpoints { mexc: endpoint(mexc, "/ws"), gateio: endpoint(gateio, "/ws/v4/") }
+    Endpoints { mexc: endpoint(mexc, "/ws"), gateio: endpoint(gateio, "/ws/v4/"), control }
 }
 
 async fn move_door(doors: &UnboundedSender<Door>, is_open: bool) -> Result<(), SimError> {

@@ -1,6 +1,7 @@
 //! `arb demo`: two simulated exchanges on loopback, and the real engine trading between them.
 
 use super::desk::{Desk, Tally};
+use super::pace::Pace;
 use super::proof::{Proof, prove};
 use super::venue::{Venue, shared_markets};
 use crate::cli::DemoArgs;
@@ -32,10 +33,9 @@ const FAREWELL: Duration = Duration::from_secs(4);
 
 /// Runs the command.
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime =
-        runtime.map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?;
-    tokio::task::LocalSet::new().block_on(&runtime, demo(args))
+    let pace = if args.spin { Pace::Spin } else { Pace::Sleep };
+    pace.block_on(demo(args))
+        .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?
 }
 
 async fn demo(args: &DemoArgs) -> Result<(), Failure> {
@@ -328,7 +328,7 @@ fn proof(sim: &SimHandle, engine: &Engine, venues: &[Venue], tally: &Tally) -> R
             ledgers.push((venue.id, account));
         }
     }
-    let holdings = engine.holdings().map(|(venue, asset, held)| ((venue, asset), held)).collect();
+    let holdings = engine.holdings().into_iter().map(|(venue, asset, held)| ((venue, asset), held)).collect();
     prove(&ledgers, &tally.marks, &holdings)
         .map_err(|error| Failure::new(Exit::Residual, format!("the ledgers do not add up: {error}"), ""))
 }

@@ -5,10 +5,12 @@
 //! | [`desk`] | [`desk::Desk`]: events from sockets into the engine, its commands into calls, by plain calls |
 //! | [`venue`] | [`venue::Venue`]: an exchange opened: rules, clock, links |
 //! | [`stopwatch`] | [`stopwatch::Stopwatch`]: latencies of frames and orders |
+//! | [`pace`] | [`pace::Pace`]: sleeps or spins while nothing happens |
 //! | [`demo`] | `arb demo`: simulated exchanges, the real rest |
 
 pub mod demo;
 pub mod desk;
+pub mod pace;
 pub mod proof;
 pub mod stopwatch;
 pub mod venue;

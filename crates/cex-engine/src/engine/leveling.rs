@@ -13,7 +13,7 @@ const CLOSING_PAUSE: Duration = Duration::from_millis(250);
 impl Engine {
     /// All orders settled: done if level, otherwise trade the difference away, wait for a book to do it, or park it.
     pub(super) fn level(&mut self, now: Timestamp, id: ArbitrageId, out: &mut Commands) {
-        let Some(arbitrage) = self.arbitrages.get(&id) else { return };
+        let Some(arbitrage) = self.arbitrages.get(id) else { return };
         if !arbitrage.is_settled() {
             return;
         }
@@ -32,7 +32,7 @@ impl Engine {
         }
         let leveling =
             arbitrage.leveling.unwrap_or(Leveling { by: now + self.config.max_naked, next_at: now });
-        if let Some(arbitrage) = self.arbitrages.get_mut(&id) {
+        if let Some(arbitrage) = self.arbitrages.get_mut(id) {
             arbitrage.leveling = Some(leveling);
         }
         self.close_or_wait(now, id, residual, leveling, out);
@@ -47,7 +47,7 @@ impl Engine {
         leveling: Leveling,
         out: &mut Commands,
     ) {
-        let Some(arbitrage) = self.arbitrages.get(&id) else { return };
+        let Some(arbitrage) = self.arbitrages.get(id) else { return };
         let over = now >= leveling.by || arbitrage.closings() >= self.config.max_closings;
         match self.closing_legs(arbitrage, residual) {
             Closing::TooSmall => self.end(now, id, Ending::Dust, out),
@@ -143,7 +143,7 @@ impl Engine {
 
     /// Sends an order that trades a difference away; whether the gate let it.
     fn close_with(&mut self, now: Timestamp, id: ArbitrageId, leg: &Leg, out: &mut Commands) -> bool {
-        let Some((symbol_id, symbol, scale)) = self.arbitrages.get(&id).and_then(|arbitrage| {
+        let Some((symbol_id, symbol, scale)) = self.arbitrages.get(id).and_then(|arbitrage| {
             let state = self.symbol(arbitrage.symbol)?;
             Some((arbitrage.symbol, state.symbol, state.scale))
         }) else {
@@ -161,7 +161,7 @@ impl Engine {
         let Ok(order) = self.gate.approve_closing(now, symbol_id, leg, &conditions, client_id) else {
             return false;
         };
-        if let Some(arbitrage) = self.arbitrages.get_mut(&id) {
+        if let Some(arbitrage) = self.arbitrages.get_mut(id) {
             arbitrage.orders.push(OrderRun::new(now, *order.get(), scale.qty_value(leg.qty)));
             arbitrage.leveling =
                 arbitrage.leveling.map(|leveling| Leveling { next_at: now + CLOSING_PAUSE, ..leveling });

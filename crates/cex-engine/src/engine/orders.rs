@@ -17,9 +17,9 @@ const QUIET_BEFORE_ADOPTING: Duration = Duration::from_secs(1);
 const WITHHELD_PAUSE: Duration = Duration::from_millis(100);
 
 /// Ended arbitrages whose orders are still recognised: an exchange reports late by seconds, not by hours of trading.
-const ENDED_KEPT: usize = 10_000;
+pub(super) const ENDED_KEPT: usize = 10_000;
 /// Fills remembered so that none is booked twice: far more than an exchange could repeat after a reconnect.
-const FILLS_KEPT: usize = 200_000;
+pub(super) const FILLS_KEPT: usize = 50_000;
 /// Fills of orders not known yet: more than all our orders on the way can have.
 const ORPHANS_KEPT: usize = 1_000;
 
@@ -139,7 +139,7 @@ impl Engine {
     fn attribute(&mut self, now: Timestamp, client_id: ClientOrderId, fill: &Fill, out: &mut Commands) {
         let Some(symbol) = self.symbol(fill.symbol).map(|state| state.symbol) else { return };
         let id = self.orders.get(&client_id).map(|known| known.arbitrage);
-        let Some(arbitrage) = id.and_then(|id| self.arbitrages.get_mut(&id)) else {
+        let Some(arbitrage) = id.and_then(|id| self.arbitrages.get_mut(id)) else {
             return self.late_fill(id, symbol, fill, out);
         };
         match arbitrage.order_mut(client_id).map(|run| run.fill(symbol, fill)) {
@@ -200,7 +200,7 @@ impl Engine {
             return;
         }
         state.account_ready = true;
-        for (known, asset, _) in self.gate.funds().all_held().collect::<Vec<_>>() {
+        for (known, asset, _) in self.gate.funds().all_held() {
             if known == venue && !balances.iter().any(|balance| balance.asset == asset) {
                 self.gate.funds_mut().set_held(venue, asset, Decimal::ZERO);
             }
@@ -213,9 +213,9 @@ impl Engine {
     }
 
     pub(super) fn wake_orders(&mut self, now: Timestamp, out: &mut Commands) {
-        let ids: Vec<_> = self.arbitrages.keys().copied().collect();
+        let ids: Vec<_> = self.arbitrages.ids().collect();
         for id in ids {
-            let Some(arbitrage) = self.arbitrages.get_mut(&id) else { continue };
+            let Some(arbitrage) = self.arbitrages.get_mut(id) else { continue };
             let mut overdue = false;
             for run in &mut arbitrage.orders {
                 overdue |= run.is_newly_overdue(now);
@@ -296,7 +296,7 @@ impl Engine {
             self.link_order(now, client_id, order_id, out);
         }
         let Some(id) = self.orders.get(&client_id).map(|known| known.arbitrage) else { return };
-        let Some(run) = self.arbitrages.get_mut(&id).and_then(|arbitrage| arbitrage.order_mut(client_id))
+        let Some(run) = self.arbitrages.get_mut(id).and_then(|arbitrage| arbitrage.order_mut(client_id))
         else {
             return;
         };
@@ -308,7 +308,7 @@ impl Engine {
     fn after_order(&mut self, now: Timestamp, client_id: ClientOrderId, out: &mut Commands) {
         self.count_unknown(now);
         let Some(id) = self.orders.get(&client_id).map(|known| known.arbitrage) else { return };
-        let Some(arbitrage) = self.arbitrages.get_mut(&id) else { return };
+        let Some(arbitrage) = self.arbitrages.get_mut(id) else { return };
         let Some(run) = arbitrage.order_mut(client_id) else { return };
         if !run.is_settled() || std::mem::replace(&mut run.closed, true) {
             return;
@@ -334,7 +334,7 @@ impl Engine {
     }
 
     pub(super) fn end(&mut self, now: Timestamp, id: ArbitrageId, ending: Ending, out: &mut Commands) {
-        let Some(arbitrage) = self.arbitrages.remove(&id) else { return };
+        let Some(arbitrage) = self.arbitrages.remove(id) else { return };
         self.retire(&arbitrage);
         let pause = match ending {
             Ending::BothFilled => Duration::ZERO,
@@ -380,8 +380,11 @@ impl Engine {
     fn count_unknown(&mut self, now: Timestamp) {
         for index in 0..self.venues.len() {
             let venue = self.venues[index].id;
-            let runs = self.arbitrages.values().flat_map(|arbitrage| &arbitrage.orders);
-            let unknown = runs.filter(|run| run.request.venue == venue && run.is_unknown(now)).count();
+            let unknown = self
+                .arbitrages
+                .orders()
+                .filter(|run| run.request.venue == venue && run.is_unknown(now))
+                .count();
             self.gate.set_unknown(venue, super::count(unknown));
         }
     }

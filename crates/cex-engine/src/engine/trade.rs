@@ -168,7 +168,7 @@ impl Engine {
             started_at: now,
             leveling: None,
         };
-        self.arbitrages.insert(id, arbitrage);
+        self.arbitrages.insert(arbitrage);
         self.marks.insert(id, mark);
         self.totals.started += 1;
         for leg in &orders {

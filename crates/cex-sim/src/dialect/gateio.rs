@@ -35,6 +35,7 @@ mod stream;
 mod view;
 
 use super::{ConnId, Dialect, Frame, HttpAnswer, HttpCall, Message, Outgoing, bars, json};
+use super::{DuplicateClientIds, Manners};
 use crate::matching::{AccountIndex, Exchange, ExchangeEvent, MarketIndex, OrderNo, OrderView};
 use bars::Bars;
 use cex_core::{Asset, Timestamp};
@@ -45,6 +46,7 @@ use private::Subscription;
 use refusal::Refusal;
 use shape::Shown;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How often the exchange pings every connection.
@@ -53,14 +55,29 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 /// After how long a connection without a word, pongs included, is closed.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
+/// What a key may not do. The default is everything but wallets, from everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyRules {
+    /// Addresses it may be used from; none for any.
+    pub addresses: Vec<IpAddr>,
+    /// Whether it is too old: then it is as unknown as one that never was.
+    pub is_expired: bool,
+    /// Whether it only reads.
+    pub is_read_only: bool,
+    /// Whether it may use wallets, which tells that it can withdraw.
+    pub has_wallet: bool,
+}
+
 /// What can be chosen about Gate.io.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GateioConfig {
     /// Whether too many requests are refused. Otherwise the headers report whole budgets.
     pub rate_limits: bool,
     /// Whether a client order id that the account used before is refused. Sources disagree; by default it is
     /// accepted, and a lookup finds the newest.
     pub refuse_duplicate_client_ids: bool,
+    /// API keys with rules of their own.
+    pub keys: BTreeMap<String, KeyRules>,
 }
 
 /// Gate.io over one [`Exchange`].
@@ -81,6 +98,9 @@ pub struct Gateio {
     /// Market orders that had to fill at once and completely, which the matching engine does not tell from others.
     market_foks: BTreeSet<OrderNo>,
     traces: u64,
+    manners: Manners,
+    /// Channels with this text in their names are refused during the message at hand.
+    refused: Option<String>,
 }
 
 impl Gateio {
@@ -101,6 +121,8 @@ impl Gateio {
             balance_versions: BTreeMap::new(),
             market_foks: BTreeSet::new(),
             traces: 0,
+            manners: Manners::default(),
+            refused: None,
         }
     }
 
@@ -122,6 +144,15 @@ impl Gateio {
 
     fn changed_at(&self, market: MarketIndex) -> Option<Timestamp> {
         self.feeds.changed_at(market)
+    }
+
+    fn duplicate_client_ids(&self) -> DuplicateClientIds {
+        let configured = if self.config.refuse_duplicate_client_ids {
+            DuplicateClientIds::Reject
+        } else {
+            DuplicateClientIds::Accept
+        };
+        self.manners.duplicate_client_ids.unwrap_or(configured)
     }
 
     fn balance_version(&self, account: AccountIndex, asset: Asset) -> u64 {
@@ -167,6 +198,31 @@ impl Dialect for Gateio {
             Message::Binary(_) => "",
         };
         stream::message(self, now, exchange, conn, text, out);
+    }
+
+    fn message_refused(
+        &mut self,
+        now: Timestamp,
+        exchange: &mut Exchange,
+        conn: ConnId,
+        message: Message<'_>,
+        refused: &str,
+        out: &mut Outgoing,
+    ) {
+        self.refused = Some(refused.to_owned());
+        self.message(now, exchange, conn, message, out);
+        self.refused = None;
+    }
+
+    fn behave(&mut self, manners: Manners) {
+        self.manners = manners;
+    }
+
+    fn step_clock(&mut self, by_nanos: i64) {
+        self.feeds.step_clock(by_nanos);
+        for at in self.ping_at.iter_mut().chain(self.switches.values_mut()) {
+            *at = at.shifted(by_nanos);
+        }
     }
 
     fn closed(&mut self, conn: ConnId) {

@@ -41,12 +41,12 @@ mod sign;
 mod tickers;
 
 pub use config::{
-    ConnectionRules, DuplicateClientIds, ExpiredStreams, KeyRules, MarketFlags, MarketStatus, MexcConfig,
-    Permission, PriceBand, TradeSides,
+    ConnectionRules, ExpiredStreams, KeyRules, MarketFlags, MarketStatus, MexcConfig, Permission, PriceBand,
+    TradeSides,
 };
 
 use super::bars::{Bar, Bars};
-use super::{ConnId, Dialect, HttpAnswer, HttpCall, Message, Outgoing};
+use super::{ConnId, Dialect, DuplicateClientIds, HttpAnswer, HttpCall, Manners, Message, Outgoing};
 use crate::matching::{Exchange, ExchangeEvent, MarketIndex, OrderNo, OrderView, PublicTrade};
 use cex_core::{Price, Timestamp};
 use feeds::{Feeds, Source};
@@ -73,6 +73,9 @@ pub struct Mexc {
     bars: Vec<Bars>,
     /// What market orders show as their price.
     protective: FxHashMap<OrderNo, Price>,
+    manners: Manners,
+    /// Channels with this text in their names are refused during the message at hand.
+    refused: Option<String>,
 }
 
 impl Mexc {
@@ -89,8 +92,14 @@ impl Mexc {
             private: Readers::default(),
             bars: vec![Bars::default(); markets],
             protective: FxHashMap::default(),
+            manners: Manners::default(),
+            refused: None,
             config,
         }
+    }
+
+    fn duplicate_client_ids(&self) -> DuplicateClientIds {
+        self.manners.duplicate_client_ids.unwrap_or(self.config.duplicate_client_ids)
     }
 
     fn bars(&self, market: MarketIndex) -> &Bars {
@@ -127,6 +136,35 @@ impl Dialect for Mexc {
         out: &mut Outgoing,
     ) {
         control::message(self, now, conn, message, out);
+    }
+
+    fn message_refused(
+        &mut self,
+        now: Timestamp,
+        exchange: &mut Exchange,
+        conn: ConnId,
+        message: Message<'_>,
+        refused: &str,
+        out: &mut Outgoing,
+    ) {
+        self.refused = Some(refused.to_owned());
+        self.message(now, exchange, conn, message, out);
+        self.refused = None;
+    }
+
+    fn behave(&mut self, manners: Manners) {
+        self.manners = manners;
+    }
+
+    fn step_clock(&mut self, by_nanos: i64) {
+        self.feeds.step_clock(by_nanos);
+        self.sessions.step_clock(by_nanos);
+        self.listen_keys.step_clock(by_nanos);
+    }
+
+    fn expire_listen_keys(&mut self, now: Timestamp) {
+        self.listen_keys.expire_all();
+        self.sessions.check_soon(now);
     }
 
     fn closed(&mut self, conn: ConnId) {

@@ -91,6 +91,26 @@ pub enum Frame {
 /// Frames to send, in order.
 pub type Outgoing = Vec<(ConnId, Frame)>;
 
+/// What happens to a placement whose client order id the account used before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DuplicateClientIds {
+    /// It is refused.
+    Reject,
+    /// A second order is placed; queries find the newest.
+    Accept,
+    /// The answer is the first order's; nothing is placed.
+    Echo,
+}
+
+/// How a dialect misbehaves on request. `None` and `false` everywhere is good behaviour.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Manners {
+    /// What becomes of client order ids that were used before, instead of what the configuration says.
+    pub duplicate_client_ids: Option<DuplicateClientIds>,
+    /// Whether extending a listen key succeeds and extends nothing.
+    pub listen_keys_lie: bool,
+}
+
 /// One exchange's protocol over one [`Exchange`].
 pub trait Dialect: Send {
     /// Answers an HTTP call. What it changes shows in the exchange's events, which the host hands to
@@ -115,6 +135,26 @@ pub trait Dialect: Send {
         message: Message<'_>,
         out: &mut Outgoing,
     );
+
+    /// As [`Self::message`], but subscriptions to channels with this text in their names are refused.
+    fn message_refused(
+        &mut self,
+        now: Timestamp,
+        exchange: &mut Exchange,
+        conn: ConnId,
+        message: Message<'_>,
+        refused: &str,
+        out: &mut Outgoing,
+    );
+
+    /// Behaves like this from now on.
+    fn behave(&mut self, manners: Manners);
+
+    /// The venue's clock was moved by so much: what is due stays as far ahead as it was.
+    fn step_clock(&mut self, by_nanos: i64);
+
+    /// All keys of private streams end now.
+    fn expire_listen_keys(&mut self, _now: Timestamp) {}
 
     /// A connection is gone.
     fn closed(&mut self, conn: ConnId);

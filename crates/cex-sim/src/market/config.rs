@@ -66,6 +66,8 @@ pub struct MarketConfig {
     pub venues: Vec<VenueConfig>,
     /// Levels on each side of a book that the makers keep up at least.
     pub levels: usize,
+    /// Whether nobody but clients trades: all books are empty until somebody fills them.
+    pub is_quiet: bool,
     /// How many divergences begin per minute, over all symbols together.
     pub divergences_per_minute: u32,
     /// Least and most by which an exchange's price departs in a divergence, in bps.
@@ -80,6 +82,7 @@ impl Default for MarketConfig {
             symbols: 20,
             venues: vec![VenueConfig::mexc(), VenueConfig::gateio()],
             levels: 120,
+            is_quiet: false,
             divergences_per_minute: 240,
             divergence_bps: (15, 80),
             divergence_ms: (50, 5_000),

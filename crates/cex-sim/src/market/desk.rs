@@ -24,14 +24,16 @@ impl Desk<'_> {
     pub(super) fn quote(&mut self, side: Side, price: Price, qty: Qty) -> Option<OrderNo> {
         let kind = NewOrderKind::Limit { price, qty };
         let order = NewOrder { market: self.market, client_id: String::new(), side, kind };
-        let placed = self.exchange.place(self.now, self.house.maker, order).ok()?;
+        let now = self.exchange.time_of_market(self.now);
+        let placed = self.exchange.place(now, self.house.maker, order).ok()?;
         (placed.end == EndReason::Open).then_some(placed.no)
     }
 
     /// Takes a maker's order out, if it is still there.
     pub(super) fn cancel(&mut self, order: OrderNo) {
         // The one refusal there is says that the order was filled, which is as good.
-        let _ = self.exchange.cancel(self.now, self.house.maker, order);
+        let now = self.exchange.time_of_market(self.now);
+        let _ = self.exchange.cancel(now, self.house.maker, order);
     }
 
     /// Whether a maker's order still rests.
@@ -54,6 +56,7 @@ impl Desk<'_> {
             kind: NewOrderKind::Ioc { price, qty },
         };
         // A part too small to trade is no trade.
-        let _ = self.exchange.place(self.now, self.house.taker, order);
+        let now = self.exchange.time_of_market(self.now);
+        let _ = self.exchange.place(now, self.house.taker, order);
     }
 }

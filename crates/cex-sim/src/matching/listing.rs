@@ -7,10 +7,26 @@ use cex_core::{Bps, Decimal, Notional, Price, Qty, Rounding, Side};
 use std::collections::VecDeque;
 
 /// Versions start here: far below any clock in milliseconds, so nobody mistakes one for the other.
-const FIRST_VERSION: u64 = 1_000_000_000;
+pub(super) const FIRST_VERSION: u64 = 1_000_000_000;
 
 /// How many public trades a market remembers.
 pub(super) const TRADES_KEPT: usize = 1_000;
+
+/// Fees of an order. They are fixed when it is placed: what it locks was reckoned with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rates {
+    /// While it rests.
+    pub(super) maker: Bps,
+    /// When it takes.
+    pub(super) taker: Bps,
+}
+
+impl Rates {
+    /// The rate of a side of an execution.
+    pub(super) const fn of(self, is_maker: bool) -> Bps {
+        if is_maker { self.maker } else { self.taker }
+    }
+}
 
 /// A market as the matching engine sees it.
 #[derive(Debug, Clone)]
@@ -26,8 +42,7 @@ pub(super) struct Listing {
     min_notional: Notional,
     stated_min_notional: Decimal,
     buy_fee: BuyFee,
-    maker: Bps,
-    taker: Bps,
+    rates: Rates,
     /// Smallest units of base in one unit of quantity, and of a hundred-millionth of it (what fees multiply).
     base_unit: i128,
     base_fee_unit: i128,
@@ -78,8 +93,7 @@ impl Listing {
             ),
             stated_min_notional: rules.min_notional,
             buy_fee: rules.buy_fee,
-            maker: rules.maker_fee,
-            taker: rules.taker_fee,
+            rates: Rates { maker: rules.maker_fee, taker: rules.taker_fee },
             base_unit,
             base_fee_unit: base_unit / i128::from(Bps::ONE),
             quote_unit,
@@ -113,9 +127,19 @@ impl Listing {
         }
     }
 
-    /// The exact fee of an execution, in smallest units of [`Self::fee_asset`].
-    pub(super) const fn fee(&self, side: Side, is_maker: bool, qty: Qty, notional: Notional) -> i128 {
-        let rate = if is_maker { self.maker.e8() } else { self.taker.e8() } as i128;
+    /// The rates for orders placed now.
+    pub(super) const fn rates(&self) -> Rates {
+        self.rates
+    }
+
+    /// Changes the rates for orders placed from now on.
+    pub(super) const fn set_rates(&mut self, rates: Rates) {
+        self.rates = rates;
+    }
+
+    /// The exact fee of an execution at this rate, in smallest units of [`Self::fee_asset`].
+    pub(super) const fn fee(&self, side: Side, rate: Bps, qty: Qty, notional: Notional) -> i128 {
+        let rate = rate.e8() as i128;
         match (side, self.buy_fee) {
             (Side::Buy, BuyFee::Base) => qty.0 as i128 * rate * self.base_fee_unit,
             (Side::Buy, BuyFee::Quote) | (Side::Sell, _) => notional.0 * rate * self.quote_fee_unit,
@@ -125,19 +149,19 @@ impl Listing {
     /// What an open order needs locked, in smallest units of what it spends; `None` when it cannot be counted.
     ///
     /// A buyer who pays fees in quote needs them too, at the higher of both rates, whichever way the order trades.
-    pub(super) fn lock(&self, side: Side, price: Price, qty: Qty) -> Option<i128> {
+    pub(super) fn lock(&self, side: Side, price: Price, qty: Qty, rates: Rates) -> Option<i128> {
         match side {
-            Side::Buy => self.spending(price.times(qty)),
+            Side::Buy => self.spending(price.times(qty), rates),
             Side::Sell => i128::from(qty.0).checked_mul(self.base_unit),
         }
     }
 
     /// What a buyer needs to turn over this notional, fees included.
-    fn spending(&self, notional: Notional) -> Option<i128> {
+    fn spending(&self, notional: Notional, rates: Rates) -> Option<i128> {
         let cost = notional.0.checked_mul(self.quote_unit)?;
         let rate = match self.buy_fee {
             BuyFee::Base => 0,
-            BuyFee::Quote => i128::from(self.maker.max(self.taker).e8().max(0)),
+            BuyFee::Quote => i128::from(rates.maker.max(rates.taker).e8().max(0)),
         };
         cost.checked_add(notional.0.checked_mul(self.quote_fee_unit)?.checked_mul(rate)?)
     }
@@ -177,8 +201,8 @@ impl Listing {
             return Err(Reject::TooLarge);
         }
         // What a seller may get must be countable too, or a fill could not be booked.
-        self.spending(price.times(qty)).ok_or(Reject::TooLarge)?;
-        let lock = self.lock(side, price, qty).ok_or(Reject::TooLarge)?;
+        self.spending(price.times(qty), self.rates).ok_or(Reject::TooLarge)?;
+        let lock = self.lock(side, price, qty, self.rates).ok_or(Reject::TooLarge)?;
         Ok(Intent { limit: Some(price), qty, take, rests, lock })
     }
 
@@ -190,7 +214,7 @@ impl Listing {
         self.check_minimums(qty, self.book.best(side.opposite()).map(|price| price.times(qty)))?;
         let take = self.book.takeable(side, None, qty);
         let lock = match side {
-            Side::Buy => self.spending(take.notional),
+            Side::Buy => self.spending(take.notional, self.rates),
             Side::Sell => i128::from(qty.0).checked_mul(self.base_unit),
         };
         Ok(Intent { limit: None, qty, take, rests: false, lock: lock.ok_or(Reject::TooLarge)? })
@@ -202,7 +226,7 @@ impl Listing {
         }
         let take = self.book.takeable_for(side, budget).ok_or(Reject::TooLarge)?;
         let lock = match side {
-            Side::Buy => self.spending(budget),
+            Side::Buy => self.spending(budget, self.rates),
             Side::Sell => i128::from(take.qty.0).checked_mul(self.base_unit),
         };
         Ok(Intent { limit: None, qty: take.qty, take, rests: false, lock: lock.ok_or(Reject::TooLarge)? })

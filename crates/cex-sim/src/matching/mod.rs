@@ -6,6 +6,7 @@
 //! | `book` | price-time priority, nothing of money |
 //! | `listing` | a market's rules as integers; checks an order, computes locks and fees |
 //! | `trade` | placing, cancelling, executing: the only code that moves money |
+//! | `mischief` | what goes wrong inside on request |
 //! | `orders`, `account`, `units` | the tables behind |
 //!
 //! # Money
@@ -29,6 +30,7 @@
 mod account;
 mod book;
 mod listing;
+mod mischief;
 mod orders;
 mod trade;
 mod types;
@@ -43,6 +45,7 @@ use account::Account;
 use book::OrderSlot;
 use cex_core::{Asset, Decimal, Price, Qty, Side, Symbol, Timestamp};
 use listing::Listing;
+use mischief::Mischief;
 use orders::Orders;
 use std::collections::HashMap;
 use units::Assets;
@@ -68,6 +71,7 @@ pub struct Exchange {
     /// Everything ever deposited by asset, in smallest units: no balance can grow beyond.
     supply: Vec<i128>,
     refuses_duplicate_client_ids: bool,
+    mischief: Mischief,
     events: Vec<ExchangeEvent>,
 }
 
@@ -100,6 +104,7 @@ impl Exchange {
             fees: Vec::new(),
             supply: Vec::new(),
             refuses_duplicate_client_ids: false,
+            mischief: Mischief::default(),
             events: Vec::new(),
         }
     }
@@ -243,24 +248,26 @@ impl Exchange {
     /// An order by its number: any of a client, the open and last ended ones of a house account.
     #[must_use]
     pub fn order(&self, no: OrderNo) -> Option<&OrderView> {
-        self.orders.slot_of(no).map(|slot| &self.orders.get(slot).view)
+        let slot = self.orders.slot_of(no).filter(|_| !self.is_hidden(no))?;
+        Some(&self.orders.get(slot).view)
     }
 
     /// The newest order of an account with this client order id.
     #[must_use]
     pub fn order_by_client_id(&self, account: AccountIndex, client_id: &str) -> Option<&OrderView> {
-        self.owner(account).by_client_id(client_id).map(|slot| &self.orders.get(slot).view)
+        let found = self.owner(account).by_client_id(client_id).map(|slot| &self.orders.get(slot).view);
+        found.filter(|order| !self.is_hidden(order.no))
     }
 
     /// Open orders of an account, oldest first.
     pub fn open_orders(&self, account: AccountIndex) -> impl Iterator<Item = &OrderView> {
-        self.views(self.owner(account).open(&self.orders))
+        self.views(self.owner(account).open(&self.orders)).filter(|order| !self.is_hidden(order.no))
     }
 
     /// All orders of an account, oldest first. Of a house account: the last ended ones in the order they ended, then
     /// the open ones.
     pub fn orders(&self, account: AccountIndex) -> impl Iterator<Item = &OrderView> {
-        self.views(self.owner(account).orders(&self.orders))
+        self.views(self.owner(account).orders(&self.orders)).filter(|order| !self.is_hidden(order.no))
     }
 
     fn views(&self, slots: impl Iterator<Item = OrderSlot>) -> impl Iterator<Item = &OrderView> {

@@ -1,6 +1,7 @@
 //! The exchange's table of orders: slots are reused, numbers never are.
 
 use super::book::{NodeId, OrderSlot};
+use super::listing::Rates;
 use super::types::{AccountIndex, EndReason, NewOrder, OrderNo, OrderView};
 use cex_core::{Asset, Decimal, OrderStatus, Qty, Timestamp};
 use rustc_hash::FxHashMap;
@@ -17,6 +18,10 @@ pub(super) struct Record {
     pub(super) turnover: i128,
     /// Fee so far, in smallest units.
     pub(super) fee: i128,
+    /// Its fees.
+    pub(super) rates: Rates,
+    /// Whether it was accepted but has not met the book yet.
+    pub(super) is_held: bool,
     /// Where it rests, while it does.
     pub(super) node: Option<NodeId>,
     /// Its neighbours among the open orders of its account.
@@ -41,6 +46,7 @@ impl Orders {
         account: AccountIndex,
         request: NewOrder,
         fee_asset: Asset,
+        rates: Rates,
     ) -> OrderSlot {
         self.last_no += 1;
         let no = OrderNo(self.last_no);
@@ -63,6 +69,8 @@ impl Orders {
             locked: 0,
             turnover: 0,
             fee: 0,
+            rates,
+            is_held: false,
             node: None,
             older: None,
             newer: None,

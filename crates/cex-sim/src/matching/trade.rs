@@ -14,14 +14,27 @@ use cex_core::{Notional, OrderStatus, Price, Qty, Side, Timestamp};
 
 /// One execution, as both sides of it are booked.
 #[derive(Debug, Clone, Copy)]
-struct Execution {
-    at: Timestamp,
-    market: MarketIndex,
-    trade: TradeNo,
-    market_trade: u64,
-    price: Price,
-    qty: Qty,
-    notional: Notional,
+pub(super) struct Execution {
+    pub(super) at: Timestamp,
+    pub(super) market: MarketIndex,
+    pub(super) trade: TradeNo,
+    pub(super) market_trade: u64,
+    pub(super) price: Price,
+    pub(super) qty: Qty,
+    pub(super) notional: Notional,
+}
+
+impl Execution {
+    /// `qty` at `price`; `trade` is its number and that within the market.
+    pub(super) const fn new(
+        at: Timestamp,
+        market: MarketIndex,
+        (trade, market_trade): (TradeNo, u64),
+        price: Price,
+        qty: Qty,
+    ) -> Self {
+        Self { at, market, trade, market_trade, price, qty, notional: price.times(qty) }
+    }
 }
 
 impl Exchange {
@@ -35,14 +48,52 @@ impl Exchange {
         account: AccountIndex,
         order: NewOrder,
     ) -> Result<OrderView, Reject> {
-        let listing = self.listings.get(order.market.0 as usize).ok_or(Reject::UnknownMarket)?;
-        let intent = listing.intent(&self.assets, &order)?;
-        let spends = listing.spends(order.side);
-        let fee_asset = self.assets.asset(listing.fee_asset(order.side));
-        self.check_client_id(account, &order.client_id)?;
-        self.check_funds(account, spends, intent.lock)?;
+        if self.listings.get(order.market.0 as usize).is_none() {
+            return Err(Reject::UnknownMarket);
+        }
+        match self.meet(now, account, &order)? {
+            None => self.place_plainly(now, account, order),
+            Some(effect) => self.place_badly(now, account, order, effect),
+        }
+    }
 
-        let slot = self.orders.insert(now, account, order, fee_asset);
+    /// Places an order that nothing bad happens to.
+    pub(super) fn place_plainly(
+        &mut self,
+        now: Timestamp,
+        account: AccountIndex,
+        order: NewOrder,
+    ) -> Result<OrderView, Reject> {
+        let intent = self.check(account, &order)?;
+        let slot = self.enter(now, account, order, &intent);
+        if intent.rests {
+            self.emit_order(slot);
+        }
+        self.take(now, slot, &intent);
+        Ok(self.settle_arrival(now, slot, &intent))
+    }
+
+    /// Everything that can be wrong with an order, before anything changes.
+    pub(super) fn check(&self, account: AccountIndex, order: &NewOrder) -> Result<Intent, Reject> {
+        let listing = self.listing(order.market);
+        let intent = listing.intent(&self.assets, order)?;
+        self.check_client_id(account, &order.client_id)?;
+        self.check_funds(account, listing.spends(order.side), intent.lock)?;
+        Ok(intent)
+    }
+
+    /// Enters a checked order and locks what it may spend.
+    pub(super) fn enter(
+        &mut self,
+        now: Timestamp,
+        account: AccountIndex,
+        order: NewOrder,
+        intent: &Intent,
+    ) -> OrderSlot {
+        let listing = self.listing(order.market);
+        let (spends, rates) = (listing.spends(order.side), listing.rates());
+        let fee_asset = self.assets.asset(listing.fee_asset(order.side));
+        let slot = self.orders.insert(now, account, order, fee_asset, rates);
         self.accounts[account.0 as usize].opened(&mut self.orders, slot);
         let record = self.orders.get_mut(slot);
         record.leaves = intent.qty;
@@ -50,12 +101,7 @@ impl Exchange {
         if intent.lock > 0 {
             self.shift(now, account, spends, -intent.lock, intent.lock, BalanceReason::OrderPlaced);
         }
-        if intent.rests {
-            self.emit_order(slot);
-        }
-        self.take(now, slot, &intent);
-        let view = self.settle_arrival(now, slot, &intent);
-        Ok(view)
+        slot
     }
 
     /// Cancels an open order of this account. Answers the order as it ended.
@@ -66,17 +112,20 @@ impl Exchange {
         order: OrderNo,
     ) -> Result<OrderView, Reject> {
         let slot = self.orders.slot_of(order).ok_or(Reject::OrderNotFound)?;
-        let record = self.orders.get(slot);
-        let node = record.node.filter(|_| record.view.account == account).ok_or(Reject::OrderNotFound)?;
-        let market = record.view.request.market;
-        let (side, price, left) = self.listings[market.0 as usize].book.remove(node);
-        self.emit_level(now, market, side, price, left);
-        self.orders.get_mut(slot).node = None;
-        self.end(now, slot, OrderStatus::Canceled, EndReason::Canceled);
-        let view = self.orders.get(slot).view.clone();
-        self.emit_order(slot);
-        self.retire(slot);
-        Ok(view)
+        let record = self.orders.get_mut(slot);
+        if record.view.account != account || (record.node.is_none() && !record.is_held) {
+            return Err(Reject::OrderNotFound);
+        }
+        record.is_held = false;
+        if let Some(node) = record.node.take() {
+            let market = record.view.request.market;
+            let (side, price, left) = self.listings[market.0 as usize].book.remove(node);
+            self.emit_level(now, market, side, price, left);
+        }
+        if self.fill_after_cancel(now, slot) {
+            return Ok(self.orders.get(slot).view.clone());
+        }
+        Ok(self.finish(now, slot, OrderStatus::Canceled, EndReason::Canceled))
     }
 
     fn check_client_id(&self, account: AccountIndex, client_id: &str) -> Result<(), Reject> {
@@ -96,7 +145,7 @@ impl Exchange {
     }
 
     /// Trades an arriving order with the book until it is filled or nothing is left at its price.
-    fn take(&mut self, now: Timestamp, taker: OrderSlot, intent: &Intent) {
+    pub(super) fn take(&mut self, now: Timestamp, taker: OrderSlot, intent: &Intent) {
         let request = &self.orders.get(taker).view.request;
         let (market, side) = (request.market, request.side);
         let mut leaves = intent.take.qty;
@@ -124,15 +173,8 @@ impl Exchange {
         let left = listing.book.take_front(side.opposite(), qty);
         listing.trades += 1;
         self.trades += 1;
-        let execution = Execution {
-            at: now,
-            market,
-            trade: TradeNo(self.trades),
-            market_trade: listing.trades,
-            price: front.price,
-            qty,
-            notional: front.price.times(qty),
-        };
+        let trade = (TradeNo(self.trades), listing.trades);
+        let execution = Execution::new(now, market, trade, front.price, qty);
         self.emit_level(now, market, side.opposite(), front.price, left);
         self.publish(&execution, side);
         self.book_side(&execution, front.order, true);
@@ -141,7 +183,7 @@ impl Exchange {
     }
 
     /// Tells the public of a trade.
-    fn publish(&mut self, execution: &Execution, taker: Side) {
+    pub(super) fn publish(&mut self, execution: &Execution, taker: Side) {
         let Execution { at, market, trade, market_trade, price, qty, .. } = *execution;
         let recent = &mut self.listings[market.0 as usize].recent;
         if recent.len() == TRADES_KEPT {
@@ -153,13 +195,13 @@ impl Exchange {
 
     /// Books one side of an execution: ledger, order and balances. What is spent, the fee of a buyer in quote
     /// included, comes from what the order locked; what is got is free.
-    fn book_side(&mut self, execution: &Execution, slot: OrderSlot, is_maker: bool) {
+    pub(super) fn book_side(&mut self, execution: &Execution, slot: OrderSlot, is_maker: bool) {
         let listing = &self.listings[execution.market.0 as usize];
         let record = self.orders.get_mut(slot);
         let (account, side) = (record.view.account, record.view.request.side);
         let (base, quote) = (listing.base, listing.quote);
         let (bought, cost) = (listing.base_units(execution.qty), listing.quote_units(execution.notional));
-        let fee = listing.fee(side, is_maker, execution.qty, execution.notional);
+        let fee = listing.fee(side, record.rates.of(is_maker), execution.qty, execution.notional);
         let fee_asset = listing.fee_asset(side);
         let ((spent_asset, spent), (got_asset, got)) = match side {
             Side::Buy => ((quote, cost), (base, bought)),
@@ -238,13 +280,24 @@ impl Exchange {
     }
 
     /// An arriving order has traded what it could: it rests, or it ends.
-    fn settle_arrival(&mut self, now: Timestamp, slot: OrderSlot, intent: &Intent) -> OrderView {
+    pub(super) fn settle_arrival(&mut self, now: Timestamp, slot: OrderSlot, intent: &Intent) -> OrderView {
         if intent.rests {
             self.release(now, slot);
             self.rest(now, slot, intent);
             return self.orders.get(slot).view.clone();
         }
         let (status, reason) = self.arrival_end(slot);
+        self.finish(now, slot, status, reason)
+    }
+
+    /// Ends an order, tells its owner, and takes it off the open ones.
+    pub(super) fn finish(
+        &mut self,
+        now: Timestamp,
+        slot: OrderSlot,
+        status: OrderStatus,
+        reason: EndReason,
+    ) -> OrderView {
         self.end(now, slot, status, reason);
         let view = self.orders.get(slot).view.clone();
         self.emit_order(slot);
@@ -253,7 +306,7 @@ impl Exchange {
     }
 
     /// How an order that does not rest ends.
-    fn arrival_end(&self, slot: OrderSlot) -> (OrderStatus, EndReason) {
+    pub(super) fn arrival_end(&self, slot: OrderSlot) -> (OrderStatus, EndReason) {
         let record = self.orders.get(slot);
         let dropped = match record.view.request.kind {
             NewOrderKind::Ioc { .. } => EndReason::Ioc,
@@ -284,7 +337,7 @@ impl Exchange {
     }
 
     /// Ends an order and frees what it still holds.
-    fn end(&mut self, now: Timestamp, slot: OrderSlot, status: OrderStatus, reason: EndReason) {
+    pub(super) fn end(&mut self, now: Timestamp, slot: OrderSlot, status: OrderStatus, reason: EndReason) {
         let record = self.orders.get_mut(slot);
         record.view.status = status;
         record.view.end = reason;
@@ -301,7 +354,7 @@ impl Exchange {
             NewOrderKind::Limit { price, .. } | NewOrderKind::PostOnly { price, .. }
                 if record.view.end == EndReason::Open =>
             {
-                let lock = listing.lock(request.side, price, record.leaves);
+                let lock = listing.lock(request.side, price, record.leaves, record.rates);
                 lock.expect("the rest of an order locks no more than all of it did")
             }
             NewOrderKind::Limit { .. }
@@ -320,7 +373,7 @@ impl Exchange {
     }
 
     /// Takes an ended order off its account's open ones.
-    fn retire(&mut self, slot: OrderSlot) {
+    pub(super) fn retire(&mut self, slot: OrderSlot) {
         let account = self.orders.get(slot).view.account;
         self.accounts[account.0 as usize].ended(&mut self.orders, slot);
     }
@@ -360,7 +413,7 @@ impl Exchange {
         self.events.push(ExchangeEvent::Level { market, version: *version, side, price, qty, at: now });
     }
 
-    fn emit_order(&mut self, slot: OrderSlot) {
+    pub(super) fn emit_order(&mut self, slot: OrderSlot) {
         let view = &self.orders.get(slot).view;
         if !self.owner(view.account).is_house {
             let event = ExchangeEvent::Order(Box::new(view.clone()));

@@ -1,5 +1,6 @@
 //! The words between the matching engine, the market makers and the dialects.
 
+use crate::fault::ForcedEnd;
 use cex_core::{Asset, Bps, Decimal, OrderStatus, Price, Qty, Scale, Side, Symbol, Timestamp};
 
 /// A market's position in an exchange's tables.
@@ -173,6 +174,15 @@ pub enum Reject {
     /// A size or value beyond what the exchange can count.
     #[error("size or value is too large")]
     TooLarge,
+    /// The market is suspended.
+    #[error("the market is suspended")]
+    Halted,
+    /// The account may not trade.
+    #[error("the account is frozen")]
+    Frozen,
+    /// The exchange says that it is overloaded; whether the order is placed all the same is another matter.
+    #[error("the exchange is overloaded")]
+    Overloaded,
 }
 
 /// Why an order ended, or that it has not.
@@ -188,6 +198,8 @@ pub enum EndReason {
     Ioc,
     /// Nothing (more) to trade with.
     NoLiquidity,
+    /// By the exchange, for a reason of its own.
+    Forced(ForcedEnd),
 }
 
 /// An order as it stands.

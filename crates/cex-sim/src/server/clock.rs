@@ -1,4 +1,4 @@
-//! The wall clock, read here and nowhere else in the crate.
+//! The wall clock, read here and nowhere else in the crate; and the market's pace by it.
 
 use cex_core::Timestamp;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -20,5 +20,55 @@ impl Clock {
     /// The time.
     pub(super) fn now(&self) -> Timestamp {
         self.began_at + self.began.elapsed()
+    }
+}
+
+/// How fast the market lives.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    began_at: Timestamp,
+    percent: u32,
+}
+
+impl Pace {
+    /// From this time on, so many per cent of real time. None at all is taken for one.
+    pub(super) const fn new(began_at: Timestamp, percent: u32) -> Self {
+        Self { began_at, percent: if percent == 0 { 1 } else { percent } }
+    }
+
+    /// How late it is in the market.
+    pub(super) fn market_time(self, now: Timestamp) -> Timestamp {
+        self.scaled(now, self.percent, 100)
+    }
+
+    /// When it is so late in the market.
+    pub(super) fn true_time(self, at: Timestamp) -> Timestamp {
+        self.scaled(at, 100, self.percent)
+    }
+
+    fn scaled(self, at: Timestamp, times: u32, per: u32) -> Timestamp {
+        let nanos = at.since(self.began_at).as_nanos();
+        // Rounded up, so that what is due is never waited for in vain.
+        let scaled = (nanos * u128::from(times)).div_ceil(u128::from(per));
+        self.began_at + Duration::from_nanos(u64::try_from(scaled).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fast_market_s_hour_is_short() {
+        let began = Timestamp::from_secs(1_800_000_000);
+        let at = |millis| began + Duration::from_millis(millis);
+        for (percent, real, market) in [(100, 500, 500), (250, 400, 1_000), (50, 400, 200)] {
+            let pace = Pace::new(began, percent);
+            assert_eq!((pace.market_time(at(real)), pace.true_time(at(market))), (at(market), at(real)));
+        }
+        assert_eq!(Pace::new(began, 300).true_time(Timestamp::EPOCH), began, "what is overdue is due");
+        let pace = Pace::new(began, 300);
+        let due = began + Duration::from_nanos(1_000_000_001);
+        assert!(pace.market_time(pace.true_time(due)) >= due);
     }
 }

@@ -1,8 +1,10 @@
 //! What can be chosen about a simulator.
 
+use crate::fault::Fault;
 use crate::market::MarketConfig;
 use cex_core::{Asset, Decimal};
 use std::fmt;
+use std::time::Duration;
 
 /// One of the simulated exchanges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,8 +49,12 @@ pub struct SimAccount {
     pub key: String,
     /// API secret, of the same worth.
     pub secret: String,
+    /// What its key may do.
+    pub rights: Rights,
     /// What it has on each exchange at the start; `None` for what the market gives a client by default.
     pub deposits: Option<Vec<(Asset, Decimal)>>,
+    /// What of it is exactly this much instead, such as more of one coin.
+    pub also: Vec<(Asset, Decimal)>,
 }
 
 impl SimAccount {
@@ -56,8 +62,51 @@ impl SimAccount {
     #[must_use]
     pub fn new(name: &str) -> Self {
         let (key, secret) = (format!("{name}-key"), format!("{name}-secret"));
-        Self { name: name.to_owned(), key, secret, deposits: None }
+        Self { name: name.to_owned(), key, secret, rights: Rights::Trade, deposits: None, also: Vec::new() }
     }
+}
+
+/// What an API key may do. Each shortcoming meets the error that the real exchange answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rights {
+    /// Read and trade, as a trading key should.
+    Trade,
+    /// Read only.
+    ReadOnly,
+    /// Nothing: it is too old.
+    Expired,
+    /// Everything, from an address that is not this machine's.
+    IpBound,
+    /// Withdraw too, which a trading key should not.
+    Withdraw,
+}
+
+impl Rights {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Trade, Self::ReadOnly, Self::Expired, Self::IpBound, Self::Withdraw];
+
+    /// As it is written down.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trade => "trade",
+            Self::ReadOnly => "read-only",
+            Self::Expired => "expired",
+            Self::IpBound => "ip-bound",
+            Self::Withdraw => "withdraw",
+        }
+    }
+}
+
+/// How exchanges treat their clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// Every rule in its harshest reading: no client order id twice, no market orders and narrow price bands at MEXC.
+    Strict,
+    /// What the references call normal.
+    Normal,
+    /// Normal, and something goes wrong every few seconds, as the seed decides.
+    Hostile,
 }
 
 /// What a simulator is made of.
@@ -69,12 +118,25 @@ pub struct SimConfig {
     pub symbols: usize,
     /// How many divergences begin per minute, over all symbols together.
     pub divergences_per_minute: u32,
+    /// Whether nobody but clients trades: books hold what [`SimHandle::set_book`](super::SimHandle::set_book) puts
+    /// there, and a test decides what fills.
+    pub is_quiet: bool,
     /// Port of MEXC on loopback; 0 for any.
     pub mexc_port: u16,
     /// Port of Gate.io on loopback; 0 for any.
     pub gateio_port: u16,
     /// Who may trade.
     pub accounts: Vec<SimAccount>,
+    /// How exchanges treat their clients.
+    pub profile: Profile,
+    /// Whether MEXC takes market orders; the strict one never does.
+    pub mexc_market_orders: bool,
+    /// How fast the market lives, in per cent of real time. Clocks and requests are not concerned.
+    pub speed_percent: u32,
+    /// Port of the control interface on loopback, 0 for any; `None` for none.
+    pub control_port: Option<u16>,
+    /// What goes wrong, and how long after the start.
+    pub faults: Vec<(Duration, SimExchange, Fault)>,
     /// Whether too many requests are refused as on the real exchanges.
     pub rate_limits: bool,
     /// How many frames may wait for a reader before it is too slow and is cut off.
@@ -89,9 +151,15 @@ impl Default for SimConfig {
             seed: 1,
             symbols: market.symbols,
             divergences_per_minute: market.divergences_per_minute,
+            is_quiet: false,
             mexc_port: 0,
             gateio_port: 0,
             accounts: vec![SimAccount::new("rich")],
+            profile: Profile::Normal,
+            mexc_market_orders: true,
+            speed_percent: 100,
+            control_port: None,
+            faults: Vec::new(),
             rate_limits: false,
             queue_frames: 4_096,
         }

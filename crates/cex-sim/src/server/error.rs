@@ -1,6 +1,9 @@
 //! Why the simulator cannot start or answer.
 
 use super::SimExchange;
+use crate::fault::{BadFault, FaultId};
+use crate::matching::Reject;
+use cex_core::{Decimal, NumError, Symbol};
 use std::io;
 use std::net::SocketAddr;
 
@@ -20,9 +23,64 @@ pub enum SimError {
         /// What the system says.
         source: io::Error,
     },
+    /// The port of the control interface cannot be listened on.
+    #[error(
+        "control interface: cannot listen on {address}: {source}; stop whoever uses the port, or choose another one \
+         (0 takes any that is free)"
+    )]
+    ListenControl {
+        /// Which address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The simulator's thread or its runtime cannot be made.
     #[error("cannot start the simulator: {0}")]
     Start(#[source] io::Error),
+    /// A fault that makes no sense.
+    #[error(transparent)]
+    BadFault(#[from] BadFault),
+    /// A fault that is not there (any more).
+    #[error("there is no fault {0}: it was cleared, or it is used up")]
+    UnknownFault(FaultId),
+    /// A symbol that does not trade here.
+    #[error(
+        "{exchange}: {symbol} does not trade here; the simulator lists as many symbols as it was told to"
+    )]
+    UnknownSymbol {
+        /// Where.
+        exchange: SimExchange,
+        /// What.
+        symbol: Symbol,
+    },
+    /// An account that was not configured.
+    #[error("{exchange}: no account is called {account:?}")]
+    UnknownAccount {
+        /// Where.
+        exchange: SimExchange,
+        /// Who.
+        account: String,
+    },
+    /// A price or quantity that is off the market's grid.
+    #[error("{exchange}: {value} does not fit the decimals of {symbol}: {source}")]
+    OffGrid {
+        /// Where.
+        exchange: SimExchange,
+        /// What.
+        symbol: Symbol,
+        /// How much.
+        value: Decimal,
+        /// Why not.
+        source: NumError,
+    },
+    /// The exchange refuses what a test wants of it.
+    #[error("{exchange}: {reject}")]
+    Refused {
+        /// Where.
+        exchange: SimExchange,
+        /// Why.
+        reject: Reject,
+    },
     /// The simulator's thread has ended.
     #[error("the simulator has stopped")]
     Stopped,

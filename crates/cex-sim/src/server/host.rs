@@ -1,11 +1,14 @@
 //! The one place where everything happens: market, exchanges and dialects, called one after the other.
 
 use super::clock::Clock;
+use super::clock::Pace;
 use super::config::{SimConfig, SimExchange};
+use super::faults::{Faults, Heard};
 use super::ledger::{self, Ledger};
 use super::line::Plug;
-use crate::dialect::gateio::{Gateio, GateioConfig};
-use crate::dialect::mexc::{Mexc, MexcConfig};
+use super::rules;
+use crate::dialect::gateio::Gateio;
+use crate::dialect::mexc::Mexc;
 use crate::dialect::{ConnId, Dialect, Frame, HttpAnswer, HttpCall, Message, Outgoing};
 use crate::market::{Market, MarketConfig, VenueConfig};
 use crate::matching::{Exchange, ExchangeEvent};
@@ -26,6 +29,8 @@ pub(super) type Shared = Rc<RefCell<Host>>;
 pub(super) enum Queued {
     /// What the dialect sends.
     Frame(Frame),
+    /// Bytes under the opcode of texts, whatever they are.
+    RawText(bytes::Bytes),
     /// The answer to a client's ping.
     Pong(Vec<u8>),
 }
@@ -41,13 +46,15 @@ pub(super) struct Opened {
 
 /// Everything behind the sockets.
 pub(super) struct Host {
-    config: SimConfig,
-    clock: Clock,
+    pub(super) config: SimConfig,
+    pub(super) clock: Clock,
     market: Market,
+    pace: Pace,
     /// In the order of [`SimExchange::ALL`], like `venues` and `deposits`.
-    exchanges: Vec<Exchange>,
-    venues: Vec<Venue>,
-    deposits: Vec<Vec<Vec<(Asset, Decimal)>>>,
+    pub(super) exchanges: Vec<Exchange>,
+    pub(super) venues: Vec<Venue>,
+    pub(super) deposits: Vec<Vec<Vec<(Asset, Decimal)>>>,
+    pub(super) faults: Faults,
     connections: u64,
     /// When the ticker will run by itself, and how it is called earlier.
     armed_at: Timestamp,
@@ -57,15 +64,19 @@ pub(super) struct Host {
 }
 
 /// One exchange's dialect and connections.
-struct Venue {
-    dialect: Box<dyn Dialect>,
-    connections: BTreeMap<ConnId, Connection>,
+pub(super) struct Venue {
+    pub(super) dialect: Box<dyn Dialect>,
+    pub(super) connections: BTreeMap<ConnId, Connection>,
 }
 
-struct Connection {
+pub(super) struct Connection {
     plug: Plug,
     /// Of a WebSocket.
     queue: Option<Sender<Queued>>,
+    /// Whether it belongs to an account.
+    pub(super) is_private: bool,
+    /// Whether nothing passes any more, in either direction.
+    pub(super) is_black_hole: bool,
 }
 
 impl Host {
@@ -84,6 +95,8 @@ impl Host {
         let venues =
             SimExchange::ALL.map(|exchange| Venue::new(&config, exchange, &exchanges[exchange.index()]));
         let mut host = Self {
+            faults: Faults::new(&config, now),
+            pace: Pace::new(now, config.speed_percent),
             config,
             clock,
             market,
@@ -118,7 +131,8 @@ impl Host {
 
     /// Enters a connection.
     pub(super) fn connected(&mut self, exchange: SimExchange, conn: ConnId, plug: Plug) {
-        self.venues[exchange.index()].connections.insert(conn, Connection { plug, queue: None });
+        let connection = Connection { plug, queue: None, is_private: false, is_black_hole: false };
+        self.venues[exchange.index()].connections.insert(conn, connection);
     }
 
     /// A connection ended by itself, if it was not cut before.
@@ -137,7 +151,7 @@ impl Host {
         }
     }
 
-    fn cut(&mut self, exchange: SimExchange, conn: ConnId) {
+    pub(super) fn cut(&mut self, exchange: SimExchange, conn: ConnId) {
         if let Some(connection) = self.venues[exchange.index()].connections.get(&conn) {
             connection.plug.pull();
         }
@@ -146,10 +160,17 @@ impl Host {
 
     /// Answers a call.
     pub(super) fn http(&mut self, exchange: SimExchange, call: &HttpCall<'_>) -> HttpAnswer {
-        let (now, index) = (self.clock.now(), exchange.index());
-        let answer = self.venues[index].dialect.http(now, &mut self.exchanges[index], call);
-        self.settle(now, exchange);
+        let (now, index) = (self.now(exchange), exchange.index());
+        let past = self.faults.past(self.clock.now(), exchange, call.method, call.path);
+        let state = past.unwrap_or(&mut self.exchanges[index]);
+        let answer = self.venues[index].dialect.http(now, state, call);
+        self.settle(exchange);
         answer
+    }
+
+    /// The time by an exchange's own clock.
+    pub(super) fn now(&self, exchange: SimExchange) -> Timestamp {
+        self.exchanges[exchange.index()].venue_time(self.clock.now())
     }
 
     /// Opens a WebSocket on a connection, or answers why not.
@@ -160,26 +181,35 @@ impl Host {
         path: &str,
         query: &str,
     ) -> Result<Opened, HttpAnswer> {
-        let now = self.clock.now();
+        let now = self.now(exchange);
         let venue = &mut self.venues[exchange.index()];
         venue.dialect.open(now, conn, path, query)?;
         let silence_max = venue.dialect.silence_max();
         let (sender, queue) = channel(self.config.queue_frames.max(1));
         match venue.connections.get_mut(&conn) {
-            Some(connection) => connection.queue = Some(sender),
+            Some(connection) => {
+                connection.queue = Some(sender);
+                connection.is_private = query.contains("listenKey=");
+            }
             // Cut in this very moment: the queue ends at once, and so does the session.
             None => venue.dialect.closed(conn),
         }
-        self.settle(now, exchange);
+        self.settle(exchange);
         Ok(Opened { queue, silence_max })
     }
 
     /// A message arrived.
     pub(super) fn message(&mut self, exchange: SimExchange, conn: ConnId, message: Message<'_>) {
-        let (now, index) = (self.clock.now(), exchange.index());
+        let (now, index) = (self.now(exchange), exchange.index());
+        let heard = self.hear(exchange, conn, message);
         let Self { venues, exchanges, out, .. } = self;
-        venues[index].dialect.message(now, &mut exchanges[index], conn, message, out);
-        self.settle(now, exchange);
+        let (dialect, state) = (&mut venues[index].dialect, &mut exchanges[index]);
+        match heard {
+            Heard::All => dialect.message(now, state, conn, message, out),
+            Heard::Refusing(refused) => dialect.message_refused(now, state, conn, message, &refused, out),
+            Heard::Nothing => return,
+        }
+        self.settle(exchange);
     }
 
     /// A client's protocol-level ping is answered by the host.
@@ -195,12 +225,14 @@ impl Host {
     /// Does what is due everywhere. Answers how long until something is due again.
     pub(super) fn tick(&mut self) -> Duration {
         let now = self.clock.now();
-        if self.market.wakeup_at().is_some_and(|at| at <= now) {
-            self.market.step(now, &mut self.exchanges);
-        }
+        self.end_faults(now);
+        self.begin_planned_faults(now);
+        self.step_market(now);
         for exchange in SimExchange::ALL {
             let index = exchange.index();
+            let now = self.exchanges[index].venue_time(now);
             let is_due = self.venues[index].dialect.wakeup_at().is_some_and(|at| at <= now);
+            self.exchanges[index].act(now);
             if is_due {
                 self.venues[index].dialect.act(now, &mut self.exchanges[index]);
             }
@@ -211,18 +243,36 @@ impl Host {
             }
             self.deliver(exchange);
         }
+        self.deliver_late(now);
+        self.faults.remember(now, &self.exchanges);
         self.armed_at = self.wakeup_at();
         self.armed_at.since(self.clock.now())
     }
 
+    /// Lets the market do what is due by its own time.
+    fn step_market(&mut self, now: Timestamp) {
+        let local = self.pace.market_time(now);
+        if self.market.wakeup_at().is_none_or(|at| at > local) {
+            return;
+        }
+        let ahead = local.as_nanos() - now.as_nanos();
+        self.exchanges.iter_mut().for_each(|exchange| exchange.market_is_ahead(ahead));
+        self.market.step(local, &mut self.exchanges);
+    }
+
     fn wakeup_at(&self) -> Timestamp {
-        let dialects = self.venues.iter().filter_map(|venue| venue.dialect.wakeup_at());
-        dialects.chain(self.market.wakeup_at()).min().unwrap_or(Timestamp::MAX)
+        let inside = self.venues.iter().zip(&self.exchanges).flat_map(|(venue, exchange)| {
+            let due = [venue.dialect.wakeup_at(), exchange.wakeup_at()].into_iter().flatten();
+            due.map(|at| exchange.true_time(at))
+        });
+        let market = self.market.wakeup_at().map(|at| self.pace.true_time(at));
+        let outside = [market, self.faults.wakeup_at()];
+        inside.chain(outside.into_iter().flatten()).min().unwrap_or(Timestamp::MAX)
     }
 
     /// After a call: its events become frames, frames are queued, and the ticker learns of new deadlines.
-    fn settle(&mut self, now: Timestamp, exchange: SimExchange) {
-        self.hand_on(now, exchange);
+    pub(super) fn settle(&mut self, exchange: SimExchange) {
+        self.hand_on(self.now(exchange), exchange);
         self.deliver(exchange);
         if self.wakeup_at() < self.armed_at {
             self.alarm.notify_one();
@@ -231,7 +281,8 @@ impl Host {
 
     fn hand_on(&mut self, now: Timestamp, exchange: SimExchange) {
         let index = exchange.index();
-        let Self { venues, exchanges, events, out, .. } = self;
+        let Self { venues, exchanges, events, out, faults, clock, .. } = self;
+        faults.collect(clock.now(), &mut exchanges[index]);
         exchanges[index].drain_events(events);
         if !events.is_empty() {
             venues[index].dialect.events(now, &exchanges[index], events, out);
@@ -241,14 +292,20 @@ impl Host {
 
     fn deliver(&mut self, exchange: SimExchange) {
         let mut out = std::mem::take(&mut self.out);
+        let meets_faults = self.faults.meets_frames(exchange);
         for (conn, frame) in out.drain(..) {
-            self.enqueue(exchange, conn, Queued::Frame(frame));
+            if meets_faults {
+                self.pass(exchange, conn, frame);
+            } else {
+                self.enqueue(exchange, conn, Queued::Frame(frame));
+            }
         }
         self.out = out;
     }
 
-    fn enqueue(&mut self, exchange: SimExchange, conn: ConnId, item: Queued) {
+    pub(super) fn enqueue(&mut self, exchange: SimExchange, conn: ConnId, item: Queued) {
         let connection = self.venues[exchange.index()].connections.get(&conn);
+        let connection = connection.filter(|connection| !connection.is_black_hole);
         let Some(queue) = connection.and_then(|connection| connection.queue.as_ref()) else { return };
         match queue.try_send(item) {
             // A closed queue belongs to a session that is ending.
@@ -274,14 +331,9 @@ impl Host {
 
 impl Venue {
     fn new(config: &SimConfig, exchange: SimExchange, state: &Exchange) -> Self {
-        let rate_limits = config.rate_limits;
         let dialect: Box<dyn Dialect> = match exchange {
-            SimExchange::Mexc => {
-                Box::new(Mexc::new(MexcConfig { rate_limits, ..MexcConfig::default() }, state))
-            }
-            SimExchange::Gateio => {
-                Box::new(Gateio::new(GateioConfig { rate_limits, ..GateioConfig::default() }, state))
-            }
+            SimExchange::Mexc => Box::new(Mexc::new(rules::mexc(config, state), state)),
+            SimExchange::Gateio => Box::new(Gateio::new(rules::gateio(config), state)),
         };
         Self { dialect, connections: BTreeMap::new() }
     }
@@ -295,6 +347,7 @@ fn market_config(config: &SimConfig) -> MarketConfig {
     MarketConfig {
         symbols: config.symbols,
         venues: SimExchange::ALL.map(venue).into(),
+        is_quiet: config.is_quiet,
         divergences_per_minute: config.divergences_per_minute,
         ..MarketConfig::default()
     }
@@ -310,7 +363,11 @@ fn open_accounts(
 ) -> Vec<Vec<(Asset, Decimal)>> {
     let open = |account: &super::config::SimAccount| {
         let given = || market.default_deposits(exchange.index());
-        let deposits = account.deposits.clone().unwrap_or_else(given);
+        let mut deposits = account.deposits.clone().unwrap_or_else(given);
+        for (asset, amount) in &account.also {
+            deposits.retain(|(known, _)| known != asset);
+            deposits.push((*asset, *amount));
+        }
         state.open_account(now, &account.name, &account.key, &account.secret, &deposits);
         deposits
     };

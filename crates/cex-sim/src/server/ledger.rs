@@ -106,7 +106,7 @@ pub(super) fn account(
     })
 }
 
-fn fills(state: &Exchange, account: AccountIndex) -> Vec<LedgerFill> {
+pub(super) fn fills(state: &Exchange, account: AccountIndex) -> Vec<LedgerFill> {
     let entry = |fill: &crate::matching::FillView| {
         let rules = state.rules(fill.market);
         LedgerFill {
@@ -127,7 +127,7 @@ fn fills(state: &Exchange, account: AccountIndex) -> Vec<LedgerFill> {
     state.fills(account).iter().map(entry).collect()
 }
 
-fn orders(state: &Exchange, account: AccountIndex) -> Vec<LedgerOrder> {
+pub(super) fn orders(state: &Exchange, account: AccountIndex) -> Vec<LedgerOrder> {
     let entry = |order: &crate::matching::OrderView| {
         let rules = state.rules(order.request.market);
         LedgerOrder {
@@ -141,5 +141,5 @@ fn orders(state: &Exchange, account: AccountIndex) -> Vec<LedgerOrder> {
             created_at: order.created_at,
         }
     };
-    state.orders(account).map(entry).collect()
+    state.all_orders(account).map(entry).collect()
 }

@@ -1,14 +1,16 @@
 //! Accepting connections and serving HTTP on them, until one becomes a WebSocket.
 
+use super::body::Content;
 use super::config::SimExchange;
 use super::error::SimError;
 use super::host::{Opened, Shared};
 use super::line::{Line, Plug};
 use super::socket;
 use crate::dialect::{ConnId, HttpAnswer, HttpCall};
+use crate::fault::{Canned, Moment, RestEffect};
 use bytes::Bytes;
 use fastwebsockets::upgrade::{UpgradeFut, is_upgrade_request, upgrade};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::server::conn::http1;
@@ -16,11 +18,11 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// The largest request body.
 const MOST_BODY_BYTES: usize = 1 << 20;
@@ -97,7 +99,7 @@ fn start(host: &Shared, exchange: SimExchange, stream: TcpStream, peer: IpAddr) 
     let _ = stream.set_nodelay(true);
     let (line, is_cut) = Line::new(stream);
     let conn = host.borrow_mut().next_connection();
-    let client = Client { host: Rc::clone(host), exchange, conn, peer };
+    let client = Client { host: Rc::clone(host), exchange, conn, peer, hang_up: Notify::new() };
     let task = tokio::task::spawn_local(client.serve(line));
     host.borrow_mut().connected(exchange, conn, Plug::new(is_cut, task.abort_handle()));
 }
@@ -108,7 +110,14 @@ struct Client {
     exchange: SimExchange,
     conn: ConnId,
     peer: IpAddr,
+    /// Ends the connection after the answer at hand.
+    hang_up: Notify,
 }
+
+/// Ends a connection instead of answering.
+#[derive(Debug, thiserror::Error)]
+#[error("closed on request")]
+struct HungUp;
 
 /// A WebSocket to be, once its handshake is answered.
 type Upgrading = RefCell<Option<(UpgradeFut, Opened)>>;
@@ -123,8 +132,16 @@ impl Client {
     async fn serve(self, line: Line) {
         let upgrading = Upgrading::default();
         let service = service_fn(|request| self.answer(request, &upgrading));
-        let served =
-            http1::Builder::new().serve_connection(TokioIo::new(line), service).with_upgrades().await;
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(line), service).with_upgrades();
+        let mut connection = pin!(connection);
+        let served = loop {
+            // The answer at hand is written before anybody hangs up.
+            tokio::select! {
+                biased;
+                served = connection.as_mut() => break served,
+                () = self.hang_up.notified() => connection.as_mut().graceful_shutdown(),
+            }
+        };
         let Some((upgrade, opened)) = upgrading.take() else {
             if let Err(error) = served {
                 tracing::debug!(exchange = %self.exchange, %error, "connection ended");
@@ -141,9 +158,13 @@ impl Client {
         &self,
         mut request: Request<Incoming>,
         upgrading: &Upgrading,
-    ) -> Result<Response<Full<Bytes>>, Infallible> {
+    ) -> Result<Response<Content>, HungUp> {
         if is_upgrade_request(&request) {
             return Ok(self.shake_hands(&mut request, upgrading));
+        }
+        let (method, path) = (request.method().as_str().to_owned(), request.uri().path().to_owned());
+        if let Some(answer) = self.before(&method, &path).await? {
+            return Ok(response(answer));
         }
         let (head, body) = request.into_parts();
         let Ok(body) = Limited::new(body, MOST_BODY_BYTES).collect().await else {
@@ -164,10 +185,55 @@ impl Client {
             body: &body.to_bytes(),
             peer: self.peer,
         };
-        Ok(response(self.host.borrow_mut().http(self.exchange, &call)))
+        let answer = self.host.borrow_mut().http(self.exchange, &call);
+        self.after(&method, &path, answer).await
     }
 
-    fn shake_hands(&self, request: &mut Request<Incoming>, upgrading: &Upgrading) -> Response<Full<Bytes>> {
+    /// What happens before the exchange sees a call; the answer if it never does.
+    async fn before(&self, method: &str, path: &str) -> Result<Option<HttpAnswer>, HungUp> {
+        let effect = self.host.borrow_mut().rest_fault(self.exchange, Moment::Before, method, path);
+        match effect {
+            None => Ok(None),
+            Some(effect) => self.suffer(effect).await,
+        }
+    }
+
+    /// What happens to an answer before the client gets it.
+    async fn after(&self, method: &str, path: &str, answer: HttpAnswer) -> Result<Response<Content>, HungUp> {
+        let effect = self.host.borrow_mut().rest_fault(self.exchange, Moment::After, method, path);
+        let mut answer = answer;
+        match effect {
+            None => {}
+            Some(RestEffect::Truncate(at)) => answer.body.truncate(at),
+            Some(RestEffect::CutBody(at)) => return Ok(response(answer).map(|content| content.cut_after(at))),
+            Some(RestEffect::Gzip) => answer.headers.push(("content-encoding", "gzip".to_owned())),
+            Some(RestEffect::HangUp) => self.hang_up.notify_one(),
+            Some(effect) => answer = self.suffer(effect).await?.unwrap_or(answer),
+        }
+        Ok(response(answer))
+    }
+
+    /// Effects that are the same before and after; another answer if there is one.
+    async fn suffer(&self, effect: RestEffect) -> Result<Option<HttpAnswer>, HungUp> {
+        match effect {
+            RestEffect::Close => Err(HungUp),
+            RestEffect::Reset => {
+                self.host.borrow_mut().cut(self.exchange, self.conn);
+                std::future::pending().await
+            }
+            RestEffect::Stall => std::future::pending().await,
+            RestEffect::Late(by) => {
+                tokio::time::sleep(by).await;
+                Ok(None)
+            }
+            RestEffect::Answer(canned) => Ok(Some(canned_answer(canned))),
+            RestEffect::Truncate(_) | RestEffect::CutBody(_) | RestEffect::Gzip | RestEffect::HangUp => {
+                Ok(None)
+            }
+        }
+    }
+
+    fn shake_hands(&self, request: &mut Request<Incoming>, upgrading: &Upgrading) -> Response<Content> {
         let Ok((accepted, upgrade)) = upgrade(&mut *request) else {
             return response(HttpAnswer::json(400, "{}"));
         };
@@ -176,15 +242,21 @@ impl Client {
         match opened {
             Ok(opened) => {
                 upgrading.replace(Some((upgrade, opened)));
-                accepted.map(|_| Full::default())
+                accepted.map(|_| Content::default())
             }
             Err(refused) => response(refused),
         }
     }
 }
 
-fn response(answer: HttpAnswer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+fn canned_answer(canned: Canned) -> HttpAnswer {
+    let wait = canned.retry_after.map(|seconds| ("retry-after", seconds.to_string()));
+    let headers = std::iter::once(("content-type", canned.content_type)).chain(wait).collect();
+    HttpAnswer { status: canned.status, headers, body: canned.body }
+}
+
+fn response(answer: HttpAnswer) -> Response<Content> {
+    let mut response = Response::new(Content::new(Bytes::from(answer.body)));
     *response.status_mut() =
         hyper::StatusCode::from_u16(answer.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in answer.headers {

@@ -159,6 +159,7 @@ fn ws_frame(item: &Queued) -> WsFrame<'_> {
         Queued::Frame(Frame::Binary(bytes)) => WsFrame::binary(Payload::Borrowed(bytes)),
         Queued::Frame(Frame::Ping) => WsFrame::new(true, OpCode::Ping, None, Payload::Borrowed(b"")),
         Queued::Frame(Frame::Close) => WsFrame::close(1000, b""),
+        Queued::RawText(bytes) => WsFrame::text(Payload::Borrowed(bytes)),
         Queued::Pong(payload) => WsFrame::pong(Payload::Borrowed(payload)),
     }
 }

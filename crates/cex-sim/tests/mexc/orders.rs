@@ -2,9 +2,8 @@
 
 use crate::bench::{BTC, Bench, NOW, asset, code, decimal, parse, text};
 use cex_core::{Side, Symbol};
-use cex_sim::dialect::mexc::{
-    DuplicateClientIds, MarketFlags, MarketStatus, MexcConfig, PriceBand, TradeSides,
-};
+use cex_sim::dialect::DuplicateClientIds;
+use cex_sim::dialect::mexc::{MarketFlags, MarketStatus, MexcConfig, PriceBand, TradeSides};
 use sonic_rs::{JsonContainerTrait as _, JsonValueTrait as _, Value};
 use std::time::Duration;
 

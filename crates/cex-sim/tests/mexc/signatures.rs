@@ -75,9 +75,12 @@ fn checks_are_made_in_their_order() {
         keys: [
             (
                 "elsewhere".to_owned(),
-                KeyRules { addresses: vec!["10.0.0.1".parse().unwrap()], denied: vec![] },
+                KeyRules { addresses: vec!["10.0.0.1".parse().unwrap()], ..KeyRules::default() },
             ),
-            (KEY.to_owned(), KeyRules { addresses: vec![PEER], denied: vec![Permission::DealWrite] }),
+            (
+                KEY.to_owned(),
+                KeyRules { addresses: vec![PEER], denied: vec![Permission::DealWrite], is_expired: false },
+            ),
         ]
         .into(),
         ..MexcConfig::default()

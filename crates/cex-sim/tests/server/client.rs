@@ -32,6 +32,11 @@ pub(crate) fn start(change: impl FnOnce(&mut SimConfig)) -> SimHandle {
     SimServer::start(config).expect("loopback ports are free")
 }
 
+/// A simulator in which nobody but the client trades.
+pub(crate) fn start_quiet() -> SimHandle {
+    start(|config| config.is_quiet = true)
+}
+
 /// Host and port of an exchange.
 pub(crate) fn address(sim: &SimHandle, exchange: SimExchange) -> String {
     sim.endpoint(exchange).rest.strip_prefix("http://").expect("plain HTTP").to_owned()
@@ -55,6 +60,18 @@ impl Http {
 
     /// A call signed as Gate.io wants it; answers status and JSON.
     pub(crate) async fn gateio(&mut self, method: &str, path: &str, query: &str, body: &str) -> (u16, Value) {
+        let (status, body) = self.try_gateio(method, path, query, body).await.expect("an answer");
+        (status, parse(&body))
+    }
+
+    /// The same; answers whatever comes.
+    pub(crate) async fn try_gateio(
+        &mut self,
+        method: &str,
+        path: &str,
+        query: &str,
+        body: &str,
+    ) -> Result<(u16, Bytes), hyper::Error> {
         let path = format!("/api/v4{path}");
         let timestamp = unix_secs().to_string();
         let hash = hex(&Sha512::digest(body.as_bytes()));
@@ -70,12 +87,22 @@ impl Http {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::from(body.to_owned()))
             .expect("a request");
-        let (status, body) = self.send(request).await.expect("an answer");
-        (status, parse(&body))
+        self.send(request).await
     }
 
     /// A call signed as MEXC wants it, everything in the query; answers status and JSON.
     pub(crate) async fn mexc(&mut self, method: &str, path: &str, params: &str) -> (u16, Value) {
+        let (status, body) = self.try_mexc(method, path, params).await.expect("an answer");
+        (status, parse(&body))
+    }
+
+    /// The same; answers whatever comes.
+    pub(crate) async fn try_mexc(
+        &mut self,
+        method: &str,
+        path: &str,
+        params: &str,
+    ) -> Result<(u16, Bytes), hyper::Error> {
         let separator = if params.is_empty() { "" } else { "&" };
         let query = format!("{params}{separator}timestamp={}", unix_millis());
         let mut mac = Hmac::<Sha256>::new_from_slice(self.account.secret.as_bytes()).expect("any key");
@@ -89,8 +116,7 @@ impl Http {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::default())
             .expect("a request");
-        let (status, body) = self.send(request).await.expect("an answer");
-        (status, parse(&body))
+        self.send(request).await
     }
 
     /// An unsigned GET.

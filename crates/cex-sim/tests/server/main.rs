@@ -1,6 +1,8 @@
 //! The simulator over real sockets on loopback.
 
 mod client;
+mod control;
 mod failures;
+mod faults;
 mod mexc;
 mod trading;

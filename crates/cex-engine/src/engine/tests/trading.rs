@@ -22,6 +22,7 @@ fn a_crossing_becomes_two_immediate_orders_and_an_exact_profit() {
     let held: BTreeMap<_, _> = stage
         .engine
         .holdings()
+        .into_iter()
         .map(|(venue, asset, held)| ((venue.index(), asset.to_string()), held))
         .collect();
     assert_eq!(held[&(0, "USDT".to_owned())], decimal("4499.24975"));

@@ -209,10 +209,18 @@ impl Feeds {
         self.due.iter().filter_map(|(_, at)| *at).min()
     }
 
+    /// The clock was moved: what is due stays as far ahead as it was.
+    pub(super) fn step_clock(&mut self, by_nanos: i64) {
+        for (_, at) in &mut self.due {
+            *at = at.map(|at| at.shifted(by_nanos));
+        }
+    }
+
     fn level_changed(
         &mut self,
         now: Timestamp,
         market: MarketIndex,
+        new_version: u64,
         side: Side,
         (price, qty): (Price, Qty),
         at: Timestamp,
@@ -225,7 +233,11 @@ impl Feeds {
             if feed.is_idle() {
                 continue;
             }
-            if let State::View { bids, asks, .. } = &mut feed.state {
+            if let State::View { bids, asks, version } = &mut feed.state {
+                if new_version <= *version {
+                    // The venue restarted; its versions begin anew.
+                    *version = new_version - 1;
+                }
                 match side {
                     Side::Buy => bids.touch(price, qty),
                     Side::Sell => asks.touch(price, qty),
@@ -297,8 +309,8 @@ pub(super) fn events(
 ) {
     for event in events {
         match event {
-            ExchangeEvent::Level { market, side, price, qty, at, .. } => {
-                gateio.feeds.level_changed(now, *market, *side, (*price, *qty), *at);
+            ExchangeEvent::Level { market, version, side, price, qty, at } => {
+                gateio.feeds.level_changed(now, *market, *version, *side, (*price, *qty), *at);
             }
             ExchangeEvent::Trade { trade, market_trade, market, taker, price, qty, at } => {
                 let (trade, market_trade, taker) = (*trade, *market_trade, *taker);

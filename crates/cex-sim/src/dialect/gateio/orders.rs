@@ -5,7 +5,7 @@ use super::json;
 use super::refusal::Refusal;
 use super::rest::Request;
 use super::shape::{self, ActionMode};
-use super::{Gateio, place};
+use super::{DuplicateClientIds, Gateio, place};
 use crate::matching::{AccountIndex, Exchange, MarketIndex, OrderView, Reject};
 use cex_core::{Side, Timestamp};
 use std::collections::BTreeMap;
@@ -21,8 +21,12 @@ pub(super) fn place(
     let fields = fields(request.body)?;
     let mode = action_mode(fields.text("action_mode")?.as_deref())?;
     let placed = place::parse(&gateio.names, exchange, &fields)?;
-    if gateio.config.refuse_duplicate_client_ids {
-        refuse_duplicate(exchange, account, &placed.order.client_id)?;
+    if let Some(first) = earlier(exchange, account, &placed.order.client_id) {
+        match gateio.duplicate_client_ids() {
+            DuplicateClientIds::Reject => return Err(Refusal::repeated(&placed.order.client_id)),
+            DuplicateClientIds::Echo => return Ok(one(gateio, exchange, first, mode)),
+            DuplicateClientIds::Accept => {}
+        }
     }
     place::check_book(exchange, &placed)?;
     let order = exchange
@@ -34,11 +38,12 @@ pub(super) fn place(
     Ok(one(gateio, exchange, &order, mode))
 }
 
-fn refuse_duplicate(exchange: &Exchange, account: AccountIndex, client_id: &str) -> Result<(), Refusal> {
-    if client_id.is_empty() || exchange.order_by_client_id(account, client_id).is_none() {
-        return Ok(());
+/// The order for which the account used this client order id before.
+fn earlier<'a>(exchange: &'a Exchange, account: AccountIndex, client_id: &str) -> Option<&'a OrderView> {
+    if client_id.is_empty() {
+        return None;
     }
-    Err(Refusal::repeated(client_id))
+    exchange.order_by_client_id(account, client_id)
 }
 
 /// The market a placement is for, as far as its body can be read: its budget is counted before the body is checked.

@@ -96,7 +96,7 @@ pub(super) fn subscribe(
     request: &Request<'_>,
     topic: Topic,
 ) -> Result<(), StreamError> {
-    let account = authorize(now, exchange, request).map_err(|refusal| StreamError::auth(&refusal))?;
+    let account = authorize(gateio, now, exchange, request).map_err(|refusal| StreamError::auth(&refusal))?;
     let Topic { channel, filter } = topic;
     let same = |known: &&mut Subscription| {
         known.conn == conn && known.account == account && known.channel == channel
@@ -115,7 +115,12 @@ pub(super) fn unsubscribe(gateio: &mut Gateio, conn: ConnId, topic: &Topic) {
     });
 }
 
-fn authorize(now: Timestamp, exchange: &Exchange, request: &Request<'_>) -> Result<AccountIndex, Refusal> {
+fn authorize(
+    gateio: &Gateio,
+    now: Timestamp,
+    exchange: &Exchange,
+    request: &Request<'_>,
+) -> Result<AccountIndex, Refusal> {
     let auth = request.auth.cloned().and_then(Fields::of).ok_or_else(sign::invalid_key)?;
     let text = |name: &str| auth.text(name).ok().flatten();
     if text("method").as_deref() != Some("api_key") {
@@ -124,7 +129,7 @@ fn authorize(now: Timestamp, exchange: &Exchange, request: &Request<'_>) -> Resu
     let time = request.time.to_string();
     sign::check_time(now, &time)?;
     let key = text("KEY").ok_or_else(sign::invalid_key)?;
-    let account = exchange.account_by_key(&key).ok_or_else(sign::invalid_key)?;
+    let account = sign::known_key(&gateio.config.keys, exchange, &key)?;
     let expected =
         sign::stream_signature(&exchange.account(account).secret, request.channel, request.event, &time);
     if text("SIGN").as_deref() != Some(expected.as_str()) {

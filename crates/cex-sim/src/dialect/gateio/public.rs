@@ -6,7 +6,7 @@ use super::json::{self, Object, Scaled};
 use super::refusal::Refusal;
 use super::rest::{Public, Request};
 use super::{Gateio, candles, shape};
-use crate::matching::{Exchange, MarketIndex, MarketRules, PublicTrade};
+use crate::matching::{Exchange, MarketIndex, PublicTrade};
 use cex_core::{Asset, Decimal, Price, Rounding, Timestamp};
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub(super) fn answer(
         Public::Pairs => Ok(pairs(gateio, exchange)),
         Public::Pair(name) => {
             let market = gateio.names.market(name)?;
-            Ok(object(|row| pair(row, name, exchange.rules(market))))
+            Ok(object(|row| pair(row, gateio, exchange, market)))
         }
         Public::MarginPairs => Ok("[]".to_owned()),
         Public::Tickers => tickers(gateio, exchange, request),
@@ -96,12 +96,14 @@ fn currency_chains(exchange: &Exchange, request: &Request<'_>) -> Result<String,
 fn pairs(gateio: &Gateio, exchange: &Exchange) -> String {
     let mut body = String::new();
     json::array(&mut body, gateio.names.markets(), |out, market| {
-        json::object(out, |row| pair(row, gateio.names.of(market), exchange.rules(market)));
+        json::object(out, |row| pair(row, gateio, exchange, market));
     });
     body
 }
 
-fn pair(row: &mut Object<'_>, name: &str, rules: &MarketRules) {
+fn pair(row: &mut Object<'_>, gateio: &Gateio, exchange: &Exchange, market: MarketIndex) {
+    let (name, rules) = (gateio.names.of(market), exchange.rules(market));
+    let is_halted = exchange.is_halted(market);
     let percent = rules.taker_fee.fraction().checked_mul(Decimal::from(100)).expect("a fee below 100 %");
     row.text("id", name);
     row.text("base", rules.symbol.base.as_str());
@@ -118,7 +120,7 @@ fn pair(row: &mut Object<'_>, name: &str, rules: &MarketRules) {
     }
     row.plain("amount_precision", rules.scale.qty_dp());
     row.plain("precision", rules.scale.price_dp());
-    row.quoted("trade_status", "tradable");
+    row.quoted("trade_status", if is_halted { "untradable" } else { "tradable" });
     row.plain("sell_start", 0);
     row.plain("buy_start", 0);
     row.plain("delisting_time", 0);

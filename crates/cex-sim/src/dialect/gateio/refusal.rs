@@ -80,6 +80,10 @@ impl Refusal {
             Reject::CannotFill => Self::new(400, "FOK_NOT_FILL", "Order cannot be filled completely"),
             Reject::DuplicateClientId => Self::repeated(&order.client_id),
             Reject::TooLarge => Self::new(400, "AMOUNT_TOO_MUCH", "Amount is too large"),
+            // No source names the label of a suspended pair, nor that of a frozen account.
+            Reject::Halted => Self::unknown_pair(&rules.symbol.to_string()),
+            Reject::Frozen => Self::new(403, "FORBIDDEN", "Your account is restricted from trading"),
+            Reject::Overloaded => Self::new(503, "TOO_BUSY", "The server is busy, please try again later"),
         }
     }
 

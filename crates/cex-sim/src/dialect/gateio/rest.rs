@@ -50,6 +50,8 @@ pub(super) enum Private<'a> {
     OpenOrders,
     MyTrades,
     Countdown,
+    Withdrawals,
+    Deposits,
 }
 
 /// A successful answer.
@@ -118,7 +120,8 @@ fn dispatch(
             public::answer(gateio, exchange, &request, &endpoint).map(Reply::ok)
         }
         Route::Private(endpoint) => {
-            let account = sign::authorize(now, exchange, call)?;
+            let account = sign::authorize(&gateio.config.keys, now, exchange, call)?;
+            sign::check_rights(&gateio.config.keys, call, endpoint.needs_wallet())?;
             gateio.count(now, budget(gateio, account, &endpoint, call.body), quota)?;
             check_content_type(call)?;
             private(gateio, exchange, account, &request, &endpoint)
@@ -151,6 +154,8 @@ fn private(
         Private::OpenOrders => orders::open(gateio, exchange, account, request).map(Reply::ok),
         Private::MyTrades => orders::my_trades(gateio, exchange, account, request).map(Reply::ok),
         Private::Countdown => orders::countdown(gateio, account, request).map(Reply::ok),
+        // Nothing ever left or came.
+        Private::Withdrawals | Private::Deposits => Ok(Reply::ok("[]".to_owned())),
     }
 }
 
@@ -168,7 +173,9 @@ fn budget(gateio: &Gateio, account: AccountIndex, endpoint: &Private<'_>, body: 
         | Private::Get(_)
         | Private::OpenOrders
         | Private::MyTrades
-        | Private::Countdown => Budget::Private(account, endpoint.name()),
+        | Private::Countdown
+        | Private::Withdrawals
+        | Private::Deposits => Budget::Private(account, endpoint.name()),
     }
 }
 
@@ -199,6 +206,8 @@ fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, Refusal> {
         ["spot", "candlesticks"] => get(Public::Candlesticks),
         ["account", "detail"] => signed("GET", Private::AccountDetail),
         ["spot", "accounts"] => signed("GET", Private::Accounts),
+        ["wallet", "withdrawals"] => signed("GET", Private::Withdrawals),
+        ["wallet", "deposits"] => signed("GET", Private::Deposits),
         ["wallet", "fee"] => signed("GET", Private::WalletFee),
         ["spot", "fee"] => signed("GET", Private::SpotFee),
         ["spot", "batch_fee"] => signed("GET", Private::BatchFee),
@@ -258,7 +267,14 @@ impl Private<'_> {
             Self::OpenOrders => "spot/open_orders",
             Self::MyTrades => "spot/my_trades",
             Self::Countdown => "spot/countdown_cancel_all",
+            Self::Withdrawals => "wallet/withdrawals",
+            Self::Deposits => "wallet/deposits",
         }
+    }
+
+    /// Whether a key needs the right to use wallets.
+    const fn needs_wallet(&self) -> bool {
+        matches!(self, Self::Withdrawals | Self::Deposits)
     }
 }
 

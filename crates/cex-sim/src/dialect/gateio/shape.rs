@@ -2,6 +2,7 @@
 //! how the exchange is.
 
 use super::json::{Object, Scaled};
+use crate::fault::ForcedEnd;
 use crate::matching::{
     BalanceChange, BalanceReason, EndReason, FillView, MarketRules, NewOrderKind, OrderView, PublicTrade,
 };
@@ -325,7 +326,12 @@ const fn finish_as(end: EndReason) -> &'static str {
         EndReason::Filled => "filled",
         EndReason::Canceled => "cancelled",
         EndReason::Ioc => "ioc",
-        EndReason::NoLiquidity => "depth_not_enough",
+        EndReason::NoLiquidity | EndReason::Forced(ForcedEnd::Depth) => "depth_not_enough",
+        EndReason::Forced(ForcedEnd::SelfTrade) => "stp",
+        EndReason::Forced(ForcedEnd::Trader) => "trader_not_enough",
+        EndReason::Forced(ForcedEnd::Small) => "small",
+        EndReason::Forced(ForcedEnd::Liquidation) => "liquidate_cancelled",
+        EndReason::Forced(ForcedEnd::PriceProtection) => "price_protect_cancelled",
     }
 }
 

@@ -1,5 +1,6 @@
 //! Signatures as the server checks them: hex HMAC-SHA512 over the request's own bytes.
 
+use super::KeyRules;
 use super::query;
 use super::refusal::Refusal;
 use crate::dialect::HttpCall;
@@ -7,6 +8,7 @@ use crate::matching::{AccountIndex, Exchange};
 use cex_core::{Decimal, Timestamp};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha512};
+use std::collections::BTreeMap;
 
 /// How far a client's clock may be off, in seconds.
 const WINDOW_SECS: i64 = 60;
@@ -14,6 +16,7 @@ const WINDOW_SECS: i64 = 60;
 /// Checks an HTTP call in the order the exchange does (headers, time, key, signature, deadline) and names its
 /// account.
 pub(super) fn authorize(
+    keys: &BTreeMap<String, KeyRules>,
     now: Timestamp,
     exchange: &Exchange,
     call: &HttpCall<'_>,
@@ -26,12 +29,42 @@ pub(super) fn authorize(
     let (key, timestamp, sign) =
         (header("key", "KEY")?, header("timestamp", "Timestamp")?, header("sign", "SIGN")?);
     check_time(now, timestamp)?;
-    let account = exchange.account_by_key(key).ok_or_else(invalid_key)?;
+    let account = known_key(keys, exchange, key)?;
     if !is_signed(&exchange.account(account).secret, call, timestamp, sign) {
         return Err(Refusal::new(401, "INVALID_SIGNATURE", "Signature mismatch"));
     }
     check_deadline(now, call)?;
     Ok(account)
+}
+
+/// The account of a key that is not too old.
+pub(super) fn known_key(
+    keys: &BTreeMap<String, KeyRules>,
+    exchange: &Exchange,
+    key: &str,
+) -> Result<AccountIndex, Refusal> {
+    let account = exchange.account_by_key(key).ok_or_else(invalid_key)?;
+    if keys.get(key).is_some_and(|rules| rules.is_expired) { Err(invalid_key()) } else { Ok(account) }
+}
+
+/// Whether a key that is good may make this call.
+pub(super) fn check_rights(
+    keys: &BTreeMap<String, KeyRules>,
+    call: &HttpCall<'_>,
+    needs_wallet: bool,
+) -> Result<(), Refusal> {
+    let usual = KeyRules::default();
+    let rules = call.header("key").and_then(|key| keys.get(key)).unwrap_or(&usual);
+    if !rules.addresses.is_empty() && !rules.addresses.contains(&call.peer) {
+        return Err(Refusal::new(403, "IP_FORBIDDEN", "Request IP not in whitelist"));
+    }
+    if rules.is_read_only && call.method != "GET" {
+        return Err(Refusal::new(403, "READ_ONLY", "API key is read-only"));
+    }
+    if needs_wallet && !rules.has_wallet {
+        return Err(Refusal::new(403, "FORBIDDEN", "Request API key does not have wallet permission"));
+    }
+    Ok(())
 }
 
 /// The refusal of a key nobody has.

@@ -98,6 +98,11 @@ fn handle(
     conn: ConnId,
     request: &Request<'_>,
 ) -> Result<(), StreamError> {
+    if let Some(refused) = gateio.refused.as_deref()
+        && request.event == "subscribe"
+    {
+        return Err(StreamError::argument(format!("unknown currency pair: {refused}")));
+    }
     let topic = topic(&gateio.names, request)?;
     let joins = match request.event {
         "subscribe" => true,

@@ -122,7 +122,9 @@ pub(super) fn extend_listen_key(
     request: &Request<'_>,
 ) -> Result<String, Refusal> {
     let key = request.params.required("listenKey")?;
-    mexc.listen_keys.extend(request.now, account, key)?;
+    if !mexc.manners.listen_keys_lie {
+        mexc.listen_keys.extend(request.now, account, key)?;
+    }
     Ok(listen_key(key))
 }
 

@@ -1,5 +1,6 @@
 //! What can be chosen about the simulated MEXC.
 
+use crate::dialect::DuplicateClientIds;
 use cex_core::{Decimal, Symbol};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -45,17 +46,6 @@ impl Default for MexcConfig {
             keys: BTreeMap::new(),
         }
     }
-}
-
-/// What happens to a placement whose client order id the account used before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DuplicateClientIds {
-    /// It is refused.
-    Reject,
-    /// A second order is placed; queries find the newest.
-    Accept,
-    /// The answer is the first order's; nothing is placed.
-    Echo,
 }
 
 /// What happens to a private stream whose listen key expired.
@@ -154,6 +144,8 @@ pub struct PriceBand {
 /// What an API key may do, and from where. The default is everything from everywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyRules {
+    /// Whether it is too old: then it is as unknown as one that never was.
+    pub is_expired: bool,
     /// Addresses it may be used from; none for any.
     pub addresses: Vec<IpAddr>,
     /// What it may not do.
@@ -169,6 +161,8 @@ pub enum Permission {
     DealRead,
     /// `SPOT_DEAL_WRITE`
     DealWrite,
-    /// `SPOT_WITHDRAW_READ`
+    /// `SPOT_WITHDRAW_READ`, for what is known of coins.
     WithdrawRead,
+    /// `SPOT_WITHDRAW_WRITE`; here also what was withdrawn, which tells whether a key can withdraw.
+    Withdraw,
 }

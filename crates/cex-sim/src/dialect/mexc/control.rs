@@ -81,6 +81,9 @@ fn subscribe(mexc: &mut Mexc, now: Timestamp, conn: ConnId, names: &[String]) ->
 
 /// Whether a channel is subscribed now. What was subscribed before is not counted twice.
 fn subscribe_one(mexc: &mut Mexc, now: Timestamp, conn: ConnId, name: &str) -> bool {
+    if mexc.refused.as_deref().is_some_and(|refused| name.contains(refused)) {
+        return false;
+    }
     let Some(channel) = Channel::parse(&mexc.listings, name) else { return false };
     let Some(session) = mexc.sessions.get_mut(conn) else { return false };
     if session.channels.contains(&channel) {

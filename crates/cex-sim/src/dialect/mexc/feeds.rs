@@ -252,6 +252,16 @@ impl Feeds {
         }
     }
 
+    /// The clock was moved: what is due stays as far ahead as it was.
+    pub(super) fn step_clock(&mut self, by_nanos: i64) {
+        for due in &mut self.due {
+            due.at = due.at.map(|at| at.shifted(by_nanos));
+        }
+        for feed in self.markets.iter_mut().flat_map(|market| &mut market.feeds) {
+            feed.sent_at = feed.sent_at.map(|at| at.shifted(by_nanos));
+        }
+    }
+
     /// When something is due next.
     pub(super) fn next_at(&self) -> Option<Timestamp> {
         self.due.iter().filter_map(|due| due.at).min()

@@ -42,6 +42,18 @@ impl ListenKeys {
         Ok(key)
     }
 
+    /// The clock was moved: keys last as long as they would have.
+    pub(super) fn step_clock(&mut self, by_nanos: i64) {
+        for key in self.keys.values_mut() {
+            key.expires_at = key.expires_at.shifted(by_nanos);
+        }
+    }
+
+    /// Ends all keys.
+    pub(super) fn expire_all(&mut self) {
+        self.keys.clear();
+    }
+
     /// A key that has not ended.
     pub(super) fn get(&self, now: Timestamp, key: &str) -> Option<ListenKey> {
         self.keys.get(key).copied().filter(|known| known.expires_at > now)

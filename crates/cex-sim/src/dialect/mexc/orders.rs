@@ -1,6 +1,5 @@
 //! Orders over REST: place, cancel, look up, list; fills.
 
-use super::config::DuplicateClientIds;
 use super::ids::OrderId;
 use super::params::Params;
 use super::public::{object, rows, span};
@@ -8,7 +7,7 @@ use super::refusal::Refusal;
 use super::rest::Request;
 use super::shape::{self, State};
 use super::{Mexc, batch, place};
-use crate::dialect::json;
+use crate::dialect::{DuplicateClientIds, json};
 use crate::matching::{AccountIndex, Exchange, MarketIndex, OrderNo, OrderView};
 use cex_core::Timestamp;
 use std::time::Duration;
@@ -80,7 +79,7 @@ fn place_one(
 ) -> Result<OrderView, Refusal> {
     let placement = place::check(mexc, exchange, account, params)?;
     if let Some(first) = exchange.order_by_client_id(account, &placement.order.client_id) {
-        match mexc.config.duplicate_client_ids {
+        match mexc.duplicate_client_ids() {
             DuplicateClientIds::Reject => return Err(Refusal::duplicate_client_id()),
             DuplicateClientIds::Echo => return Ok(first.clone()),
             DuplicateClientIds::Accept => {}

@@ -6,7 +6,7 @@ use super::listings::Listing;
 use super::refusal::Refusal;
 use super::rest::Request;
 use crate::dialect::json::{self, Object, Padded, Scaled};
-use crate::matching::{Exchange, MarketIndex, MarketRules, PublicTrade};
+use crate::matching::{Exchange, MarketIndex, PublicTrade};
 use cex_core::{Price, Qty, Side, Timestamp};
 
 /// Levels a side that a snapshot shows when not told how many, and at most, whatever is asked for.
@@ -102,16 +102,18 @@ pub(super) fn exchange_info(
         row.plain("rateLimits", "[]");
         row.plain("exchangeFilters", "[]");
         row.array("symbols", markets, |out, market| {
-            json::object(out, |row| symbol(row, mexc, mexc.listings.of(market), exchange.rules(market)));
+            json::object(out, |row| symbol(row, mexc, exchange, market));
         });
     }))
 }
 
-fn symbol(row: &mut Object<'_>, mexc: &Mexc, listing: &Listing, rules: &MarketRules) {
+fn symbol(row: &mut Object<'_>, mexc: &Mexc, exchange: &Exchange, market: MarketIndex) {
+    let (listing, rules) = (mexc.listings.of(market), exchange.rules(market));
     let (price_dp, qty_dp) = (rules.scale.price_dp(), rules.scale.qty_dp());
     let flags = listing.flags;
     row.text("symbol", &listing.name);
-    row.quoted("status", status(flags.status));
+    let paused = exchange.is_halted(market).then_some(MarketStatus::Paused);
+    row.quoted("status", status(paused.unwrap_or(flags.status)));
     row.text("baseAsset", rules.symbol.base.as_str());
     row.plain("baseAssetPrecision", qty_dp);
     row.text("quoteAsset", rules.symbol.quote.as_str());

@@ -97,6 +97,11 @@ impl Refusal {
             Reject::CannotFill => Self::no_counter_order(),
             Reject::DuplicateClientId => Self::duplicate_client_id(),
             Reject::TooLarge => Self::above_maximum(),
+            Reject::Halted => Self::new(30_000, "suspended transaction for the symbol"),
+            Reject::Frozen => Self::new(10_098, "risk control system detected abnormal"),
+            Reject::Overloaded => {
+                Self { status: 503, ..Self::new(503, "Service not available, please try again") }
+            }
         }
     }
 

@@ -51,6 +51,8 @@ pub(super) enum Signed {
     KycStatus,
     MxDeduct,
     Coins,
+    Withdrawals,
+    Deposits,
     CreateListenKey,
     ListenKeys,
     ExtendListenKey,
@@ -179,6 +181,8 @@ fn serve_signed(
         Signed::KycStatus => Ok("{\"status\":\"1\"}".to_owned()),
         Signed::MxDeduct => Ok(account::mx_deduct(request.now)),
         Signed::Coins => Ok(account::coins(exchange)),
+        // Nothing ever left or came.
+        Signed::Withdrawals | Signed::Deposits => Ok("[]".to_owned()),
         Signed::CreateListenKey => account::create_listen_key(mexc, account, request.now),
         Signed::ListenKeys => Ok(account::listen_keys(mexc, account, request.now)),
         Signed::ExtendListenKey => account::extend_listen_key(mexc, account, request),
@@ -239,6 +243,8 @@ fn signed_route(method: &str, inner: &str) -> Option<Signed> {
         ("GET", "kyc/status") => Signed::KycStatus,
         ("GET", "mxDeduct/enable") => Signed::MxDeduct,
         ("GET", "capital/config/getall") => Signed::Coins,
+        ("GET", "capital/withdraw/history") => Signed::Withdrawals,
+        ("GET", "capital/deposit/hisrec") => Signed::Deposits,
         ("POST", "userDataStream") => Signed::CreateListenKey,
         ("GET", "userDataStream") => Signed::ListenKeys,
         ("PUT", "userDataStream") => Signed::ExtendListenKey,
@@ -310,6 +316,7 @@ impl Signed {
             | Self::ExtendListenKey
             | Self::DeleteListenKey => Permission::AccountRead,
             Self::Coins => Permission::WithdrawRead,
+            Self::Withdrawals | Self::Deposits => Permission::Withdraw,
         }
     }
 
@@ -329,6 +336,8 @@ impl Signed {
             Self::KycStatus => Bucket::Endpoint("kyc/status"),
             Self::MxDeduct => Bucket::Endpoint("mxDeduct/enable"),
             Self::Coins => Bucket::Endpoint("capital/config/getall"),
+            Self::Withdrawals => Bucket::Endpoint("capital/withdraw/history"),
+            Self::Deposits => Bucket::Endpoint("capital/deposit/hisrec"),
             Self::CreateListenKey | Self::ListenKeys | Self::ExtendListenKey | Self::DeleteListenKey => {
                 Bucket::Endpoint("userDataStream")
             }
@@ -353,6 +362,8 @@ impl Signed {
             | Self::Uid
             | Self::KycStatus
             | Self::MxDeduct
+            | Self::Withdrawals
+            | Self::Deposits
             | Self::CreateListenKey
             | Self::ListenKeys
             | Self::ExtendListenKey

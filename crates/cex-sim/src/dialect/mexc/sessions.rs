@@ -57,6 +57,16 @@ impl Sessions {
         self.by_conn.remove(&conn)
     }
 
+    /// The clock was moved: nobody's patience is longer or shorter for it.
+    pub(super) fn step_clock(&mut self, by_nanos: i64) {
+        self.check_at = self.check_at.map(|at| at.shifted(by_nanos));
+        for session in self.by_conn.values_mut() {
+            for at in [&mut session.opened_at, &mut session.idle_since, &mut session.active_at] {
+                *at = at.shifted(by_nanos);
+            }
+        }
+    }
+
     /// When [`close_what_ended`] is wanted next.
     pub(super) const fn next_at(&self) -> Option<Timestamp> {
         self.check_at

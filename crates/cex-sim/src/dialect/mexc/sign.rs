@@ -36,6 +36,9 @@ pub(super) fn authorize(
     let account = exchange.account_by_key(key);
     let account = account.ok_or_else(|| Refusal::new(10_072, "Api key info invalid"))?;
     let rules = config.keys.get(key);
+    if rules.is_some_and(|rules| rules.is_expired) {
+        return Err(Refusal::new(10_072, "Api key info invalid"));
+    }
     check_address(rules, call.peer)?;
     let signature = params.required("signature")?;
     let sent_at: i64 = params.number("timestamp")?.ok_or_else(|| Refusal::mandatory("timestamp"))?;

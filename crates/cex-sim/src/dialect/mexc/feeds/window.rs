@@ -23,7 +23,9 @@ pub(super) struct Window {
 impl Window {
     /// Adds the change that made `version`.
     pub(super) fn push(&mut self, version: u64, side: Side, price: Price, qty: Qty) {
-        self.versions = Some((self.versions.map_or(version, |(first, _)| first), version));
+        // Versions that begin anew belong to a venue that restarted.
+        let first = self.versions.map_or(version, |(first, _)| first.min(version));
+        self.versions = Some((first, version));
         let (changes, rank) = match side {
             Side::Buy => (&mut self.bids, -price.0),
             Side::Sell => (&mut self.asks, price.0),

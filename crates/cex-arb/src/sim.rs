@@ -1,0 +1,143 @@
+//! `arb sim`: a simulated MEXC and Gate.io for any client, until Ctrl-C.
+//!
+//! | module | what |
+//! |---|---|
+//! | `file` | `sim.toml` |
+
+mod file;
+
+use crate::cli::{RateLimits, SimArgs, SimProfile};
+use crate::exit::{Exit, Failure};
+use cex_sim::market::MOST_SYMBOLS;
+use cex_sim::server::{Profile, Rights, SimAccount, SimConfig, SimError, SimHandle, SimServer};
+use std::io::Write;
+
+/// Where things are unless somebody says otherwise.
+const MEXC_PORT: u16 = 7_801;
+const GATEIO_PORT: u16 = 7_802;
+const CONTROL_PORT: u16 = 7_803;
+const SEED: u64 = 42;
+const SYMBOLS: usize = 20;
+
+/// Runs the command.
+pub fn run(args: &SimArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let sim = SimServer::start(config(args)?).map_err(|error| failure(&error))?;
+    let told = if args.json { tell_json(&sim, out) } else { tell(&sim, out) };
+    told.map_err(|error| Failure::new(Exit::Internal, format!("standard output: {error}"), ""))?;
+    wait()?;
+    sim.stop().map_err(|error| failure(&error))?;
+    Err(Failure::new(Exit::Interrupted, "", ""))
+}
+
+/// Waits for Ctrl-C.
+fn wait() -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let waited = runtime.and_then(|runtime| runtime.block_on(tokio::signal::ctrl_c()));
+    waited.map_err(|error| Failure::new(Exit::Internal, format!("waiting for Ctrl-C: {error}"), ""))
+}
+
+fn failure(error: &SimError) -> Failure {
+    let exit = match error {
+        SimError::Listen { .. } | SimError::ListenControl { .. } => Exit::Unreachable,
+        SimError::BadFault(_) | SimError::UnknownSymbol { .. } | SimError::UnknownAccount { .. } => {
+            Exit::BadConfig
+        }
+        SimError::Start(_)
+        | SimError::UnknownFault(_)
+        | SimError::OffGrid { .. }
+        | SimError::Refused { .. }
+        | SimError::Stopped => Exit::Internal,
+    };
+    Failure::new(exit, format!("simulator: {error}"), "")
+}
+
+/// What the command line says counts, then the file, then what is usual.
+fn config(args: &SimArgs) -> Result<SimConfig, Failure> {
+    let file = args.config.as_deref().map(file::read).transpose()?.unwrap_or_default();
+    let profile = args.profile.or(file.profile).unwrap_or(SimProfile::Normal);
+    let is_strict = profile == SimProfile::Strict;
+    let rate_limits = args.rate_limits.or(file.rate_limits);
+    let rate_limits = rate_limits.unwrap_or(if is_strict { RateLimits::Real } else { RateLimits::Off });
+    let symbols = args.symbols.map(usize::from).or(file.symbols).unwrap_or(SYMBOLS);
+    if !(1..=MOST_SYMBOLS).contains(&symbols) {
+        let what = format!("symbols = {symbols} is out of range");
+        return Err(Failure::new(Exit::BadConfig, what, format!("use 1 to {MOST_SYMBOLS}")));
+    }
+    let usual = SimConfig::default();
+    Ok(SimConfig {
+        seed: args.seed.or(file.seed).unwrap_or(SEED),
+        symbols,
+        divergences_per_minute: file.divergences_per_minute.unwrap_or(usual.divergences_per_minute),
+        is_quiet: file.quiet,
+        mexc_port: args.mexc_port.or(file.mexc_port).unwrap_or(MEXC_PORT),
+        gateio_port: args.gateio_port.or(file.gateio_port).unwrap_or(GATEIO_PORT),
+        control_port: Some(args.control_port.or(file.control_port).unwrap_or(CONTROL_PORT)),
+        accounts: file.accounts.unwrap_or_else(accounts),
+        profile: match profile {
+            SimProfile::Strict => Profile::Strict,
+            SimProfile::Normal => Profile::Normal,
+            SimProfile::Hostile => Profile::Hostile,
+        },
+        mexc_market_orders: file.mexc_market_orders.unwrap_or(true),
+        speed_percent: args.speed.or(file.speed_percent).unwrap_or(100),
+        faults: file.faults,
+        rate_limits: rate_limits == RateLimits::Real,
+        queue_frames: usual.queue_frames,
+    })
+}
+
+/// The usual accounts: two that are rich, one that is poor, and one for every right that a key may lack or have too
+/// much of.
+fn accounts() -> Vec<SimAccount> {
+    let rich = [("USDT", "100000"), ("BTC", "5")];
+    let poor = [("USDT", "5")];
+    let account = |name: &str, rights, balances: &[(&str, &str)]| SimAccount {
+        rights,
+        deposits: (name == "poor").then(|| file::exactly(balances)),
+        also: file::exactly(if name == "poor" { &[] } else { balances }),
+        ..SimAccount::new(name)
+    };
+    vec![
+        account("rich", Rights::Trade, &rich),
+        account("rich2", Rights::Trade, &rich),
+        account("poor", Rights::Trade, &poor),
+        account("read-only", Rights::ReadOnly, &rich),
+        account("expired", Rights::Expired, &rich),
+        account("ip-bound", Rights::IpBound, &rich),
+        account("can-withdraw", Rights::Withdraw, &rich),
+    ]
+}
+
+fn tell_json(sim: &SimHandle, out: &mut dyn Write) -> std::io::Result<()> {
+    let row = |account: &SimAccount| sonic_rs::json!({ "name": account.name, "key": account.key, "secret": account.secret });
+    let accounts: Vec<_> = sim.accounts().iter().map(row).collect();
+    let endpoints = sim.endpoints();
+    // Written by hand where the order of keys is promised.
+    let venue = |rest: &str, ws: &str| format!(r#"{{"rest":"{rest}","ws":"{ws}"}}"#);
+    writeln!(
+        out,
+        r#"{{"event":"ready","mexc":{},"gateio":{},"accounts":{}}}"#,
+        venue(&endpoints.mexc.rest, &endpoints.mexc.ws),
+        venue(&format!("{}/api/v4", endpoints.gateio.rest), &endpoints.gateio.ws),
+        sonic_rs::json!(accounts)
+    )?;
+    if let Some(control) = &endpoints.control {
+        writeln!(out, r#"{{"event":"control","rest":"{control}"}}"#)?;
+    }
+    out.flush()
+}
+
+fn tell(sim: &SimHandle, out: &mut dyn Write) -> std::io::Result<()> {
+    let endpoints = sim.endpoints();
+    writeln!(out, "ready (Ctrl-C ends it)")?;
+    writeln!(out, "  MEXC     {}   {}", endpoints.mexc.rest, endpoints.mexc.ws)?;
+    writeln!(out, "  Gate.io  {}/api/v4   {}", endpoints.gateio.rest, endpoints.gateio.ws)?;
+    if let Some(control) = &endpoints.control {
+        writeln!(out, "  control  {control}   (docs/simulator.md)")?;
+    }
+    writeln!(out, "  accounts, the same on both exchanges:")?;
+    for account in sim.accounts() {
+        writeln!(out, "    {:<13} key {:<18} secret {}", account.name, account.key, account.secret)?;
+    }
+    out.flush()
+}

@@ -1,0 +1,18 @@
+//! What breaks on the way: connections, answers, frames.
+
+mod answers;
+mod connections;
+mod exchange;
+mod frames;
+mod placements;
+
+use crate::behaviour::Behaviour;
+
+/// All behaviours of this theme.
+#[must_use]
+pub fn all() -> Vec<&'static Behaviour> {
+    [connections::ALL, placements::ALL, answers::ALL, frames::ALL, exchange::ALL]
+        .into_iter()
+        .flatten()
+        .collect()
+}

@@ -1,0 +1,429 @@
+//! Public streams other than books, and how subscriptions are spread.
+
+use crate::behaviour::{Behaviour, Failure, Verdict, behaviour, ensure, error_of, same};
+use crate::stage::{PATIENCE, Stage, now_or_never, until};
+use cex_core::{KlineInterval, LinkEvent, Market, MarketEvent, Markets, Side, StreamKind, Text};
+use cex_errors::{ErrorKind, Outcome};
+use cex_interface::{Capabilities, EventSource, PublicExchange, Subscription};
+use cex_transport::client::Stream;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const fn claims(claims: &Capabilities, stream: StreamKind) -> bool {
+    let mut at = 0;
+    while at < claims.public_streams.len() {
+        if is_same_kind(claims.public_streams[at], stream) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Whether both are of one kind, whatever the length of the candle or the depth of the levels.
+const fn is_same_kind(one: StreamKind, other: StreamKind) -> bool {
+    matches!(
+        (one, other),
+        (StreamKind::Book, StreamKind::Book)
+            | (StreamKind::TopLevels(_), StreamKind::TopLevels(_))
+            | (StreamKind::BookTicker, StreamKind::BookTicker)
+            | (StreamKind::Trades, StreamKind::Trades)
+            | (StreamKind::Ticker, StreamKind::Ticker)
+            | (StreamKind::Klines(_), StreamKind::Klines(_))
+            | (StreamKind::Account, StreamKind::Account)
+    )
+}
+
+/// Any candle and any depth: which ones are claimed does not matter.
+const CANDLES: StreamKind = StreamKind::Klines(KlineInterval::Min1);
+const TOP_LEVELS: StreamKind = StreamKind::TopLevels(5);
+
+/// The first stream of this kind that is claimed.
+fn first_claimed(stage: &Stage, kind: StreamKind) -> Result<StreamKind, Failure> {
+    let claimed = stage.claims().public_streams.iter().find(|stream| is_same_kind(**stream, kind));
+    claimed.copied().ok_or_else(|| Failure::new("a claimed stream", format_args!("no {kind:?}")))
+}
+
+pub(super) static ALL: &[Behaviour] = &[
+    behaviour!(Market, WebsocketPublic, best_price_stream_is_sane, "Best prices come, bid below ask, of the symbol asked for.")
+        .needs(|all| claims(all, StreamKind::BookTicker))
+        .public(),
+    behaviour!(Market, WebsocketPublic, best_price_stream_meets_the_book, "Streamed best prices are those of the snapshot.")
+        .needs(|all| claims(all, StreamKind::BookTicker)),
+    behaviour!(Market, WebsocketPublic, trade_stream_brings_our_own_trade, "A trade of ours comes over the stream with side, price and quantity.")
+        .needs(|all| claims(all, StreamKind::Trades)),
+    behaviour!(Market, WebsocketPublic, trade_stream_never_repeats_a_trade, "A trade's identifier comes once.")
+        .needs(|all| claims(all, StreamKind::Trades))
+        .rows("W9"),
+    behaviour!(Market, WebsocketPublic, ticker_stream_is_sane, "Day statistics come over the stream.")
+        .needs(|all| claims(all, StreamKind::Ticker)),
+    behaviour!(Market, WebsocketPublic, candle_stream_is_sane, "Candles come over the stream, or the exchange's refusal is told.")
+        .needs(|all| claims(all, CANDLES)),
+    behaviour!(Market, WebsocketPublic, top_levels_stream_is_sane, "The best levels of a book come whole: bids falling, asks rising, no more than asked for.")
+        .needs(|all| claims(all, TOP_LEVELS)),
+    behaviour!(Market, Compliance, unclaimed_streams_are_unsupported, "A stream that is not claimed is refused before anything is sent."),
+    behaviour!(Market, Compliance, stream_of_unregistered_symbol_is_refused, "A stream of a symbol nobody registered is refused before anything is sent."),
+    behaviour!(Market, WebsocketPublic, several_streams_share_a_connection, "Several subscriptions of one connection all bring data."),
+    behaviour!(Market, WebsocketPublic, subscription_named_twice_is_made_once, "The same wish twice brings each event once."),
+    behaviour!(Market, WebsocketPublic, subscriptions_spread_within_the_limit, "More subscriptions than a connection carries make more connections, and all are confirmed.")
+        .rows("W4")
+        .set(|setting| {
+            setting.symbols = 70;
+            setting.registered = 70;
+        }),
+    behaviour!(Market, WebsocketPublic, refused_subscription_is_told, "A subscription the exchange refuses is reported as refused, also when the refusal looks like success.")
+        .rows("W3"),
+    behaviour!(Market, WebsocketPublic, refused_subscription_leaves_the_others_alive, "Beside a refused subscription the others bring data.")
+        .rows("W3"),
+    behaviour!(Market, WebsocketPublic, dropped_stream_closes_its_connections, "Nothing stays connected for a stream nobody reads."),
+    behaviour!(Market, WebsocketPublic, frames_and_silence_are_counted, "Health tells frames, and how long ago the last one came."),
+];
+
+async fn subscribe(stage: &Stage, index: usize, stream: StreamKind) -> Result<(Market, Stream), Failure> {
+    let market = stage.market(index)?;
+    let wanted = [Subscription { symbol: market.id, stream }];
+    Ok((market, stage.exchange.subscribe(&wanted).await?))
+}
+
+/// The next event this takes something from.
+async fn next<T>(
+    what: &str,
+    stream: &mut Stream,
+    mut take: impl FnMut(MarketEvent) -> Result<Option<T>, Failure>,
+) -> Result<T, Failure> {
+    let search = async {
+        while let Some((event, _)) = stream.next_market().await {
+            if let Some(found) = take(event)? {
+                return Ok(found);
+            }
+        }
+        Err(Failure::new(what, "the end of the stream"))
+    };
+    let found = tokio::time::timeout(PATIENCE, search).await;
+    found.unwrap_or_else(|_| Err(Failure::new(what, format_args!("nothing within {PATIENCE:?}"))))
+}
+
+async fn confirmed(stream: &mut Stream, count: usize) -> Result<Vec<LinkEvent>, Failure> {
+    let mut news = Vec::new();
+    let search = async {
+        let answered =
+            |event: &LinkEvent| matches!(event, LinkEvent::Subscribed { .. } | LinkEvent::Refused { .. });
+        while news.iter().filter(|event| answered(event)).count() < count {
+            match stream.next_link().await {
+                Some(event) => news.push(event),
+                None => return,
+            }
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, search).await;
+    ensure!(
+        waited.is_ok(),
+        format_args!("{count} answers to subscriptions"),
+        format_args!("{} pieces of news", news.len())
+    );
+    Ok(news)
+}
+
+async fn best_price_stream_is_sane(stage: &mut Stage) -> Verdict {
+    let (market, mut stream) = subscribe(stage, 0, StreamKind::BookTicker).await?;
+    for _ in 0..5 {
+        next("best prices", &mut stream, |event| {
+            let MarketEvent::BookTicker(ticker) = event else { return Ok(None) };
+            let crossed = ticker.bid.zip(ticker.ask).is_some_and(|(bid, ask)| bid.price >= ask.price);
+            ensure!(!crossed && ticker.symbol == market.id, "sane best prices", format_args!("{ticker:?}"));
+            Ok(Some(()))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn best_price_stream_meets_the_book(stage: &mut Stage) -> Verdict {
+    let (market, mut stream) = subscribe(stage, 2, StreamKind::BookTicker).await?;
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let told = next("best prices", &mut stream, |event| {
+            let MarketEvent::BookTicker(ticker) = event else { return Ok(None) };
+            Ok(Some((ticker.bid, ticker.ask)))
+        })
+        .await?;
+        let book = stage.book(&market).await?;
+        if told == (book.bids.first().copied(), book.asks.first().copied()) {
+            return Ok(());
+        }
+        ensure!(
+            std::time::Instant::now() < deadline,
+            "best prices equal to a snapshot's top",
+            format_args!("{told:?}")
+        );
+    }
+}
+
+async fn trade_stream_brings_our_own_trade(stage: &mut Stage) -> Verdict {
+    let (market, mut stream) = subscribe(stage, 2, StreamKind::Trades).await?;
+    confirmed(&mut stream, 1).await?;
+    for side in [Side::Sell, Side::Buy] {
+        let (order, _) = stage.take(&market, side).await?;
+        let fills = stage.fills_on_record(order.client_id)?;
+        let fill = fills.first().ok_or_else(|| Failure::new("a fill on record", "none"))?;
+        let (price, qty) = (market.scale.price(fill.price)?, market.scale.qty(fill.qty)?);
+        next("our trade", &mut stream, |event| {
+            let MarketEvent::Trade(trade) = event else { return Ok(None) };
+            if (trade.price, trade.qty) != (price, qty) {
+                return Ok(None);
+            }
+            same("taker's side", &side, &trade.taker_side)?;
+            same("symbol", &market.id, &trade.symbol)?;
+            Ok(Some(()))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn trade_stream_never_repeats_a_trade(stage: &mut Stage) -> Verdict {
+    let (_, mut stream) = subscribe(stage, 0, StreamKind::Trades).await?;
+    let mut seen = BTreeSet::new();
+    for _ in 0..12 {
+        next("trades", &mut stream, |event| {
+            let MarketEvent::Trade(trade) = event else { return Ok(None) };
+            if let Some(id) = trade.trade_id {
+                ensure!(seen.insert(id.as_str().to_owned()), "a new trade", format_args!("{id} again"));
+            }
+            Ok(Some(()))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn ticker_stream_is_sane(stage: &mut Stage) -> Verdict {
+    let (market, mut stream) = subscribe(stage, 0, StreamKind::Ticker).await?;
+    next("a ticker", &mut stream, |event| {
+        let MarketEvent::Ticker(ticker) = event else { return Ok(None) };
+        ensure!(
+            ticker.symbol == market.id && ticker.last.is_positive(),
+            "a sane ticker",
+            format_args!("{ticker:?}")
+        );
+        Ok(Some(()))
+    })
+    .await
+}
+
+async fn candle_stream_is_sane(stage: &mut Stage) -> Verdict {
+    let kind = first_claimed(stage, CANDLES)?;
+    let (market, mut stream) = subscribe(stage, 0, kind).await?;
+    let news = confirmed(&mut stream, 1).await?;
+    if news.contains(&LinkEvent::Refused { symbol: Some(market.id), stream: kind }) {
+        return Ok(());
+    }
+    next("a candle", &mut stream, |event| {
+        let MarketEvent::Kline(candle) = event else { return Ok(None) };
+        let holds = candle.symbol == market.id && candle.low <= candle.high && candle.low.is_positive();
+        ensure!(holds, "a sane candle", format_args!("{candle:?}"));
+        Ok(Some(()))
+    })
+    .await
+}
+
+async fn top_levels_stream_is_sane(stage: &mut Stage) -> Verdict {
+    let kind = first_claimed(stage, TOP_LEVELS)?;
+    let StreamKind::TopLevels(depth) = kind else {
+        return Err(Failure::new("best levels", format_args!("{kind:?}")));
+    };
+    let market = stage.market(0)?;
+    let mut stream = stage.exchange.subscribe(&[Subscription { symbol: market.id, stream: kind }]).await?;
+    for _ in 0..5 {
+        let told = tokio::time::timeout(PATIENCE, stream.next_market()).await;
+        let Ok(Some((event, levels))) = told else { return Err(Failure::new("best levels", "nothing")) };
+        let MarketEvent::TopLevels(update) = event else {
+            return Err(Failure::new("best levels only", format_args!("{event:?}")));
+        };
+        let (bids, asks) = (update.bids.of(&levels), update.asks.of(&levels));
+        let falls = bids.windows(2).all(|pair| pair[0].price > pair[1].price);
+        let rises = asks.windows(2).all(|pair| pair[0].price < pair[1].price);
+        let apart = bids.first().zip(asks.first()).is_none_or(|(bid, ask)| bid.price < ask.price);
+        let most = usize::from(depth);
+        let holds = falls && rises && apart && bids.len() <= most && asks.len() <= most && !levels.is_empty();
+        ensure!(
+            holds && update.symbol == market.id,
+            "sane best levels",
+            format_args!("{update:?} {levels:?}")
+        );
+    }
+    Ok(())
+}
+
+async fn unclaimed_streams_are_unsupported(stage: &mut Stage) -> Verdict {
+    let market = stage.market(0)?;
+    let all = [
+        StreamKind::Book,
+        StreamKind::BookTicker,
+        StreamKind::Trades,
+        StreamKind::Ticker,
+        StreamKind::TopLevels(5),
+        StreamKind::TopLevels(7),
+        StreamKind::Klines(KlineInterval::Min1),
+        StreamKind::Klines(KlineInterval::Hour12),
+        StreamKind::Account,
+    ];
+    let claimed = stage.claims().public_streams;
+    for stream in all.into_iter().filter(|stream| !claimed.contains(stream)) {
+        let result = stage.exchange.subscribe(&[Subscription { symbol: market.id, stream }]).await;
+        let error = error_of(&format!("no stream of {stream:?}"), result)?;
+        same("kind of refusal", &ErrorKind::Unsupported, &error.kind)?;
+    }
+    Ok(())
+}
+
+async fn stream_of_unregistered_symbol_is_refused(stage: &mut Stage) -> Verdict {
+    let wanted = [Subscription { symbol: stage.nobodys_symbol(), stream: StreamKind::Book }];
+    let error = error_of("no stream of a symbol nobody registered", stage.exchange.subscribe(&wanted).await)?;
+    same("outcome", &Outcome::NotSent, &error.outcome())?;
+    same("streams opened", &0, &stage.wire()?.sockets())
+}
+
+async fn several_streams_share_a_connection(stage: &mut Stage) -> Verdict {
+    let market = stage.market(0)?;
+    let kinds: Vec<_> = [StreamKind::Book, StreamKind::BookTicker, StreamKind::Trades]
+        .into_iter()
+        .filter(|kind| claims(stage.claims(), *kind))
+        .collect();
+    let wanted: Vec<_> =
+        kinds.iter().map(|stream| Subscription { symbol: market.id, stream: *stream }).collect();
+    let mut stream = stage.exchange.subscribe(&wanted).await?;
+    let mut missing: BTreeSet<StreamKind> = kinds.into_iter().collect();
+    next("data of every stream", &mut stream, |event| {
+        missing.remove(&match event {
+            MarketEvent::Book(_) => StreamKind::Book,
+            MarketEvent::TopLevels(_) => TOP_LEVELS,
+            MarketEvent::BookTicker(_) => StreamKind::BookTicker,
+            MarketEvent::Trade(_) => StreamKind::Trades,
+            MarketEvent::Ticker(_) => StreamKind::Ticker,
+            MarketEvent::Kline(_) => CANDLES,
+        });
+        Ok(missing.is_empty().then_some(()))
+    })
+    .await
+}
+
+async fn subscription_named_twice_is_made_once(stage: &mut Stage) -> Verdict {
+    let market = stage.market(0)?;
+    let wish = Subscription { symbol: market.id, stream: StreamKind::Book };
+    let mut stream = stage.exchange.subscribe(&[wish, wish]).await?;
+    let mut before = 0;
+    for _ in 0..20 {
+        next("updates", &mut stream, |event| {
+            let MarketEvent::Book(update) = event else { return Ok(None) };
+            ensure!(update.last_seq > before, format_args!("a version after {before}"), update.last_seq);
+            before = update.last_seq;
+            Ok(Some(()))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn subscriptions_spread_within_the_limit(stage: &mut Stage) -> Verdict {
+    let most = stage.claims().subscriptions_per_connection;
+    let markets = stage.markets();
+    let count = (most + 1).min(markets.len());
+    ensure!(count > most, "fewer subscriptions on a connection than the stage has symbols", most);
+    let wish = |market: &Market| Subscription { symbol: market.id, stream: StreamKind::Book };
+    let wanted: Vec<_> = markets.iter().take(count).map(wish).collect();
+    let mut stream = stage.exchange.subscribe(&wanted).await?;
+    let links = stage.exchange.health().links_up.1 as usize;
+    same("connections", &count.div_ceil(most), &links)?;
+    let news = confirmed(&mut stream, count).await?;
+    let refused = news.iter().find(|event| matches!(event, LinkEvent::Refused { .. }));
+    ensure!(refused.is_none(), "no refusal", format_args!("{refused:?}"));
+    Ok(())
+}
+
+/// The registered markets, and one that the exchange does not know.
+fn with_a_stranger(stage: &Stage) -> Result<(Market, Markets), Failure> {
+    let markets = stage.markets();
+    let mut stranger = stage.market(0)?;
+    stranger.id = stage.nobodys_symbol();
+    let base = stranger.info.symbol.base;
+    let native = stranger.native().replace(base.as_str(), "NOSUCH");
+    stranger.info.native = Text::new(&native).map_err(|error| Failure::new("a short name", error))?;
+    stranger.info.symbol.base =
+        cex_core::Asset::new("NOSUCH").map_err(|error| Failure::new("a short name", error))?;
+    let all = markets.iter().cloned().chain([stranger.clone()]).collect();
+    Ok((stranger, Markets::new(all)))
+}
+
+async fn with_one_refused(stage: &Stage) -> Result<(Market, Stream), Failure> {
+    let (stranger, markets) = with_a_stranger(stage)?;
+    stage.exchange.client().set_markets(std::sync::Arc::new(markets));
+    let known = stage.market(0)?;
+    let wanted = [known.id, stranger.id].map(|symbol| Subscription { symbol, stream: StreamKind::Book });
+    Ok((stranger, stage.exchange.subscribe(&wanted).await?))
+}
+
+async fn refused_subscription_is_told(stage: &mut Stage) -> Verdict {
+    let (stranger, mut stream) = with_one_refused(stage).await?;
+    let search = async {
+        while let Some(event) = stream.next_link().await {
+            match event {
+                LinkEvent::Refused { symbol, stream: StreamKind::Book }
+                    if symbol.is_none_or(|symbol| symbol == stranger.id) =>
+                {
+                    return Ok(());
+                }
+                LinkEvent::Subscribed { symbol, .. } if symbol == Some(stranger.id) => {
+                    return Err(Failure::new("a refusal", "a confirmation of a symbol that does not exist"));
+                }
+                _ => {}
+            }
+        }
+        Err(Failure::new("a refusal", "the end of the stream"))
+    };
+    let found = tokio::time::timeout(PATIENCE, search).await;
+    found.unwrap_or_else(|_| {
+        Err(Failure::new("news of the refusal", format_args!("none within {PATIENCE:?}")))
+    })
+}
+
+async fn refused_subscription_leaves_the_others_alive(stage: &mut Stage) -> Verdict {
+    let (_, mut stream) = with_one_refused(stage).await?;
+    let known = stage.market(0)?;
+    for _ in 0..10 {
+        next("updates of the other symbol", &mut stream, |event| {
+            let MarketEvent::Book(update) = event else { return Ok(None) };
+            Ok((update.symbol == known.id).then_some(()))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn dropped_stream_closes_its_connections(stage: &mut Stage) -> Verdict {
+    let (_, mut stream) = subscribe(stage, 0, StreamKind::Book).await?;
+    confirmed(&mut stream, 1).await?;
+    same("connections", &1, &stage.exchange.health().links_up.1)?;
+    drop(stream);
+    until("the end of the connection", || async {
+        Ok((stage.exchange.health().links_up.1 == 0).then_some(()))
+    })
+    .await
+}
+
+async fn frames_and_silence_are_counted(stage: &mut Stage) -> Verdict {
+    let (_, mut stream) = subscribe(stage, 0, StreamKind::Book).await?;
+    next("an update", &mut stream, |event| Ok(matches!(event, MarketEvent::Book(_)).then_some(()))).await?;
+    let health = stage.exchange.health();
+    ensure!(health.frames > 0, "frames counted", health.frames);
+    let silent = health.silent_for.ok_or_else(|| Failure::new("the time since the last frame", "none"))?;
+    ensure!(silent < Duration::from_secs(2), "a short silence", format_args!("{silent:?}"));
+    ensure!(
+        health.calls.0 > 0 && health.clock_error.is_some(),
+        "calls and a known clock",
+        format_args!("{health:?}")
+    );
+    // The queue of news is not blocked by events nobody took.
+    ensure!(now_or_never(stream.next_link()).is_some(), "news of the connection", "none");
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! Orders of every kind, from placement to end.
+
+mod changes;
+mod kinds;
+mod life;
+mod refusals;
+
+use crate::behaviour::Behaviour;
+
+/// All behaviours of this theme.
+#[must_use]
+pub fn all() -> Vec<&'static Behaviour> {
+    [life::ALL, kinds::ALL, changes::ALL, refusals::ALL].into_iter().flatten().collect()
+}

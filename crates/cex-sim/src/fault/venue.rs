@@ -1,0 +1,203 @@
+//! Faults of the exchange itself: what becomes of orders, and how its rules, clock and keys misbehave.
+
+use crate::dialect::DuplicateClientIds;
+use cex_core::{Bps, Symbol};
+use std::fmt;
+use std::time::Duration;
+
+/// A fault of an order on its way through the exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderFault {
+    /// Whose orders, by the account's name; `None` for anybody's.
+    pub account: Option<String>,
+    /// In which symbol; `None` for any.
+    pub symbol: Option<Symbol>,
+    /// What happens.
+    pub effect: OrderEffect,
+}
+
+/// What happens to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderEffect {
+    /// It is refused (O7).
+    Reject(Refused),
+    /// It trades this part of its quantity at most, at once, and what is left is cancelled (O6).
+    Partial(Bps),
+    /// It is accepted and stands open, but meets the book only after this time (O8, W10).
+    LateFill(Duration),
+    /// The answer is a server error, and after this time the order is placed all the same (O5).
+    LateAccept(Duration),
+    /// It is placed, and this long after it cannot be found any more (H8). Fills and balances stay.
+    Forget(Duration),
+    /// It is placed, but cannot be found for this time (W10).
+    Hide(Duration),
+    /// What should not rest rests (O10).
+    IgnoreTif,
+    /// What does not trade at once is ended by the exchange, for this reason (O18).
+    EndAs(ForcedEnd),
+    /// The next cancel is confirmed, and this part of what was open fills after this time (O8).
+    FillAfterCancel {
+        /// How much of what was open.
+        part: Bps,
+        /// How long after the cancel.
+        after: Duration,
+    },
+}
+
+/// Why an order is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The symbol is suspended (B8).
+    Halted,
+    /// The account is frozen (H12).
+    Frozen,
+    /// Not enough balance, whatever there is.
+    Funds,
+    /// The exchange is overloaded: a server error, and nothing was placed (H3, H9).
+    Overloaded,
+}
+
+/// Why an exchange ends an order by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ForcedEnd {
+    /// Self-trade prevention.
+    SelfTrade,
+    /// Nothing to trade with.
+    Depth,
+    /// The other trader had too little.
+    Trader,
+    /// What was left was too small.
+    Small,
+    /// A liquidation cancelled it.
+    Liquidation,
+    /// The price was out of bounds.
+    PriceProtection,
+}
+
+/// A state of the exchange, until cleared or over, or something it does once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VenueFault {
+    /// A symbol is suspended: no order is taken, not even from the market's makers, who may still cancel (B8, M15).
+    Halt(Symbol),
+    /// An account may not trade (H12).
+    Freeze(String),
+    /// A symbol's versions begin anew, at once (B6).
+    VersionReset(Symbol),
+    /// What happens to a client order id that was used before (O4).
+    DuplicateClientIds(DuplicateClientIds),
+    /// A symbol's fees change, for orders placed from now on (M6).
+    Fees {
+        /// Which.
+        symbol: Symbol,
+        /// Of resting orders.
+        maker: Bps,
+        /// Of taking orders.
+        taker: Bps,
+    },
+    /// The exchange's clock is ahead of ours by so many milliseconds, or behind (H4).
+    ClockSkew(i64),
+    /// All listen keys end, at once (W6). Nothing on an exchange without them.
+    ExpireListenKeys,
+    /// Extending a listen key succeeds and extends nothing (W6). Nothing on an exchange without them.
+    ListenKeysLie,
+    /// Reads whose path begins so are answered from the state of about this long ago (H6, W10). History is kept from
+    /// the moment of the injection on.
+    ReadLag {
+        /// What the path begins with.
+        path: String,
+        /// How long ago.
+        lag: Duration,
+    },
+}
+
+impl OrderFault {
+    pub(super) fn problem(&self) -> Option<&'static str> {
+        let part = match self.effect {
+            OrderEffect::Partial(part) | OrderEffect::FillAfterCancel { part, .. } => part,
+            OrderEffect::Reject(_)
+            | OrderEffect::LateFill(_)
+            | OrderEffect::LateAccept(_)
+            | OrderEffect::Forget(_)
+            | OrderEffect::Hide(_)
+            | OrderEffect::IgnoreTif
+            | OrderEffect::EndAs(_) => return None,
+        };
+        let is_part = (0..=Bps::ONE).contains(&part.e8());
+        (!is_part).then_some("a part is 0 to 10000 bps of the whole")
+    }
+}
+
+impl VenueFault {
+    pub(super) fn problem(&self) -> Option<&'static str> {
+        match self {
+            Self::Fees { maker, taker, .. } => {
+                let is_sane = |fee: &Bps| fee.e8().abs() < Bps::ONE;
+                (!is_sane(maker) || !is_sane(taker)).then_some("fees stay below 10000 bps")
+            }
+            Self::ClockSkew(millis) if millis.unsigned_abs() > 86_400_000 => {
+                Some("a clock is off by a day (86400000 ms) at most")
+            }
+            Self::ReadLag { lag, .. } if lag.is_zero() => Some("a lag of nothing changes nothing"),
+            Self::Halt(_)
+            | Self::Freeze(_)
+            | Self::VersionReset(_)
+            | Self::DuplicateClientIds(_)
+            | Self::ClockSkew(_)
+            | Self::ExpireListenKeys
+            | Self::ListenKeysLie
+            | Self::ReadLag { .. } => None,
+        }
+    }
+
+    /// Whether it is done at once and leaves nothing to clear.
+    pub(crate) const fn is_deed(&self) -> bool {
+        matches!(self, Self::VersionReset(_) | Self::ExpireListenKeys)
+    }
+}
+
+impl fmt::Display for OrderFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("mx.order")?;
+        if let Some(account) = &self.account {
+            write!(f, " of {account}")?;
+        }
+        if let Some(symbol) = &self.symbol {
+            write!(f, " in {symbol}")?;
+        }
+        write!(f, ": {}", self.effect)
+    }
+}
+
+impl fmt::Display for OrderEffect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reject(why) => write!(f, "reject as {why:?}"),
+            Self::Partial(part) => write!(f, "fill {part} bps"),
+            Self::LateFill(after) => write!(f, "fill {} ms late", after.as_millis()),
+            Self::LateAccept(after) => write!(f, "fail, and accept {} ms later", after.as_millis()),
+            Self::Forget(after) => write!(f, "forget after {} ms", after.as_millis()),
+            Self::Hide(time) => write!(f, "hide for {} ms", time.as_millis()),
+            Self::IgnoreTif => f.write_str("ignore the time in force"),
+            Self::EndAs(end) => write!(f, "end as {end:?}"),
+            Self::FillAfterCancel { part, after } => {
+                write!(f, "fill {part} bps {} ms after the cancel", after.as_millis())
+            }
+        }
+    }
+}
+
+impl fmt::Display for VenueFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Halt(symbol) => write!(f, "mx.halt {symbol}"),
+            Self::Freeze(account) => write!(f, "mx.freeze {account}"),
+            Self::VersionReset(symbol) => write!(f, "mx.version_reset {symbol}"),
+            Self::DuplicateClientIds(mode) => write!(f, "mx.dup_cid {mode:?}"),
+            Self::Fees { symbol, maker, taker } => write!(f, "mx.fee_rate {symbol} {maker} and {taker} bps"),
+            Self::ClockSkew(millis) => write!(f, "clk.skew {millis} ms"),
+            Self::ExpireListenKeys => f.write_str("mx.listenkey expire"),
+            Self::ListenKeysLie => f.write_str("mx.listenkey lie"),
+            Self::ReadLag { path, lag } => write!(f, "rest.read_lag {path} {} ms", lag.as_millis()),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Faults as they come and go: what each changes, and how it is undone.
+
+use super::config::SimExchange;
+use super::error::SimError;
+use super::host::Host;
+use crate::dialect::Manners;
+use crate::fault::{ActiveFault, Fault, FaultId, FaultKind, Fired, OrderFault, Trigger, VenueFault, When};
+use crate::matching::{AccountIndex, MarketIndex};
+use cex_core::{Symbol, Timestamp};
+
+impl Host {
+    /// Lets something go wrong.
+    pub(super) fn inject(&mut self, exchange: SimExchange, fault: &Fault) -> Result<FaultId, SimError> {
+        fault.check()?;
+        self.resolve(exchange, fault)?;
+        let now = self.clock.now();
+        let id = self.faults.board.inject(now, exchange, fault.clone());
+        match &fault.kind {
+            FaultKind::Rest(_) | FaultKind::Ws(_) => {}
+            FaultKind::Order(order) => self.arm(exchange, id, order, fault.when)?,
+            FaultKind::Venue(venue) => {
+                self.begin(exchange, id, venue)?;
+                self.faults.board.happened(now, id, exchange.to_string());
+                if venue.is_deed() {
+                    self.faults.board.clear(id);
+                }
+            }
+        }
+        self.settle(exchange);
+        Ok(id)
+    }
+
+    /// Lets it go wrong no more.
+    pub(super) fn clear(&mut self, id: FaultId) -> Result<(), SimError> {
+        let (exchange, fault) = self.faults.board.clear(id).ok_or(SimError::UnknownFault(id))?;
+        match &fault.kind {
+            FaultKind::Rest(_) | FaultKind::Ws(_) => {}
+            FaultKind::Order(_) => self.exchanges[exchange.index()].disarm(id),
+            FaultKind::Venue(venue) => self.undo(exchange, id, venue),
+        }
+        self.settle(exchange);
+        Ok(())
+    }
+
+    /// Lets nothing go wrong any more.
+    pub(super) fn clear_all(&mut self) {
+        for id in self.faults.board.ids() {
+            // It was listed a moment ago.
+            let _ = self.clear(id);
+        }
+    }
+
+    /// What is wrong.
+    pub(super) fn active_faults(&self) -> Vec<ActiveFault> {
+        self.faults.board.active(self.clock.now())
+    }
+
+    /// What went wrong so far.
+    pub(super) fn fired_faults(&self) -> Vec<Fired> {
+        self.faults.board.fired().to_vec()
+    }
+
+    /// Ends the faults whose time is over.
+    pub(super) fn end_faults(&mut self, now: Timestamp) {
+        for id in self.faults.board.over(now) {
+            // It was listed a moment ago.
+            let _ = self.clear(id);
+        }
+    }
+
+    /// Begins the faults whose time has come.
+    pub(super) fn begin_planned_faults(&mut self, now: Timestamp) {
+        let is_due = |(at, ..): &(Timestamp, SimExchange, Fault)| *at <= now;
+        let (due, rest) = std::mem::take(&mut self.faults.planned).into_iter().partition(is_due);
+        self.faults.planned = rest;
+        let drawn = self.faults.schedule.as_mut().filter(|schedule| schedule.next_at() <= now);
+        let drawn = drawn.map(|schedule| schedule.draw(now));
+        let due: Vec<(Timestamp, SimExchange, Fault)> = due;
+        for (exchange, fault) in due.into_iter().map(|(_, exchange, fault)| (exchange, fault)).chain(drawn) {
+            if let Err(error) = self.inject(exchange, &fault) {
+                tracing::error!(%exchange, %fault, %error, "a planned fault cannot be injected");
+            }
+        }
+    }
+
+    /// The market of a symbol.
+    pub(super) fn market(&self, exchange: SimExchange, symbol: Symbol) -> Result<MarketIndex, SimError> {
+        let market = self.exchanges[exchange.index()].market_by_symbol(symbol);
+        market.ok_or(SimError::UnknownSymbol { exchange, symbol })
+    }
+
+    /// The account of this name.
+    pub(super) fn account(&self, exchange: SimExchange, name: &str) -> Result<AccountIndex, SimError> {
+        let account = self.exchanges[exchange.index()].account_by_name(name);
+        account.ok_or_else(|| SimError::UnknownAccount { exchange, account: name.to_owned() })
+    }
+
+    /// Refuses names that nobody has.
+    fn resolve(&self, exchange: SimExchange, fault: &Fault) -> Result<(), SimError> {
+        let (account, symbol) = match &fault.kind {
+            FaultKind::Order(order) => (order.account.as_deref(), order.symbol),
+            FaultKind::Venue(VenueFault::Freeze(account)) => (Some(account.as_str()), None),
+            FaultKind::Venue(
+                VenueFault::Halt(symbol) | VenueFault::VersionReset(symbol) | VenueFault::Fees { symbol, .. },
+            ) => (None, Some(*symbol)),
+            FaultKind::Rest(_) | FaultKind::Ws(_) | FaultKind::Venue(_) => (None, None),
+        };
+        account.map(|name| self.account(exchange, name)).transpose()?;
+        symbol.map(|symbol| self.market(exchange, symbol)).transpose()?;
+        Ok(())
+    }
+
+    fn arm(
+        &mut self,
+        exchange: SimExchange,
+        id: FaultId,
+        fault: &OrderFault,
+        when: When,
+    ) -> Result<(), SimError> {
+        let account = fault.account.as_deref().map(|name| self.account(exchange, name)).transpose()?;
+        let market = fault.symbol.map(|symbol| self.market(exchange, symbol)).transpose()?;
+        // The board ends it when its time is over, by a clock that is never wrong.
+        let trigger = Trigger::new(self.now(exchange), When { lasts: None, ..when });
+        self.exchanges[exchange.index()].arm(id, (account, market), fault.effect, trigger);
+        Ok(())
+    }
+
+    fn begin(&mut self, exchange: SimExchange, id: FaultId, fault: &VenueFault) -> Result<(), SimError> {
+        let index = exchange.index();
+        match fault {
+            VenueFault::Halt(symbol) => {
+                let market = self.market(exchange, *symbol)?;
+                self.exchanges[index].halt(market, true);
+            }
+            VenueFault::Freeze(name) => {
+                let account = self.account(exchange, name)?;
+                self.exchanges[index].freeze(account, true);
+            }
+            VenueFault::VersionReset(symbol) => {
+                let market = self.market(exchange, *symbol)?;
+                self.exchanges[index].reset_version(market);
+            }
+            VenueFault::DuplicateClientIds(_) | VenueFault::ListenKeysLie => self.behave(exchange),
+            VenueFault::Fees { symbol, maker, taker } => {
+                let market = self.market(exchange, *symbol)?;
+                let rules = self.exchanges[index].rules(market);
+                self.faults.fees_before.insert(id, (rules.maker_fee, rules.taker_fee));
+                self.exchanges[index].set_fees(market, *maker, *taker);
+            }
+            VenueFault::ClockSkew(millis) => self.step_clock(exchange, *millis),
+            VenueFault::ExpireListenKeys => {
+                let now = self.now(exchange);
+                self.venues[index].dialect.expire_listen_keys(now);
+            }
+            VenueFault::ReadLag { path, lag } => {
+                let state = &self.exchanges[index];
+                self.faults.begin_past(self.clock.now(), id, (exchange, state), path, *lag);
+            }
+        }
+        Ok(())
+    }
+
+    fn undo(&mut self, exchange: SimExchange, id: FaultId, fault: &VenueFault) {
+        // Another one like it keeps it up.
+        if self.faults.board.lists(exchange, |other| other == fault)
+            && !matches!(fault, VenueFault::ClockSkew(_))
+        {
+            return;
+        }
+        let index = exchange.index();
+        match fault {
+            VenueFault::Halt(symbol) => {
+                if let Ok(market) = self.market(exchange, *symbol) {
+                    self.exchanges[index].halt(market, false);
+                }
+            }
+            VenueFault::Freeze(name) => {
+                if let Ok(account) = self.account(exchange, name) {
+                    self.exchanges[index].freeze(account, false);
+                }
+            }
+            VenueFault::DuplicateClientIds(_) | VenueFault::ListenKeysLie => self.behave(exchange),
+            VenueFault::Fees { symbol, .. } => {
+                let before = self.faults.fees_before.remove(&id);
+                if let (Ok(market), Some((maker, taker))) = (self.market(exchange, *symbol), before) {
+                    self.exchanges[index].set_fees(market, maker, taker);
+                }
+            }
+            VenueFault::ClockSkew(millis) => self.step_clock(exchange, millis.saturating_neg()),
+            VenueFault::ReadLag { .. } => self.faults.end_past(id),
+            VenueFault::VersionReset(_) | VenueFault::ExpireListenKeys => {}
+        }
+    }
+
+    /// Tells a dialect how to behave, from all faults that are there. Of two modes the first one counts.
+    fn behave(&mut self, exchange: SimExchange) {
+        use crate::dialect::DuplicateClientIds::{Accept, Echo, Reject};
+        let board = &self.faults.board;
+        let has = |mode| board.lists(exchange, |fault| *fault == VenueFault::DuplicateClientIds(mode));
+        let manners = Manners {
+            duplicate_client_ids: [Reject, Accept, Echo].into_iter().find(|mode| has(*mode)),
+            listen_keys_lie: board.lists(exchange, |fault| *fault == VenueFault::ListenKeysLie),
+        };
+        self.venues[exchange.index()].dialect.behave(manners);
+    }
+
+    fn step_clock(&mut self, exchange: SimExchange, millis: i64) {
+        let nanos = millis.saturating_mul(1_000_000);
+        self.exchanges[exchange.index()].step_clock(nanos);
+        self.venues[exchange.index()].dialect.step_clock(nanos);
+    }
+}
