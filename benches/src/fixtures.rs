@@ -331,10 +331,15 @@ fn described(reply: &Reply) -> String {
         Reply::Account(account) => format!("{} balances", account.balances.len()),
         Reply::Fees(rows) => format!("{} fees", rows.len()),
         Reply::Placed(placed) => format!("order {} placed", placed.order_id),
+        Reply::PlacedBatch(rows) => format!("{} placements", rows.len()),
+        Reply::CanceledBatch(rows) => format!("{} cancels", rows.len()),
         Reply::Canceled { .. } => "a cancel accepted".to_owned(),
         Reply::Order(order) => format!("an order, {}", order.status),
         Reply::Orders(rows) => format!("{} orders", rows.len()),
         Reply::Fills(rows) => format!("{} fills", rows.len()),
+        Reply::Incomplete(list) => {
+            format!("{}, and {} rows that cannot be read", described(&list.read), list.unreadable.len())
+        }
         Reply::ListenKey(_) => "a listen key".to_owned(),
     }
 }

@@ -9,8 +9,8 @@ use cex_core::{
 };
 use cex_errors::ExchangeError;
 use cex_interface::{
-    BookSnapshot, Capabilities, Health, OrderRef, Placed, PrivateExchange, PublicExchange, Subscription,
-    TimeRange,
+    BookSnapshot, Capabilities, Health, Listing, OrderRef, Placed, PrivateExchange, PublicExchange,
+    Subscription, TimeRange,
 };
 use cex_transport::Client;
 use cex_transport::client::Stream;
@@ -187,7 +187,15 @@ impl PrivateExchange for Subject {
         self.client.cancel(symbol, order).await
     }
 
-    async fn cancel_all(&self, symbol: SymbolId) -> Result<Vec<Order>, ExchangeError> {
+    async fn place_batch(&self, orders: Vec<OrderRequest>) -> Vec<Result<Placed, ExchangeError>> {
+        self.client.place_batch(orders).await
+    }
+
+    async fn cancel_batch(&self, orders: Vec<(SymbolId, OrderRef)>) -> Vec<Result<(), ExchangeError>> {
+        self.client.cancel_batch(orders).await
+    }
+
+    async fn cancel_all(&self, symbol: SymbolId) -> Result<Listing<Order>, ExchangeError> {
         self.client.cancel_all(symbol).await
     }
 
@@ -195,7 +203,7 @@ impl PrivateExchange for Subject {
         self.client.order(symbol, order).await
     }
 
-    async fn open_orders(&self, symbol: Option<SymbolId>) -> Result<Vec<Order>, ExchangeError> {
+    async fn open_orders(&self, symbol: Option<SymbolId>) -> Result<Listing<Order>, ExchangeError> {
         self.client.open_orders(symbol).await
     }
 
@@ -204,8 +212,17 @@ impl PrivateExchange for Subject {
         symbol: SymbolId,
         range: TimeRange,
         limit: u32,
-    ) -> Result<Vec<Order>, ExchangeError> {
+    ) -> Result<Listing<Order>, ExchangeError> {
         self.client.order_history(symbol, range, limit).await
+    }
+
+    async fn order_history_all(
+        &self,
+        symbol: SymbolId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Listing<Order>, ExchangeError> {
+        self.client.order_history_all(symbol, from, to).await
     }
 
     async fn my_trades(
@@ -214,8 +231,17 @@ impl PrivateExchange for Subject {
         order: Option<OrderId>,
         range: TimeRange,
         limit: u32,
-    ) -> Result<Vec<Fill>, ExchangeError> {
+    ) -> Result<Listing<Fill>, ExchangeError> {
         self.client.my_trades(symbol, order, range, limit).await
+    }
+
+    async fn my_trades_all(
+        &self,
+        symbol: SymbolId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Listing<Fill>, ExchangeError> {
+        self.client.my_trades_all(symbol, from, to).await
     }
 
     async fn dead_man_switch(&self, timeout: Duration) -> Result<(), ExchangeError> {

@@ -3,17 +3,20 @@
 use crate::account::Balance;
 use crate::book::BookUpdate;
 use crate::order::{Fill, Order};
-use crate::quote::{BookTicker, Kline, Ticker, Trade};
+use crate::quote::{BookTicker, Kline, KlineInterval, Ticker, Trade};
 use crate::symbol::SymbolId;
 
 /// Public news of one venue.
 ///
-/// A book update's levels lie in the level buffer that travels beside the event.
+/// The levels of a book, whole or in part, lie in the level buffer that travels beside the event.
 /// The rare and large ones are boxed, so that a book update stays small.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MarketEvent {
     /// A book changed or was sent whole.
     Book(BookUpdate),
+    /// The best levels of a book, whole each time, from a stream of its own: never part of the book that
+    /// [`Self::Book`] keeps, and of no use to it.
+    TopLevels(BookUpdate),
     /// Best bid and ask.
     BookTicker(BookTicker),
     /// A trade.
@@ -43,14 +46,16 @@ pub enum AccountEvent {
 pub enum StreamKind {
     /// Book changes.
     Book,
+    /// So many best levels a side, whole each time: nothing to join and nothing to lose, but later than book changes.
+    TopLevels(u16),
     /// Best bid and ask.
     BookTicker,
     /// Trades.
     Trades,
     /// Day statistics.
     Ticker,
-    /// Candles.
-    Klines,
+    /// Candles of one length.
+    Klines(KlineInterval),
     /// Our orders, fills and balances.
     Account,
 }

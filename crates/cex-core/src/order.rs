@@ -273,6 +273,8 @@ pub struct Fill {
     pub fee: Decimal,
     /// Asset the fee is taken in: base, quote, or the exchange's own coin.
     pub fee_asset: Asset,
+    /// What was charged in another asset besides, as when the exchange's own coin ran out half way.
+    pub second_fee: Option<(Decimal, Asset)>,
     /// Maker or taker.
     pub liquidity: Liquidity,
     /// When, by the exchange's clock.
@@ -321,6 +323,18 @@ impl Fill {
     /// Quote turned over, before fees.
     pub fn notional(&self) -> Result<Decimal, crate::num::NumError> {
         self.price.checked_mul(self.qty)
+    }
+
+    /// Everything charged, each with its asset.
+    pub fn fees(&self) -> impl Iterator<Item = (Decimal, Asset)> {
+        [Some((self.fee, self.fee_asset)), self.second_fee].into_iter().flatten()
+    }
+
+    /// What was charged in this asset.
+    pub fn fee_in(&self, asset: Asset) -> Result<Decimal, crate::num::NumError> {
+        self.fees()
+            .filter(|(_, paid)| *paid == asset)
+            .try_fold(Decimal::ZERO, |sum, (fee, _)| sum.checked_add(fee))
     }
 }
 
@@ -372,6 +386,7 @@ mod tests {
             qty: "4".parse().expect("a decimal"),
             fee: Decimal::ZERO,
             fee_asset: Asset::new("USDT").expect("short"),
+            second_fee: None,
             liquidity: Liquidity::Taker,
             exchange_ts: Timestamp::from_millis(1_781_690_003_000),
         }
@@ -425,6 +440,17 @@ mod tests {
         let [one, other] = ["X0", "X1"].map(|end| fill().named(&format!("{}{end}", "7".repeat(40))));
         assert!(one.trade_id.as_str().starts_with('~') && one.key() != other.key());
         assert_eq!(one, fill().named(&format!("{}X0", "7".repeat(40))));
+    }
+
+    #[test]
+    fn a_fee_in_two_coins_is_both() {
+        let (usdt, gt) = (Asset::new("USDT").expect("short"), Asset::new("GT").expect("short"));
+        let charged = |fee: &str, asset| (fee.parse::<Decimal>().expect("a decimal"), asset);
+        let both = Fill { fee: charged("0.1", usdt).0, second_fee: Some(charged("0.3", gt)), ..fill() };
+        assert_eq!(both.fees().collect::<Vec<_>>(), [charged("0.1", usdt), charged("0.3", gt)]);
+        assert_eq!(both.fee_in(gt), Ok(charged("0.3", gt).0));
+        assert_eq!(both.fee_in(Asset::new("BTC").expect("short")), Ok(Decimal::ZERO));
+        assert_eq!(both.key(), fill().key());
     }
 
     #[test]

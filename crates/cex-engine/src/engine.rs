@@ -208,7 +208,8 @@ impl Engine {
             // Only books are traded on; the other streams are for people.
             Event::Market {
                 event:
-                    MarketEvent::BookTicker(_)
+                    MarketEvent::TopLevels(_)
+                    | MarketEvent::BookTicker(_)
                     | MarketEvent::Trade(_)
                     | MarketEvent::Ticker(_)
                     | MarketEvent::Kline(_),

@@ -66,11 +66,8 @@ impl Booked {
         self.qty = self.qty.checked_add(fill.qty)?;
         self.notional = self.notional.checked_add(fill.notional()?)?;
         // A fee in a third coin moves that coin's holding only; it is reported there, not priced here.
-        if fill.fee_asset == symbol.base {
-            self.base_fee = self.base_fee.checked_add(fill.fee)?;
-        } else if fill.fee_asset == symbol.quote {
-            self.quote_fee = self.quote_fee.checked_add(fill.fee)?;
-        }
+        self.base_fee = self.base_fee.checked_add(fill.fee_in(symbol.base)?)?;
+        self.quote_fee = self.quote_fee.checked_add(fill.fee_in(symbol.quote)?)?;
         Ok(())
     }
 }

@@ -61,6 +61,7 @@ fn fill(trade: &str, qty: &str) -> Fill {
         qty: decimal(qty),
         fee: decimal("0.001"),
         fee_asset: symbol().base,
+        second_fee: None,
         liquidity: Liquidity::Taker,
         exchange_ts: START,
     }

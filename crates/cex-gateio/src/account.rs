@@ -73,7 +73,7 @@ impl AccountLink {
                 Ok(())
             }
             Ok(Message::Upgrade) => {
-                self.session.reconnect(CloseReason::Announced, out);
+                self.session.announced(out);
                 Ok(())
             }
             // It may have been about an order of ours.

@@ -1,5 +1,6 @@
 //! Where the exchange is, which book stream is used, and the exchange's own options, strictly parsed.
 
+use crate::limits::{BOOKS_PER_CONNECTION, MOST_BOOKS_PER_CONNECTION, MOST_CONNECTIONS};
 use cex_core::{Continuity, SnapshotSource, SyncRule, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op};
 use cex_interface::{BookStream, Secret, VenueConfig};
@@ -12,13 +13,10 @@ const WS_URL: &str = "wss://api.gateio.ws/ws/v4/";
 /// What every path begins with, also on other hosts: it is part of what is signed (GATEIO-REST-01).
 pub(crate) const PREFIX: &str = "/api/v4";
 
-/// Books on one connection: more delay each other (GATEIO-WS-23).
-const BOOKS_PER_CONNECTION: usize = 50;
-const MOST_BOOKS_PER_CONNECTION: usize = 200;
-
 /// The options and what they take.
-const OPTIONS: &str = "book_channel=update|obu, depth_interval=20ms|100ms, books_per_connection=1..200, \
-                       rate_limits=on|off, unusual_names=refuse|send";
+const OPTIONS: &str = "book_channel=update|obu, depth_interval=20ms|100ms, top_levels_interval=100ms|1000ms, \
+                       books_per_connection=1..200, connections_max=1..149, rate_limits=on|off, \
+                       unusual_names=refuse|send";
 
 /// The stream books are kept from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +86,30 @@ impl BookChannel {
     }
 }
 
+/// How often the best levels of a book are sent (GATEIO-WS-26).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TopLevelsInterval {
+    Ms100,
+    Ms1000,
+}
+
+impl TopLevelsInterval {
+    /// As it stands in a request.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ms100 => "100ms",
+            Self::Ms1000 => "1000ms",
+        }
+    }
+}
+
+/// What a configuration says of the public streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Streams {
+    pub(crate) book: BookChannel,
+    pub(crate) top_levels: TopLevelsInterval,
+}
+
 /// The configuration of one account, checked.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -96,8 +118,10 @@ pub(crate) struct Config {
     pub(crate) ws_url: String,
     pub(crate) key: Secret,
     pub(crate) secret: Secret,
-    pub(crate) book: BookChannel,
+    pub(crate) streams: Streams,
     pub(crate) books_per_connection: usize,
+    /// Public connections that may stand at once.
+    pub(crate) connections_max: usize,
     /// Whether our own count of calls is kept; simulators may do without.
     pub(crate) rate_limits: bool,
     /// Whether pairs with unusual spellings are sent at all.
@@ -137,6 +161,11 @@ impl Config {
                 )));
             }
         };
+        let top_levels = match option("top_levels_interval", "100ms") {
+            "100ms" => TopLevelsInterval::Ms100,
+            "1000ms" => TopLevelsInterval::Ms1000,
+            other => return Err(wrong(format!("top_levels_interval {other:?}: {OPTIONS}"))),
+        };
         let choice = |name: &str, off: &'static str, on: &'static str, default| match option(name, default) {
             value if value == off => Ok(false),
             value if value == on => Ok(true),
@@ -144,13 +173,23 @@ impl Config {
         };
         let rate_limits = choice("rate_limits", "off", "on", "on")?;
         let unusual_names = choice("unusual_names", "refuse", "send", "refuse")?;
-        let books_per_connection = match config.options.get("books_per_connection").map(|text| text.parse()) {
-            None => BOOKS_PER_CONNECTION,
-            Some(Ok(count)) if (1..=MOST_BOOKS_PER_CONNECTION).contains(&count) => count,
-            Some(_) => return Err(wrong(format!("books_per_connection: {OPTIONS}"))),
+        let count = |name: &str, default, most| match config.options.get(name).map(|text| text.parse()) {
+            None => Ok(default),
+            Some(Ok(count)) if (1..=most).contains(&count) => Ok(count),
+            Some(_) => Err(wrong(format!("{name}: {OPTIONS}"))),
         };
-        let known =
-            ["book_channel", "depth_interval", "books_per_connection", "rate_limits", "unusual_names"];
+        let books_per_connection =
+            count("books_per_connection", BOOKS_PER_CONNECTION, MOST_BOOKS_PER_CONNECTION)?;
+        let connections_max = count("connections_max", MOST_CONNECTIONS, MOST_CONNECTIONS)?;
+        let known = [
+            "book_channel",
+            "depth_interval",
+            "top_levels_interval",
+            "books_per_connection",
+            "connections_max",
+            "rate_limits",
+            "unusual_names",
+        ];
         if let Some(name) = config.options.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(wrong(format!("unknown option {name:?}; known are {OPTIONS}")));
         }
@@ -160,8 +199,9 @@ impl Config {
             ws_url,
             key: config.key,
             secret: config.secret,
-            book,
+            streams: Streams { book, top_levels },
             books_per_connection,
+            connections_max,
             rate_limits,
             unusual_names,
         })
@@ -195,7 +235,8 @@ mod tests {
     fn defaults_are_the_real_exchange() {
         let config = with(&[]).expect("valid");
         assert_eq!((config.rest_url.as_str(), config.ws_url.as_str()), (REST_URL, WS_URL));
-        assert_eq!((config.book, config.books_per_connection), (BookChannel::Update20, 50));
+        assert_eq!((config.streams.book, config.books_per_connection), (BookChannel::Update20, 50));
+        assert_eq!((config.streams.top_levels, config.connections_max), (TopLevelsInterval::Ms100, 149));
         assert!(config.rate_limits && !config.unusual_names);
     }
 
@@ -208,7 +249,7 @@ mod tests {
             ("obu", "100ms", "obu@100ms"),
         ] {
             let config = with(&[("book_channel", channel), ("depth_interval", interval)]).expect("valid");
-            let streams = config.book.streams();
+            let streams = config.streams.book.streams();
             assert_eq!(streams[0].name, name);
             assert_eq!(streams.len(), 4);
         }
@@ -220,6 +261,8 @@ mod tests {
             ("depth_interval", "10ms", "depth_interval"),
             ("book_channel", "obu2", "book_channel"),
             ("books_per_connection", "0", "books_per_connection"),
+            ("top_levels_interval", "20ms", "top_levels_interval"),
+            ("connections_max", "150", "connections_max"),
             ("books_per_connection", "many", "books_per_connection"),
             ("rate_limits", "OFF", "rate_limits"),
             ("unusual_names", "yes", "unusual_names"),

@@ -170,6 +170,79 @@ mod tests {
         }
     }
 
+    /// Every label of the wire reference's table, by the category it has there (GATEIO-REST-26).
+    #[test]
+    fn every_label_of_the_reference_has_its_category() {
+        use ErrorKind as K;
+        let limited = K::RateLimited { retry_after: None };
+        let table: &[(&str, &str, &[K])] = &[
+            (
+                "InvalidParam",
+                "INVALID_PARAM_VALUE INVALID_PROTOCOL INVALID_ARGUMENT INVALID_REQUEST_BODY MISSING_REQUIRED_PARAM \
+                 BAD_REQUEST INVALID_CONTENT_TYPE NOT_ACCEPTABLE METHOD_NOT_ALLOWED NOT_FOUND INVALID_PRECISION \
+                 MARGIN_NOT_SUPPORTED INVALID_CLIENT_ORDER_ID TOO_MANY_ORDERS TOO_MANY_CURRENCY_PAIRS MIXED_ACCOUNT_TYPE",
+                &[K::InvalidRequest, K::Precision],
+            ),
+            (
+                "Auth",
+                "INVALID_CREDENTIALS INVALID_KEY INVALID_SIGNATURE MISSING_REQUIRED_HEADER AUTHENTICATION_FAILED",
+                &[K::InvalidKey, K::InvalidSignature],
+            ),
+            ("ClockSkew", "REQUEST_EXPIRED", &[K::ClockSkew]),
+            ("Permission", "IP_FORBIDDEN READ_ONLY FORBIDDEN", &[K::PermissionDenied]),
+            (
+                "AccountState",
+                "ACCOUNT_LOCKED SUB_ACCOUNT_LOCKED ACCOUNT_EXCEPTION MARGIN_BALANCE_EXCEPTION INVALID_UNIFIED_ACCOUNT \
+                 UNIFIED_ACCOUNT_NOT_ACTIVATED USER_NOT_FOUND",
+                &[K::AccountRestricted],
+            ),
+            ("RateLimited", "TOO_MANY_REQUESTS TOO_FAST", &[limited]),
+            ("BadSymbol", "INVALID_CURRENCY INVALID_CURRENCY_PAIR", &[K::InvalidSymbol]),
+            ("MinSize", "AMOUNT_TOO_LITTLE", &[K::BelowMinimum]),
+            ("MaxSize", "AMOUNT_TOO_MUCH", &[K::AboveMaximum]),
+            (
+                "InsufficientBalance",
+                "QUANTITY_NOT_ENOUGH BALANCE_NOT_ENOUGH MARGIN_BALANCE_NOT_ENOUGH INITIAL_MARGIN_TOO_LOW \
+                 AUTO_BORROW_TOO_MUCH",
+                &[K::InsufficientBalance],
+            ),
+            (
+                "TradingSuspended",
+                "TRADE_RESTRICTED ORDER_BOOK_NOT_FOUND API_WITHDRAW_DISABLED",
+                &[K::TradingHalted],
+            ),
+            ("PostOnlyWouldTake", "POC_FILL_IMMEDIATELY ORDER_POC_IMMEDIATE", &[K::PostOnlyWouldTake]),
+            ("FokNotFilled", "FOK_NOT_FILL", &[K::FokNotFilled]),
+            (
+                "OrderNotFound",
+                "ORDER_NOT_FOUND CLIENT_ID_NOT_FOUND ORDER_CLOSED ORDER_CANCELLED ORDER_FINISHED",
+                &[K::OrderNotFound],
+            ),
+            ("NoChange", "NO_CHANGE", &[K::NoChange]),
+            (
+                "DuplicateClientId",
+                "REPEATED_CREATION DUPLICATE_REQUEST ORDER_EXISTS",
+                &[K::DuplicateClientId],
+            ),
+            ("PriceBand", "PRICE_THRESHOLD_EXCEEDED", &[K::PriceOutOfBand]),
+            (
+                "Ambiguous",
+                "CANCEL_FAIL FAILED_RETRIEVE_ASSETS INTERNAL SERVER_ERROR INTERNAL_SERVER_ERROR TOO_BUSY \
+                 SERVER_TIMEOUT",
+                &[K::ServerBusy],
+            ),
+        ];
+        let mut listed = 0;
+        for (category, labels, kinds) in table {
+            for label in labels.split_ascii_whitespace() {
+                listed += 1;
+                let kind = kind_of(label, "");
+                assert!(kinds.contains(&kind), "{label} is {category}, not {kind:?}");
+            }
+        }
+        assert_eq!(listed, LABELS.len(), "the table has a label the reference has not");
+    }
+
     #[test]
     fn a_small_order_is_told_from_other_bad_parameters() {
         let check = |message, expected| assert_eq!(kind_of("INVALID_PARAM_VALUE", message), expected);

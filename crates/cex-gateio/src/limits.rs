@@ -1,8 +1,40 @@
 //! The exchange's budgets as data, and what answers say of them (GATEIO-REST-10).
 
 use cex_core::{SymbolId, Timestamp};
-use cex_interface::{Bucket, BucketRule, CallClass, Charge, Cost, Feedback, HttpResponse, Request};
+use cex_interface::{
+    BatchRule, Bucket, BucketRule, CallClass, Charge, Cost, Feedback, HttpResponse, PageRule, Request,
+};
 use std::time::Duration;
+
+/// Books on one connection: more delay each other (GATEIO-WS-23).
+pub(crate) const BOOKS_PER_CONNECTION: usize = 50;
+/// The most that may be configured.
+pub(crate) const MOST_BOOKS_PER_CONNECTION: usize = 200;
+/// Streams other than books on one connection: each sends little.
+pub(crate) const OTHERS_PER_CONNECTION: usize = 200;
+/// Connections the exchange takes from one address (GATEIO-WS-28).
+const CONNECTIONS_PER_ADDRESS: usize = 300;
+/// Public connections of one account that may be configured: each may have its successor beside it while it is
+/// replaced, and the account's connection too.
+pub(crate) const MOST_CONNECTIONS: usize = CONNECTIONS_PER_ADDRESS / 2 - 1;
+
+/// Orders of one market that may be placed in a second.
+const ORDERS_PER_SECOND: u32 = 10;
+/// The exchange takes 10 orders of each of 4 markets in a batch (GATEIO-REST-29). Every order counts against its market's
+/// budget, of which a part is kept, and a call touches three budgets at most.
+pub(crate) const PLACE_BATCH: BatchRule =
+    BatchRule { orders: 3 * PLACEABLE, symbols: 3, orders_per_symbol: PLACEABLE };
+const PLACEABLE: usize =
+    (ORDERS_PER_SECOND - (ORDERS_PER_SECOND * RESERVE_PCT as u32).div_ceil(100)) as usize;
+/// Orders cancelled in one call (GATEIO-REST-30).
+pub(crate) const CANCEL_BATCH: BatchRule = BatchRule { orders: 20, symbols: 20, orders_per_symbol: 20 };
+
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Ended orders, by the time they ended (GATEIO-REST-23).
+pub(crate) const ORDERS_PAGE: PageRule =
+    PageRule { rows: 1_000, span: MONTH, grain: Duration::from_secs(1), kept: None };
+/// Our fills: at most 30 days in one call (GATEIO-REST-24).
+pub(crate) const FILLS_PAGE: PageRule = ORDERS_PAGE;
 
 /// Placing and amending together; each market has its own.
 const ORDERS: Bucket = Bucket("orders");
@@ -35,7 +67,7 @@ const fn endpoint(name: &'static str) -> BucketRule {
 pub(crate) const RULES: &[BucketRule] = &[
     BucketRule {
         bucket: ORDERS,
-        capacity: 10,
+        capacity: ORDERS_PER_SECOND,
         window: ORDERS_WINDOW,
         per_symbol: true,
         reserve_pct: RESERVE_PCT,
@@ -64,8 +96,31 @@ pub(crate) const RULES: &[BucketRule] = &[
     endpoint("countdown_cancel_all"),
 ];
 
-/// The budget a call takes from, and the symbol where each has its own; `None` for calls the exchange lacks.
-fn charged(request: &Request) -> Option<(Bucket, Option<SymbolId>)> {
+/// What a call takes, and of which budget; nothing for calls the exchange lacks.
+fn charged(request: &Request) -> [Option<Charge>; 3] {
+    match request {
+        Request::PlaceBatch(orders) => {
+            let mut charges: [Option<Charge>; 3] = [None; 3];
+            for order in orders {
+                let symbol = Some(order.symbol);
+                let is_its = |slot: &&mut Option<Charge>| slot.is_none_or(|charge| charge.symbol == symbol);
+                if let Some(slot) = charges.iter_mut().find(is_its) {
+                    let weight = slot.map_or(0, |charge| charge.weight) + 1;
+                    *slot = Some(Charge { bucket: ORDERS, symbol, weight });
+                }
+            }
+            charges
+        }
+        Request::CancelBatch(orders) => {
+            let weight = u32::try_from(orders.len()).unwrap_or(u32::MAX);
+            [Some(Charge { bucket: CANCELS, symbol: None, weight }), None, None]
+        }
+        _single => [single(request).map(|(bucket, symbol)| Charge { bucket, symbol, weight: 1 }), None, None],
+    }
+}
+
+/// The budget of a call that is about one thing, and the symbol where each has its own.
+fn single(request: &Request) -> Option<(Bucket, Option<SymbolId>)> {
     let (bucket, symbol) = match request {
         Request::Place(order) => (ORDERS, Some(order.symbol)),
         Request::Amend { symbol, .. } => (ORDERS, Some(*symbol)),
@@ -85,7 +140,9 @@ fn charged(request: &Request) -> Option<(Bucket, Option<SymbolId>)> {
         Request::OrderHistory { .. } => (Bucket("finished_orders"), None),
         Request::MyTrades { .. } => (Bucket("my_trades"), None),
         Request::DeadManSwitch { .. } => (Bucket("countdown_cancel_all"), None),
-        Request::TestOrder(_)
+        Request::PlaceBatch(_)
+        | Request::CancelBatch(_)
+        | Request::TestOrder(_)
         | Request::CreateListenKey
         | Request::KeepListenKey(_)
         | Request::DeleteListenKey(_) => return None,
@@ -96,11 +153,12 @@ fn charged(request: &Request) -> Option<(Bucket, Option<SymbolId>)> {
 /// What a call takes from the budgets.
 pub(crate) fn cost(request: &Request, counted: bool) -> Cost {
     let class = match request {
-        Request::Place(_) | Request::Amend { .. } => CallClass::Placement,
+        Request::Place(_) | Request::PlaceBatch(_) | Request::Amend { .. } => CallClass::Placement,
         // The dead man's switch protects like a cancel does, so it goes through like one.
-        Request::Cancel { .. } | Request::CancelAll { .. } | Request::DeadManSwitch { .. } => {
-            CallClass::Cancel
-        }
+        Request::Cancel { .. }
+        | Request::CancelBatch(_)
+        | Request::CancelAll { .. }
+        | Request::DeadManSwitch { .. } => CallClass::Cancel,
         Request::Account
         | Request::Fees { .. }
         | Request::Order { .. }
@@ -121,24 +179,29 @@ pub(crate) fn cost(request: &Request, counted: bool) -> Cost {
         | Request::Tickers { .. }
         | Request::BookTickers { .. } => CallClass::MarketData,
     };
-    let charge =
-        charged(request).filter(|_| counted).map(|(bucket, symbol)| Charge { bucket, symbol, weight: 1 });
-    Cost { class, charges: [charge, None, None] }
+    Cost { class, charges: if counted { charged(request) } else { [None; 3] } }
 }
 
 /// What an answer says of the budget its call took from. `now` is our clock, which may run apart from the
 /// exchange's, so the exchange's own time of departure is preferred.
 pub(crate) fn feedback(request: &Request, response: &HttpResponse<'_>, now: Timestamp) -> Vec<Feedback> {
-    let Some((bucket, symbol)) = charged(request) else { return Vec::new() };
+    let charges = charged(request);
+    let told = charges.iter().flatten();
     if response.status == 429 {
         let wait = wait_until_reset(response, departed(response).unwrap_or(now)).unwrap_or(RESET_MARGIN);
         // One market's window is spent: the others' are not, and a hedge there must not wait. A longer wait
         // is a rule for the account as a whole (GATEIO-REST-11).
-        if symbol.is_some() && wait <= ORDERS_WINDOW + RESET_MARGIN {
-            return vec![Feedback::Remaining { bucket, symbol, weight: 0 }];
-        }
-        return vec![Feedback::Blocked { bucket: Some(bucket), wait }];
+        let of_one = |charge: &Charge| {
+            let Charge { bucket, symbol, .. } = *charge;
+            if symbol.is_some() && wait <= ORDERS_WINDOW + RESET_MARGIN {
+                return Feedback::Remaining { bucket, symbol, weight: 0 };
+            }
+            Feedback::Blocked { bucket: Some(bucket), wait }
+        };
+        return told.map(of_one).collect();
     }
+    // Of several markets it is not said which one's is told.
+    let [Some(Charge { bucket, symbol, .. }), None, None] = charges else { return Vec::new() };
     let remaining =
         number(response, "x-gate-ratelimit-requests-remain").and_then(|left| u32::try_from(left).ok());
     remaining.map(|weight| Feedback::Remaining { bucket, symbol, weight }).into_iter().collect()

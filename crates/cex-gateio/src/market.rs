@@ -4,7 +4,7 @@
 pub(crate) mod decode;
 mod groups;
 
-use crate::config::BookChannel;
+use crate::config::Streams;
 use crate::session::{Answer, Message, Session, Timer};
 use crate::{error, session};
 use cex_core::{LinkEvent, Markets, StreamKind, SymbolId, Timestamp, VenueId};
@@ -34,7 +34,7 @@ impl MarketLink {
         name: String,
         venue: VenueId,
         url: String,
-        channel: BookChannel,
+        streams: Streams,
         markets: &Arc<Markets>,
         wanted: &[Subscription],
         unsendable: Vec<Subscription>,
@@ -44,7 +44,7 @@ impl MarketLink {
             venue,
             session: Session::new(url),
             decoder: MarketDecoder::new(venue, Arc::clone(markets)),
-            groups: Groups::new(channel, markets, wanted),
+            groups: Groups::new(streams, markets, wanted),
             wanted: wanted.iter().chain(&unsendable).copied().collect(),
             unsendable,
         }
@@ -71,7 +71,7 @@ impl MarketLink {
                 Ok(())
             }
             Ok(Message::Upgrade) => {
-                self.session.reconnect(CloseReason::Announced, out);
+                self.session.announced(out);
                 Ok(())
             }
             Ok(Message::Pong | Message::Strange(_) | Message::Nothing) => Ok(()),

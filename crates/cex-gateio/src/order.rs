@@ -65,7 +65,11 @@ pub(crate) fn order(venue: VenueId, markets: &Markets, row: &OrderRow<'_>) -> Re
         qty: if sized_in_quote { None } else { optional(row.amount.as_ref())? },
         filled_qty,
         filled_notional,
-        fee: fee.charged(market, side)?,
+        // Its fills tell more of a fee in two coins than an order can.
+        fee: match fee.charged(market, side)? {
+            (only, None) => only,
+            (_, Some(_)) => None,
+        },
         created_at: time(row.create_time_ms.as_ref(), row.create_time.as_ref()),
         as_of: time(row.update_time_ms.as_ref(), row.update_time.as_ref()),
     }))
@@ -144,12 +148,15 @@ struct FeeFields<'a> {
     points: Option<&'a Scalar<'a>>,
 }
 
+/// What was charged, and besides it what was charged in another coin.
+type Charged = (Option<(Decimal, Asset)>, Option<(Decimal, Asset)>);
+
 impl FeeFields<'_> {
-    /// The fee and its asset (GATEIO-ORD-07): GT or points when those pay, else the coin received. `None`
-    /// where the row has no fee, or has one in two coins, which happens to an order when GT runs out half
-    /// way: only its fills can tell.
-    fn charged(&self, market: &Market, side: Side) -> Result<Option<(Decimal, Asset)>, Fault> {
-        let Some(fee) = optional(self.fee)? else { return Ok(None) };
+    /// What was charged, each with its coin (GATEIO-ORD-07): GT or points when those pay, else the coin received; both
+    /// when GT or points ran out half way. Nothing where the row says nothing of fees. GT and points never pay
+    /// together, so a row that says so is not understood.
+    fn charged(&self, market: &Market, side: Side) -> Result<Charged, Fault> {
+        let Some(fee) = optional(self.fee)? else { return Ok((None, None)) };
         // The stream may leave the currency out (GATEIO-WS-20).
         let received = if side == Side::Buy { market.symbol().base } else { market.symbol().quote };
         let currency = text(self.currency);
@@ -163,11 +170,11 @@ impl FeeFields<'_> {
         .into_iter()
         .flatten()
         .filter(|(fee, _)| !fee.is_zero());
-        Ok(match (charged.next(), charged.next()) {
-            (None, _) => Some((fee, currency)),
-            (only, None) => only,
-            (Some(_), Some(_)) => None,
-        })
+        match (charged.next(), charged.next(), charged.next()) {
+            (None, ..) => Ok((Some((fee, currency)), None)),
+            (first, second, None) => Ok((first, second)),
+            (Some(_), _, Some(_)) => Err("a fee in three coins"),
+        }
     }
 }
 
@@ -190,7 +197,8 @@ pub(crate) fn fill(venue: VenueId, markets: &Markets, row: &FillRow<'_>) -> Resu
         gt: row.gt_fee.as_ref(),
         points: row.point_fee.as_ref(),
     };
-    let (fee, fee_asset) = fee.charged(market, side)?.ok_or("a fill whose fee cannot be told")?;
+    let (fee, second_fee) = fee.charged(market, side)?;
+    let (fee, fee_asset) = fee.ok_or("a fill whose fee cannot be told")?;
     let fill = Fill {
         venue,
         symbol: market.id,
@@ -202,6 +210,7 @@ pub(crate) fn fill(venue: VenueId, markets: &Markets, row: &FillRow<'_>) -> Resu
         qty: positive(&row.amount)?,
         fee,
         fee_asset,
+        second_fee,
         liquidity: match text(row.role.as_ref()) {
             "maker" => Liquidity::Maker,
             "taker" => Liquidity::Taker,
@@ -297,6 +306,17 @@ mod tests {
         check(r#","fee":"0","fee_currency":"BTC","gt_fee":"0.3""#, Ok(Some(("0.3", "GT"))));
         check(r#","fee":"0","fee_currency":"BTC","point_fee":"0.4""#, Ok(Some(("0.4", "POINT"))));
         check(r#","fee":"0.1","gt_fee":"0.3""#, Ok(None));
+        check(r#","fee":"0.1","gt_fee":"0.3","point_fee":"1""#, Err("a fee in three coins"));
+    }
+
+    #[test]
+    fn a_fill_charged_in_two_coins_is_kept_with_both() {
+        let json = r#"{"id":"7","order_id":"1","currency_pair":"BTC_USDT","side":"buy","role":"taker","amount":"1",
+            "price":"2","fee":"0.1","fee_currency":"BTC","gt_fee":"0.3","point_fee":"0","create_time":"1700000000"}"#;
+        let row = parse::<FillRow<'_>>(json.as_bytes()).expect("a row");
+        let fill = fill(venue(), &markets(), &row).expect("readable").expect("registered");
+        let fees: Vec<String> = fill.fees().map(|(fee, asset)| format!("{fee} {asset}")).collect();
+        assert_eq!(fees, ["0.1 BTC", "0.3 GT"]);
     }
 
     #[test]

@@ -9,19 +9,37 @@ use crate::config::Config;
 use crate::market::MarketLink;
 use crate::sign::Signer;
 use crate::{limits, symbol};
-use cex_core::{Market, Markets, StreamKind, SymbolId, Timestamp, VenueId};
+use cex_core::{KlineInterval, Market, Markets, StreamKind, SymbolId, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op};
 use cex_interface::{
     BucketRule, Capabilities, Cost, Feedback, HttpRequest, HttpResponse, Link, Protocol, Reply, Request,
-    Subscription, VenueConfig,
+    Subscription, VenueConfig, connections_for,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Streams other than books on one connection: each sends little.
-const OTHERS_PER_CONNECTION: usize = 200;
-
-const PUBLIC_STREAMS: &[StreamKind] =
-    &[StreamKind::Book, StreamKind::BookTicker, StreamKind::Trades, StreamKind::Ticker];
+/// Every public stream: candles of the lengths that every version of the documentation has, best levels at the depths
+/// that it has (GATEIO-WS-26, GATEIO-WS-27).
+const PUBLIC_STREAMS: &[StreamKind] = &[
+    StreamKind::Book,
+    StreamKind::BookTicker,
+    StreamKind::Trades,
+    StreamKind::Ticker,
+    StreamKind::TopLevels(5),
+    StreamKind::TopLevels(10),
+    StreamKind::TopLevels(20),
+    StreamKind::TopLevels(50),
+    StreamKind::TopLevels(100),
+    StreamKind::Klines(KlineInterval::Min1),
+    StreamKind::Klines(KlineInterval::Min5),
+    StreamKind::Klines(KlineInterval::Min15),
+    StreamKind::Klines(KlineInterval::Min30),
+    StreamKind::Klines(KlineInterval::Hour1),
+    StreamKind::Klines(KlineInterval::Hour4),
+    StreamKind::Klines(KlineInterval::Hour8),
+    StreamKind::Klines(KlineInterval::Day1),
+    StreamKind::Klines(KlineInterval::Week1),
+];
 
 /// One Gate.io spot account, or public use of the exchange.
 pub struct Gateio {
@@ -43,10 +61,16 @@ impl Gateio {
         let config = Config::new(config)?;
         let signer = signs.then(|| Arc::new(Signer::new(config.key.clone(), &config.secret)));
         let capabilities = Capabilities {
-            books: config.book.streams(),
+            books: config.streams.book.streams(),
             public_streams: PUBLIC_STREAMS,
             subscriptions_per_connection: config.books_per_connection,
+            connections: config.connections_max,
+            messages_per_second: None,
             connection_lifetime: None,
+            place_batch: Some(limits::PLACE_BATCH),
+            cancel_batch: Some(limits::CANCEL_BATCH),
+            orders_page: limits::ORDERS_PAGE,
+            fills_page: limits::FILLS_PAGE,
             amend: true,
             test_order: false,
             dead_man_switch: true,
@@ -73,6 +97,26 @@ impl Gateio {
         Ok(self.config.unusual_names || symbol::is_plain(market.native()))
     }
 
+    /// Books have connections of their own, so each sort counts in whole connections.
+    fn check_capacity(&self, books: usize, others: usize) -> Result<(), ExchangeError> {
+        let (most, each) = (self.config.connections_max, self.config.books_per_connection);
+        let for_others = connections_for(others, limits::OTHERS_PER_CONNECTION, most);
+        let refusal = match for_others {
+            Ok(taken) => connections_for(books, each, most - taken).map(|_| ()),
+            Err(sentence) => Err(sentence),
+        };
+        refusal.map_err(|sentence| {
+            let kind = ErrorKind::InvalidInput("more subscriptions than the connections carry");
+            let mut error = self.error(Op::Subscribe, kind);
+            let advice = format!(
+                "{sentence}; books_per_connection is {each}, at most {}",
+                limits::MOST_BOOKS_PER_CONNECTION
+            );
+            error.message = Some(advice.into_boxed_str());
+            error
+        })
+    }
+
     fn market_link(
         &self,
         name: String,
@@ -81,7 +125,7 @@ impl Gateio {
         unsendable: Vec<Subscription>,
     ) -> Box<dyn Link> {
         let (venue, url) = (self.config.venue, self.config.ws_url.clone());
-        Box::new(MarketLink::new(name, venue, url, self.config.book, markets, wanted, unsendable))
+        Box::new(MarketLink::new(name, venue, url, self.config.streams, markets, wanted, unsendable))
     }
 }
 
@@ -139,13 +183,12 @@ impl Protocol for Gateio {
         wanted: &[Subscription],
     ) -> Result<Vec<Box<dyn Link>>, ExchangeError> {
         let (mut books, mut others, mut unsendable) = (Vec::new(), Vec::new(), Vec::new());
-        let mut seen: Vec<Subscription> = Vec::with_capacity(wanted.len());
+        let mut seen = BTreeSet::new();
         for wish in wanted {
             let sendable = self.is_sendable(markets, wish).map_err(|kind| self.error(Op::Subscribe, kind))?;
-            if seen.contains(wish) {
+            if !seen.insert((wish.symbol, wish.stream)) {
                 continue;
             }
-            seen.push(*wish);
             let list = match sendable {
                 false => &mut unsendable,
                 true if wish.stream == StreamKind::Book => &mut books,
@@ -153,9 +196,10 @@ impl Protocol for Gateio {
             };
             list.push(*wish);
         }
+        self.check_capacity(books.len(), others.len())?;
         let venue = self.config.venue;
         let book_links = books.chunks(self.config.books_per_connection).enumerate();
-        let other_links = others.chunks(OTHERS_PER_CONNECTION).enumerate();
+        let other_links = others.chunks(limits::OTHERS_PER_CONNECTION).enumerate();
         let named = book_links
             .map(|(index, wishes)| (format!("{venue} book {}", index + 1), wishes))
             .chain(other_links.map(|(index, wishes)| (format!("{venue} public {}", index + 1), wishes)));

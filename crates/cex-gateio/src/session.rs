@@ -117,11 +117,14 @@ pub(crate) struct Session {
     last_heard: Timestamp,
     timers: Timers<Timer>,
     last_id: i32,
+    /// The exchange said that it will close this connection, and we passed it on.
+    is_announced: bool,
 }
 
 impl Session {
     pub(crate) fn new(url: String) -> Self {
-        Self { url, phase: Phase::Down, last_heard: Timestamp::EPOCH, timers: Timers::new(), last_id: 0 }
+        let (timers, last_heard) = (Timers::new(), Timestamp::EPOCH);
+        Self { url, phase: Phase::Down, last_heard, timers, last_id: 0, is_announced: false }
     }
 
     pub(crate) fn start(&mut self, out: &mut Outbox) {
@@ -132,6 +135,7 @@ impl Session {
 
     pub(crate) fn connected(&mut self, now: Timestamp, out: &mut Outbox) {
         self.phase = Phase::Up;
+        self.is_announced = false;
         self.last_heard = now;
         self.last_id = 0;
         self.timers.set(Timer::Ping, now + PING_EVERY);
@@ -160,6 +164,14 @@ impl Session {
     #[inline]
     pub(crate) const fn heard(&mut self, now: Timestamp) {
         self.last_heard = now;
+    }
+
+    /// Tells, once, that the exchange will close this connection. Until it does, everything goes on as before
+    /// (GATEIO-WS-09).
+    pub(crate) fn announced(&mut self, out: &mut Outbox) {
+        if self.is_up() && !std::mem::replace(&mut self.is_announced, true) {
+            out.effects.push(Effect::Reconnect(CloseReason::Announced));
+        }
     }
 
     /// Asks for another connection, once.
@@ -252,9 +264,43 @@ mod tests {
     #[test]
     fn asks_for_another_connection_only_once() {
         let (mut session, mut out) = up(Timestamp::EPOCH);
-        session.reconnect(CloseReason::Announced, &mut out);
-        session.reconnect(CloseReason::Announced, &mut out);
+        session.reconnect(CloseReason::Refused, &mut out);
+        session.reconnect(CloseReason::Silent, &mut out);
+        assert_eq!(out.effects, [Effect::Reconnect(CloseReason::Refused)]);
+        out.clear();
+        session.announced(&mut out);
+        assert!(out.is_empty(), "it is on its way out already");
+    }
+
+    #[test]
+    fn an_announced_end_is_told_once_a_connection_and_changes_nothing() {
+        let t0 = Timestamp::from_secs(1_700_000_000);
+        let (mut session, mut out) = up(t0);
+        let wakes_at = session.wakeup_at();
+        session.announced(&mut out);
+        session.announced(&mut out);
         assert_eq!(out.effects, [Effect::Reconnect(CloseReason::Announced)]);
+        assert!(session.is_up());
+        assert_eq!(session.wakeup_at(), wakes_at, "the heartbeat goes on");
+        out.clear();
+        session.wake(t0 + SILENT_AFTER, &mut out);
+        assert_eq!(
+            out.effects.last(),
+            Some(&Effect::Reconnect(CloseReason::Silent)),
+            "silence still ends it"
+        );
+        out.clear();
+        session.disconnected(&mut out);
+        assert_eq!(out.link, [LinkEvent::Down]);
+        session.start(&mut out);
+        session.connected(t0, &mut out);
+        out.clear();
+        session.announced(&mut out);
+        assert_eq!(
+            out.effects,
+            [Effect::Reconnect(CloseReason::Announced)],
+            "the next one may be announced anew"
+        );
     }
 
     #[test]

@@ -210,6 +210,18 @@ pub(crate) struct BookTickerRow<'a> {
     pub(crate) ask_amount: Option<Scalar<'a>>,
 }
 
+/// The result of `spot.order_book`: unlike the incremental books, with whole words for the sides (GATEIO-WS-26).
+#[derive(Debug, Deserialize)]
+pub(crate) struct TopLevelsRow<'a> {
+    #[serde(borrow)]
+    pub(crate) t: Option<Scalar<'a>>,
+    #[serde(rename = "lastUpdateId")]
+    pub(crate) last_update_id: Scalar<'a>,
+    pub(crate) s: Scalar<'a>,
+    pub(crate) bids: Vec<(Scalar<'a>, Scalar<'a>)>,
+    pub(crate) asks: Vec<(Scalar<'a>, Scalar<'a>)>,
+}
+
 /// The result of `spot.candlesticks`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct CandleRow<'a> {
@@ -262,6 +274,8 @@ pub(crate) type BatchFee<'a> = BTreeMap<String, FeeRow<'a>>;
 pub(crate) struct OrderRow<'a> {
     #[serde(borrow)]
     pub(crate) id: Option<Scalar<'a>>,
+    /// Batches repeat `id` here.
+    pub(crate) order_id: Option<Scalar<'a>>,
     pub(crate) text: Option<Scalar<'a>>,
     pub(crate) currency_pair: Option<Scalar<'a>>,
     #[serde(rename = "type")]
@@ -289,12 +303,24 @@ pub(crate) struct OrderRow<'a> {
     pub(crate) message: Option<Scalar<'a>>,
 }
 
+/// A row of `/spot/cancel_batch_orders`. Its `id` is what it was named by: a number or a text of ours.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CancelRow<'a> {
+    #[serde(borrow)]
+    pub(crate) currency_pair: Option<Scalar<'a>>,
+    pub(crate) id: Option<Scalar<'a>>,
+    pub(crate) text: Option<Scalar<'a>>,
+    pub(crate) succeeded: Option<Scalar<'a>>,
+    pub(crate) label: Option<Scalar<'a>>,
+    pub(crate) message: Option<Scalar<'a>>,
+}
+
 /// An element of `/spot/open_orders`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct OpenOrdersOfPair<'a> {
     #[serde(borrow)]
     pub(crate) total: Option<Scalar<'a>>,
-    pub(crate) orders: Vec<OrderRow<'a>>,
+    pub(crate) orders: Vec<LazyValue<'a>>,
 }
 
 /// One of our fills: a row of `/spot/my_trades` (GATEIO-REST-24) or of `spot.usertrades`.

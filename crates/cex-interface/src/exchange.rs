@@ -28,6 +28,41 @@ pub trait EventSource: Send {
     fn next_link(&mut self) -> impl Future<Output = Option<LinkEvent>> + Send;
 }
 
+/// A list as an exchange gives it. Rows that cannot be read cost the others nothing, but nobody is to take such a list
+/// for whole: it says how many they were. Derefs to the rows that could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing<T> {
+    /// What could be read.
+    pub rows: Vec<T>,
+    /// How many rows could not.
+    pub unreadable: usize,
+}
+
+impl<T> Listing<T> {
+    /// The rows, if every one could be read.
+    #[must_use]
+    pub fn whole(self) -> Option<Vec<T>> {
+        (self.unreadable == 0).then_some(self.rows)
+    }
+}
+
+impl<T> std::ops::Deref for Listing<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.rows
+    }
+}
+
+impl<T> IntoIterator for Listing<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.rows.into_iter()
+    }
+}
+
 /// How an exchange is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Health {
@@ -154,6 +189,14 @@ pub trait PrivateExchange: PublicExchange {
     /// Places an order; never sent twice. On `Outcome::Unknown` ask by client id before anything else.
     fn place(&self, order: OrderRequest) -> impl Future<Output = Result<Placed, ExchangeError>> + Send;
 
+    /// Places several orders in one call, within [`Capabilities::place_batch`]; never sent twice. What became of each,
+    /// in the order given: a failure of the call as a whole is a failure of every order, so where that leaves the outcome
+    /// open it is open for all of them.
+    fn place_batch(
+        &self,
+        orders: Vec<OrderRequest>,
+    ) -> impl Future<Output = Vec<Result<Placed, ExchangeError>>> + Send;
+
     /// Has an order checked without placing it.
     fn test_order(&self, order: OrderRequest) -> impl Future<Output = Result<(), ExchangeError>> + Send;
 
@@ -173,8 +216,18 @@ pub trait PrivateExchange: PublicExchange {
         order: OrderRef,
     ) -> impl Future<Output = Result<(), ExchangeError>> + Send;
 
-    /// Cancels all orders of a symbol.
-    fn cancel_all(&self, symbol: SymbolId) -> impl Future<Output = Result<Vec<Order>, ExchangeError>> + Send;
+    /// Cancels several orders in one call, within [`Capabilities::cancel_batch`]. What became of each, in the order given.
+    fn cancel_batch(
+        &self,
+        orders: Vec<(SymbolId, OrderRef)>,
+    ) -> impl Future<Output = Vec<Result<(), ExchangeError>>> + Send;
+
+    /// Cancels all orders of a symbol. What could not be read of the answer was cancelled all the same: read the open
+    /// orders again.
+    fn cancel_all(
+        &self,
+        symbol: SymbolId,
+    ) -> impl Future<Output = Result<Listing<Order>, ExchangeError>> + Send;
 
     /// One order.
     fn order(
@@ -187,24 +240,42 @@ pub trait PrivateExchange: PublicExchange {
     fn open_orders(
         &self,
         symbol: Option<SymbolId>,
-    ) -> impl Future<Output = Result<Vec<Order>, ExchangeError>> + Send;
+    ) -> impl Future<Output = Result<Listing<Order>, ExchangeError>> + Send;
 
-    /// Orders of a span, ended ones included.
+    /// Orders of a span, ended ones included; at most what the exchange gives at once.
     fn order_history(
         &self,
         symbol: SymbolId,
         range: TimeRange,
         limit: u32,
-    ) -> impl Future<Output = Result<Vec<Order>, ExchangeError>> + Send;
+    ) -> impl Future<Output = Result<Listing<Order>, ExchangeError>> + Send;
 
-    /// Our fills, of one order or a span.
+    /// All orders of a span of any length, in as many calls as it takes; in no particular order. An error where the
+    /// exchange no longer has the span, or cannot be made to show all of it.
+    fn order_history_all(
+        &self,
+        symbol: SymbolId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> impl Future<Output = Result<Listing<Order>, ExchangeError>> + Send;
+
+    /// Our fills, of one order or a span; at most what the exchange gives at once.
     fn my_trades(
         &self,
         symbol: SymbolId,
         order: Option<OrderId>,
         range: TimeRange,
         limit: u32,
-    ) -> impl Future<Output = Result<Vec<Fill>, ExchangeError>> + Send;
+    ) -> impl Future<Output = Result<Listing<Fill>, ExchangeError>> + Send;
+
+    /// All our fills of a span of any length, in as many calls as it takes, oldest first. An error where the exchange no
+    /// longer has the span, or cannot be made to show all of it.
+    fn my_trades_all(
+        &self,
+        symbol: SymbolId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> impl Future<Output = Result<Listing<Fill>, ExchangeError>> + Send;
 
     /// Arms the exchange's dead man's switch, or disarms it with zero; `Unsupported` where there is none.
     fn dead_man_switch(&self, timeout: Duration) -> impl Future<Output = Result<(), ExchangeError>> + Send;

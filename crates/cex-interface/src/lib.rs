@@ -19,11 +19,11 @@ pub mod link;
 pub mod protocol;
 pub mod request;
 
-pub use capability::{BookStream, Capabilities};
+pub use capability::{BatchRule, BookStream, Capabilities, PageRule};
 pub use config::{Secret, VenueConfig};
-pub use exchange::{EventSource, Health, PrivateExchange, PublicExchange};
+pub use exchange::{EventSource, Health, Listing, PrivateExchange, PublicExchange};
 pub use http::{HttpRequest, HttpResponse, Method};
-pub use limit::{Bucket, BucketRule, CallClass, Charge, Cost, Feedback};
+pub use limit::{Bucket, BucketRule, CallClass, Charge, Cost, Feedback, Pace, connections_for};
 pub use link::{CloseReason, Effect, Input, Link, Outbox, Payload};
 pub use protocol::{Protocol, Registration, Subscription};
-pub use request::{BookSnapshot, OrderRef, Placed, Reply, Request, TimeRange};
+pub use request::{BookSnapshot, Incomplete, OrderRef, Placed, Reply, Request, TimeRange, by_name};

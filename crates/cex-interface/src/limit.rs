@@ -1,6 +1,6 @@
 //! An exchange's request limits, as data: buckets, what a call costs, and what a response says of them.
 
-use cex_core::SymbolId;
+use cex_core::{SymbolId, Timestamp};
 use std::time::Duration;
 
 /// The name of a budget the exchange keeps: `all`, `orders`, `depth`.
@@ -74,4 +74,97 @@ pub enum Feedback {
         /// For how long.
         wait: Duration,
     },
+}
+
+/// A count of messages that keeps a connection within what the exchange takes of it in a second.
+///
+/// Windows are fixed, and any second meets at most two of them, so each holds half of what is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    most: u32,
+    began: Timestamp,
+    sent: u32,
+}
+
+/// Of what a pace counts.
+const PACE_WINDOW: Duration = Duration::from_secs(1);
+
+impl Pace {
+    /// A pace within `per_second` messages.
+    #[must_use]
+    pub const fn new(per_second: u32) -> Self {
+        let most = if per_second < 2 { 1 } else { per_second / 2 };
+        Self { most, began: Timestamp::EPOCH, sent: 0 }
+    }
+
+    /// Counts one message, if it may be sent now.
+    pub fn take(&mut self, now: Timestamp) -> bool {
+        if now >= self.began + PACE_WINDOW || now < self.began {
+            *self = Self { most: self.most, began: now, sent: 0 };
+        }
+        let free = self.sent < self.most;
+        self.sent += u32::from(free);
+        free
+    }
+
+    /// When the next message may be sent, if none may now.
+    #[must_use]
+    pub fn free_at(&self) -> Timestamp {
+        self.began + PACE_WINDOW
+    }
+}
+
+/// How many connections of `each` subscriptions carry `wanted` of them.
+///
+/// # Errors
+/// When it takes more than `most`: a sentence that says how many fit and what can be done.
+pub fn connections_for(wanted: usize, each: usize, most: usize) -> Result<usize, String> {
+    let needed = wanted.div_ceil(each.max(1));
+    if needed <= most {
+        return Ok(needed);
+    }
+    Err(format!(
+        "{wanted} subscriptions are wanted and {} fit: {most} connections of {each} each; drop symbols or streams, or \
+         move some to another account at another address",
+        most.saturating_mul(each)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_second_sees_more_messages_than_are_allowed() {
+        let mut pace = Pace::new(100);
+        let sent: Vec<i64> = (0..3_000)
+            .filter(|millis| pace.take(Timestamp::from_millis(1_700_000_000_000 + millis)))
+            .collect();
+        assert_eq!(sent.len(), 150);
+        for from in &sent {
+            let within = sent.iter().filter(|at| (*from..from + 1_000).contains(*at)).count();
+            assert!(within <= 100, "{within} from {from}");
+        }
+    }
+
+    #[test]
+    fn a_refused_message_may_be_sent_when_the_pace_says() {
+        let mut pace = Pace::new(2);
+        let now = Timestamp::from_secs(5);
+        assert!(pace.take(now) && !pace.take(now));
+        assert_eq!(pace.free_at(), Timestamp::from_secs(6));
+        assert!(pace.take(pace.free_at()));
+        assert!(pace.take(now), "a clock that was set back does not stop anything");
+    }
+
+    #[test]
+    fn capacity_is_counted_in_whole_connections() {
+        for (wanted, links) in [(0, 0), (1, 1), (30, 1), (31, 2), (60, 2)] {
+            assert_eq!(connections_for(wanted, 30, 2), Ok(links));
+        }
+        let refused = connections_for(61, 30, 2).expect_err("too many");
+        assert!(
+            refused.starts_with("61 subscriptions are wanted and 60 fit: 2 connections of 30 each; drop")
+        );
+    }
 }

@@ -58,7 +58,10 @@ pub enum CloseReason {
     Silent,
     /// The exchange refused what we cannot do without.
     Refused,
-    /// The exchange announced that it will close.
+    /// The exchange announced that it will close. Nothing is wrong yet: the link asks with this reason once a
+    /// connection and goes on serving in every respect (data, heartbeat, answers, resubscriptions, and any later
+    /// reason of its own) until [`Input::Disconnected`], because the driver may first make a successor and let this
+    /// connection run until it is replaced. A driver without successors closes at once, as for any other reason.
     Announced,
     /// The stream's key died.
     KeyExpired,

@@ -4,7 +4,7 @@ use cex_core::{
     Account, AssetInfo, BookTicker, ClientOrderId, Fill, Kline, KlineInterval, Level, Order, OrderId,
     OrderRequest, Price, Qty, SymbolId, SymbolInfo, Ticker, Timestamp, Trade, TradingFee,
 };
-use cex_errors::Op;
+use cex_errors::{ExchangeError, Op};
 use std::time::Duration;
 
 /// How an order is named in a call: by the exchange's identifier or by ours.
@@ -82,6 +82,11 @@ pub enum Request {
     },
     /// Places an order. Answer: [`Reply::Placed`]. Never sent twice.
     Place(OrderRequest),
+    /// Places several orders in one call, each for itself, within [`Capabilities::place_batch`]. Answer:
+    /// [`Reply::PlacedBatch`]. Never sent twice: an error of the call as a whole is an error of every order.
+    ///
+    /// [`Capabilities::place_batch`]: crate::Capabilities::place_batch
+    PlaceBatch(Vec<OrderRequest>),
     /// Has an order checked. Answer: [`Reply::Done`].
     TestOrder(OrderRequest),
     /// Cancels an order. Answer: [`Reply::Canceled`].
@@ -91,6 +96,11 @@ pub enum Request {
         /// Which.
         order: OrderRef,
     },
+    /// Cancels several orders in one call, each for itself, within [`Capabilities::cancel_batch`]. Answer:
+    /// [`Reply::CanceledBatch`].
+    ///
+    /// [`Capabilities::cancel_batch`]: crate::Capabilities::cancel_batch
+    CancelBatch(Vec<(SymbolId, OrderRef)>),
     /// Cancels all orders of a symbol. Answer: [`Reply::Orders`].
     CancelAll {
         /// Of what.
@@ -168,9 +178,10 @@ impl Request {
             Self::Tickers { .. } | Self::BookTickers { .. } => Op::Tickers,
             Self::Account => Op::Account,
             Self::Fees { .. } => Op::Fees,
-            Self::Place(_) => Op::PlaceOrder,
+            // A batch is as little to be repeated as each of its orders.
+            Self::Place(_) | Self::PlaceBatch(_) => Op::PlaceOrder,
             Self::TestOrder(_) => Op::TestOrder,
-            Self::Cancel { .. } => Op::CancelOrder,
+            Self::Cancel { .. } | Self::CancelBatch(_) => Op::CancelOrder,
             Self::CancelAll { .. } => Op::CancelAll,
             Self::Amend { .. } => Op::AmendOrder,
             Self::Order { .. } => Op::QueryOrder,
@@ -236,6 +247,11 @@ pub enum Reply {
     Fees(Vec<TradingFee>),
     /// An order was accepted.
     Placed(Placed),
+    /// What became of each order of a batch, in the order asked. One the answer says nothing readable of is
+    /// [`Undecodable`](cex_errors::ErrorKind::Undecodable): its outcome is unknown.
+    PlacedBatch(Vec<Result<Placed, ExchangeError>>),
+    /// What became of each cancel of a batch, in the order asked; accepted or ended as by [`Self::Canceled`].
+    CanceledBatch(Vec<Result<(), ExchangeError>>),
     /// A cancel was accepted. The final state comes over the stream or from a query, not from here.
     Canceled {
         /// The exchange's identifier, when the answer carries it.
@@ -249,6 +265,62 @@ pub enum Reply {
     Orders(Vec<Order>),
     /// Fills.
     Fills(Vec<Fill>),
+    /// Instead of [`Self::Orders`] or [`Self::Fills`] where some rows could not be read: the others stand, and nobody
+    /// may take the list for whole.
+    Incomplete(Box<Incomplete>),
     /// The key of a private stream.
     ListenKey(String),
+}
+
+/// A list of which some rows could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incomplete {
+    /// What could be read: [`Reply::Orders`] or [`Reply::Fills`].
+    pub read: Reply,
+    /// What is wrong with each of the others.
+    pub unreadable: Vec<&'static str>,
+}
+
+impl Reply {
+    /// This list, or [`Reply::Incomplete`] where rows of it could not be read.
+    #[must_use]
+    pub fn without(self, unreadable: Vec<&'static str>) -> Self {
+        if unreadable.is_empty() {
+            self
+        } else {
+            Self::Incomplete(Box::new(Incomplete { read: self, unreadable }))
+        }
+    }
+}
+
+/// Puts the rows of a batch's answer into the order of what was asked, by name; `None` for what no row is about.
+///
+/// Rows are not told by their position: exchanges and what stands before them may leave rows out. One that names
+/// nothing, or nothing that was asked, is not believed; two of one name are an error of the whole answer.
+pub fn by_name<K: PartialEq, R>(
+    asked: &[K],
+    rows: impl IntoIterator<Item = (Option<K>, R)>,
+) -> Result<Vec<Option<R>>, &'static str> {
+    let mut found: Vec<Option<R>> = asked.iter().map(|_| None).collect();
+    for (name, row) in rows {
+        let Some(index) = name.and_then(|name| asked.iter().position(|asked| *asked == name)) else {
+            continue;
+        };
+        if found[index].replace(row).is_some() {
+            return Err("two rows about one order");
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_told_by_name_only() {
+        let rows = [(Some("c"), 3), (None, 9), (Some("x"), 8), (Some("a"), 1)];
+        assert_eq!(by_name(&["a", "b", "c"], rows), Ok(vec![Some(1), None, Some(3)]));
+        assert!(by_name(&["a"], [(Some("a"), 1), (Some("a"), 2)]).is_err());
+    }
 }

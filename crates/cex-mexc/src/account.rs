@@ -105,7 +105,7 @@ impl AccountLink {
             return Err(ExchangeError::new(settings.venue, Op::Stream, kind));
         }
         let channel =
-            |name: &str| Channel { name: name.to_owned(), symbol: None, stream: StreamKind::Account };
+            |name: &str| Channel { name: name.to_owned(), symbols: Vec::new(), stream: StreamKind::Account };
         Ok(Self {
             venue: settings.venue,
             name: format!("{} account", settings.venue),

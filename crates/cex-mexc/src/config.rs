@@ -1,6 +1,7 @@
 //! Where the exchange is, who we are, and the options of this exchange, read strictly: a misspelt option is an error,
 //! never a default.
 
+use crate::limits::MOST_CONNECTIONS;
 use crate::sign::Signer;
 use cex_core::VenueId;
 use cex_errors::{ErrorKind, ExchangeError, Op};
@@ -13,7 +14,7 @@ pub const REST_URL: &str = "https://api.mexc.com";
 pub const WS_URL: &str = "wss://wbs-api.mexc.com/ws";
 
 /// The names of all options.
-pub const OPTIONS: [&str; 2] = ["depth_interval", "rate_limits"];
+pub const OPTIONS: [&str; 4] = ["depth_interval", "book_ticker", "connections_max", "rate_limits"];
 
 /// How often the exchange sends what changed in a book, and in the other public streams (MEXC-WS-12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +37,16 @@ impl DepthInterval {
     }
 }
 
+/// The stream of best prices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BookTickerChannel {
+    /// The newest of each window, at the speed of [`DepthInterval`].
+    #[default]
+    Aggregated,
+    /// As they come, in batches (MEXC-WS-15).
+    Batch,
+}
+
 /// A configuration that has been read.
 #[derive(Debug)]
 pub struct Settings {
@@ -47,6 +58,10 @@ pub struct Settings {
     pub ws_url: String,
     /// Speed of the public streams.
     pub depth_interval: DepthInterval,
+    /// Which stream of best prices is used.
+    pub book_ticker: BookTickerChannel,
+    /// Public connections that may stand at once.
+    pub connections_max: usize,
     /// Whether our own request budgets hold; off only against simulators.
     pub rate_limits: bool,
     /// Key and signer; `None` for public use.
@@ -73,6 +88,8 @@ impl Settings {
                 .map_or_else(|| REST_URL.to_owned(), |url| url.trim_end_matches('/').to_owned()),
             ws_url: ws_url.unwrap_or_else(|| WS_URL.to_owned()),
             depth_interval: DepthInterval::default(),
+            book_ticker: BookTickerChannel::default(),
+            connections_max: MOST_CONNECTIONS,
             rate_limits: true,
             credentials: None,
         };
@@ -89,10 +106,23 @@ impl Settings {
                 ("depth_interval", _) => {
                     return Err(wrong("depth_interval is not one of 10ms, 100ms", value));
                 }
+                ("book_ticker", "aggre") => settings.book_ticker = BookTickerChannel::Aggregated,
+                ("book_ticker", "batch") => settings.book_ticker = BookTickerChannel::Batch,
+                ("book_ticker", _) => return Err(wrong("book_ticker is not one of aggre, batch", value)),
+                ("connections_max", count) => {
+                    let count = count.parse().ok().filter(|count| (1..=MOST_CONNECTIONS).contains(count));
+                    settings.connections_max = count
+                        .ok_or_else(|| wrong("connections_max is not one of 1 to 149", value.clone()))?;
+                }
                 ("rate_limits", "on") => settings.rate_limits = true,
                 ("rate_limits", "off") => settings.rate_limits = false,
                 ("rate_limits", _) => return Err(wrong("rate_limits is not one of on, off", value)),
-                _ => return Err(wrong("no such option; there are depth_interval, rate_limits", name)),
+                _ => {
+                    return Err(wrong(
+                        "no such option; there are depth_interval, book_ticker, connections_max, rate_limits",
+                        name,
+                    ));
+                }
             }
         }
         settings.credentials = match (key.is_empty(), secret.is_empty()) {
@@ -149,7 +179,10 @@ mod tests {
             Settings::read(config(&[("depth_interval", "100ms"), ("rate_limits", "off")])).expect("valid");
         assert_eq!(settings.depth_interval, DepthInterval::Ms100);
         assert!(!settings.rate_limits);
-        assert_eq!(OPTIONS.len(), 2);
+        let settings =
+            Settings::read(config(&[("book_ticker", "batch"), ("connections_max", "2")])).expect("valid");
+        assert_eq!((settings.book_ticker, settings.connections_max), (BookTickerChannel::Batch, 2));
+        assert_eq!((OPTIONS.len(), MOST_CONNECTIONS), (4, 149));
     }
 
     #[test]
@@ -158,9 +191,12 @@ mod tests {
             (
                 "depth_intervall",
                 "10ms",
-                "no such option; there are depth_interval, rate_limits (depth_intervall)",
+                "no such option; there are depth_interval, book_ticker, connections_max, rate_limits (depth_intervall)",
             ),
             ("depth_interval", "50ms", "depth_interval is not one of 10ms, 100ms (50ms)"),
+            ("book_ticker", "all", "book_ticker is not one of aggre, batch (all)"),
+            ("connections_max", "0", "connections_max is not one of 1 to 149 (0)"),
+            ("connections_max", "150", "connections_max is not one of 1 to 149 (150)"),
             ("rate_limits", "no", "rate_limits is not one of on, off (no)"),
         ] {
             let error = Settings::read(config(&[(name, value)])).expect_err(name);

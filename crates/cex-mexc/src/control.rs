@@ -6,7 +6,7 @@
 use crate::wire::{ControlMessage, parse};
 use cex_core::{LinkEvent, StreamKind, SymbolId, Timers, Timestamp};
 use cex_errors::ErrorKind;
-use cex_interface::{CloseReason, Outbox};
+use cex_interface::{CloseReason, Outbox, Pace};
 use std::time::Duration;
 
 /// How often we ask whether the other side is there (MEXC-WS-11).
@@ -21,6 +21,9 @@ const MISSED_PONGS: u32 = 2;
 /// How long a subscription may stay unacknowledged.
 pub(crate) const ACK_WITHIN: Duration = Duration::from_secs(10);
 
+/// Messages the exchange takes on a connection in a second (MEXC-WS-03).
+pub(crate) const MESSAGES_PER_SECOND: u32 = 100;
+
 /// Size of a subscribe message, which the exchange wants below 1024 bytes (MEXC-WS-03).
 const LONGEST_MESSAGE: usize = 1_000;
 
@@ -29,10 +32,28 @@ const LONGEST_MESSAGE: usize = 1_000;
 pub(crate) struct Channel {
     /// Its name on the wire.
     pub(crate) name: String,
-    /// Of what; `None` for account channels.
-    pub(crate) symbol: Option<SymbolId>,
+    /// Of what: nothing for account channels, many for the one channel that carries all tickers.
+    pub(crate) symbols: Vec<SymbolId>,
     /// What it carries.
     pub(crate) stream: StreamKind,
+}
+
+impl Channel {
+    /// What became of it, told of each of its symbols.
+    fn tell(&self, out: &mut Outbox, news: impl Fn(Option<SymbolId>, StreamKind) -> LinkEvent) {
+        match &self.symbols[..] {
+            [] => out.link.push(news(None, self.stream)),
+            symbols => out.link.extend(symbols.iter().map(|symbol| news(Some(*symbol), self.stream))),
+        }
+    }
+
+    fn confirmed(&self, out: &mut Outbox) {
+        self.tell(out, |symbol, stream| LinkEvent::Subscribed { symbol, stream });
+    }
+
+    fn refused(&self, out: &mut Outbox) {
+        self.tell(out, |symbol, stream| LinkEvent::Refused { symbol, stream });
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +71,8 @@ enum State {
     },
     Confirmed,
     Refused,
+    /// Its end is to be asked for.
+    Ending,
     /// Its end was asked for in the message with this number; what comes next is to ask for it anew.
     Leaving {
         number: u32,
@@ -62,7 +85,7 @@ impl State {
     const fn due(self) -> Option<Timestamp> {
         match self {
             Self::Asked { due, .. } | Self::Fed { due } | Self::Leaving { due, .. } => Some(due),
-            Self::Unsent | Self::Confirmed | Self::Refused => None,
+            Self::Unsent | Self::Confirmed | Self::Refused | Self::Ending => None,
         }
     }
 
@@ -85,6 +108,8 @@ enum Deadline {
     Ping,
     Silence,
     Ack,
+    /// What had to wait for the sake of the message rate may be sent.
+    Pace,
 }
 
 /// The subscriptions and the pulse of a connection.
@@ -94,6 +119,7 @@ pub(crate) struct Session {
     states: Vec<State>,
     needs: Needs,
     timers: Timers<Deadline>,
+    pace: Pace,
     last_heard: Timestamp,
     unanswered: u32,
     /// Number of the last message that wants an answer.
@@ -106,7 +132,18 @@ impl Session {
     pub(crate) fn new(channels: Vec<Channel>, needs: Needs) -> Self {
         let states = vec![State::Unsent; channels.len()];
         let (timers, last_heard) = (Timers::new(), Timestamp::EPOCH);
-        Self { channels, states, needs, timers, last_heard, unanswered: 0, last_number: 0, waiting: false }
+        let pace = Pace::new(MESSAGES_PER_SECOND);
+        Self {
+            channels,
+            states,
+            needs,
+            timers,
+            pace,
+            last_heard,
+            unanswered: 0,
+            last_number: 0,
+            waiting: false,
+        }
     }
 
     /// The connection stands: subscribe, and start to listen for its pulse.
@@ -116,30 +153,54 @@ impl Session {
         self.last_heard = now;
         self.timers.set(Deadline::Ping, now + PING_EVERY);
         self.timers.set(Deadline::Silence, now + LONGEST_SILENCE);
+        self.pace = Pace::new(MESSAGES_PER_SECOND);
         self.states.fill(State::Unsent);
-        self.subscribe(now, out);
+        self.send_due(now, out);
     }
 
     /// Begins a book anew: ends its subscription, waits until that is confirmed, subscribes again. To the exchange that
     /// is as good as a new connection (MEXC-WS-13), and it costs the other books nothing.
     pub(crate) fn resubscribe(&mut self, now: Timestamp, symbol: SymbolId, out: &mut Outbox) {
         let is_its_book =
-            |channel: &Channel| channel.symbol == Some(symbol) && channel.stream == StreamKind::Book;
+            |channel: &Channel| channel.stream == StreamKind::Book && channel.symbols.contains(&symbol);
         let Some(index) = self.channels.iter().position(is_its_book) else { return };
         match self.states[index] {
-            State::Confirmed | State::Fed { .. } => {
-                self.last_number += 1;
-                let (number, name) = (self.last_number, &self.channels[index].name);
-                out.send_text(format!(r#"{{"method":"UNSUBSCRIPTION","id":{number},"params":["{name}"]}}"#));
-                self.states[index] = State::Leaving { number, due: now + ACK_WITHIN };
-                self.watch();
-            }
-            State::Refused => {
-                self.states[index] = State::Unsent;
-                self.subscribe(now, out);
-            }
+            State::Confirmed | State::Fed { .. } => self.states[index] = State::Ending,
+            State::Refused => self.states[index] = State::Unsent,
             // Under way.
-            State::Unsent | State::Asked { .. } | State::Leaving { .. } => {}
+            State::Unsent | State::Asked { .. } | State::Ending | State::Leaving { .. } => return,
+        }
+        self.send_due(now, out);
+    }
+
+    /// Sends what is to be sent, as far as the message rate allows; the rest follows when it does (MEXC-WS-03).
+    fn send_due(&mut self, now: Timestamp, out: &mut Outbox) {
+        self.unsubscribe(now, out);
+        self.subscribe(now, out);
+        self.watch();
+    }
+
+    /// Whether one more message may be sent; if not, what is left is looked at again when it may.
+    fn may_send(&mut self, now: Timestamp) -> bool {
+        let may = self.pace.take(now);
+        if !may {
+            self.timers.set(Deadline::Pace, self.pace.free_at());
+        }
+        may
+    }
+
+    fn unsubscribe(&mut self, now: Timestamp, out: &mut Outbox) {
+        for index in 0..self.channels.len() {
+            if self.states[index] != State::Ending {
+                continue;
+            }
+            if !self.may_send(now) {
+                return;
+            }
+            self.last_number += 1;
+            let (number, name) = (self.last_number, &self.channels[index].name);
+            out.send_text(format!(r#"{{"method":"UNSUBSCRIPTION","id":{number},"params":["{name}"]}}"#));
+            self.states[index] = State::Leaving { number, due: now + ACK_WITHIN };
         }
     }
 
@@ -170,8 +231,8 @@ impl Session {
     fn mark_fed(&mut self, symbol: SymbolId, stream: StreamKind) {
         for (channel, state) in self.channels.iter().zip(&mut self.states) {
             if let State::Asked { due, .. } = *state
-                && channel.symbol == Some(symbol)
                 && channel.stream == stream
+                && channel.symbols.contains(&symbol)
             {
                 *state = State::Fed { due };
             }
@@ -198,13 +259,19 @@ impl Session {
     fn subscribe(&mut self, now: Timestamp, out: &mut Outbox) {
         let due = now + ACK_WITHIN;
         let mut message = String::new();
-        let unsent = |(_, state): &(&Channel, &mut State)| **state == State::Unsent;
-        for (channel, state) in self.channels.iter().zip(&mut self.states).filter(unsent) {
-            if !message.is_empty() && message.len() + channel.name.len() + 5 > LONGEST_MESSAGE {
+        for index in 0..self.channels.len() {
+            if self.states[index] != State::Unsent {
+                continue;
+            }
+            let length = self.channels[index].name.len();
+            if !message.is_empty() && message.len() + length + 5 > LONGEST_MESSAGE {
                 message.push_str("]}");
                 out.send_text(std::mem::take(&mut message));
             }
             if message.is_empty() {
+                if !self.may_send(now) {
+                    return;
+                }
                 self.last_number += 1;
                 message.push_str(r#"{"method":"SUBSCRIPTION","id":"#);
                 message.push_str(itoa::Buffer::new().format(self.last_number));
@@ -213,15 +280,14 @@ impl Session {
                 message.push(',');
             }
             message.push('"');
-            message.push_str(&channel.name);
+            message.push_str(&self.channels[index].name);
             message.push('"');
-            *state = State::Asked { number: self.last_number, due };
+            self.states[index] = State::Asked { number: self.last_number, due };
         }
         if !message.is_empty() {
             message.push_str("]}");
             out.send_text(message);
         }
-        self.watch();
     }
 
     /// Deadlines that have come. Some reason means that the connection has to go.
@@ -236,6 +302,10 @@ impl Session {
                     (now >= silent_at).then_some(CloseReason::Silent)
                 }
                 Deadline::Ack => self.give_up_waiting(now, out),
+                Deadline::Pace => {
+                    self.send_due(now, out);
+                    None
+                }
             };
             if verdict.is_some() {
                 return verdict;
@@ -250,6 +320,8 @@ impl Session {
         }
         self.unanswered += 1;
         self.timers.set(Deadline::Ping, now + PING_EVERY);
+        // Counted like any other; one too many is less bad than a connection taken for dead.
+        let _counted = self.pace.take(now);
         out.send_text(r#"{"method":"PING"}"#);
         None
     }
@@ -266,22 +338,21 @@ impl Session {
         for (channel, state) in
             self.channels.iter().zip(&mut self.states).filter(|(_, state)| is_due(**state))
         {
-            let (symbol, stream) = (channel.symbol, channel.stream);
             *state = match state {
                 State::Fed { .. } => {
-                    out.link.push(LinkEvent::Subscribed { symbol, stream });
+                    channel.confirmed(out);
                     State::Confirmed
                 }
                 // The exchange may have heard us all the same. If it did not, it may refuse what stands, which is an
                 // end as well.
                 State::Leaving { .. } => State::Unsent,
-                State::Asked { .. } | State::Unsent | State::Confirmed | State::Refused => {
-                    out.link.push(LinkEvent::Refused { symbol, stream });
+                State::Asked { .. } | State::Unsent | State::Confirmed | State::Refused | State::Ending => {
+                    channel.refused(out);
                     State::Refused
                 }
             };
         }
-        self.subscribe(now, out);
+        self.send_due(now, out);
         None
     }
 
@@ -307,7 +378,7 @@ impl Session {
         // Without a number of ours it answers anything, also in words.
         let number = message.id.integer().filter(|number| *number > 0);
         if self.has_ended(number) {
-            self.subscribe(now, out);
+            self.send_due(now, out);
             return Ok(None);
         }
         let verdict = match Answer::read(words) {
@@ -332,7 +403,7 @@ impl Session {
                 self.after_refusal()
             }
         };
-        self.subscribe(now, out);
+        self.send_due(now, out);
         Ok(verdict)
     }
 
@@ -343,7 +414,12 @@ impl Session {
             (State::Leaving { number: asked, .. }, Some(number)) => i64::from(*asked) == number,
             (State::Leaving { .. }, None)
             | (
-                State::Unsent | State::Asked { .. } | State::Fed { .. } | State::Confirmed | State::Refused,
+                State::Unsent
+                | State::Asked { .. }
+                | State::Fed { .. }
+                | State::Confirmed
+                | State::Refused
+                | State::Ending,
                 _,
             ) => false,
         };
@@ -368,10 +444,9 @@ impl Session {
                     // An answer without a number comes in its turn, so it is about the end.
                     (State::Leaving { .. }, None) => State::Unsent,
                     // Late news of the subscription that is being ended.
-                    (leaving @ State::Leaving { .. }, Some(_)) => leaving,
+                    (leaving @ State::Leaving { .. }, Some(_)) | (leaving @ State::Ending, _) => leaving,
                     (State::Unsent | State::Asked { .. } | State::Fed { .. } | State::Refused, _) => {
-                        let (symbol, stream) = (channel.symbol, channel.stream);
-                        out.link.push(LinkEvent::Subscribed { symbol, stream });
+                        channel.confirmed(out);
                         State::Confirmed
                     }
                 };
@@ -384,7 +459,7 @@ impl Session {
         for (channel, state) in self.channels.iter().zip(&mut self.states) {
             if *state != State::Refused && is_meant(*state, &channel.name) {
                 *state = State::Refused;
-                out.link.push(LinkEvent::Refused { symbol: channel.symbol, stream: channel.stream });
+                channel.refused(out);
             }
         }
     }
@@ -396,7 +471,12 @@ fn asked_in(state: State, number: Option<i64>) -> bool {
         (State::Asked { number: asked, .. }, Some(number)) => i64::from(asked) == number,
         (State::Asked { .. }, None) => true,
         (
-            State::Unsent | State::Fed { .. } | State::Confirmed | State::Refused | State::Leaving { .. },
+            State::Unsent
+            | State::Fed { .. }
+            | State::Confirmed
+            | State::Refused
+            | State::Ending
+            | State::Leaving { .. },
             _,
         ) => false,
     }

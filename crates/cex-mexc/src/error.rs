@@ -184,6 +184,18 @@ pub(crate) fn refusal(
     }
 }
 
+/// The error a row of a batch's answer is: one order's own, under a 200 for all (MEXC-REST-24).
+pub(crate) fn of_row(
+    venue: VenueId,
+    order: cex_core::OrderRequest,
+    (code, words): (&str, &str),
+) -> ExchangeError {
+    let request = Request::Place(order);
+    let nothing = HttpResponse { status: 200, headers: &[], body: &[] };
+    let kind = code.parse().map_or(ErrorKind::Unmapped, |code| by_code(code, words, &request, &nothing));
+    ExchangeError::new(venue, request.op(), kind).with_code(code, words)
+}
+
 /// What a response says about the budgets (MEXC-LIMIT-03, MEXC-ERR-04). The front end's page blocks everything, also
 /// when it answered a placement whose own outcome it leaves open.
 pub(crate) fn feedback(response: &HttpResponse<'_>) -> Option<Feedback> {
@@ -271,7 +283,10 @@ fn retry_after(response: &HttpResponse<'_>) -> Option<Duration> {
 }
 
 const fn writes_orders(request: &Request) -> bool {
-    matches!(request, Request::Place(_) | Request::Cancel { .. } | Request::CancelAll { .. })
+    matches!(
+        request,
+        Request::Place(_) | Request::PlaceBatch(_) | Request::Cancel { .. } | Request::CancelAll { .. }
+    )
 }
 
 const fn is_market_order(request: &Request) -> bool {

@@ -10,15 +10,16 @@
 //! | [`rest`] | typed request to signed HTTP; body to typed reply |
 //! | [`error`] | the exchange's codes and answers as [`cex_errors::ErrorKind`] |
 //! | [`limits`] | budgets and what calls cost |
-//! | [`market`] | the public links: plan, subscribe, pass on |
+//! | `plan` | what is streamed under which name; subscriptions spread over connections |
+//! | [`market`] | the public links: subscribe, decode, pass on |
 //! | [`account`] | the private link: listen key, orders, fills, balances |
 //! | [`depth`] | the hot message: aggregated depth read in place |
 //! | `push`, `control` | the other pushed messages; acknowledgements, refusals and keep-alive of a connection |
 //! | `wire`, `walk` | JSON and protobuf as they are sent |
 //!
 //! Supported: rules, books, trades, candles, tickers, balances, fees, coins; limit, immediate-or-cancel,
-//! fill-or-kill, post-only and market orders; cancels, queries, history; book, best-price and trade streams; the
-//! account stream. Not offered by the exchange: amending, a dead man's switch (MEXC-REST-21).
+//! fill-or-kill, post-only and market orders; cancels, queries, history; streams of books, best levels, best prices,
+//! trades, tickers and candles; the account stream. Not offered by the exchange: amending, a dead man's switch (MEXC-REST-21).
 #![forbid(unsafe_code)]
 
 pub mod account;
@@ -28,6 +29,7 @@ pub mod depth;
 pub mod error;
 pub mod limits;
 pub mod market;
+mod plan;
 mod push;
 pub mod rest;
 pub mod sign;
@@ -53,7 +55,7 @@ impl Mexc {
     /// The protocol under this configuration; the error names the setting that is wrong.
     pub fn new(config: VenueConfig) -> Result<Self, ExchangeError> {
         let settings = config::Settings::read(config)?;
-        let capabilities = market::capabilities(settings.depth_interval);
+        let capabilities = plan::capabilities(&settings);
         let limits = limits::rules(settings.rate_limits);
         Ok(Self { settings, capabilities, limits })
     }

@@ -1,11 +1,42 @@
 //! What the exchange lets us ask, as budgets, and what each call takes from them.
 //!
 //! The published limits disagree with each other and with measurements (MEXC-LIMIT-01), so these are the careful ones
-//! (MEXC-LIMIT-02). Every call counts against the whole address; batches have a limit of their own, absent here
-//! because no call of ours is a batch.
+//! (MEXC-LIMIT-02). Every call counts against the whole address; a batch counts as one of the orders' calls and has a
+//! limit of its own.
 
-use cex_interface::{Bucket, BucketRule, CallClass, Charge, Cost, Request};
+use cex_interface::{BatchRule, Bucket, BucketRule, CallClass, Charge, Cost, PageRule, Request};
 use std::time::Duration;
+
+/// Subscriptions a connection carries; more are refused (MEXC-WS-02).
+pub const SUBSCRIPTIONS_PER_CONNECTION: usize = 30;
+
+/// Connections that may stand at one address: as many as have been seen to (MEXC-WS-18).
+const CONNECTIONS_PER_ADDRESS: usize = 300;
+
+/// Public connections of one account that may be configured: each may have its successor beside it while it is
+/// replaced, and the account's connection too.
+pub const MOST_CONNECTIONS: usize = CONNECTIONS_PER_ADDRESS / 2 - 1;
+
+/// Orders of one `batchOrders` call, all of one symbol (MEXC-REST-24).
+pub const PLACE_BATCH: BatchRule = BatchRule { orders: 20, symbols: 1, orders_per_symbol: 20 };
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Orders are kept for seven days and listed a thousand at a time (MEXC-REST-25).
+pub const ORDERS_PAGE: PageRule = PageRule {
+    rows: 1_000,
+    span: DAY.saturating_mul(7),
+    grain: Duration::from_millis(1),
+    kept: Some(DAY.saturating_mul(7)),
+};
+
+/// Our trades are kept for a month and listed a hundred at a time (MEXC-REST-18).
+pub const FILLS_PAGE: PageRule = PageRule {
+    rows: 100,
+    span: DAY.saturating_mul(7),
+    grain: Duration::from_millis(1),
+    kept: Some(DAY.saturating_mul(30)),
+};
 
 /// Every call from this address: 15/s, burst 20.
 pub const ALL: Bucket = Bucket("all");
@@ -15,6 +46,8 @@ pub const ORDERS: Bucket = Bucket("orders");
 pub const ACCOUNT: Bucket = Bucket("account");
 /// Book snapshots: 5/s, burst 10.
 pub const DEPTH: Bucket = Bucket("depth");
+/// Batches of orders: 2/s.
+pub const BATCHES: Bucket = Bucket("batches");
 /// Calls about listen keys: 1/s, burst 5.
 pub const LISTEN_KEYS: Bucket = Bucket("listen keys");
 
@@ -39,6 +72,7 @@ pub(crate) fn rules(on: bool) -> Vec<BucketRule> {
         rule(ORDERS, 10, 1_000, RESERVE_PCT),
         rule(ACCOUNT, 2, 1_334, 0),
         rule(DEPTH, 10, 2_000, 0),
+        rule(BATCHES, 1, 500, 0),
         rule(LISTEN_KEYS, 5, 5_000, 0),
     ]
 }
@@ -65,12 +99,17 @@ pub(crate) fn cost(request: &Request, on: bool) -> Cost {
             (CallClass::Query, Some(LISTEN_KEYS))
         }
         Request::Cancel { .. } | Request::CancelAll { .. } => (CallClass::Cancel, Some(ORDERS)),
-        Request::Place(_) | Request::TestOrder(_) => (CallClass::Placement, Some(ORDERS)),
+        Request::Place(_) | Request::PlaceBatch(_) | Request::TestOrder(_) => {
+            (CallClass::Placement, Some(ORDERS))
+        }
         // Never sent: encoding refuses them.
-        Request::Amend { .. } | Request::DeadManSwitch { .. } => (CallClass::Query, None),
+        Request::Amend { .. } | Request::DeadManSwitch { .. } | Request::CancelBatch(_) => {
+            (CallClass::Query, None)
+        }
     };
     let charge = |bucket| Charge { bucket, symbol: None, weight: 1 };
-    let charges = if on { [Some(charge(ALL)), own.map(charge), None] } else { [None; 3] };
+    let batch = matches!(request, Request::PlaceBatch(_)).then_some(BATCHES);
+    let charges = if on { [Some(charge(ALL)), own.map(charge), batch.map(charge)] } else { [None; 3] };
     Cost { class, charges }
 }
 
@@ -90,6 +129,7 @@ mod tests {
             (Request::Book { symbol, depth: 1_000 }, &["all", "depth"]),
             (Request::CancelAll { symbol }, &["all", "orders"]),
             (Request::Account, &["all", "account"]),
+            (Request::PlaceBatch(vec![]), &["all", "orders", "batches"]),
             (Request::CreateListenKey, &["all", "listen keys"]),
         ] {
             assert_eq!(buckets(&request), expected, "{request:?}");
@@ -99,10 +139,10 @@ mod tests {
     #[test]
     fn every_charged_budget_exists_and_rates_hold() {
         let rules = rules(true);
-        for bucket in [ALL, ORDERS, ACCOUNT, DEPTH, LISTEN_KEYS] {
+        for bucket in [ALL, ORDERS, ACCOUNT, DEPTH, BATCHES, LISTEN_KEYS] {
             assert!(rules.iter().any(|rule| rule.bucket == bucket), "{bucket:?}");
         }
-        for (rule, rate) in rules.iter().zip([15.0, 10.0, 1.5, 5.0, 1.0]) {
+        for (rule, rate) in rules.iter().zip([15.0, 10.0, 1.5, 5.0, 2.0, 1.0]) {
             assert!(f64::from(rule.capacity) / rule.window.as_secs_f64() <= rate, "{:?}", rule.bucket);
         }
     }

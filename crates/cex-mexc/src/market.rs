@@ -1,96 +1,15 @@
-//! The public links: plan, subscribe, decode, pass on.
+//! The public links: subscribe, decode, pass on.
 
-use crate::config::{DepthInterval, Settings};
+use crate::config::Settings;
 use crate::control::{Channel, Needs, Session};
-use crate::depth::{DepthReader, Reading, channel_prefix};
-use crate::push;
-use crate::wire::{Body, PushDataV3ApiWrapper};
-use cex_core::{
-    Continuity, LinkEvent, Market, MarketEvent, Markets, SnapshotSource, StreamKind, SymbolId, SyncRule,
-    Timestamp, VenueId,
-};
+use crate::depth::{DepthReader, Reading};
+use crate::wire::{Body, PublicMiniTicker, PushDataV3ApiWrapper};
+use crate::{plan, push};
+use cex_core::{LinkEvent, Market, MarketEvent, Markets, StreamKind, SymbolId, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op};
-use cex_interface::{BookStream, Capabilities, CloseReason, Effect, Input, Link, Outbox, Subscription};
+use cex_interface::{CloseReason, Effect, Input, Link, Outbox, Subscription};
 use prost::Message;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Subscriptions a connection carries; more are refused (MEXC-WS-02).
-pub const SUBSCRIPTIONS_PER_CONNECTION: usize = 30;
-
-/// A message may reach back over what the book already knows, so ranges may overlap; a snapshot's version often falls
-/// inside one (MEXC-BOOK-01, MEXC-BOOK-02).
-const SYNC: SyncRule = SyncRule {
-    snapshot: SnapshotSource::Rest { depth: 1_000 },
-    continuity: Continuity::Overlapping,
-    depth: None,
-};
-
-const FAST: BookStream = BookStream { name: "aggre@10ms", interval: Duration::from_millis(10), sync: SYNC };
-const SLOW: BookStream = BookStream { name: "aggre@100ms", interval: Duration::from_millis(100), sync: SYNC };
-
-/// What the exchange can do (MEXC-REST-17, MEXC-REST-20, MEXC-REST-21, MEXC-WS-02). The configured speed comes first.
-#[must_use]
-pub fn capabilities(interval: DepthInterval) -> Capabilities {
-    Capabilities {
-        books: match interval {
-            DepthInterval::Ms10 => &[FAST, SLOW],
-            DepthInterval::Ms100 => &[SLOW, FAST],
-        },
-        public_streams: &[StreamKind::Book, StreamKind::BookTicker, StreamKind::Trades],
-        subscriptions_per_connection: SUBSCRIPTIONS_PER_CONNECTION,
-        connection_lifetime: Some(Duration::from_secs(24 * 3_600)),
-        amend: false,
-        test_order: true,
-        dead_man_switch: false,
-        order_history: true,
-        assets: true,
-        market_orders: true,
-        placement_tells_state: false,
-        cancel_tells_state: false,
-        client_id_len: 32,
-    }
-}
-
-/// Links that carry these streams, as few as can be and evenly filled. A subscription named twice is made once.
-pub(crate) fn plan(
-    settings: &Settings,
-    markets: &Arc<Markets>,
-    wanted: &[Subscription],
-) -> Result<Vec<Box<dyn Link>>, ErrorKind> {
-    let mut planned: Vec<(Subscription, Channel)> = Vec::with_capacity(wanted.len());
-    let mut seen = std::collections::BTreeSet::new();
-    for subscription in wanted {
-        let Subscription { symbol, stream } = *subscription;
-        if seen.insert((symbol.0, stream)) {
-            let market = markets.get(symbol).ok_or(ErrorKind::InvalidInput("symbol is not registered"))?;
-            planned.push((*subscription, channel(settings.depth_interval, market, stream)?));
-        }
-    }
-    let links = planned.len().div_ceil(SUBSCRIPTIONS_PER_CONNECTION);
-    let each = planned.len().div_ceil(links.max(1)).max(1);
-    let link = |(index, part): (usize, &[(Subscription, Channel)])| {
-        Box::new(MarketLink::new(settings, Arc::clone(markets), index + 1, part)) as Box<dyn Link>
-    };
-    Ok(planned.chunks(each).enumerate().map(link).collect())
-}
-
-/// The channel of a stream (MEXC-WS-12). Symbols are sent as raw UTF-8, so one that would need escaping in JSON
-/// cannot be asked for.
-fn channel(interval: DepthInterval, market: &Market, stream: StreamKind) -> Result<Channel, ErrorKind> {
-    let native = market.native();
-    if native.chars().any(|c| c.is_control() || matches!(c, '"' | '\\' | ',' | '@' | '[' | ']')) {
-        return Err(ErrorKind::InvalidSymbol);
-    }
-    let speed = interval.as_str();
-    let name = match stream {
-        StreamKind::Book => format!("{}{native}", channel_prefix(interval)),
-        StreamKind::BookTicker => format!("spot@public.aggre.bookTicker.v3.api.pb@{speed}@{native}"),
-        StreamKind::Trades => format!("spot@public.aggre.deals.v3.api.pb@{speed}@{native}"),
-        StreamKind::Ticker | StreamKind::Klines | StreamKind::Account => return Err(ErrorKind::Unsupported),
-    };
-    Ok(Channel { name, symbol: Some(market.id), stream })
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -110,25 +29,30 @@ pub struct MarketLink {
     url: String,
     markets: Arc<Markets>,
     subscriptions: Vec<Subscription>,
+    /// Symbols whose tickers are wanted, where one channel brings those of all; in order.
+    tickers: Vec<SymbolId>,
     depth: DepthReader,
     session: Session,
     state: State,
 }
 
 impl MarketLink {
-    fn new(
+    pub(crate) fn new(
         settings: &Settings,
         markets: Arc<Markets>,
         number: usize,
-        part: &[(Subscription, Channel)],
+        channels: Vec<Channel>,
     ) -> Self {
-        let channels = part.iter().map(|(_, channel)| channel.clone()).collect();
+        let shared = channels.iter().find(|channel| channel.symbols.len() > 1);
+        let mut tickers = shared.map_or_else(Vec::new, |channel| channel.symbols.clone());
+        tickers.sort_unstable();
         Self {
             venue: settings.venue,
             name: format!("{} market {number}", settings.venue),
             url: settings.ws_url.clone(),
             markets,
-            subscriptions: part.iter().map(|(subscription, _)| *subscription).collect(),
+            subscriptions: plan::subscriptions(&channels),
+            tickers,
             depth: DepthReader::new(settings.depth_interval),
             session: Session::new(channels, Needs::Any),
             state: State::Idle,
@@ -160,43 +84,116 @@ impl MarketLink {
         Err(ExchangeError::new(self.venue, Op::Stream, failed.1))
     }
 
-    /// Best prices and trades. Other bodies, known or not, are not ours and pass by (MEXC-WS-06).
+    /// Everything but books. Bodies we never ask for, known or not, are not ours and pass by (MEXC-WS-06).
     fn push_other(&mut self, frame: &[u8], out: &mut Outbox) -> Result<(), (Option<SymbolId>, ErrorKind)> {
         let wrapper =
             PushDataV3ApiWrapper::decode(frame).map_err(|_| (None, ErrorKind::Undecodable("frame")))?;
-        let Some(market) = market_of(&wrapper, &self.markets) else { return Ok(()) };
-        let failed = |kind| (Some(market.id), kind);
-        let sent_at = wrapper.send_time.map_or(Timestamp::EPOCH, Timestamp::from_millis);
+        let sent_at =
+            wrapper.send_time.or(wrapper.create_time).map_or(Timestamp::EPOCH, Timestamp::from_millis);
         match &wrapper.body {
-            Some(Body::PublicAggreBookTicker(ticker)) => {
-                let ticker = push::book_ticker(market, sent_at, ticker).map_err(failed)?;
-                self.session.fed(market.id, StreamKind::BookTicker);
-                out.market.push(MarketEvent::BookTicker(ticker));
-            }
-            Some(Body::PublicAggreDeals(deals)) => {
-                let before = out.market.len();
-                for deal in &deals.deals {
-                    match push::trade(market, deal) {
-                        Ok(trade) => out.market.push(MarketEvent::Trade(trade)),
-                        Err(kind) => {
-                            out.market.truncate(before);
-                            return Err(failed(kind));
-                        }
-                    }
-                }
-                self.session.fed(market.id, StreamKind::Trades);
-            }
+            // These name their symbols themselves.
+            Some(Body::PublicMiniTicker(ticker)) => return self.mini_ticker(sent_at, ticker, out),
+            Some(Body::PublicMiniTickers(tickers)) => return self.mini_tickers(sent_at, &tickers.items, out),
             Some(_) | None => {}
+        }
+        let markets = Arc::clone(&self.markets);
+        let Some(market) = market_of(&wrapper, &markets) else { return Ok(()) };
+        let (before, levels_before) = (out.market.len(), out.levels.len());
+        match body(&wrapper, market, sent_at, out) {
+            Ok(Some(stream)) => self.session.fed(market.id, stream),
+            Ok(None) => {}
+            Err(kind) => {
+                out.market.truncate(before);
+                out.levels.truncate(levels_before);
+                return Err((Some(market.id), kind));
+            }
         }
         Ok(())
     }
+
+    fn mini_ticker(
+        &mut self,
+        sent_at: Timestamp,
+        ticker: &PublicMiniTicker,
+        out: &mut Outbox,
+    ) -> Result<(), (Option<SymbolId>, ErrorKind)> {
+        let Some(market) = self.markets.by_native(ticker.symbol.as_bytes()) else { return Ok(()) };
+        let id = market.id;
+        if let Some(ticker) = push::ticker(id, sent_at, ticker).map_err(|kind| (Some(id), kind))? {
+            out.market.push(MarketEvent::Ticker(Box::new(ticker)));
+        }
+        self.session.fed(id, StreamKind::Ticker);
+        Ok(())
+    }
+
+    /// All symbols at once, of which only those asked for are passed on. One that cannot be read does not hide the
+    /// others.
+    fn mini_tickers(
+        &mut self,
+        sent_at: Timestamp,
+        tickers: &[PublicMiniTicker],
+        out: &mut Outbox,
+    ) -> Result<(), (Option<SymbolId>, ErrorKind)> {
+        let mut outcome = Ok(());
+        for ticker in tickers {
+            let market = self.markets.by_native(ticker.symbol.as_bytes());
+            let is_wanted = |id: SymbolId| self.tickers.is_empty() || self.tickers.binary_search(&id).is_ok();
+            if market.is_some_and(|market| is_wanted(market.id)) {
+                let read = self.mini_ticker(sent_at, ticker, out);
+                outcome = outcome.and(read);
+            }
+        }
+        outcome
+    }
 }
 
-/// The market a message is about: named by the wrapper, else by the end of the channel.
+/// The events of a message about one market, and the stream it belongs to; `None` for what nobody asks for.
+fn body(
+    wrapper: &PushDataV3ApiWrapper,
+    market: &Market,
+    sent_at: Timestamp,
+    out: &mut Outbox,
+) -> Result<Option<StreamKind>, ErrorKind> {
+    Ok(match &wrapper.body {
+        Some(Body::PublicAggreBookTicker(ticker)) => {
+            out.market.push(MarketEvent::BookTicker(push::book_ticker(market, sent_at, ticker)?));
+            Some(StreamKind::BookTicker)
+        }
+        Some(Body::PublicBookTickerBatch(batch)) => {
+            for item in &batch.items {
+                let ticker = push::book_ticker_of_batch(market, sent_at, &batch.version, item)?;
+                out.market.push(MarketEvent::BookTicker(ticker));
+            }
+            Some(StreamKind::BookTicker)
+        }
+        Some(Body::PublicAggreDeals(deals)) => {
+            for deal in &deals.deals {
+                out.market.push(MarketEvent::Trade(push::trade(market, deal)?));
+            }
+            Some(StreamKind::Trades)
+        }
+        Some(Body::PublicLimitDepths(depths)) => {
+            let update = push::top_levels(market, sent_at, depths, &mut out.levels)?;
+            out.market.push(MarketEvent::TopLevels(update));
+            // How many levels were asked for only the channel tells.
+            wrapper.channel.rsplit('@').next().and_then(|depth| depth.parse().ok()).map(StreamKind::TopLevels)
+        }
+        Some(Body::PublicSpotKline(kline)) => {
+            let interval =
+                plan::interval_of(&kline.interval).ok_or(ErrorKind::Undecodable("candle length"))?;
+            out.market.push(MarketEvent::Kline(Box::new(push::kline(market.id, interval, kline)?)));
+            Some(StreamKind::Klines(interval))
+        }
+        Some(_) | None => None,
+    })
+}
+
+/// The market a message is about: named by the wrapper, else by a part of the channel.
 fn market_of<'m>(wrapper: &PushDataV3ApiWrapper, markets: &'m Markets) -> Option<&'m Market> {
-    let native =
-        wrapper.symbol.as_deref().or_else(|| wrapper.channel.rsplit_once('@').map(|(_, native)| native))?;
-    markets.by_native(native.as_bytes())
+    match wrapper.symbol.as_deref() {
+        Some(native) => markets.by_native(native.as_bytes()),
+        None => wrapper.channel.split('@').skip(2).find_map(|part| markets.by_native(part.as_bytes())),
+    }
 }
 
 impl Link for MarketLink {

@@ -4,10 +4,14 @@
 //! (MEXC-WS-06), so an empty number is zero wherever zero makes sense, and refused where it does not.
 
 use crate::rest::orders::fee_asset;
-use crate::wire::{PrivateAccount, PrivateDeals, PrivateOrders, PublicAggreBookTicker, PublicAggreDeal};
+use crate::wire::{
+    DepthLevel, PrivateAccount, PrivateDeals, PrivateOrders, PublicAggreBookTicker, PublicAggreDeal,
+    PublicBookTickerBatchItem, PublicLimitDepths, PublicMiniTicker, PublicSpotKline,
+};
 use cex_core::{
-    Asset, Balance, BookTicker, ClientOrderId, Decimal, Fill, Level, Liquidity, Market, Order, OrderId,
-    OrderStatus, Scale, Side, Timestamp, Trade, TradeId, VenueId,
+    Asset, Balance, BookTicker, BookUpdate, ClientOrderId, Decimal, Fill, Kline, KlineInterval, Level,
+    LevelRange, Liquidity, Market, Order, OrderId, OrderStatus, Scale, Side, SymbolId, Ticker, Timestamp,
+    Trade, TradeId, UpdateKind, VenueId,
 };
 use cex_errors::ErrorKind;
 
@@ -26,17 +30,117 @@ pub(crate) fn book_ticker(
     sent_at: Timestamp,
     ticker: &PublicAggreBookTicker,
 ) -> Result<BookTicker, ErrorKind> {
-    let seq = match ticker.version.as_str() {
-        "" => None,
-        version => Some(version.parse().map_err(|_| ErrorKind::Undecodable("ticker version"))?),
-    };
     Ok(BookTicker {
         symbol: market.id,
         bid: level(market.scale, &ticker.bid_price, &ticker.bid_quantity)?,
         ask: level(market.scale, &ticker.ask_price, &ticker.ask_quantity)?,
-        seq,
+        seq: version(&ticker.version)?,
         exchange_ts: sent_at,
     })
+}
+
+/// One of a batch of best prices, which share a version (MEXC-WS-15).
+pub(crate) fn book_ticker_of_batch(
+    market: &Market,
+    sent_at: Timestamp,
+    batch_version: &str,
+    item: &PublicBookTickerBatchItem,
+) -> Result<BookTicker, ErrorKind> {
+    Ok(BookTicker {
+        symbol: market.id,
+        bid: level(market.scale, &item.bid_price, &item.bid_quantity)?,
+        ask: level(market.scale, &item.ask_price, &item.ask_quantity)?,
+        seq: version(batch_version)?,
+        exchange_ts: sent_at,
+    })
+}
+
+fn version(text: &str) -> Result<Option<u64>, ErrorKind> {
+    match text {
+        "" => Ok(None),
+        version => version.parse().map(Some).map_err(|_| ErrorKind::Undecodable("version")),
+    }
+}
+
+/// The best levels of a book, whole (MEXC-WS-14). The levels are appended, asks first.
+pub(crate) fn top_levels(
+    market: &Market,
+    sent_at: Timestamp,
+    depths: &PublicLimitDepths,
+    levels: &mut Vec<Level>,
+) -> Result<BookUpdate, ErrorKind> {
+    let seq = version(&depths.version)?.ok_or(ErrorKind::Undecodable("version"))?;
+    let mut append = |rows: &[DepthLevel]| {
+        let index = |at: usize| u32::try_from(at).map_err(|_| ErrorKind::Undecodable("too many levels"));
+        let start = index(levels.len())?;
+        for row in rows {
+            levels.push(read_level(market.scale, &row.price, &row.quantity)?);
+        }
+        let end = index(levels.len())?;
+        Ok::<_, ErrorKind>(if start == end { LevelRange::default() } else { LevelRange { start, end } })
+    };
+    let (asks, bids) = (append(&depths.asks)?, append(&depths.bids)?);
+    let kind = UpdateKind::Snapshot;
+    Ok(BookUpdate {
+        symbol: market.id,
+        kind,
+        first_seq: seq,
+        last_seq: seq,
+        exchange_ts: sent_at,
+        bids,
+        asks,
+    })
+}
+
+/// A candle; its times are in seconds, unlike any other (MEXC-WS-16).
+pub(crate) fn kline(
+    symbol: SymbolId,
+    interval: KlineInterval,
+    kline: &PublicSpotKline,
+) -> Result<Kline, ErrorKind> {
+    let price = |text: &str| {
+        Some(number(text, "candle")?)
+            .filter(|price| price.is_positive())
+            .ok_or(ErrorKind::Undecodable("candle"))
+    };
+    Ok(Kline {
+        symbol,
+        interval,
+        open_time: Timestamp::from_secs(kline.window_start),
+        open: price(&kline.opening_price)?,
+        high: price(&kline.highest_price)?,
+        low: price(&kline.lowest_price)?,
+        close: price(&kline.closing_price)?,
+        volume: number(&kline.volume, "candle")?,
+        quote_volume: number(&kline.amount, "candle")?,
+        closed: None,
+    })
+}
+
+/// Day statistics: `volume` is quote and `quantity` base (MEXC-WS-17). `None` for a symbol that never traded.
+pub(crate) fn ticker(
+    symbol: SymbolId,
+    sent_at: Timestamp,
+    ticker: &PublicMiniTicker,
+) -> Result<Option<Ticker>, ErrorKind> {
+    let optional = |text: &str| match text {
+        "" => Ok(None),
+        text => number(text, "ticker").map(Some),
+    };
+    let Some(last) = optional(&ticker.price)? else { return Ok(None) };
+    Ok(Some(Ticker {
+        symbol,
+        last,
+        open: None,
+        high: optional(&ticker.high)?,
+        low: optional(&ticker.low)?,
+        bid: None,
+        ask: None,
+        volume: optional(&ticker.quantity)?,
+        quote_volume: optional(&ticker.volume)?,
+        change: optional(&ticker.zoned_rate)?,
+        as_of: sent_at,
+    }))
 }
 
 fn level(scale: Scale, price: &str, qty: &str) -> Result<Option<Level>, ErrorKind> {
@@ -136,6 +240,7 @@ pub(crate) fn fill(origin: Origin, market: &Market, deal: &PrivateDeals) -> Resu
         qty,
         fee,
         fee_asset: fee_asset(Some(&deal.fee_currency), fee, market)?,
+        second_fee: None,
         liquidity: if deal.is_maker { Liquidity::Maker } else { Liquidity::Taker },
         exchange_ts: Timestamp::from_millis(deal.time),
     };

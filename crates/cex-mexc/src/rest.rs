@@ -5,9 +5,9 @@ mod encode;
 pub(crate) mod orders;
 
 use crate::account::AccountLink;
-use crate::{Mexc, error, limits, market};
+use crate::{Mexc, error, limits, plan};
 use cex_core::{Markets, Timestamp, VenueId};
-use cex_errors::{ExchangeError, Op};
+use cex_errors::ExchangeError;
 use cex_interface::{
     BucketRule, Capabilities, Cost, Feedback, HttpRequest, HttpResponse, Link, Protocol, Reply, Request,
     Subscription,
@@ -69,8 +69,7 @@ impl Protocol for Mexc {
         markets: &Arc<Markets>,
         wanted: &[Subscription],
     ) -> Result<Vec<Box<dyn Link>>, ExchangeError> {
-        market::plan(&self.settings, markets, wanted)
-            .map_err(|kind| ExchangeError::new(self.settings.venue, Op::Subscribe, kind))
+        plan::links(&self.settings, markets, wanted)
     }
 
     fn account_link(&self, markets: &Arc<Markets>) -> Result<Box<dyn Link>, ExchangeError> {

@@ -4,10 +4,11 @@
 
 pub(crate) use cex_proto::mexc::push_data_v3_api_wrapper::Body;
 pub(crate) use cex_proto::mexc::{
-    PrivateAccount, PrivateDeals, PrivateOrders, PublicAggreBookTicker, PublicAggreDeal, PushDataV3ApiWrapper,
+    DepthLevel, PrivateAccount, PrivateDeals, PrivateOrders, PublicAggreBookTicker, PublicAggreDeal,
+    PublicBookTickerBatchItem, PublicLimitDepths, PublicMiniTicker, PublicSpotKline, PushDataV3ApiWrapper,
 };
 
-use cex_core::{Decimal, NumError, Timestamp};
+use cex_core::{ClientOrderId, Decimal, NumError, Timestamp};
 use serde::Deserialize;
 use sonic_rs::{JsonType, JsonValueTrait, LazyValue};
 
@@ -17,6 +18,11 @@ use sonic_rs::{JsonType, JsonValueTrait, LazyValue};
 pub(crate) fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
     #[expect(clippy::disallowed_methods, reason = "its nesting is bounded here")]
     cex_wide::is_shallow_json(json).then(|| sonic_rs::from_slice(json).ok()).flatten()
+}
+
+/// Parses a part of a message that was kept raw, and whose nesting was bounded with the whole.
+pub(crate) fn part<'a, T: Deserialize<'a>>(raw: &'a LazyValue<'_>) -> Option<T> {
+    sonic_rs::from_str(raw.as_raw_str()).ok()
 }
 
 /// A scalar kept as its own text.
@@ -298,6 +304,29 @@ pub(crate) struct TradeFee<'a> {
 pub(crate) struct OrderAck<'a> {
     #[serde(borrow)]
     pub(crate) order_id: Scalar<'a>,
+}
+
+/// A row of `batchOrders`: an acceptance, or a refusal by code.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BatchRow<'a> {
+    #[serde(borrow, default)]
+    pub(crate) order_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub(crate) new_client_order_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub(crate) client_order_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub(crate) code: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub(crate) msg: Scalar<'a>,
+}
+
+impl BatchRow<'_> {
+    /// Our identifier of the order it is about.
+    pub(crate) fn name(&self) -> Option<ClientOrderId> {
+        self.new_client_order_id.text().or_else(|| self.client_order_id.text()).and_then(ClientOrderId::new)
+    }
 }
 
 /// An order as queries and mass cancels report it.

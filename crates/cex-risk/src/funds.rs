@@ -135,14 +135,15 @@ impl Funds {
         };
         self.move_held(fill.venue, received, got)?;
         self.move_held(fill.venue, spent, gave.negated()?)?;
-        self.move_held(fill.venue, fill.fee_asset, fill.fee.negated()?)?;
+        for (fee, asset) in fill.fees() {
+            self.move_held(fill.venue, asset, fee.negated()?)?;
+        }
         let Some(at) = fill.client_id.and_then(|order| self.position(order)) else { return Ok(()) };
         let reservation = &mut self.reservations[at];
         if reservation.asset != spent {
             return Ok(());
         }
-        let fee = if fill.fee_asset == spent { fill.fee } else { Decimal::ZERO };
-        let used = gave.checked_add(fee)?.min(reservation.amount);
+        let used = gave.checked_add(fill.fee_in(spent)?)?.min(reservation.amount);
         reservation.amount = reservation.amount.checked_sub(used)?;
         let (venue, asset) = (reservation.venue, reservation.asset);
         self.unreserve(venue, asset, used)
@@ -209,9 +210,23 @@ mod tests {
             qty: decimal(qty),
             fee: decimal(fee),
             fee_asset: asset(fee_asset),
+            second_fee: None,
             liquidity: Liquidity::Taker,
             exchange_ts: Timestamp::EPOCH,
         }
+    }
+
+    #[test]
+    fn a_fee_in_two_coins_moves_both() {
+        let (symbol, order) = ("BTC/USDT".parse().expect("symbol"), ClientOrderId::new("o1").expect("plain"));
+        let mut funds = Funds::default();
+        let both = Fill {
+            second_fee: Some((decimal("0.3"), asset("GT"))),
+            ..fill(order, Side::Buy, "100", "1", "0.001", "BTC")
+        };
+        assert_eq!(funds.book(symbol, &both), Ok(()));
+        let held = ["BTC", "USDT", "GT"].map(|name| funds.held(venue(), asset(name)).to_string());
+        assert_eq!(held, ["0.999", "-100", "-0.3"]);
     }
 
     #[test]

@@ -297,6 +297,13 @@ impl Desk {
             Request::MyTrades { symbol, order: Some(order_id), range: TimeRange::default(), limit: FILLS };
         self.call(core, venue, request, move |desk, now, result| match result {
             Ok(Reply::Fills(fills)) => desk.feed(now, Event::FillsRead { client_id, fills: &fills }),
+            // Those that could be read are booked; what they miss to the order's own quantity is asked for again.
+            Ok(Reply::Incomplete(incomplete)) => {
+                tracing::error!(%venue, order = %client_id, unreadable = ?incomplete.unreadable, "fills could not be read");
+                if let Reply::Fills(fills) = &incomplete.read {
+                    desk.feed(now, Event::FillsRead { client_id, fills });
+                }
+            }
             Ok(_) => tracing::error!(%venue, order = %client_id, "a query was answered with something else"),
             Err(error) => tracing::warn!(%error, order = %client_id, "query of fills failed"),
         });

@@ -4,7 +4,7 @@ use crate::behaviour::{Behaviour, Failure, Verdict, behaviour, ensure, same};
 use crate::stage::{Stage, until};
 use cex_core::{Asset, Decimal, Fill, Liquidity, Side};
 use cex_errors::Outcome;
-use cex_interface::{OrderRef, PrivateExchange, TimeRange};
+use cex_interface::{Listing, OrderRef, PrivateExchange, TimeRange};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -204,7 +204,7 @@ async fn fills(
     stage: &Stage,
     order: &cex_core::OrderRequest,
     id: cex_core::OrderId,
-) -> Result<Vec<Fill>, Failure> {
+) -> Result<Listing<Fill>, Failure> {
     until("all fills of the order", || async {
         let expected = stage.fills_on_record(order.client_id)?.len();
         let told = stage.exchange.my_trades(order.symbol, Some(id), TimeRange::default(), 100).await?;

@@ -2,7 +2,7 @@
 
 use crate::behaviour::{Behaviour, Failure, Verdict, behaviour, ensure, error_of, same};
 use crate::stage::{PATIENCE, Stage, now_or_never, until};
-use cex_core::{LinkEvent, Market, MarketEvent, Markets, Side, StreamKind, Text};
+use cex_core::{KlineInterval, LinkEvent, Market, MarketEvent, Markets, Side, StreamKind, Text};
 use cex_errors::{ErrorKind, Outcome};
 use cex_interface::{Capabilities, EventSource, PublicExchange, Subscription};
 use cex_transport::client::Stream;
@@ -12,12 +12,36 @@ use std::time::Duration;
 const fn claims(claims: &Capabilities, stream: StreamKind) -> bool {
     let mut at = 0;
     while at < claims.public_streams.len() {
-        if claims.public_streams[at] as u8 == stream as u8 {
+        if is_same_kind(claims.public_streams[at], stream) {
             return true;
         }
         at += 1;
     }
     false
+}
+
+/// Whether both are of one kind, whatever the length of the candle or the depth of the levels.
+const fn is_same_kind(one: StreamKind, other: StreamKind) -> bool {
+    matches!(
+        (one, other),
+        (StreamKind::Book, StreamKind::Book)
+            | (StreamKind::TopLevels(_), StreamKind::TopLevels(_))
+            | (StreamKind::BookTicker, StreamKind::BookTicker)
+            | (StreamKind::Trades, StreamKind::Trades)
+            | (StreamKind::Ticker, StreamKind::Ticker)
+            | (StreamKind::Klines(_), StreamKind::Klines(_))
+            | (StreamKind::Account, StreamKind::Account)
+    )
+}
+
+/// Any candle and any depth: which ones are claimed does not matter.
+const CANDLES: StreamKind = StreamKind::Klines(KlineInterval::Min1);
+const TOP_LEVELS: StreamKind = StreamKind::TopLevels(5);
+
+/// The first stream of this kind that is claimed.
+fn first_claimed(stage: &Stage, kind: StreamKind) -> Result<StreamKind, Failure> {
+    let claimed = stage.claims().public_streams.iter().find(|stream| is_same_kind(**stream, kind));
+    claimed.copied().ok_or_else(|| Failure::new("a claimed stream", format_args!("no {kind:?}")))
 }
 
 pub(super) static ALL: &[Behaviour] = &[
@@ -33,8 +57,10 @@ pub(super) static ALL: &[Behaviour] = &[
         .rows("W9"),
     behaviour!(Market, WebsocketPublic, ticker_stream_is_sane, "Day statistics come over the stream.")
         .needs(|all| claims(all, StreamKind::Ticker)),
-    behaviour!(Market, WebsocketPublic, candle_stream_is_sane, "Candles come over the stream.")
-        .needs(|all| claims(all, StreamKind::Klines)),
+    behaviour!(Market, WebsocketPublic, candle_stream_is_sane, "Candles come over the stream, or the exchange's refusal is told.")
+        .needs(|all| claims(all, CANDLES)),
+    behaviour!(Market, WebsocketPublic, top_levels_stream_is_sane, "The best levels of a book come whole: bids falling, asks rising, no more than asked for.")
+        .needs(|all| claims(all, TOP_LEVELS)),
     behaviour!(Market, Compliance, unclaimed_streams_are_unsupported, "A stream that is not claimed is refused before anything is sent."),
     behaviour!(Market, Compliance, stream_of_unregistered_symbol_is_refused, "A stream of a symbol nobody registered is refused before anything is sent."),
     behaviour!(Market, WebsocketPublic, several_streams_share_a_connection, "Several subscriptions of one connection all bring data."),
@@ -186,7 +212,12 @@ async fn ticker_stream_is_sane(stage: &mut Stage) -> Verdict {
 }
 
 async fn candle_stream_is_sane(stage: &mut Stage) -> Verdict {
-    let (market, mut stream) = subscribe(stage, 0, StreamKind::Klines).await?;
+    let kind = first_claimed(stage, CANDLES)?;
+    let (market, mut stream) = subscribe(stage, 0, kind).await?;
+    let news = confirmed(&mut stream, 1).await?;
+    if news.contains(&LinkEvent::Refused { symbol: Some(market.id), stream: kind }) {
+        return Ok(());
+    }
     next("a candle", &mut stream, |event| {
         let MarketEvent::Kline(candle) = event else { return Ok(None) };
         let holds = candle.symbol == market.id && candle.low <= candle.high && candle.low.is_positive();
@@ -196,6 +227,34 @@ async fn candle_stream_is_sane(stage: &mut Stage) -> Verdict {
     .await
 }
 
+async fn top_levels_stream_is_sane(stage: &mut Stage) -> Verdict {
+    let kind = first_claimed(stage, TOP_LEVELS)?;
+    let StreamKind::TopLevels(depth) = kind else {
+        return Err(Failure::new("best levels", format_args!("{kind:?}")));
+    };
+    let market = stage.market(0)?;
+    let mut stream = stage.exchange.subscribe(&[Subscription { symbol: market.id, stream: kind }]).await?;
+    for _ in 0..5 {
+        let told = tokio::time::timeout(PATIENCE, stream.next_market()).await;
+        let Ok(Some((event, levels))) = told else { return Err(Failure::new("best levels", "nothing")) };
+        let MarketEvent::TopLevels(update) = event else {
+            return Err(Failure::new("best levels only", format_args!("{event:?}")));
+        };
+        let (bids, asks) = (update.bids.of(&levels), update.asks.of(&levels));
+        let falls = bids.windows(2).all(|pair| pair[0].price > pair[1].price);
+        let rises = asks.windows(2).all(|pair| pair[0].price < pair[1].price);
+        let apart = bids.first().zip(asks.first()).is_none_or(|(bid, ask)| bid.price < ask.price);
+        let most = usize::from(depth);
+        let holds = falls && rises && apart && bids.len() <= most && asks.len() <= most && !levels.is_empty();
+        ensure!(
+            holds && update.symbol == market.id,
+            "sane best levels",
+            format_args!("{update:?} {levels:?}")
+        );
+    }
+    Ok(())
+}
+
 async fn unclaimed_streams_are_unsupported(stage: &mut Stage) -> Verdict {
     let market = stage.market(0)?;
     let all = [
@@ -203,10 +262,14 @@ async fn unclaimed_streams_are_unsupported(stage: &mut Stage) -> Verdict {
         StreamKind::BookTicker,
         StreamKind::Trades,
         StreamKind::Ticker,
-        StreamKind::Klines,
+        StreamKind::TopLevels(5),
+        StreamKind::TopLevels(7),
+        StreamKind::Klines(KlineInterval::Min1),
+        StreamKind::Klines(KlineInterval::Hour12),
         StreamKind::Account,
     ];
-    for stream in all.into_iter().filter(|stream| !claims(stage.claims(), *stream)) {
+    let claimed = stage.claims().public_streams;
+    for stream in all.into_iter().filter(|stream| !claimed.contains(stream)) {
         let result = stage.exchange.subscribe(&[Subscription { symbol: market.id, stream }]).await;
         let error = error_of(&format!("no stream of {stream:?}"), result)?;
         same("kind of refusal", &ErrorKind::Unsupported, &error.kind)?;
@@ -234,10 +297,11 @@ async fn several_streams_share_a_connection(stage: &mut Stage) -> Verdict {
     next("data of every stream", &mut stream, |event| {
         missing.remove(&match event {
             MarketEvent::Book(_) => StreamKind::Book,
+            MarketEvent::TopLevels(_) => TOP_LEVELS,
             MarketEvent::BookTicker(_) => StreamKind::BookTicker,
             MarketEvent::Trade(_) => StreamKind::Trades,
             MarketEvent::Ticker(_) => StreamKind::Ticker,
-            MarketEvent::Kline(_) => StreamKind::Klines,
+            MarketEvent::Kline(_) => CANDLES,
         });
         Ok(missing.is_empty().then_some(()))
     })

@@ -168,13 +168,8 @@ impl Engine {
                 Side::Sell => notional.checked_sub(value)?,
             };
             // As everywhere, a fee in a third coin moves that coin's holding only.
-            if fill.fee_asset == symbol.base {
-                gain.checked_sub(fill.fee.checked_mul(mark)?)
-            } else if fill.fee_asset == symbol.quote {
-                gain.checked_sub(fill.fee)
-            } else {
-                Ok(gain)
-            }
+            let base_fee = fill.fee_in(symbol.base)?.checked_mul(mark)?;
+            gain.checked_sub(base_fee)?.checked_sub(fill.fee_in(symbol.quote)?)
         };
         match worth(fill).and_then(|worth| self.totals.realised.checked_add(worth)) {
             Ok(realised) => self.totals.realised = realised,

@@ -223,6 +223,7 @@ impl Stage {
             qty: decimal(qty),
             fee: decimal(fee.0),
             fee_asset: asset(fee.1),
+            second_fee: None,
             liquidity: Liquidity::Taker,
             exchange_ts: self.now,
         }

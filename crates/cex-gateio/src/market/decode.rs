@@ -3,10 +3,12 @@
 use crate::depth::{DepthReader, Frame, Malformed};
 use crate::order::side;
 use crate::session::News;
-use crate::wire::{BookTickerRow, CandleRow, Fault, Scalar, TickerRow, TradeRow, optional, part, text, time};
+use crate::wire::{
+    BookTickerRow, CandleRow, Fault, Scalar, TickerRow, TopLevelsRow, TradeRow, optional, part, text, time,
+};
 use cex_core::{
-    BookTicker, Decimal, Kline, KlineInterval, Level, LinkEvent, Market, MarketEvent, Markets, Qty, SymbolId,
-    Ticker, Timestamp, Trade, TradeId, VenueId,
+    BookTicker, BookUpdate, Decimal, Kline, KlineInterval, Level, LevelRange, LinkEvent, Market, MarketEvent,
+    Markets, Qty, SymbolId, Ticker, Timestamp, Trade, TradeId, UpdateKind, VenueId,
 };
 use cex_errors::{ErrorKind, ExchangeError, Op};
 use cex_interface::Outbox;
@@ -43,7 +45,9 @@ impl MarketDecoder {
     pub(crate) fn news(&self, frame: &[u8], news: &News<'_>, out: &mut Outbox) -> Result<(), ExchangeError> {
         let read = match news.channel.as_str() {
             "spot.order_book_update" | "spot.obu" => self.book(frame, out),
-            "spot.trades" => self.trade(news),
+            "spot.order_book" => self.top_levels(news, &mut out.levels),
+            // The second is an old name of the first (GATEIO-WS-17).
+            "spot.trades" | "spot.trades_v2" => self.trade(news),
             "spot.book_ticker" => self.book_ticker(news),
             "spot.tickers" => self.ticker(news),
             "spot.candlesticks" => self.candle(news),
@@ -66,6 +70,17 @@ impl MarketDecoder {
             Frame::Update(update) => Ok(Some(MarketEvent::Book(update))),
             Frame::Foreign | Frame::Other => Ok(None),
         }
+    }
+
+    fn top_levels(&self, news: &News<'_>, levels: &mut Vec<Level>) -> Read {
+        let row: TopLevelsRow<'_> = part(&news.result).map_err(nameless)?;
+        let Some(market) = self.market(&row.s) else { return Ok(None) };
+        let mark = levels.len();
+        let update = top_levels(market, &row, levels).map_err(|fault| {
+            levels.truncate(mark);
+            of(market, fault)
+        })?;
+        Ok(Some(MarketEvent::TopLevels(update)))
     }
 
     fn trade(&self, news: &News<'_>) -> Read {
@@ -166,6 +181,31 @@ pub(crate) fn best(
         amount => market.scale.parse_qty(amount.as_bytes()).map_err(|_| "best amount")?,
     };
     Ok(Some(Level { price, qty }))
+}
+
+/// The best levels of a book, whole (GATEIO-WS-26). The levels are appended, bids first.
+fn top_levels(market: &Market, row: &TopLevelsRow<'_>, levels: &mut Vec<Level>) -> Result<BookUpdate, Fault> {
+    let seq = row.last_update_id.integer()?;
+    let mut append = |rows: &[(Scalar<'_>, Scalar<'_>)]| {
+        let index = |at: usize| u32::try_from(at).map_err(|_| "too many levels");
+        let start = index(levels.len())?;
+        for (price, qty) in rows {
+            levels.push(level(market, price, qty)?);
+        }
+        Ok::<_, Fault>(LevelRange { start, end: index(levels.len())? })
+    };
+    let (bids, asks) = (append(&row.bids)?, append(&row.asks)?);
+    let exchange_ts = time(row.t.as_ref(), None);
+    let kind = UpdateKind::Snapshot;
+    Ok(BookUpdate { symbol: market.id, kind, first_seq: seq, last_seq: seq, exchange_ts, bids, asks })
+}
+
+/// A level as lists and snapshots have it.
+pub(crate) fn level(market: &Market, price: &Scalar<'_>, qty: &Scalar<'_>) -> Result<Level, Fault> {
+    Ok(Level {
+        price: market.scale.parse_price(price.as_str().as_bytes()).map_err(|_| "price of a level")?,
+        qty: market.scale.parse_qty(qty.as_str().as_bytes()).map_err(|_| "quantity of a level")?,
+    })
 }
 
 fn book_ticker(market: &Market, row: &BookTickerRow<'_>) -> Result<BookTicker, Fault> {

@@ -1,6 +1,7 @@
 //! The subscriptions of one connection: which share a request, and what the exchange said of each.
 
-use crate::config::BookChannel;
+use super::decode::interval_name;
+use crate::config::Streams;
 use crate::session::{ANSWER_WITHIN, Answer, Session};
 use crate::wire::part;
 use cex_core::{LinkEvent, Markets, StreamKind, SymbolId, Timestamp};
@@ -53,46 +54,61 @@ struct Group {
 /// All of a connection's subscriptions.
 #[derive(Debug)]
 pub(super) struct Groups {
-    channel: BookChannel,
+    streams: Streams,
     groups: Vec<Group>,
 }
 
 /// The exchange's name of a stream, where it has one.
-fn channel_of(stream: StreamKind, book: BookChannel) -> Option<&'static str> {
+fn channel_of(stream: StreamKind, streams: Streams) -> Option<&'static str> {
     match stream {
-        StreamKind::Book => Some(book.channel()),
+        StreamKind::Book => Some(streams.book.channel()),
+        StreamKind::TopLevels(_) => Some("spot.order_book"),
         StreamKind::BookTicker => Some("spot.book_ticker"),
         StreamKind::Trades => Some("spot.trades"),
         StreamKind::Ticker => Some("spot.tickers"),
-        // Candles need a length that a wish does not carry; the account has a link of its own.
-        StreamKind::Klines | StreamKind::Account => None,
+        StreamKind::Klines(_) => Some("spot.candlesticks"),
+        // The account has a link of its own.
+        StreamKind::Account => None,
     }
 }
 
+/// What stands in the payload of a request for one pair's stream (GATEIO-WS-26, GATEIO-WS-27).
+fn payload_of(stream: StreamKind, streams: Streams, native: &str) -> Vec<String> {
+    match stream {
+        StreamKind::Book => streams.book.payload(native),
+        StreamKind::TopLevels(depth) => {
+            vec![native.to_owned(), depth.to_string(), streams.top_levels.name().to_owned()]
+        }
+        StreamKind::Klines(interval) => {
+            vec![interval_name(interval).unwrap_or_default().to_owned(), native.to_owned()]
+        }
+        StreamKind::BookTicker | StreamKind::Trades | StreamKind::Ticker | StreamKind::Account => {
+            vec![native.to_owned()]
+        }
+    }
+}
+
+/// Whether a request for this stream names one pair only.
+const fn is_alone(stream: StreamKind) -> bool {
+    matches!(stream, StreamKind::Book | StreamKind::TopLevels(_) | StreamKind::Klines(_))
+}
+
 impl Groups {
-    /// Groups of these wishes: one request for every book, shared ones for everything else.
-    pub(super) fn new(channel: BookChannel, markets: &Markets, wanted: &[Subscription]) -> Self {
+    /// Groups of these wishes: one request for each where the exchange takes one pair at a time, shared ones for
+    /// everything else.
+    pub(super) fn new(streams: Streams, markets: &Markets, wanted: &[Subscription]) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for Subscription { symbol, stream } in wanted {
             let Some(market) = markets.get(*symbol) else { continue };
             let shared = groups.iter_mut().rfind(|group| {
-                group.stream == *stream
-                    && *stream != StreamKind::Book
-                    && group.symbols.len() < PAIRS_PER_REQUEST
+                group.stream == *stream && !is_alone(*stream) && group.symbols.len() < PAIRS_PER_REQUEST
             });
             if let Some(group) = shared {
                 group.symbols.push(*symbol);
                 group.payload.push(market.native().to_owned());
                 continue;
             }
-            let payload = match stream {
-                StreamKind::Book => channel.payload(market.native()),
-                StreamKind::BookTicker
-                | StreamKind::Trades
-                | StreamKind::Ticker
-                | StreamKind::Klines
-                | StreamKind::Account => vec![market.native().to_owned()],
-            };
+            let payload = payload_of(*stream, streams, market.native());
             groups.push(Group {
                 stream: *stream,
                 symbols: vec![*symbol],
@@ -101,7 +117,7 @@ impl Groups {
                 attempts: 0,
             });
         }
-        Self { channel, groups }
+        Self { streams, groups }
     }
 
     /// The connection is gone and everything on it.
@@ -114,7 +130,7 @@ impl Groups {
 
     pub(super) fn subscribe_all(&mut self, now: Timestamp, session: &mut Session, out: &mut Outbox) {
         for group in &mut self.groups {
-            group.subscribe(self.channel, now, session, out);
+            group.subscribe(self.streams, now, session, out);
         }
     }
 
@@ -135,11 +151,13 @@ impl Groups {
             match group.state {
                 // A second subscription of the same `spot.obu` stream would be refused if the first one
                 // stands.
-                State::Asked { .. } | State::Leaving { .. } if self.channel.is_obu() && group.is_book() => {
-                    group.unsubscribe(self.channel, now, session, out);
+                State::Asked { .. } | State::Leaving { .. }
+                    if self.streams.book.is_obu() && group.is_book() =>
+                {
+                    group.unsubscribe(self.streams, now, session, out);
                 }
                 State::Asked { .. } | State::Leaving { .. } | State::Resting { .. } => {
-                    group.subscribe(self.channel, now, session, out);
+                    group.subscribe(self.streams, now, session, out);
                 }
                 State::Unsent | State::Live | State::Refused => {}
             }
@@ -160,7 +178,7 @@ impl Groups {
         let group = &mut self.groups[index];
         if let State::Leaving { .. } = group.state {
             // Whether it was subscribed at all does not matter any more (GATEIO-WS-15).
-            group.subscribe(self.channel, now, session, out);
+            group.subscribe(self.streams, now, session, out);
             return;
         }
         match verdict {
@@ -169,10 +187,10 @@ impl Groups {
             Verdict::Later | Verdict::Refused if group.symbols.len() > 1 => {
                 // One bad name fails the whole request (GATEIO-SYM-01), so each half is tried by itself.
                 let half = group.split();
-                group.subscribe(self.channel, now, session, out);
+                group.subscribe(self.streams, now, session, out);
                 self.groups.push(half);
                 if let Some(half) = self.groups.last_mut() {
-                    half.subscribe(self.channel, now, session, out);
+                    half.subscribe(self.streams, now, session, out);
                 }
             }
             Verdict::Later | Verdict::Refused => group.refused(out),
@@ -193,7 +211,7 @@ impl Groups {
                 State::Unsent | State::Resting { .. } | State::Live | State::Refused => false,
             };
             waiting
-                && channel_of(group.stream, self.channel) == Some(answer.channel.as_str())
+                && channel_of(group.stream, self.streams) == Some(answer.channel.as_str())
                 && payload.as_ref().is_none_or(|payload| *payload == group.payload)
         })
     }
@@ -208,17 +226,17 @@ impl Groups {
         session: &mut Session,
         out: &mut Outbox,
     ) {
-        let channel = self.channel;
+        let streams = self.streams;
         let book = self.groups.iter_mut().find(|group| group.is_book() && group.symbols.contains(&symbol));
         let Some(group) = book else { return };
         match group.state {
             State::Live => {
                 group.attempts = 0;
-                group.unsubscribe(channel, now, session, out);
+                group.unsubscribe(streams, now, session, out);
             }
             State::Unsent | State::Refused => {
                 group.attempts = 0;
-                group.subscribe(channel, now, session, out);
+                group.subscribe(streams, now, session, out);
             }
             // Under way: what is answered, or not, ends it.
             State::Asked { .. } | State::Resting { .. } | State::Leaving { .. } => {}
@@ -247,20 +265,20 @@ impl Group {
         self.stream == StreamKind::Book
     }
 
-    fn subscribe(&mut self, book: BookChannel, now: Timestamp, session: &mut Session, out: &mut Outbox) {
-        let id = self.send("subscribe", book, now, session, out);
+    fn subscribe(&mut self, streams: Streams, now: Timestamp, session: &mut Session, out: &mut Outbox) {
+        let id = self.send("subscribe", streams, now, session, out);
         self.state = State::Asked { id, due: now + ANSWER_WITHIN };
     }
 
-    fn unsubscribe(&mut self, book: BookChannel, now: Timestamp, session: &mut Session, out: &mut Outbox) {
-        let id = self.send("unsubscribe", book, now, session, out);
+    fn unsubscribe(&mut self, streams: Streams, now: Timestamp, session: &mut Session, out: &mut Outbox) {
+        let id = self.send("unsubscribe", streams, now, session, out);
         self.state = State::Leaving { id, due: now + ANSWER_WITHIN };
     }
 
     fn send(
         &mut self,
         event: &str,
-        book: BookChannel,
+        streams: Streams,
         now: Timestamp,
         session: &mut Session,
         out: &mut Outbox,
@@ -268,7 +286,7 @@ impl Group {
         let id = session.next_id();
         self.attempts = self.attempts.saturating_add(1);
         // Only streams with a channel get into a group.
-        let channel = channel_of(self.stream, book).unwrap_or_default();
+        let channel = channel_of(self.stream, streams).unwrap_or_default();
         let payload = sonic_rs::to_string(&self.payload).unwrap_or_default();
         out.send_text(format!(
             "{{\"time\":{},\"id\":{id},\"channel\":\"{channel}\",\"event\":\"{event}\",\"payload\":{payload}}}",

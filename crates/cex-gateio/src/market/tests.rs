@@ -1,17 +1,30 @@
 //! The public link's life: what it asks for, how often, and when it gives up.
 
 use super::*;
+use crate::config::{BookChannel, TopLevelsInterval};
 use crate::testing::{markets, venue};
 use cex_core::MarketEvent;
 use cex_interface::{Effect, Payload};
 use std::time::Duration;
+
+fn streams(book: BookChannel) -> Streams {
+    Streams { book, top_levels: TopLevelsInterval::Ms100 }
+}
 
 fn link(channel: BookChannel, symbols: &[u32]) -> MarketLink {
     let wish = |symbol: &u32| Subscription { symbol: SymbolId(*symbol), stream: StreamKind::Book };
     let wanted: Vec<_> = symbols.iter().map(wish).collect();
     let unusual = Subscription { symbol: SymbolId(3), stream: StreamKind::Book };
     let (url, markets) = ("wss://x".to_owned(), Arc::new(markets()));
-    MarketLink::new("gateio book 1".to_owned(), venue(), url, channel, &markets, &wanted, vec![unusual])
+    MarketLink::new(
+        "gateio book 1".to_owned(),
+        venue(),
+        url,
+        streams(channel),
+        &markets,
+        &wanted,
+        vec![unusual],
+    )
 }
 
 fn connected(channel: BookChannel, symbols: &[u32]) -> (MarketLink, Outbox) {
@@ -281,6 +294,53 @@ fn data_may_come_before_the_answer_and_after_a_notice() {
     assert_eq!(out.effects, [Effect::Reconnect(CloseReason::Announced)]);
     hear(&mut link, at(0), frame, &mut out);
     assert!(book(&out));
+    hear(&mut link, at(1), &answer(1, "subscribe").replace("spot.obu", "spot.order_book_update"), &mut out);
+    assert_eq!(out.link, [SUBSCRIBED], "answers count until the end");
+    handle(&mut link, at(2), Input::Resubscribe(SymbolId(0)), &mut out);
+    assert!(sent(&out)[0].contains("unsubscribe"), "and so do wishes");
+    hear(&mut link, at(3), r#"{"type":"upgrade","msg":"soon"}"#, &mut out);
+    assert!(out.effects.is_empty(), "once a connection");
+}
+
+/// One request for each pair, depth and length (GATEIO-WS-26, GATEIO-WS-27).
+#[test]
+fn candles_and_best_levels_are_asked_for_one_by_one() {
+    let wish = |symbol, stream| Subscription { symbol: SymbolId(symbol), stream };
+    let wanted = [
+        wish(0, StreamKind::TopLevels(20)),
+        wish(1, StreamKind::TopLevels(20)),
+        wish(0, StreamKind::Klines(cex_core::KlineInterval::Week1)),
+    ];
+    let streams = Streams { book: BookChannel::Update20, top_levels: TopLevelsInterval::Ms1000 };
+    let (url, markets) = ("wss://x".to_owned(), Arc::new(markets()));
+    let mut link = MarketLink::new("gateio".to_owned(), venue(), url, streams, &markets, &wanted, vec![]);
+    let mut out = Outbox::default();
+    handle(&mut link, at(0), Input::Start, &mut out);
+    handle(&mut link, at(0), Input::Connected, &mut out);
+    let asked: Vec<_> =
+        sent(&out).iter().map(|text| text.split_once("\"channel\":").expect("one").1).collect();
+    assert_eq!(
+        asked,
+        [
+            r#""spot.order_book","event":"subscribe","payload":["BTC_USDT","20","1000ms"]}"#,
+            r#""spot.order_book","event":"subscribe","payload":["ETH_USDT","20","1000ms"]}"#,
+            r#""spot.candlesticks","event":"subscribe","payload":["7d","BTC_USDT"]}"#,
+        ]
+    );
+    let refusal = r#"{"time":1,"id":2,"channel":"spot.order_book","event":"subscribe","error":{"code":2,"message":"x"}}"#;
+    hear(&mut link, at(1), refusal, &mut out);
+    let refused = LinkEvent::Refused { symbol: Some(SymbolId(1)), stream: StreamKind::TopLevels(20) };
+    assert_eq!(out.link, [refused]);
+}
+
+#[test]
+fn best_levels_that_cannot_be_read_leave_nothing_behind() {
+    let (mut link, mut out) = connected(BookChannel::Update20, &[0]);
+    let frame = r#"{"time":1,"channel":"spot.order_book","event":"update","result":{"t":1,"lastUpdateId":5,"s":"BTC_USDT","l":"5","bids":[["5","1"]],"asks":[["x","1"]]}}"#;
+    out.clear();
+    assert!(link.handle(at(0), Input::Text(frame.as_bytes()), &mut out).is_err());
+    assert!(out.levels.is_empty() && out.market.is_empty());
+    assert_eq!(out.link, [LinkEvent::Undecodable { symbol: Some(SymbolId(0)) }]);
 }
 
 #[test]

@@ -66,6 +66,16 @@ impl<'a> Body<'a> {
         Ok(())
     }
 
+    /// One cancel of a batch.
+    pub(super) fn cancel(mut self, market: &Market, prefix: &str, id: &str) {
+        self.0.push(b'{');
+        self.pair(market);
+        for part in ["\"id\":\"", prefix, id, "\","] {
+            self.0.extend_from_slice(part.as_bytes());
+        }
+        self.end();
+    }
+
     /// Arms or disarms the dead man's switch for all pairs.
     pub(super) fn countdown(self, seconds: u64) {
         self.0.extend_from_slice(b"{\"timeout\":");

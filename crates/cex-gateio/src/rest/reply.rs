@@ -1,19 +1,20 @@
 //! HTTP answers to typed replies.
 
 use super::request::MOST_OPEN;
-use crate::market::decode::{best, ticker, trade};
+use crate::market::decode::{best, level, ticker, trade};
 use crate::order::{self, CLIENT_PREFIX};
 use crate::wire::{
-    AccountRow, BatchFee, Countdown, Currency, CurrencyPair, Fault, FeeRow, FillRow, OpenOrdersOfPair,
-    OrderBook, OrderRow, Scalar, ServerTime, TickerRow, TradeRow, parse, part, text, time,
+    AccountRow, BatchFee, CancelRow, Countdown, Currency, CurrencyPair, Fault, FeeRow, FillRow,
+    OpenOrdersOfPair, OrderBook, OrderRow, Scalar, ServerTime, TickerRow, TradeRow, parse, part, text, time,
 };
 use crate::{error, symbol};
 use cex_core::{
-    Account, Asset, AssetInfo, Balance, BookTicker, Bps, Decimal, Fill, Kline, KlineInterval, Level, Market,
-    Markets, NetworkInfo, Order, SymbolId, SymbolInfo, Ticker, Timestamp, Trade, TradingFee, VenueId,
+    Account, Asset, AssetInfo, Balance, BookTicker, Bps, ClientOrderId, Decimal, Fill, Kline, KlineInterval,
+    Level, Market, Markets, NetworkInfo, Order, OrderRequest, SymbolId, SymbolInfo, Ticker, Timestamp, Trade,
+    TradingFee, VenueId,
 };
 use cex_errors::{ErrorKind, ExchangeError, Op};
-use cex_interface::{BookSnapshot, HttpResponse, OrderRef, Placed, Reply, Request};
+use cex_interface::{BookSnapshot, HttpResponse, OrderRef, Placed, Reply, Request, by_name};
 use sonic_rs::LazyValue;
 
 /// Why an answer is no reply.
@@ -76,14 +77,20 @@ impl Reader<'_> {
             Request::Account => Reply::Account(self.account()?),
             Request::Fees { symbol } => Reply::Fees(vec![self.fee(*symbol)?]),
             Request::Place(order) => Reply::Placed(self.placed(order.client_id)?),
+            Request::PlaceBatch(orders) => Reply::PlacedBatch(self.placed_batch(orders)?),
+            Request::CancelBatch(orders) => Reply::CanceledBatch(self.canceled_batch(orders)?),
             Request::Cancel { symbol, order } => self.canceled(*symbol, order)?,
-            Request::CancelAll { .. } => Reply::Orders(self.all_canceled()?),
+            Request::CancelAll { .. } => self.all_canceled()?,
             Request::Amend { symbol, order, .. } | Request::Order { symbol, order } => {
                 Reply::Order(self.order(*symbol, order)?)
             }
-            Request::OpenOrders { symbol } => Reply::Orders(self.open_orders(symbol.is_some())?),
-            Request::OrderHistory { .. } => Reply::Orders(self.orders(&self.rows()?)?),
-            Request::MyTrades { .. } => Reply::Fills(self.fills()?),
+            Request::OpenOrders { symbol } => self.open_orders(symbol.is_some())?,
+            Request::OrderHistory { .. } => {
+                let mut list = List::default();
+                list.take(&parse::<Vec<LazyValue<'_>>>(self.body)?, |row| self.any_order(row));
+                list.orders()
+            }
+            Request::MyTrades { .. } => self.fills()?,
             Request::DeadManSwitch { .. } => {
                 parse::<Countdown<'_>>(self.body)?.trigger_time.integer()?;
                 Reply::Done
@@ -262,73 +269,177 @@ impl Reader<'_> {
         }
     }
 
-    fn rows(&self) -> Result<Vec<OrderRow<'_>>, Fault> {
-        parse(self.body)
+    fn any_order(&self, row: &LazyValue<'_>) -> Result<Option<Order>, Fault> {
+        order::order(self.venue, self.markets, &part::<OrderRow<'_>>(row)?)
     }
 
-    fn orders(&self, rows: &[OrderRow<'_>]) -> Result<Vec<Order>, Fault> {
-        rows.iter().filter_map(|row| order::order(self.venue, self.markets, row).transpose()).collect()
+    /// What became of each order of a batch, told by our identifier (GATEIO-REST-29). A row failed that has a label,
+    /// with or without being told so. An order that no row is readably about may have been placed.
+    fn placed_batch(&self, orders: &[OrderRequest]) -> Result<Vec<Result<Placed, ExchangeError>>, Fault> {
+        let raw: Vec<LazyValue<'_>> = parse(self.body)?;
+        let rows: Vec<OrderRow<'_>> = raw.iter().filter_map(|row| part(row).ok()).collect();
+        let asked: Vec<_> = orders.iter().map(|order| order.client_id).collect();
+        let told = rows.iter().map(|row| (order::client_id(text(row.text.as_ref())), row));
+        let told = by_name(&asked, told)?;
+        Ok(asked.into_iter().zip(told).map(|(client_id, row)| self.placed_of_batch(client_id, row)).collect())
+    }
+
+    fn placed_of_batch(
+        &self,
+        client_id: ClientOrderId,
+        row: Option<&OrderRow<'_>>,
+    ) -> Result<Placed, ExchangeError> {
+        let open = |fault| ExchangeError::new(self.venue, self.op, ErrorKind::Undecodable(fault));
+        let row = row.ok_or_else(|| open("a batch that says nothing of an order"))?;
+        self.row_failed(row.succeeded.as_ref(), text(row.label.as_ref()), text(row.message.as_ref()))?;
+        let id = row.id.as_ref().or(row.order_id.as_ref());
+        let order_id =
+            order::order_id(id).map_err(open)?.ok_or_else(|| open("a placement without an order id"))?;
+        let tells_state = row.status.is_some() && row.currency_pair.is_some();
+        // It stands; what state it is in can be asked for.
+        let order =
+            if tells_state { order::order(self.venue, self.markets, row).ok().flatten() } else { None };
+        Ok(Placed { client_id, order_id, order })
+    }
+
+    /// What became of each cancel of a batch (GATEIO-REST-30): rows repeat the name that was given.
+    fn canceled_batch(
+        &self,
+        orders: &[(SymbolId, OrderRef)],
+    ) -> Result<Vec<Result<(), ExchangeError>>, Fault> {
+        let raw: Vec<LazyValue<'_>> = parse(self.body)?;
+        let rows: Vec<CancelRow<'_>> = raw.iter().filter_map(|row| part(row).ok()).collect();
+        let open = || {
+            ExchangeError::new(
+                self.venue,
+                self.op,
+                ErrorKind::Undecodable("a batch that says nothing of an order"),
+            )
+        };
+        let outcome = |(symbol, order): &(SymbolId, OrderRef)| {
+            let native = self.markets.get(*symbol).map(Market::native);
+            let is_about = |row: &&CancelRow<'_>| {
+                let same_pair = native == Some(text(row.currency_pair.as_ref()));
+                let names = [text(row.id.as_ref()), text(row.text.as_ref())];
+                same_pair
+                    && match order {
+                        OrderRef::Id(id) => names[0] == id.as_str(),
+                        OrderRef::Client(id) => {
+                            names.iter().any(|name| name.strip_prefix(CLIENT_PREFIX) == Some(id.as_str()))
+                        }
+                    }
+            };
+            let row = rows.iter().find(is_about).ok_or_else(open)?;
+            self.row_failed(row.succeeded.as_ref(), text(row.label.as_ref()), text(row.message.as_ref()))
+        };
+        Ok(orders.iter().map(outcome).collect())
+    }
+
+    /// The failure a row of a list is, if it is one.
+    fn row_failed(
+        &self,
+        succeeded: Option<&Scalar<'_>>,
+        label: &str,
+        message: &str,
+    ) -> Result<(), ExchangeError> {
+        if label.is_empty() && text(succeeded) != "false" {
+            return Ok(());
+        }
+        let kind = error::kind_of(label, message);
+        Err(ExchangeError::new(self.venue, self.op, kind).with_code(label, message))
     }
 
     /// Each row succeeds or fails by itself. One that had ended before is no failure; any other may still
     /// live, and the whole call fails with its reason so that it is made again.
-    fn all_canceled(&self) -> Result<Vec<Order>, Failure> {
-        let mut canceled = Vec::new();
-        for row in self.rows()? {
-            let (label, message) = (text(row.label.as_ref()), text(row.message.as_ref()));
-            if label.is_empty() && text(row.succeeded.as_ref()) != "false" {
-                canceled.extend(order::order(self.venue, self.markets, &row)?);
-                continue;
-            }
-            let kind = error::kind_of(label, message);
-            if kind != ErrorKind::OrderNotFound {
-                return Err(Failure::Error(
-                    ExchangeError::new(self.venue, self.op, kind).with_code(label, message),
-                ));
+    fn all_canceled(&self) -> Result<Reply, Failure> {
+        let mut list = List::default();
+        for raw in parse::<Vec<LazyValue<'_>>>(self.body)? {
+            let row = match part::<OrderRow<'_>>(&raw) {
+                Ok(row) => row,
+                Err(fault) => {
+                    list.unreadable.push(fault);
+                    continue;
+                }
+            };
+            match self.row_failed(
+                row.succeeded.as_ref(),
+                text(row.label.as_ref()),
+                text(row.message.as_ref()),
+            ) {
+                Ok(()) => list.push(order::order(self.venue, self.markets, &row)),
+                Err(failed) if failed.kind == ErrorKind::OrderNotFound => {}
+                Err(failed) => return Err(Failure::Error(failed)),
             }
         }
-        Ok(canceled)
+        Ok(list.orders())
     }
 
     /// One page; a list that may go on is an error, since an open order that nobody knows of is worse
     /// (GATEIO-REST-22).
-    fn open_orders(&self, of_one_pair: bool) -> Result<Vec<Order>, Failure> {
+    fn open_orders(&self, of_one_pair: bool) -> Result<Reply, Failure> {
+        let mut list = List::default();
         if of_one_pair {
-            let rows = self.rows()?;
+            let rows: Vec<LazyValue<'_>> = parse(self.body)?;
             if rows.len() >= MOST_OPEN as usize {
                 return Err(self.error(ErrorKind::AboveMaximum));
             }
-            return Ok(self.orders(&rows)?);
+            list.take(&rows, |row| self.any_order(row));
+            return Ok(list.orders());
         }
-        let mut orders = Vec::new();
         for pair in parse::<Vec<OpenOrdersOfPair<'_>>>(self.body)? {
             let total = pair.total.as_ref().map(Scalar::integer).transpose()?;
             if total.is_some_and(|total| total > pair.orders.len() as u64) {
                 return Err(self.error(ErrorKind::AboveMaximum));
             }
-            orders.extend(self.orders(&pair.orders)?);
+            list.take(&pair.orders, |row| self.any_order(row));
         }
-        Ok(orders)
+        Ok(list.orders())
     }
 
     /// Oldest first, like public trades.
-    fn fills(&self) -> Result<Vec<Fill>, Fault> {
-        let rows: Vec<FillRow<'_>> = parse(self.body)?;
-        let fills = rows.iter().filter_map(|row| order::fill(self.venue, self.markets, row).transpose());
-        let mut fills: Vec<Fill> = fills.collect::<Result<_, _>>()?;
-        fills.sort_by_key(|fill| fill.exchange_ts);
-        Ok(fills)
+    fn fills(&self) -> Result<Reply, Fault> {
+        let mut list = List::default();
+        list.take(&parse::<Vec<LazyValue<'_>>>(self.body)?, |row| {
+            order::fill(self.venue, self.markets, &part::<FillRow<'_>>(row)?)
+        });
+        list.rows.sort_by_key(|fill: &Fill| fill.exchange_ts);
+        Ok(Reply::Fills(list.rows).without(list.unreadable))
+    }
+}
+
+/// Rows read each by itself: one that cannot be read costs the others nothing, and is told of.
+struct List<T> {
+    rows: Vec<T>,
+    unreadable: Vec<Fault>,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), unreadable: Vec::new() }
+    }
+}
+
+impl<T> List<T> {
+    fn take<R>(&mut self, rows: &[R], mut read: impl FnMut(&R) -> Result<Option<T>, Fault>) {
+        rows.iter().for_each(|row| self.push(read(row)));
+    }
+
+    fn push(&mut self, read: Result<Option<T>, Fault>) {
+        match read {
+            Ok(row) => self.rows.extend(row),
+            Err(fault) => self.unreadable.push(fault),
+        }
+    }
+}
+
+impl List<Order> {
+    fn orders(self) -> Reply {
+        Reply::Orders(self.rows).without(self.unreadable)
     }
 }
 
 fn levels(market: &Market, rows: &[(Scalar<'_>, Scalar<'_>)]) -> Result<Vec<Level>, Fault> {
-    let level = |(price, qty): &(Scalar<'_>, Scalar<'_>)| {
-        Ok(Level {
-            price: market.scale.parse_price(price.as_str().as_bytes()).map_err(|_| "price of a level")?,
-            qty: market.scale.parse_qty(qty.as_str().as_bytes()).map_err(|_| "quantity of a level")?,
-        })
-    };
-    rows.iter().map(level).collect()
+    rows.iter().map(|(price, qty)| level(market, price, qty)).collect()
 }
 
 /// A coin and its chains; the flags above the chains are outdated and serve only where there are none

@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::market;
 use crate::config::{Config, PREFIX};
+use crate::limits::{CANCEL_BATCH, PLACE_BATCH};
 use crate::market::decode::interval_name;
 use crate::order::CLIENT_PREFIX;
 use crate::sign::{Call, Signer};
@@ -11,6 +12,7 @@ use cex_core::{KlineInterval, Market, Markets, OrderRequest, Price, Qty, SymbolI
 use cex_errors::ErrorKind;
 use cex_interface::{HttpRequest, Method, OrderRef, Request, TimeRange};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Deeper snapshots are cached and can be tens of seconds old (GATEIO-REST-12).
@@ -72,6 +74,8 @@ impl<'a> Builder<'a> {
             Request::Account => self.private("/spot/accounts"),
             Request::Fees { symbol } => self.fees(*symbol),
             Request::Place(order) => self.place(order, venue_now),
+            Request::PlaceBatch(orders) => self.place_batch(orders, venue_now),
+            Request::CancelBatch(orders) => self.cancel_batch(orders),
             Request::Cancel { symbol, order } => self.order(Method::Delete, *symbol, order),
             Request::CancelAll { symbol } => self.cancel_all(*symbol),
             Request::Amend { symbol, order, price, qty } => self.amend(*symbol, order, *price, *qty),
@@ -171,6 +175,52 @@ impl<'a> Builder<'a> {
         let mut digits = itoa::Buffer::new();
         self.out.header("x-gate-exptime", digits.format((venue_now + order.expires_in).as_millis()));
         Ok(Access::Private)
+    }
+
+    /// A list of placements, each for itself (GATEIO-REST-29). Its expiry is that of the order that expires first.
+    fn place_batch(&mut self, orders: &[OrderRequest], venue_now: Timestamp) -> Result<Access, ErrorKind> {
+        PLACE_BATCH.check(orders.iter().map(|order| order.symbol)).map_err(ErrorKind::InvalidInput)?;
+        let mut ids = BTreeSet::new();
+        if !orders.iter().all(|order| ids.insert(order.client_id)) {
+            return Err(ErrorKind::InvalidInput("a client order id twice in one batch"));
+        }
+        self.begin(Method::Post, "/spot/batch_orders");
+        self.out.body.push(b'[');
+        for order in orders {
+            let market = self.market(order.symbol)?;
+            Body::new(&mut self.out.body).order(market, order)?;
+            self.out.body.push(b',');
+        }
+        self.end_list();
+        let expires_in = orders.iter().map(|order| order.expires_in).min().unwrap_or_default();
+        let mut digits = itoa::Buffer::new();
+        self.out.header("x-gate-exptime", digits.format((venue_now + expires_in).as_millis()));
+        Ok(Access::Private)
+    }
+
+    /// A list of pairs and orders, named by the exchange's number or by our text (GATEIO-REST-30).
+    fn cancel_batch(&mut self, orders: &[(SymbolId, OrderRef)]) -> Result<Access, ErrorKind> {
+        CANCEL_BATCH.check(orders.iter().map(|(symbol, _)| *symbol)).map_err(ErrorKind::InvalidInput)?;
+        self.begin(Method::Post, "/spot/cancel_batch_orders");
+        self.out.body.push(b'[');
+        for (symbol, order) in orders {
+            let market = self.market(*symbol)?;
+            let body = Body::new(&mut self.out.body);
+            match order {
+                OrderRef::Id(id) => body.cancel(market, "", safe(id.as_str())?),
+                OrderRef::Client(id) => body.cancel(market, CLIENT_PREFIX, id.as_str()),
+            }
+            self.out.body.push(b',');
+        }
+        self.end_list();
+        Ok(Access::Private)
+    }
+
+    /// Every row ends with a comma; the last one's becomes the bracket.
+    fn end_list(&mut self) {
+        self.out.body.pop();
+        self.out.body.push(b']');
+        self.body_is_json();
     }
 
     fn amend(

@@ -7,6 +7,7 @@ use cex_core::{
     Qty, Side, TimeInForce,
 };
 use cex_interface::{Method, OrderRef, Secret, TimeRange};
+use proptest::prelude::*;
 use std::time::Duration;
 
 const BTC: SymbolId = SymbolId(0);
@@ -380,7 +381,154 @@ fn fills_come_oldest_first() {
     assert_eq!((fills[0].fee.to_string(), fills[0].fee_asset.to_string()), ("0.5".into(), "POINT".into()));
     assert_eq!(fills[0].client_id, None);
     let two_coins = fill(1, "1").replace(r#""fee":"0""#, r#""fee":"1""#);
-    assert!(matches!(decoded(&request, &format!("[{two_coins}]")), Err(ErrorKind::Undecodable(_))));
+    let Ok(Reply::Fills(fills)) = decoded(&request, &format!("[{two_coins}]")) else { panic!("fills") };
+    let fees: Vec<_> = fills[0].fees().map(|(fee, asset)| format!("{fee} {asset}")).collect();
+    assert_eq!(fees, ["1 BTC", "0.5 POINT"]);
+    let three = two_coins.replace(r#""gt_fee":"0""#, r#""gt_fee":"1""#);
+    for bad in [three.as_str(), "{}", "7", "null"] {
+        let Ok(Reply::Incomplete(told)) = decoded(&request, &format!("[{bad},{two_coins}]")) else {
+            panic!("{bad}")
+        };
+        assert_eq!((told.read, told.unreadable.len()), (Reply::Fills(fills.clone()), 1), "{bad}");
+    }
+}
+
+/// What cannot be read is told of, and hides nothing else.
+#[test]
+fn one_bad_order_costs_no_other() {
+    let open = ORDER.replace("cancelled\",\n", "open\",\n");
+    let bad = open.replace("\"buy\"", "\"hold\"");
+    let history = Request::OrderHistory { symbol: BTC, range: TimeRange::default(), limit: 10 };
+    let list = format!("[{open},{bad},{{\"id\":[]}}]");
+    let paged = format!(r#"[{{"currency_pair":"BTC_USDT","total":2,"orders":[{bad},{open}]}}]"#);
+    for (request, body, lost) in [
+        (history, &list, 2),
+        (Request::OpenOrders { symbol: Some(BTC) }, &list, 2),
+        (Request::OpenOrders { symbol: None }, &paged, 1),
+        (Request::CancelAll { symbol: BTC }, &list, 2),
+    ] {
+        let Ok(Reply::Incomplete(told)) = decoded(&request, body) else { panic!("{request:?}") };
+        assert!(matches!(&told.read, Reply::Orders(orders) if orders.len() == 1), "{request:?}");
+        assert_eq!(told.unreadable.len(), lost, "{request:?}");
+    }
+}
+
+fn batch_of(ids: &[(&str, SymbolId)]) -> Request {
+    let of = |(id, symbol): &(&str, SymbolId)| OrderRequest {
+        venue: venue(),
+        symbol: *symbol,
+        client_id: ClientOrderId::new(id).expect("plain"),
+        side: Side::Sell,
+        kind: OrderKind::Limit { price: Price(10), qty: Qty(100_000_000), tif: TimeInForce::Ioc },
+        expires_in: Duration::from_secs(2),
+    };
+    Request::PlaceBatch(ids.iter().map(of).collect())
+}
+
+/// A list of bodies, whose expiry is the first order's to expire (GATEIO-REST-29).
+#[test]
+fn a_batch_is_a_list_of_placements() {
+    let head = r#""type":"limit","account":"spot","side":"sell","amount":"1","price":"#;
+    assert_eq!(
+        wire(&batch_of(&[("a", BTC), ("b", SymbolId(1))])),
+        format!(
+            r#"POST /api/v4/spot/batch_orders [{{"text":"t-a","currency_pair":"BTC_USDT",{head}"1","time_in_force":"ioc"}},{{"text":"t-b","currency_pair":"ETH_USDT",{head}"0.1","time_in_force":"ioc"}}]"#
+        )
+    );
+    let call = encoded(&batch_of(&[("a", BTC)])).expect("valid");
+    assert!(call.headers.contains(&("x-gate-exptime", "1700000002000".to_owned())));
+    let many: Vec<String> = (0..8).map(|index| format!("c{index}")).collect();
+    let many: Vec<_> = many.iter().map(|id| (id.as_str(), BTC)).collect();
+    for ids in [&[][..], &[("a", BTC), ("a", BTC)], &many] {
+        assert!(matches!(encoded(&batch_of(ids)), Err(ErrorKind::InvalidInput(_))), "{ids:?}");
+    }
+    assert!(encoded(&batch_of(&many[..7])).is_ok());
+    let cancels = Request::CancelBatch(vec![(BTC, by_id()), (SymbolId(1), by_client())]);
+    assert_eq!(
+        wire(&cancels),
+        r#"POST /api/v4/spot/cancel_batch_orders [{"currency_pair":"BTC_USDT","id":"12332324"},{"currency_pair":"ETH_USDT","id":"t-abc_1"}]"#
+    );
+}
+
+/// Every order counts against its market (GATEIO-REST-10, GATEIO-REST-29).
+#[test]
+fn a_batch_is_paid_for_order_by_order() {
+    let cost = limits::cost(&batch_of(&[("a", BTC), ("b", SymbolId(1)), ("c", BTC)]), true);
+    let paid: Vec<_> = cost.charges.iter().flatten().map(|charge| (charge.symbol, charge.weight)).collect();
+    assert_eq!(paid, [(Some(BTC), 2), (Some(SymbolId(1)), 1)]);
+}
+
+/// Rows are told by our identifiers; what is not told of may have been placed (GATEIO-REST-29).
+#[test]
+fn a_batch_tells_of_each_order_and_what_it_does_not_tell_stays_unknown() {
+    use cex_errors::Outcome::{Refused, Unknown};
+    let request = batch_of(&[("a", BTC), ("abc_1", BTC), ("c", BTC), ("d", BTC), ("e", BTC)]);
+    let body = format!(
+        r#"[{{"text":"t-a","succeeded":false,"label":"BALANCE_NOT_ENOUGH","message":"Not enough balance"}},{ORDER},
+            {{"text":"t-c","label":"BRAND_NEW","message":""}},{{"text":"t-d","succeeded":true}},{{"id":"7"}},[]]"#
+    );
+    let Ok(Reply::PlacedBatch(told)) = decoded(&request, &body) else { panic!("a batch") };
+    let placed = told[1].as_ref().expect("placed");
+    assert_eq!((placed.order_id.as_str(), placed.order.is_some()), ("12332324", true));
+    let outcomes: Vec<_> =
+        told.iter().filter_map(|one| one.as_ref().err().map(ExchangeError::outcome)).collect();
+    assert_eq!(outcomes, [Refused, Unknown, Unknown, Unknown]);
+    let twice = r#"[{"id":"1","text":"t-a"},{"id":"2","text":"t-a"}]"#;
+    for unreadable in ["", "{}", "<html>", "[{\"id\":\"1\"", twice] {
+        assert_eq!(decoded(&request, unreadable).expect_err(unreadable).outcome(), Unknown, "{unreadable}");
+    }
+    assert_eq!(
+        decoded(&request, r#"{"label":"TOO_MANY_ORDERS","message":""}"#),
+        Err(ErrorKind::InvalidRequest)
+    );
+}
+
+/// The sample of the wire reference (GATEIO-REST-30).
+#[test]
+fn a_batch_of_cancels_tells_of_each() {
+    let of = |id: &str| OrderRef::Client(ClientOrderId::new(id).expect("plain"));
+    let by_number = OrderRef::Id(OrderId::new("1700664343").expect("short"));
+    let request = Request::CancelBatch(vec![(BTC, of("gone")), (BTC, by_number), (BTC, of("untold"))]);
+    let body = r#"[{"currency_pair":"BTC_USDT","id":"1700664343","text":"t-abc","succeeded":true,"label":"","message":""},
+        {"currency_pair":"BTC_USDT","id":"t-gone","text":"t-gone","succeeded":false,"label":"ORDER_NOT_FOUND","message":"Order not found"}]"#;
+    let Ok(Reply::CanceledBatch(told)) = decoded(&request, body) else { panic!("a batch") };
+    let kinds: Vec<_> = told.into_iter().map(|one| one.map_err(|error| error.kind)).collect();
+    let untold = ErrorKind::Undecodable("a batch that says nothing of an order");
+    assert_eq!(kinds, [Err(ErrorKind::OrderNotFound), Ok(()), Err(untold)]);
+}
+
+/// Whatever stands before the exchange may answer; none of it is ever an acceptance, and a placement stays unknown
+/// (GATEIO-REST-07).
+#[test]
+fn answers_that_are_none_leave_a_write_unknown_and_fail_a_read() {
+    let page = "<html><body>502 Bad Gateway</body></html>";
+    let placement = limit(300_005, 100_000, TimeInForce::Gtc);
+    for (status, kind, body) in [
+        (201, "text/html", page),
+        (200, "application/json", page),
+        (200, "text/plain", "ok"),
+        (201, "application/json", ""),
+        (201, "application/json", " \n"),
+        (201, "application/json", r#"{"id":"1","text":"t-ab"#),
+        (201, "application/json", r#"{"id":"1"}"#),
+        (200, "application/json", r#""ok""#),
+        (200, "application/json", r#"{"label":"BRAND_NEW","message":"?"}"#),
+        (200, "application/json", r#"{"label":"INTERNAL","message":"?"}"#),
+        (404, "text/html", page),
+        (502, "text/html", page),
+        (504, "application/json", ""),
+    ] {
+        let headers = [("content-type", kind.as_bytes())];
+        let response = HttpResponse { status, headers: &headers, body: body.as_bytes() };
+        for request in [placement.clone(), batch_of(&[("a", BTC)])] {
+            let error = gateio(&[]).decode(&markets(), &request, &response).expect_err(body);
+            assert_eq!(error.outcome(), cex_errors::Outcome::Unknown, "{status} {body}");
+            assert_eq!(error.retry(), cex_errors::Retry::Never, "{status} {body}");
+        }
+        for request in [Request::Account, Request::ServerTime, Request::OpenOrders { symbol: None }] {
+            assert!(gateio(&[]).decode(&markets(), &request, &response).is_err(), "{status} {body}");
+        }
+    }
 }
 
 /// The parser would overflow the stack, and with it end the program.
@@ -555,8 +703,78 @@ fn wishes_are_spread_over_connections() {
     // The first link also tells of the pair whose name is not sent.
     assert_eq!(carried, [("gateio book 1", 3), ("gateio book 2", 1), ("gateio public 1", 2)]);
     let failed = |wanted| gateio.market_links(&markets, &[wanted]).map(|_| ()).map_err(|error| error.kind);
-    assert_eq!(failed(wish(0, StreamKind::Klines)), Err(ErrorKind::Unsupported));
+    for stream in [
+        StreamKind::Account,
+        StreamKind::TopLevels(7),
+        StreamKind::Klines(KlineInterval::Hour12),
+        StreamKind::Klines(KlineInterval::Month1),
+    ] {
+        assert_eq!(failed(wish(0, stream)), Err(ErrorKind::Unsupported), "{stream:?}");
+    }
     assert_eq!(failed(wish(9, StreamKind::Book)), Err(ErrorKind::InvalidInput("unknown symbol")));
     let links = gateio.market_links(&markets, &[wish(3, StreamKind::Book)]).expect("possible");
     assert_eq!(links[0].subscriptions(), [wish(3, StreamKind::Book)]);
+}
+
+/// Plain pairs, so many.
+fn many(count: u32) -> Arc<Markets> {
+    let known = markets().get(SymbolId(0)).expect("BTC").clone();
+    let market = |index: u32| {
+        let mut market = Market { id: SymbolId(index), ..known.clone() };
+        market.info.native = cex_core::Text::new(&format!("C{index}_USDT")).expect("short");
+        market
+    };
+    Arc::new(Markets::new((0..count).map(market).collect()))
+}
+
+/// The limit is what the exchange gives an address, halved for successors (GATEIO-WS-28).
+#[test]
+fn more_than_the_connections_carry_is_refused_in_words() {
+    let gateio = gateio(&[("books_per_connection", "10"), ("connections_max", "3")]);
+    let books = (0..21).map(|symbol| Subscription { symbol: SymbolId(symbol), stream: StreamKind::Book });
+    let mut wanted: Vec<_> = books.collect();
+    assert_eq!(gateio.market_links(&many(21), &wanted).map(|links| links.len()).ok(), Some(3));
+    wanted.push(Subscription { symbol: SymbolId(0), stream: StreamKind::Trades });
+    let error = gateio.market_links(&many(21), &wanted).map(|_| ()).expect_err("too many");
+    assert_eq!(
+        error.to_string(),
+        "gateio subscribe: invalid input: more subscriptions than the connections carry (21 subscriptions are wanted \
+         and 20 fit: 2 connections of 10 each; drop symbols or streams, or move some to another account at another \
+         address; books_per_connection is 10, at most 200)"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_wish_is_in_exactly_one_link_and_no_link_over_its_limit(
+        wanted in prop::collection::vec((0u32..120, 0..PUBLIC_STREAMS.len()), 0..600),
+        each in 1usize..60,
+        most in 1usize..20,
+    ) {
+        let wish = |(symbol, at): (u32, usize)| Subscription { symbol: SymbolId(symbol), stream: PUBLIC_STREAMS[at] };
+        let wanted: Vec<_> = wanted.into_iter().map(wish).collect();
+        let distinct: BTreeSet<_> = wanted.iter().map(|wish| (wish.symbol, wish.stream)).collect();
+        let books = distinct.iter().filter(|(_, stream)| *stream == StreamKind::Book).count();
+        let needed = books.div_ceil(each) + (distinct.len() - books).div_ceil(limits::OTHERS_PER_CONNECTION);
+        let options = [("books_per_connection", each.to_string()), ("connections_max", most.to_string())];
+        let options: Vec<(&str, &str)> = options.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        match gateio(&options).market_links(&many(120), &wanted) {
+            Err(_) => prop_assert!(needed > most),
+            Ok(links) => {
+                prop_assert!(links.len() == needed && needed <= most);
+                let mut carried = BTreeSet::new();
+                for link in &links {
+                    let has_books = link.subscriptions().iter().any(|wish| wish.stream == StreamKind::Book);
+                    let limit = if has_books { each } else { limits::OTHERS_PER_CONNECTION };
+                    prop_assert!(link.subscriptions().len() <= limit);
+                    for wish in link.subscriptions() {
+                        prop_assert!(carried.insert((wish.symbol, wish.stream)));
+                    }
+                }
+                prop_assert_eq!(carried, distinct);
+            }
+        }
+    }
 }

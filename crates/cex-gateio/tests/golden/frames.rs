@@ -2,7 +2,8 @@
 
 use crate::support::{account, frame, lines, list, markets, now, text, venue};
 use cex_core::{
-    ClientOrderId, LinkEvent, OrderKind, OrderRequest, Price, Qty, Side, StreamKind, SymbolId, TimeInForce,
+    ClientOrderId, KlineInterval, LinkEvent, OrderKind, OrderRequest, Price, Qty, Side, StreamKind, SymbolId,
+    TimeInForce,
 };
 use cex_gateio::RecordedFrames;
 use cex_interface::{Effect, HttpRequest, Input, Link, Outbox, Payload, Protocol, Request, Subscription};
@@ -32,8 +33,13 @@ const SERVER: &[(&str, &[&str])] = &[
     ),
     ("book_ticker", &["best BTC/USDT 37001.2x0.33415 37001.3x0.09 version Some(48733182) at 1700000000500"]),
     ("book_ticker_empty_side", &["best XYZ/USDT none 0.0123x900 version Some(77) at 1700000000500"]),
-    // A channel nobody subscribes to.
-    ("order_book_limited", &[]),
+    (
+        "order_book_limited",
+        &[
+            "top BTC/USDT 48791820..48791820 at 1700000000123 bids [37001.2x0.0195,37001.1x0.7341,37000.9x0.00011808,\
+             37000x0.105,36999.5x0.1009] asks [37001.3x0.1638,37001.9x0.1366,37002x0.01,37002.4x0.01,37003x0.097]",
+        ],
+    ),
     (
         "obu_full",
         &["whole BTC/USDT 1000..1000 at 1700000000673 bids [37001.2x0.5,37001.1x0.25,37000x2] \
@@ -145,16 +151,16 @@ const SENT: &[&str] = &[
     "sub_trades",
     "obu_sub",
     "book_update_sub",
+    "candle_sub",
     "orders_sub",
     "orders_sub_all",
     "balances_sub",
     "place_unsigned",
 ];
 
-/// The client's frames for which we have no use: candles, single unsubscriptions, the trading interface.
+/// The client's frames for which we have no use: single unsubscriptions, the trading interface.
 const NOT_SENT: &[&str] = &[
     "unsub_trades",
-    "candle_sub",
     "login",
     "login_ccxt_style",
     "place_signed",
@@ -258,6 +264,10 @@ fn we_send_what_the_vectors_send() {
     let (_, out) = market_link(&[("depth_interval", "100ms")], &subscriptions(StreamKind::Book, &[0]));
     assert_eq!(sent(&out), [unnumbered(&frame("book_update_sub"))]);
 
+    let candles = StreamKind::Klines(KlineInterval::Min1);
+    let (_, out) = market_link(&[], &subscriptions(candles, &[0]));
+    assert_eq!(sent(&out), [unnumbered(&frame("candle_sub"))]);
+
     let (_, out) = account_link();
     let [orders, trades, balances] = &sent(&out)[..] else { panic!("three channels") };
     assert_eq!(*trades, unnumbered(&frame("orders_sub_all")));
@@ -354,13 +364,23 @@ fn refusals_are_told() {
 }
 
 #[test]
-fn upgrade_notices_of_every_shape_make_links_leave() {
+fn upgrade_notices_of_every_shape_ask_for_a_successor_and_change_nothing_else() {
     for name in ["upgrade_notice_plain", "upgrade_notice_event"] {
         let (mut public, _) = market_link(&[], &subscriptions(StreamKind::Book, &[0]));
         let (mut private, _) = account_link();
         for link in [&mut public, &mut private] {
             assert_eq!(lines(&markets(), &heard(link, &frame(name))), ["Reconnect(Announced)"], "{name}");
             assert!(heard(link, &frame(name)).is_empty(), "once is enough");
+            if link.subscriptions().is_empty() {
+                // Nobody confirmed the account's channels here, which ends its connection for a reason of its own.
+                continue;
+            }
+            let mut out = Outbox::default();
+            link.handle(now() + Duration::from_secs(15), Input::Wake, &mut out).expect("wakes");
+            assert!(
+                sent(&out).iter().any(|sent| sent["channel"].as_str() == Some("spot.ping")),
+                "still served"
+            );
         }
     }
 }

@@ -88,11 +88,12 @@ fn market_line(markets: &Markets, event: &MarketEvent, levels: &[Level]) -> Stri
     let side =
         |symbol, levels: &[Level]| levels.iter().map(|l| level(symbol, l)).collect::<Vec<_>>().join(",");
     match event {
-        MarketEvent::Book(update) => format!(
+        MarketEvent::Book(update) | MarketEvent::TopLevels(update) => format!(
             "{} {} {}..{} at {} bids [{}] asks [{}]",
-            match update.kind {
-                UpdateKind::Delta => "delta",
-                UpdateKind::Snapshot => "whole",
+            match (event, update.kind) {
+                (MarketEvent::TopLevels(_), UpdateKind::Snapshot) => "top",
+                (_, UpdateKind::Delta) => "delta",
+                (_, UpdateKind::Snapshot) => "whole",
             },
             name(update.symbol),
             update.first_seq,

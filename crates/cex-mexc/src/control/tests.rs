@@ -13,7 +13,7 @@ fn at(seconds: i64) -> Timestamp {
 fn session(symbols: &[&str], needs: Needs) -> Session {
     let channel = |(index, symbol): (usize, &&str)| Channel {
         name: format!("{DEPTH}{symbol}"),
-        symbol: Some(SymbolId(u32::try_from(index).expect("few"))),
+        symbols: vec![SymbolId(u32::try_from(index).expect("few"))],
         stream: StreamKind::Book,
     };
     let mut session = Session::new(symbols.iter().enumerate().map(channel).collect(), needs);
@@ -339,5 +339,51 @@ proptest::proptest! {
             ended |= out.link.iter().any(|event| [subscribed(0), refused(0)].contains(event));
         }
         proptest::prop_assert!(ended, "not ended at second {}", now);
+    }
+}
+
+/// Thirty books that are lost at once, over and over, do not make a connection talk too fast (MEXC-WS-03).
+#[test]
+fn a_storm_of_resubscriptions_stays_within_the_message_rate() {
+    let names: Vec<String> = (0..30).map(|index| format!("C{index}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut session = session(&names, Needs::Any);
+    let all: Vec<String> = names.iter().map(|name| format!("{DEPTH}{name}")).collect();
+    let stands = format!(r#"{{"id":0,"code":0,"msg":"{}"}}"#, all.join(","));
+    assert_eq!(session.text(at(0), stands.as_bytes(), &mut Outbox::default()), Ok(None));
+    assert!(session.all_confirmed());
+    let (mut sent_at, mut again, mut ended) = (Vec::new(), 0, 0);
+    for millis in 0..4_000 {
+        let now = at(0) + Duration::from_millis(millis);
+        let mut out = Outbox::default();
+        if millis % 40 == 0 {
+            for symbol in 0..30 {
+                session.resubscribe(now, SymbolId(symbol), &mut out);
+            }
+        }
+        if session.wakeup_at().is_some_and(|due| due <= now) {
+            assert_eq!(session.wake(now, &mut out), None);
+        }
+        // The exchange answers at once, in the words of any acknowledgement.
+        while !out.effects.is_empty() {
+            let mut answers = Outbox::default();
+            for message in sent(&out) {
+                sent_at.push(millis);
+                again += usize::from(message.contains(r#""SUBSCRIPTION""#));
+                ended += usize::from(message.contains(r#""UNSUBSCRIPTION""#));
+                let message: sonic_rs::Value = sonic_rs::from_str(message).expect("JSON");
+                use sonic_rs::{JsonContainerTrait, JsonValueTrait};
+                let Some(params) = message["params"].as_array() else { continue };
+                let list: Vec<&str> = params.iter().filter_map(|name| name.as_str()).collect();
+                let answer = format!(r#"{{"id":{},"code":0,"msg":"{}"}}"#, message["id"], list.join(","));
+                assert_eq!(session.text(now, answer.as_bytes(), &mut answers), Ok(None));
+            }
+            out = answers;
+        }
+    }
+    assert!(ended > 60 && again > 60, "{ended} {again}");
+    for from in &sent_at {
+        let within = sent_at.iter().filter(|millis| (*from..from + 1_000).contains(*millis)).count();
+        assert!(within <= MESSAGES_PER_SECOND as usize, "{within} from {from}");
     }
 }

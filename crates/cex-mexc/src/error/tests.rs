@@ -178,3 +178,107 @@ fn blocks_are_reported_whatever_the_call() {
         assert_eq!(found, expected, "{status} {body}");
     }
 }
+
+/// Every code of the wire reference's table, by the category it has there (MEXC-ERR-03).
+#[test]
+fn every_code_of_the_reference_has_its_category() {
+    use ErrorKind as K;
+    let table: &[(&str, &[i64], &[K])] = &[
+        ("BUSY", &[-1003, 500, 501, 503, 504, 10219, 10259, 20002, 730_000], &[K::ServerBusy]),
+        ("SYMBOL", &[-1121, 10007, 30014, 30021, 730_001], &[K::InvalidSymbol]),
+        (
+            "PARAM",
+            &[
+                -1128, 600, 601, 10015, 10095, 10096, 10097, 10100, 10103, 10102, 10222, 10232, 20001, 33333,
+                44444, 700_004, 700_005, 700_008, 700_013, 730_002, 730_003,
+            ],
+            &[K::InvalidRequest, K::Precision],
+        ),
+        ("NOT_FOUND", &[-2011, -2013, 22222, 30026, 88009], &[K::OrderNotFound]),
+        (
+            "PERMISSION",
+            &[26, 403, 406, 511, 701, 702, 703, 704, 30020, 70011, 700_006, 700_007],
+            &[K::PermissionDenied],
+        ),
+        (
+            "AUTH",
+            &[401, 402, 602, 1000, 10001, 10072, 700_001, 700_002],
+            &[K::InvalidKey, K::InvalidSignature],
+        ),
+        ("RATE", &[429, 510], &[LIMITED]),
+        ("DUPLICATE", &[603], &[K::DuplicateClientId]),
+        ("MAINTENANCE", &[604, 801, 11444], &[K::Maintenance]),
+        ("TIMESTAMP", &[10073, 700_003], &[K::ClockSkew]),
+        ("ACCOUNT", &[10098, 10099, 30018, 60005, 140_001, 140_002, 730_100], &[K::AccountRestricted]),
+        ("FUNDS", &[10101, 30004, 30005, 88004, 88015], &[K::InsufficientBalance]),
+        ("HALT", &[30000, 30001, 30016, 30019, 30028, 30041, 30051], &[K::TradingHalted]),
+        ("MIN", &[30002, 88013], &[K::BelowMinimum]),
+        ("MAX", &[30003, 30027, 30029, 30032], &[K::AboveMaximum]),
+        ("PRICE", &[30010, 30087], &[K::PriceOutOfBand]),
+        ("LIQUIDITY", &[30025], &[K::NoLiquidity]),
+        (
+            "not used",
+            &[
+                10200, 10201, 10202, 10206, 10211, 10212, 10216, 10265, 10268, 730_101, 730_600, 730_601,
+                730_602, 730_700, 730_701, 730_702, 730_703, 730_704, 730_705, 730_706, 730_707,
+            ],
+            &[K::Unmapped],
+        ),
+        ("by its words", &[400], &[K::InvalidRequest]),
+    ];
+    let mut listed = 0;
+    for (category, codes, kinds) in table {
+        for code in *codes {
+            listed += 1;
+            let row = CODES.iter().find(|(known, _)| known == code);
+            let kind = row.map(|(_, kind)| kind).unwrap_or_else(|| panic!("{code} is not in the table"));
+            assert!(kinds.contains(kind), "{code} is {category}, not {kind:?}");
+            assert_eq!(kind_of_answer(*code), *kind, "{code}");
+        }
+    }
+    assert_eq!(listed, CODES.len(), "the table has a code the reference has not");
+}
+
+fn kind_of_answer(code: i64) -> ErrorKind {
+    kind(400, &format!(r#"{{"code":{code},"msg":"?"}}"#), &limit_order())
+}
+
+/// Whatever stands before the exchange may answer; none of it is ever an acceptance, and a placement stays unknown.
+#[test]
+fn answers_that_are_none_leave_a_write_unknown_and_fail_a_read() {
+    use cex_interface::Protocol;
+    let adapter = crate::Mexc::new(crate::testing::config_with_keys()).expect("valid");
+    let markets = crate::testing::markets();
+    let html: (&str, &[u8]) = ("content-type", b"text/html; charset=utf-8");
+    let json: (&str, &[u8]) = ("content-type", b"application/json");
+    let page = "<html><body>503</body></html>";
+    let batch = match limit_order() {
+        Request::Place(order) => Request::PlaceBatch(vec![order]),
+        other => panic!("{other:?}"),
+    };
+    for (status, header, body) in [
+        (200, html, page),
+        (200, json, page),
+        (200, html, r#"{"orderId":"C02__1"}"#),
+        (200, json, ""),
+        (200, json, "  "),
+        (200, json, r#"{"orderId":"C02"#),
+        (200, json, "[1,2"),
+        (200, json, r#""ok""#),
+        (200, json, r#"{"code":0,"msg":"success"}"#),
+        (200, json, r#"{"code":987654,"msg":"new"}"#),
+        (502, html, page),
+        (504, json, ""),
+        (403, html, page),
+    ] {
+        let headers = [header];
+        let response = HttpResponse { status, headers: &headers, body: body.as_bytes() };
+        for request in [limit_order(), batch.clone()] {
+            let error = adapter.decode(&markets, &request, &response).expect_err(body);
+            assert_eq!((error.outcome(), error.retry()), (Outcome::Unknown, Retry::Never), "{status} {body}");
+        }
+        for request in [Request::Account, Request::ServerTime, Request::OpenOrders { symbol: None }] {
+            assert!(adapter.decode(&markets, &request, &response).is_err(), "{status} {body}");
+        }
+    }
+}

@@ -16,7 +16,7 @@ fn subscriptions(stream: StreamKind) -> Vec<Subscription> {
 }
 
 fn link(wanted: &[Subscription]) -> Box<dyn Link> {
-    plan(&settings(), &markets(), wanted).expect("a plan").pop().expect("one link")
+    plan::links(&settings(), &markets(), wanted).expect("a plan").pop().expect("one link")
 }
 
 /// What one input leads to.
@@ -57,42 +57,6 @@ fn connects_subscribes_and_says_what_it_carries() {
     assert!(message.contains("\"spot@public.aggre.depth.v3.api.pb@10ms@龙虾USDT\""), "raw UTF-8: {message}");
     let (out, _) = tell(&mut *link, 1, Input::Disconnected);
     assert_eq!((out.link, link.wakeup_at()), (vec![LinkEvent::Down], None));
-}
-
-#[test]
-fn plans_stay_within_thirty_a_connection_and_spread_evenly() {
-    let info = markets().get(SymbolId(0)).expect("BTC").clone();
-    let market = |index: u32| Market { id: SymbolId(index), ..info.clone() };
-    let markets = Arc::new(Markets::new((0..31).map(market).collect()));
-    let wanted: Vec<_> =
-        (0..31).map(|symbol| Subscription { symbol: SymbolId(symbol), stream: StreamKind::Trades }).collect();
-    let sizes = |wanted: &[Subscription]| -> Vec<usize> {
-        let links = plan(&settings(), &markets, wanted).expect("a plan");
-        links.iter().map(|link| link.subscriptions().len()).collect()
-    };
-    assert_eq!(sizes(&wanted[..30]), [30]);
-    assert_eq!(sizes(&wanted), [16, 15]);
-    assert_eq!(sizes(&[wanted[0], wanted[0]]), [1], "named twice, made once");
-    assert!(sizes(&[]).is_empty());
-}
-
-#[test]
-fn plans_refuse_what_cannot_be_asked_for() {
-    let refused = |symbol, stream| {
-        plan(&settings(), &markets(), &[Subscription { symbol: SymbolId(symbol), stream }])
-            .map(|_| ())
-            .expect_err("refused")
-    };
-    assert!(matches!(refused(99, StreamKind::Book), ErrorKind::InvalidInput(_)));
-    for stream in [StreamKind::Ticker, StreamKind::Klines, StreamKind::Account] {
-        assert_eq!(refused(0, stream), ErrorKind::Unsupported);
-    }
-    let mut odd = markets().get(SymbolId(0)).expect("BTC").clone();
-    odd.info.native = cex_core::Text::new("A\"B").expect("short");
-    assert_eq!(
-        channel(DepthInterval::Ms10, &odd, StreamKind::Book).map(|_| ()),
-        Err(ErrorKind::InvalidSymbol)
-    );
 }
 
 #[test]
@@ -211,13 +175,91 @@ fn frames_of_others_pass_by() {
             Body::PublicAggreDepths(Default::default()),
         ),
         (
-            "spot@public.limit.depth.v3.api.pb@BTCUSDT@5",
+            "spot@public.increase.depth.v3.api.pb@BTCUSDT",
             "BTCUSDT",
-            Body::PublicLimitDepths(Default::default()),
+            Body::PublicIncreaseDepths(Default::default()),
         ),
     ] {
         let (out, result) = tell(&mut *link, 1, Input::Binary(&frame(channel, symbol, body)));
         assert!(out.is_empty() && result.is_ok(), "{channel}");
     }
     assert!(tell(&mut *link, 1, Input::Binary(&[])).1.is_ok(), "an empty frame is an empty message");
+}
+
+/// Of the tickers of all symbols those asked for are passed on, and one that cannot be read hides no other.
+#[test]
+fn one_channel_of_all_tickers_tells_of_those_asked_for() {
+    let ticker = |symbol: &str, price: &str| PublicMiniTicker {
+        symbol: symbol.to_owned(),
+        price: price.to_owned(),
+        ..PublicMiniTicker::default()
+    };
+    let all = Channel {
+        name: "spot@public.miniTickers.v3.api.pb@24H".to_owned(),
+        symbols: vec![SymbolId(3), SymbolId(0)],
+        stream: StreamKind::Ticker,
+    };
+    let mut link = MarketLink::new(&settings(), markets(), 1, vec![all.clone()]);
+    for input in [Input::Start, Input::Connected] {
+        assert!(tell(&mut link, 0, input).1.is_ok());
+    }
+    let items = [("BTCUSDT", "x"), ("MXUSDT", "2.6"), ("ETHUSDT", "4"), ("ZZZUSDT", "1")]
+        .map(|(s, p)| ticker(s, p))
+        .to_vec();
+    let tickers = cex_proto::mexc::PublicMiniTickers { items };
+    let message = PushDataV3ApiWrapper {
+        channel: all.name.clone(),
+        send_time: Some(5),
+        body: Some(Body::PublicMiniTickers(tickers)),
+        ..PushDataV3ApiWrapper::default()
+    };
+    let (out, result) = tell(&mut link, 1, Input::Binary(&message.encode_to_vec()));
+    assert!(result.is_err());
+    assert_eq!(out.link, [LinkEvent::Undecodable { symbol: Some(SymbolId(0)) }]);
+    let [MarketEvent::Ticker(told)] = &out.market[..] else { panic!("{:?}", out.market) };
+    assert_eq!((told.symbol, told.last.to_string().as_str(), told.as_of), (SymbolId(3), "4", at(5)));
+
+    let ack = format!(r#"{{"id":1,"code":0,"msg":"{}"}}"#, all.name);
+    let (out, _) = tell(&mut link, 2, Input::Text(ack.as_bytes()));
+    let subscribed = |id| LinkEvent::Subscribed { symbol: Some(SymbolId(id)), stream: StreamKind::Ticker };
+    assert_eq!(out.link, [subscribed(3), subscribed(0)]);
+}
+
+#[test]
+fn a_stream_whose_data_comes_before_its_acknowledgement_stands() {
+    for (stream, channel, body) in [
+        (
+            StreamKind::TopLevels(5),
+            "spot@public.limit.depth.v3.api.pb@BTCUSDT@5",
+            Body::PublicLimitDepths(cex_proto::mexc::PublicLimitDepths {
+                version: "7".to_owned(),
+                ..Default::default()
+            }),
+        ),
+        (
+            StreamKind::Klines(cex_core::KlineInterval::Hour8),
+            "spot@public.kline.v3.api.pb@BTCUSDT@Hour8",
+            Body::PublicSpotKline(cex_proto::mexc::PublicSpotKline {
+                interval: "Hour8".to_owned(),
+                opening_price: "1".to_owned(),
+                closing_price: "2".to_owned(),
+                highest_price: "3".to_owned(),
+                lowest_price: "1".to_owned(),
+                ..Default::default()
+            }),
+        ),
+    ] {
+        let mut link = live(&[Subscription { symbol: SymbolId(0), stream }]);
+        // Without the wrapper's word the channel tells the symbol.
+        let message = PushDataV3ApiWrapper {
+            channel: channel.to_owned(),
+            body: Some(body),
+            ..PushDataV3ApiWrapper::default()
+        };
+        let (out, result) = tell(&mut *link, 1, Input::Binary(&message.encode_to_vec()));
+        assert_eq!((result, out.market.len()), (Ok(()), 1), "{channel}");
+        let (out, _) = tell(&mut *link, 10_000, Input::Wake);
+        let subscribed = LinkEvent::Subscribed { symbol: Some(SymbolId(0)), stream };
+        assert_eq!(out.link, [subscribed], "{channel}");
+    }
 }

@@ -56,29 +56,28 @@ pub(super) fn decode(
                 order: None,
             })
         }
+        Request::PlaceBatch(placed) => Reply::PlacedBatch(orders::batch(venue, placed, body)?),
         Request::Cancel { .. } => {
             // The state in the answer is the one before the cancel (MEXC-REST-20), so it is not passed on.
             let ack = json::<OrderAck<'_>>(body, "cancel")?;
             Reply::Canceled { order_id: Some(order_id(&ack.order_id)?), order: None }
         }
-        Request::CancelAll { symbol } => {
-            Reply::Orders(orders::canceled(venue, market(markets, *symbol)?, body)?)
-        }
+        Request::CancelAll { symbol } => orders::canceled(venue, market(markets, *symbol)?, body)?,
         Request::Order { symbol, order } => {
             Reply::Order(orders::queried(venue, market(markets, *symbol)?, *order, body)?)
         }
-        Request::OpenOrders { symbol: None } => Reply::Orders(orders::of_any_market(venue, markets, body)?),
+        Request::OpenOrders { symbol: None } => orders::of_any_market(venue, markets, body)?,
         Request::OpenOrders { symbol: Some(symbol) } | Request::OrderHistory { symbol, .. } => {
-            Reply::Orders(orders::of_market(venue, market(markets, *symbol)?, body)?)
+            orders::of_market(venue, market(markets, *symbol)?, body)?
         }
-        Request::MyTrades { symbol, .. } => {
-            Reply::Fills(orders::fills(venue, market(markets, *symbol)?, body)?)
-        }
+        Request::MyTrades { symbol, .. } => orders::fills(venue, market(markets, *symbol)?, body)?,
         Request::CreateListenKey => {
             let reply = json::<ListenKeyReply<'_>>(body, "listen key")?;
             Reply::ListenKey(reply.listen_key.text().ok_or(ErrorKind::Undecodable("listen key"))?.to_owned())
         }
-        Request::Amend { .. } | Request::DeadManSwitch { .. } => return Err(ErrorKind::Unsupported),
+        Request::Amend { .. } | Request::DeadManSwitch { .. } | Request::CancelBatch(_) => {
+            return Err(ErrorKind::Unsupported);
+        }
     })
 }
 

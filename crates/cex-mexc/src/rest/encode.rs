@@ -3,9 +3,11 @@
 //! All parameters stand in the query, as most clients send them, and the body is empty (MEXC-REST-03).
 
 use crate::config::Credentials;
+use crate::limits::{FILLS_PAGE, ORDERS_PAGE, PLACE_BATCH};
 use crate::symbol::push_encoded;
 use cex_core::{
-    KlineInterval, Market, Markets, OrderKind, OrderRequest, Qty, Side, SymbolId, TimeInForce, Timestamp,
+    KlineInterval, Market, Markets, OrderKind, OrderRequest, Price, Qty, Side, SymbolId, TimeInForce,
+    Timestamp,
 };
 use cex_errors::ErrorKind;
 use cex_interface::{HttpRequest, Method, OrderRef, Request, TimeRange};
@@ -20,14 +22,11 @@ const LONGEST_RECV_WINDOW_MS: u64 = 60_000;
 /// Levels a side the exchange documents; it answers at most 2,000 (MEXC-REST-12).
 const MOST_LEVELS: u32 = 5_000;
 
-/// Rows of public trades, and of order history.
+/// Rows of public trades.
 const MOST_ROWS: u32 = 1_000;
 
 /// Candles the exchange gives in practice, half of what it documents (MEXC-REST-13).
 const MOST_KLINES: u32 = 500;
-
-/// Rows of our own trades the exchange documents (MEXC-REST-18).
-const MOST_FILLS: u32 = 100;
 
 /// Builds and signs `request` into `out`.
 pub(super) fn encode(
@@ -69,6 +68,9 @@ pub(super) fn encode(
             Query::get(out, "/tradeFee").symbol(markets, *symbol)?.signed(credentials, now)
         }
         Request::Place(order) => place(Query::post(out, "/order"), credentials, now, markets, order),
+        Request::PlaceBatch(orders) => {
+            place_batch(Query::post(out, "/batchOrders"), credentials, now, markets, orders)
+        }
         Request::TestOrder(order) => place(Query::post(out, "/order/test"), credentials, now, markets, order),
         Request::Cancel { symbol, order } => {
             Query::delete(out, "/order").symbol(markets, *symbol)?.order(*order).signed(credentials, now)
@@ -85,7 +87,7 @@ pub(super) fn encode(
         Request::OrderHistory { symbol, range, limit } => Query::get(out, "/allOrders")
             .symbol(markets, *symbol)?
             .range(*range)
-            .whole("limit", clamped(*limit, MOST_ROWS))
+            .whole("limit", clamped(*limit, ORDERS_PAGE.rows))
             .signed(credentials, now),
         Request::MyTrades { symbol, order, range, limit } => {
             let query = Query::get(out, "/myTrades").symbol(markets, *symbol)?;
@@ -93,7 +95,7 @@ pub(super) fn encode(
                 Some(order) => query.text("orderId", order.as_str()),
                 None => query,
             };
-            query.range(*range).whole("limit", clamped(*limit, MOST_FILLS)).signed(credentials, now)
+            query.range(*range).whole("limit", clamped(*limit, FILLS_PAGE.rows)).signed(credentials, now)
         }
         Request::CreateListenKey => Query::post(out, "/userDataStream").signed(credentials, now),
         Request::KeepListenKey(key) => {
@@ -102,8 +104,10 @@ pub(super) fn encode(
         Request::DeleteListenKey(key) => {
             Query::delete(out, "/userDataStream").text("listenKey", key).signed(credentials, now)
         }
-        // The exchange has neither (MEXC-REST-21).
-        Request::Amend { .. } | Request::DeadManSwitch { .. } => Err(ErrorKind::Unsupported),
+        // The exchange has none of them (MEXC-REST-21).
+        Request::Amend { .. } | Request::DeadManSwitch { .. } | Request::CancelBatch(_) => {
+            Err(ErrorKind::Unsupported)
+        }
     }
 }
 
@@ -139,50 +143,134 @@ fn place(
     order: &OrderRequest,
 ) -> Result<(), ErrorKind> {
     let market = market(markets, order.symbol)?;
-    let query = query.text("symbol", market.native()).plain(
-        "side",
-        match order.side {
-            Side::Buy => "BUY",
-            Side::Sell => "SELL",
-        },
-    );
-    let query = match order.kind {
-        OrderKind::Limit { price, qty, tif } => limit(query, market, type_name(tif), price, qty)?,
-        OrderKind::PostOnly { price, qty } => limit(query, market, "LIMIT_MAKER", price, qty)?,
+    let fields = fields(market, order)?;
+    let query =
+        query.text("symbol", market.native()).plain("side", side_name(order.side)).plain("type", fields.kind);
+    let query = match fields.size {
+        Size::Base(qty) => query.scaled("quantity", qty, market.scale.qty_dp()),
+        Size::Quote(notional) => query.scaled("quoteOrderQty", notional, quote_dp(market)),
+    };
+    let query = match fields.price {
+        Some(price) => query.scaled("price", price, market.scale.price_dp()),
+        None => query,
+    };
+    query.plain("newClientOrderId", order.client_id.as_str()).signed_within(credentials, now, window(order))
+}
+
+/// Orders as a JSON list in one parameter, all of one symbol (MEXC-REST-24). Its expiry is that of the order that
+/// expires first.
+fn place_batch(
+    query: Query<'_>,
+    credentials: Option<&Credentials>,
+    now: Timestamp,
+    markets: &Markets,
+    orders: &[OrderRequest],
+) -> Result<(), ErrorKind> {
+    PLACE_BATCH.check(orders.iter().map(|order| order.symbol)).map_err(ErrorKind::InvalidInput)?;
+    let mut ids = std::collections::BTreeSet::new();
+    if !orders.iter().all(|order| ids.insert(order.client_id)) {
+        return Err(ErrorKind::InvalidInput("a client order id twice in one batch"));
+    }
+    let mut list = String::from("[");
+    for order in orders {
+        let market = market(markets, order.symbol)?;
+        if market.native().contains(['"', '\\']) {
+            return Err(ErrorKind::InvalidSymbol);
+        }
+        element(&mut list, market, order)?;
+        list.push(',');
+    }
+    list.pop();
+    list.push(']');
+    let window = orders.iter().map(window).min().unwrap_or(1);
+    query.text("batchOrders", &list).signed_within(credentials, now, window)
+}
+
+/// One order of a batch. Nothing in it needs escapes.
+fn element(out: &mut String, market: &Market, order: &OrderRequest) -> Result<(), ErrorKind> {
+    let fields = fields(market, order)?;
+    for (name, value) in
+        [("{\"symbol", market.native()), (",\"side", side_name(order.side)), (",\"type", fields.kind)]
+    {
+        for part in [name, "\":\"", value, "\""] {
+            out.push_str(part);
+        }
+    }
+    match fields.size {
+        Size::Base(qty) => {
+            out.push_str(",\"quantity\":\"");
+            push_scaled(out, qty, market.scale.qty_dp());
+        }
+        Size::Quote(notional) => {
+            out.push_str(",\"quoteOrderQty\":\"");
+            push_scaled(out, notional, quote_dp(market));
+        }
+    }
+    if let Some(price) = fields.price {
+        out.push_str("\",\"price\":\"");
+        push_scaled(out, price, market.scale.price_dp());
+    }
+    for part in ["\",\"newClientOrderId\":\"", order.client_id.as_str(), "\"}"] {
+        out.push_str(part);
+    }
+    Ok(())
+}
+
+/// How much of what.
+enum Size {
+    Base(u64),
+    Quote(u128),
+}
+
+/// An order's own fields, checked.
+struct Fields {
+    kind: &'static str,
+    size: Size,
+    price: Option<u64>,
+}
+
+fn fields(market: &Market, order: &OrderRequest) -> Result<Fields, ErrorKind> {
+    let limit = |kind, price, qty| {
+        Ok(Fields { kind, size: Size::Base(on_lot(market, qty)?), price: Some(on_tick(market, price)?) })
+    };
+    match order.kind {
+        OrderKind::Limit { price, qty, tif } => limit(type_name(tif), price, qty),
+        OrderKind::PostOnly { price, qty } => limit("LIMIT_MAKER", price, qty),
         OrderKind::Market { qty } => {
-            query.plain("type", "MARKET").scaled("quantity", on_lot(market, qty)?, market.scale.qty_dp())
+            Ok(Fields { kind: "MARKET", size: Size::Base(on_lot(market, qty)?), price: None })
         }
         OrderKind::MarketNotional { notional } => {
-            let dp = market.scale.price_dp() + market.scale.qty_dp();
             // More decimals than the quote takes are refused as "amount scale is invalid" (MEXC-REST-16).
-            let step = 10i128.pow(u32::from(dp.saturating_sub(market.info.price_dp)));
+            let step = 10i128.pow(u32::from(quote_dp(market).saturating_sub(market.info.price_dp)));
             if notional.0 <= 0 || notional.0 % step != 0 {
                 return Err(ErrorKind::InvalidInput("notional is not positive or has too many decimals"));
             }
-            query.plain("type", "MARKET").scaled("quoteOrderQty", notional.0.unsigned_abs(), dp)
+            Ok(Fields { kind: "MARKET", size: Size::Quote(notional.0.unsigned_abs()), price: None })
         }
-    };
-    let window =
-        u64::try_from(order.expires_in.as_millis()).unwrap_or(u64::MAX).clamp(1, LONGEST_RECV_WINDOW_MS);
-    query.plain("newClientOrderId", order.client_id.as_str()).signed_within(credentials, now, window)
+    }
 }
 
-fn limit<'o>(
-    query: Query<'o>,
-    market: &Market,
-    kind: &str,
-    price: cex_core::Price,
-    qty: Qty,
-) -> Result<Query<'o>, ErrorKind> {
+const fn quote_dp(market: &Market) -> u8 {
+    market.scale.price_dp() + market.scale.qty_dp()
+}
+
+/// How long after its timestamp a placement may arrive.
+fn window(order: &OrderRequest) -> u64 {
+    u64::try_from(order.expires_in.as_millis()).unwrap_or(u64::MAX).clamp(1, LONGEST_RECV_WINDOW_MS)
+}
+
+const fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Buy => "BUY",
+        Side::Sell => "SELL",
+    }
+}
+
+fn on_tick(market: &Market, price: Price) -> Result<u64, ErrorKind> {
     if price.0 <= 0 || price.0 % market.tick.0 != 0 {
         return Err(ErrorKind::InvalidInput("price is not a positive multiple of the tick size"));
     }
-    let qty = on_lot(market, qty)?;
-    Ok(query.plain("type", kind).scaled("quantity", qty, market.scale.qty_dp()).scaled(
-        "price",
-        price.0.unsigned_abs(),
-        market.scale.price_dp(),
-    ))
+    Ok(price.0.unsigned_abs())
 }
 
 fn on_lot(market: &Market, qty: Qty) -> Result<u64, ErrorKind> {

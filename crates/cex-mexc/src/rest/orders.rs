@@ -1,13 +1,15 @@
 //! Orders and fills as queries report them.
 
 use super::decode::{json, maybe_number, millis, number, oldest_first, order_id};
-use crate::wire::{MyTrade, OrderEntry, Scalar};
+use crate::error;
+use crate::wire::{BatchRow, MyTrade, OrderEntry, Scalar, part};
 use cex_core::{
-    Asset, ClientOrderId, Decimal, Fill, Liquidity, Market, Markets, Order, OrderStatus, Side, Timestamp,
-    TradeId, VenueId,
+    Asset, ClientOrderId, Decimal, Fill, Liquidity, Market, Markets, Order, OrderRequest, OrderStatus, Side,
+    Timestamp, TradeId, VenueId,
 };
-use cex_errors::ErrorKind;
-use cex_interface::OrderRef;
+use cex_errors::{ErrorKind, ExchangeError, Op};
+use cex_interface::{OrderRef, Placed, Reply, by_name};
+use sonic_rs::LazyValue;
 
 /// The order that was asked for: an answer about another one is not an answer.
 pub(super) fn queried(
@@ -26,29 +28,86 @@ pub(super) fn queried(
     if same { Ok(order) } else { Err(ErrorKind::Undecodable("another order's answer")) }
 }
 
+/// The rows of a list, each read by itself: one that cannot be read costs the others nothing, and is told of.
+fn rows<T>(
+    body: &[u8],
+    what: &'static str,
+    mut read: impl FnMut(&LazyValue<'_>) -> Result<Option<T>, ErrorKind>,
+) -> Result<(Vec<T>, Vec<&'static str>), ErrorKind> {
+    let raw = json::<Vec<LazyValue<'_>>>(body, what)?;
+    let (mut found, mut unreadable) = (Vec::with_capacity(raw.len()), Vec::new());
+    for row in &raw {
+        match read(row) {
+            Ok(row) => found.extend(row),
+            Err(ErrorKind::Undecodable(fault)) => unreadable.push(fault),
+            Err(_) => unreadable.push(what),
+        }
+    }
+    Ok((found, unreadable))
+}
+
+fn entry<'r>(raw: &'r LazyValue<'_>) -> Result<OrderEntry<'r>, ErrorKind> {
+    part(raw).ok_or(ErrorKind::Undecodable("order"))
+}
+
 /// Orders of one symbol.
-pub(super) fn of_market(venue: VenueId, market: &Market, body: &[u8]) -> Result<Vec<Order>, ErrorKind> {
-    json::<Vec<OrderEntry<'_>>>(body, "orders")?
-        .iter()
-        .map(|entry| of_market_named(venue, market, entry))
-        .collect()
+pub(super) fn of_market(venue: VenueId, market: &Market, body: &[u8]) -> Result<Reply, ErrorKind> {
+    let read = |raw: &LazyValue<'_>| of_market_named(venue, market, &entry(raw)?).map(Some);
+    let (orders, unreadable) = rows(body, "orders", read)?;
+    Ok(Reply::Orders(orders).without(unreadable))
 }
 
 /// Orders of all registered symbols. Orders of others cannot be named by us and are left out.
-pub(super) fn of_any_market(venue: VenueId, markets: &Markets, body: &[u8]) -> Result<Vec<Order>, ErrorKind> {
-    let entries = json::<Vec<OrderEntry<'_>>>(body, "orders")?;
-    let market = |entry: &OrderEntry<'_>| markets.by_native(entry.symbol.text()?.as_bytes());
-    entries.iter().filter_map(|entry| Some(order(venue, market(entry)?, entry))).collect()
+pub(super) fn of_any_market(venue: VenueId, markets: &Markets, body: &[u8]) -> Result<Reply, ErrorKind> {
+    let read = |raw: &LazyValue<'_>| {
+        let entry = entry(raw)?;
+        let native = entry.symbol.text().ok_or(ErrorKind::Undecodable("an order without a symbol"))?;
+        markets.by_native(native.as_bytes()).map(|market| order(venue, market, &entry)).transpose()
+    };
+    let (orders, unreadable) = rows(body, "orders", read)?;
+    Ok(Reply::Orders(orders).without(unreadable))
 }
 
 /// Orders that a mass cancel ended. As with a single cancel, the state told is the one before it (MEXC-REST-20): what
 /// is not said to have ended is on its way out.
-pub(super) fn canceled(venue: VenueId, market: &Market, body: &[u8]) -> Result<Vec<Order>, ErrorKind> {
-    let mut orders = of_market(venue, market, body)?;
-    for order in orders.iter_mut().filter(|order| !order.status.is_terminal()) {
-        order.status = OrderStatus::PendingCancel;
-    }
-    Ok(orders)
+pub(super) fn canceled(venue: VenueId, market: &Market, body: &[u8]) -> Result<Reply, ErrorKind> {
+    let read = |raw: &LazyValue<'_>| {
+        let mut order = of_market_named(venue, market, &entry(raw)?)?;
+        if !order.status.is_terminal() {
+            order.status = OrderStatus::PendingCancel;
+        }
+        Ok(Some(order))
+    };
+    let (orders, unreadable) = rows(body, "orders", read)?;
+    Ok(Reply::Orders(orders).without(unreadable))
+}
+
+/// What became of each order of a batch, told by our identifier (MEXC-REST-24). An order that no row is readably about
+/// may have been placed.
+pub(super) fn batch(
+    venue: VenueId,
+    placed: &[OrderRequest],
+    body: &[u8],
+) -> Result<Vec<Result<Placed, ExchangeError>>, ErrorKind> {
+    let raw = json::<Vec<LazyValue<'_>>>(body, "batch")?;
+    let asked: Vec<ClientOrderId> = placed.iter().map(|order| order.client_id).collect();
+    let told: Vec<_> = raw.iter().filter_map(part::<BatchRow<'_>>).map(|row| (row.name(), row)).collect();
+    let rows = by_name(&asked, told).map_err(ErrorKind::Undecodable)?;
+    let open = |what| ExchangeError::new(venue, Op::PlaceOrder, ErrorKind::Undecodable(what));
+    Ok(placed
+        .iter()
+        .zip(rows)
+        .map(|(order, row)| {
+            let row = row.ok_or_else(|| open("a batch that says nothing of an order"))?;
+            match row.code.text().filter(|code| !matches!(*code, "0" | "200")) {
+                Some(code) => Err(error::of_row(venue, *order, (code, row.msg.text().unwrap_or_default()))),
+                None => {
+                    let order_id = order_id(&row.order_id).map_err(|_| open("order id"))?;
+                    Ok(Placed { client_id: order.client_id, order_id, order: None })
+                }
+            }
+        })
+        .collect())
 }
 
 fn of_market_named(venue: VenueId, market: &Market, entry: &OrderEntry<'_>) -> Result<Order, ErrorKind> {
@@ -87,11 +146,14 @@ fn order(venue: VenueId, market: &Market, entry: &OrderEntry<'_>) -> Result<Orde
 
 /// Our fills, oldest first. The identifier is the one the private stream sends (MEXC-REST-18), and where there is none
 /// the fill is named as that of the stream would be.
-pub(super) fn fills(venue: VenueId, market: &Market, body: &[u8]) -> Result<Vec<Fill>, ErrorKind> {
-    let rows = json::<Vec<MyTrade<'_>>>(body, "own trades")?;
-    let mut fills = rows.iter().map(|row| fill(venue, market, row)).collect::<Result<Vec<_>, _>>()?;
-    oldest_first(&mut fills, |fill| fill.exchange_ts);
-    Ok(fills)
+pub(super) fn fills(venue: VenueId, market: &Market, body: &[u8]) -> Result<Reply, ErrorKind> {
+    let read = |raw: &LazyValue<'_>| {
+        let row = part::<MyTrade<'_>>(raw).ok_or(ErrorKind::Undecodable("own trade"))?;
+        fill(venue, market, &row).map(Some)
+    };
+    let (mut fills, unreadable) = rows(body, "own trades", read)?;
+    oldest_first(&mut fills, |fill: &Fill| fill.exchange_ts);
+    Ok(Reply::Fills(fills).without(unreadable))
 }
 
 fn fill(venue: VenueId, market: &Market, row: &MyTrade<'_>) -> Result<Fill, ErrorKind> {
@@ -114,6 +176,7 @@ fn fill(venue: VenueId, market: &Market, row: &MyTrade<'_>) -> Result<Fill, Erro
         qty: number(&row.qty, "quantity")?,
         fee,
         fee_asset: fee_asset(row.commission_asset.text(), fee, market)?,
+        second_fee: None,
         liquidity: if row.is_maker.flag() { Liquidity::Maker } else { Liquidity::Taker },
         exchange_ts: millis(&row.time, "trade time")?,
     };

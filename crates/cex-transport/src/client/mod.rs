@@ -3,8 +3,10 @@
 //! | module | what |
 //! |---|---|
 //! | `public`, `private` | the traits |
+//! | `pages` | lists longer than one answer |
 //! | [`stream`] | [`Stream`]: events of running links, through bounded queues |
 
+mod pages;
 mod private;
 mod public;
 pub mod stream;

@@ -1,5 +1,6 @@
 //! Trading and account over any protocol.
 
+use super::pages::Pages;
 use super::public::{ask, tell};
 use super::{Client, Stream};
 use cex_core::{
@@ -7,7 +8,10 @@ use cex_core::{
     Timestamp, TradingFee,
 };
 use cex_errors::{ErrorKind, ExchangeError, Op};
-use cex_interface::{OrderRef, Placed, PrivateExchange, Reply, Request, TimeRange};
+use cex_interface::{
+    Listing, OrderRef, PageRule, Placed, PrivateExchange, PublicExchange, Reply, Request, TimeRange,
+};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 impl Client {
@@ -18,6 +22,61 @@ impl Client {
         }
         Err(self.error(op, ErrorKind::InvalidInput("an order for another venue")))
     }
+
+    async fn orders(&self, request: Request) -> Result<Listing<Order>, ExchangeError> {
+        let (read, unreadable) = split(self.rest.call(&request).await?);
+        match read {
+            Reply::Orders(rows) => Ok(Listing { rows, unreadable }),
+            _another => Err(self.of_another(&request)),
+        }
+    }
+
+    async fn fills(&self, request: Request) -> Result<Listing<Fill>, ExchangeError> {
+        let (read, unreadable) = split(self.rest.call(&request).await?);
+        match read {
+            Reply::Fills(rows) => Ok(Listing { rows, unreadable }),
+            _another => Err(self.of_another(&request)),
+        }
+    }
+
+    fn of_another(&self, request: &Request) -> ExchangeError {
+        self.error(request.op(), ErrorKind::Undecodable("the answer to another call"))
+    }
+
+    /// Everything of a span, each row once by `key`.
+    async fn all_of<T, K: Ord, F: Future<Output = Result<Listing<T>, ExchangeError>>>(
+        &self,
+        op: Op,
+        rule: PageRule,
+        (from, to): (Timestamp, Timestamp),
+        ask: impl Fn(TimeRange) -> F,
+        key: impl Fn(&T) -> K,
+    ) -> Result<Listing<T>, ExchangeError> {
+        let fail = |kind| self.error(op, kind);
+        let mut pages = Pages::new(rule, from, to, self.rest.clock().now()).map_err(fail)?;
+        let (mut rows, mut unreadable) = (BTreeMap::new(), 0);
+        while let Some(page) = pages.next().map_err(fail)? {
+            let answer = ask(page.range).await?;
+            if pages.answered(&page, answer.len() + answer.unreadable).map_err(fail)? {
+                unreadable += answer.unreadable;
+                rows.extend(answer.into_iter().map(|row| (key(&row), row)));
+            }
+        }
+        Ok(Listing { rows: rows.into_values().collect(), unreadable })
+    }
+}
+
+/// A list and how many rows of it could not be read.
+fn split(reply: Reply) -> (Reply, usize) {
+    match reply {
+        Reply::Incomplete(incomplete) => (incomplete.read, incomplete.unreadable.len()),
+        whole => (whole, 0),
+    }
+}
+
+/// The same failure for each of so many.
+fn for_each<T>(count: usize, error: &ExchangeError) -> Vec<Result<T, ExchangeError>> {
+    (0..count).map(|_| Err(error.clone())).collect()
 }
 
 impl PrivateExchange for Client {
@@ -44,6 +103,19 @@ impl PrivateExchange for Client {
         ask!(self, Request::Place(order), Placed)
     }
 
+    async fn place_batch(&self, orders: Vec<OrderRequest>) -> Vec<Result<Placed, ExchangeError>> {
+        let count = orders.len();
+        if let Some(error) = orders.iter().find_map(|order| self.check_venue(Op::PlaceOrder, order).err()) {
+            return for_each(count, &error);
+        }
+        let request = Request::PlaceBatch(orders);
+        match self.rest.call(&request).await {
+            Ok(Reply::PlacedBatch(placed)) if placed.len() == count => placed,
+            Ok(_another) => for_each(count, &self.of_another(&request)),
+            Err(error) => for_each(count, &error),
+        }
+    }
+
     async fn test_order(&self, order: OrderRequest) -> Result<(), ExchangeError> {
         self.check_venue(Op::TestOrder, &order)?;
         tell!(self, Request::TestOrder(order))
@@ -67,16 +139,26 @@ impl PrivateExchange for Client {
         }
     }
 
-    async fn cancel_all(&self, symbol: SymbolId) -> Result<Vec<Order>, ExchangeError> {
-        ask!(self, Request::CancelAll { symbol }, Orders)
+    async fn cancel_batch(&self, orders: Vec<(SymbolId, OrderRef)>) -> Vec<Result<(), ExchangeError>> {
+        let count = orders.len();
+        let request = Request::CancelBatch(orders);
+        match self.rest.call(&request).await {
+            Ok(Reply::CanceledBatch(canceled)) if canceled.len() == count => canceled,
+            Ok(_another) => for_each(count, &self.of_another(&request)),
+            Err(error) => for_each(count, &error),
+        }
+    }
+
+    async fn cancel_all(&self, symbol: SymbolId) -> Result<Listing<Order>, ExchangeError> {
+        self.orders(Request::CancelAll { symbol }).await
     }
 
     async fn order(&self, symbol: SymbolId, order: OrderRef) -> Result<Order, ExchangeError> {
         ask!(self, Request::Order { symbol, order }, Order)
     }
 
-    async fn open_orders(&self, symbol: Option<SymbolId>) -> Result<Vec<Order>, ExchangeError> {
-        ask!(self, Request::OpenOrders { symbol }, Orders)
+    async fn open_orders(&self, symbol: Option<SymbolId>) -> Result<Listing<Order>, ExchangeError> {
+        self.orders(Request::OpenOrders { symbol }).await
     }
 
     async fn order_history(
@@ -84,8 +166,20 @@ impl PrivateExchange for Client {
         symbol: SymbolId,
         range: TimeRange,
         limit: u32,
-    ) -> Result<Vec<Order>, ExchangeError> {
-        ask!(self, Request::OrderHistory { symbol, range, limit }, Orders)
+    ) -> Result<Listing<Order>, ExchangeError> {
+        self.orders(Request::OrderHistory { symbol, range, limit }).await
+    }
+
+    async fn order_history_all(
+        &self,
+        symbol: SymbolId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Listing<Order>, ExchangeError> {
+        let rule = self.capabilities().orders_page;
+        let ask = |range| self.orders(Request::OrderHistory { symbol, range, limit: rule.rows });
+        let key = |order: &Order| (order.order_id, order.client_id);
+        self.all_of(Op::OrderHistory, rule, (from, to), ask, key).await
     }
 
     async fn my_trades(
@@ -94,8 +188,22 @@ impl PrivateExchange for Client {
         order: Option<OrderId>,
         range: TimeRange,
         limit: u32,
-    ) -> Result<Vec<Fill>, ExchangeError> {
-        ask!(self, Request::MyTrades { symbol, order, range, limit }, Fills)
+    ) -> Result<Listing<Fill>, ExchangeError> {
+        self.fills(Request::MyTrades { symbol, order, range, limit }).await
+    }
+
+    async fn my_trades_all(
+        &self,
+        symbol: SymbolId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Listing<Fill>, ExchangeError> {
+        let rule = self.capabilities().fills_page;
+        let ask = |range| self.fills(Request::MyTrades { symbol, order: None, range, limit: rule.rows });
+        let mut all = self.all_of(Op::MyTrades, rule, (from, to), ask, Fill::key).await?;
+        all.rows.retain(|fill| fill.exchange_ts >= from && fill.exchange_ts <= to);
+        all.rows.sort_by_key(|fill| fill.exchange_ts);
+        Ok(all)
     }
 
     async fn dead_man_switch(&self, timeout: Duration) -> Result<(), ExchangeError> {

@@ -208,7 +208,7 @@ impl Drop for QueueSink {
 
 const fn symbol_of(event: &MarketEvent) -> SymbolId {
     match event {
-        MarketEvent::Book(update) => update.symbol,
+        MarketEvent::Book(update) | MarketEvent::TopLevels(update) => update.symbol,
         MarketEvent::BookTicker(ticker) => ticker.symbol,
         MarketEvent::Trade(trade) => trade.symbol,
         MarketEvent::Ticker(ticker) => ticker.symbol,
@@ -218,13 +218,16 @@ const fn symbol_of(event: &MarketEvent) -> SymbolId {
 
 /// An event with levels of its own: the decoder's buffer is used again for the next frame.
 fn on_its_own(event: MarketEvent, levels: &[Level]) -> (MarketEvent, Vec<Level>) {
-    let MarketEvent::Book(mut update) = event else { return (event, Vec::new()) };
+    let (MarketEvent::Book(mut update) | MarketEvent::TopLevels(mut update)) = event else {
+        return (event, Vec::new());
+    };
+    let is_book = matches!(event, MarketEvent::Book(_));
     let (bids, asks) = (update.bids.of(levels), update.asks.of(levels));
     let own = [bids, asks].concat();
     let at = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
     update.bids = LevelRange { start: 0, end: at(bids.len()) };
     update.asks = LevelRange { start: at(bids.len()), end: at(own.len()) };
-    (MarketEvent::Book(update), own)
+    (if is_book { MarketEvent::Book(update) } else { MarketEvent::TopLevels(update) }, own)
 }
 
 #[cfg(test)]

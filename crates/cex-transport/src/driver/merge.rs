@@ -69,7 +69,10 @@ impl Merge {
             }
             MarketEvent::Trade(trade) => self.is_new(from, TradeKey::of(trade)),
             // Of these only the newest counts, and the one listened to has it a moment sooner or later.
-            MarketEvent::BookTicker(_) | MarketEvent::Ticker(_) | MarketEvent::Kline(_) => from == Ear::Main,
+            MarketEvent::TopLevels(_)
+            | MarketEvent::BookTicker(_)
+            | MarketEvent::Ticker(_)
+            | MarketEvent::Kline(_) => from == Ear::Main,
         }
     }
 

@@ -53,6 +53,13 @@ impl MadeUp {
     }
 }
 
+const PAGE: cex_interface::PageRule = cex_interface::PageRule {
+    rows: 10,
+    span: Duration::from_secs(60),
+    grain: Duration::from_millis(1),
+    kept: None,
+};
+
 fn capabilities() -> Capabilities {
     const BOOKS: &[BookStream] = &[BookStream {
         name: "made-up",
@@ -63,7 +70,13 @@ fn capabilities() -> Capabilities {
         books: BOOKS,
         public_streams: &[StreamKind::Trades],
         subscriptions_per_connection: 2,
+        connections: 8,
+        messages_per_second: None,
         connection_lifetime: None,
+        place_batch: None,
+        cancel_batch: None,
+        orders_page: PAGE,
+        fills_page: PAGE,
         amend: false,
         test_order: true,
         dead_man_switch: false,

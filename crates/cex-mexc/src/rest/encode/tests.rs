@@ -255,3 +255,29 @@ fn counts_are_written_without_trailing_zeros() {
         assert_eq!(out, text);
     }
 }
+
+/// The vector of the wire reference is a batch without identifiers, which we always send (MEXC-REST-24, MEXC-SIGN-03).
+#[test]
+fn a_batch_is_a_list_in_one_parameter_signed_as_encoded() {
+    let (price, qty) = (Price(1_100), Qty(100_000_000));
+    let of = |id: &str, kind, expires_ms| OrderRequest {
+        client_id: ClientOrderId::new(id).expect("plain"),
+        ..order(Side::Buy, kind, expires_ms)
+    };
+    let limit = OrderKind::Limit { price, qty, tif: TimeInForce::Gtc };
+    let two = [of("a", limit, 3_000), of("b", OrderKind::Market { qty }, 2_000)];
+    let list = "%5B%7B%22symbol%22%3A%22BTCUSDT%22%2C%22side%22%3A%22BUY%22%2C%22type%22%3A%22LIMIT%22%2C%22quantity%22%3A\
+                %221%22%2C%22price%22%3A%2211%22%2C%22newClientOrderId%22%3A%22a%22%7D%2C%7B%22symbol%22%3A%22BTCUSDT%22\
+                %2C%22side%22%3A%22BUY%22%2C%22type%22%3A%22MARKET%22%2C%22quantity%22%3A%221%22%2C\
+                %22newClientOrderId%22%3A%22b%22%7D%5D";
+    let expected = format!("POST /api/v3/batchOrders?batchOrders={list}&timestamp={NOW}&recvWindow=2000");
+    assert_eq!(sent(&Request::PlaceBatch(two.to_vec())), expected);
+    let refused =
+        |orders: Vec<OrderRequest>| built(&Request::PlaceBatch(orders)).map(|_| ()).expect_err("refused");
+    let elsewhere = OrderRequest { symbol: SymbolId(3), ..two[1] };
+    for orders in [vec![], vec![two[0], two[0]], vec![two[0], elsewhere], vec![two[0]; 21]] {
+        assert!(matches!(refused(orders), ErrorKind::InvalidInput(_)));
+    }
+    let no_batch = Request::CancelBatch(vec![(SymbolId(0), OrderRef::Client(client_id()))]);
+    assert_eq!(built(&no_batch).map(|_| ()), Err(ErrorKind::Unsupported));
+}

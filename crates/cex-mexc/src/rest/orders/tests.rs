@@ -108,9 +108,81 @@ fn lists_pass_by_what_we_cannot_name() {
     let markets = markets();
     let foreign = with("MXUSDT", "ZZZUSDT");
     let body = format!("[{PARTIAL},{foreign}]");
-    let open = of_any_market(venue(), &markets, body.as_bytes()).expect("orders");
+    let Ok(Reply::Orders(open)) = of_any_market(venue(), &markets, body.as_bytes()) else { panic!("orders") };
     assert_eq!(open.iter().map(|order| order.symbol).collect::<Vec<_>>(), [SymbolId(1)]);
-    assert!(of_market(venue(), markets.get(SymbolId(1)).expect("MX"), body.as_bytes()).is_err());
+    // Of one symbol only, another's row is a row that cannot be read.
+    let told = of_market(venue(), markets.get(SymbolId(1)).expect("MX"), body.as_bytes());
+    let (read, unreadable) = incomplete(told.expect("a list"));
+    assert!(matches!(read, Reply::Orders(orders) if orders.len() == 1));
+    assert_eq!(unreadable, ["another symbol's order"]);
+}
+
+fn incomplete(reply: Reply) -> (Reply, Vec<&'static str>) {
+    let Reply::Incomplete(incomplete) = reply else { panic!("{reply:?}") };
+    (incomplete.read, incomplete.unreadable)
+}
+
+/// What cannot be read is told of, and hides nothing else: neither fills nor open orders vanish in silence.
+#[test]
+fn one_bad_row_costs_no_other() {
+    let markets = markets();
+    let mx = markets.get(SymbolId(1)).expect("MX");
+    for bad in ["{}", "7", "null", &TRADE.replace("3.495", "x")] {
+        let told = fills(venue(), mx, format!("[{bad},{TRADE}]").as_bytes()).expect("a list");
+        let (read, unreadable) = incomplete(told);
+        assert!(matches!(read, Reply::Fills(fills) if fills.len() == 1), "{bad}");
+        assert_eq!(unreadable.len(), 1, "{bad}");
+    }
+    for bad in ["{}", "7", "{\"symbol\":\"MXUSDT\"}"] {
+        let body = format!("[{PARTIAL},{bad}]");
+        for told in
+            [of_market(venue(), mx, body.as_bytes()), of_any_market(venue(), &markets, body.as_bytes())]
+        {
+            let (read, unreadable) = incomplete(told.expect("a list"));
+            assert!(matches!(read, Reply::Orders(orders) if orders.len() == 1), "{bad}");
+            assert_eq!(unreadable.len(), 1, "{bad}");
+        }
+    }
+    for broken in ["", "{}", "[", "[{]", "<html>"] {
+        assert!(fills(venue(), mx, broken.as_bytes()).is_err(), "{broken}");
+    }
+}
+
+fn batch_of(ids: &[&str]) -> Vec<OrderRequest> {
+    let order = |id: &&str| OrderRequest {
+        venue: venue(),
+        symbol: SymbolId(1),
+        client_id: ClientOrderId::new(id).expect("plain"),
+        side: Side::Buy,
+        kind: cex_core::OrderKind::Market { qty: cex_core::Qty(1) },
+        expires_in: std::time::Duration::from_secs(1),
+    };
+    ids.iter().map(order).collect()
+}
+
+/// Rows are told by our identifiers; what is not told of may have been placed (MEXC-REST-24).
+#[test]
+fn a_batch_tells_of_each_order_and_what_it_does_not_tell_stays_unknown() {
+    use cex_errors::Outcome::{Refused, Unknown};
+    let placed = batch_of(&["a", "b", "c", "d", "e"]);
+    let body = r#"[{"newClientOrderId":"b","msg":"The minimum transaction volume cannot be less than:0.5USDT","code":30002},
+        {"symbol":"MXUSDT","orderId":"C02__1","newClientOrderId":"a","orderListId":-1},
+        {"symbol":"MXUSDT","newClientOrderId":"c","orderListId":-1},
+        {"newClientOrderId":"d","msg":"?","code":987654}, {"orderId":"C02__9"}, 7]"#;
+    let told = batch(venue(), &placed, body.as_bytes()).expect("a list");
+    let ids: Vec<_> =
+        told.iter().map(|one| one.as_ref().ok().map(|placed| placed.order_id.to_string())).collect();
+    assert_eq!(ids, [Some("C02__1".to_owned()), None, None, None, None]);
+    let outcomes: Vec<_> =
+        told.iter().filter_map(|one| one.as_ref().err().map(ExchangeError::outcome)).collect();
+    assert_eq!(outcomes, [Refused, Unknown, Unknown, Unknown]);
+    let refusal = told[1].as_ref().expect_err("refused");
+    assert_eq!((&refusal.kind, refusal.op), (&ErrorKind::BelowMinimum, Op::PlaceOrder));
+    let twice = r#"[{"orderId":"1","newClientOrderId":"a"},{"orderId":"2","newClientOrderId":"a"}]"#;
+    for unreadable in ["", "{}", "<html>", "[{\"orderId\":\"1\"", twice] {
+        let error = batch(venue(), &placed, unreadable.as_bytes()).expect_err(unreadable);
+        assert_eq!(error.outcome(), Unknown, "{unreadable}");
+    }
 }
 
 #[test]
@@ -123,10 +195,10 @@ fn a_mass_cancel_never_shows_an_order_as_still_open() {
         "\"clientOrderId\":\"\",\"origClientOrderId\":\"arb-000017\"",
     );
     let body = format!("[{renamed},{ended}]");
-    let orders = canceled(venue(), mx, body.as_bytes()).expect("orders");
+    let Ok(Reply::Orders(orders)) = canceled(venue(), mx, body.as_bytes()) else { panic!("orders") };
     let states: Vec<_> = orders.iter().map(|order| (order.status, order.client_id.is_some())).collect();
     assert_eq!(states, [(OrderStatus::PendingCancel, true), (OrderStatus::Canceled, true)]);
-    assert_eq!(canceled(venue(), mx, b"[]"), Ok(vec![]));
+    assert_eq!(canceled(venue(), mx, b"[]"), Ok(Reply::Orders(vec![])));
 }
 
 #[test]
@@ -134,7 +206,8 @@ fn fills_are_exact_and_oldest_first() {
     let markets = markets();
     let mx = markets.get(SymbolId(1)).expect("MX");
     let earlier = TRADE.replace("1781690003000", "1781690002000").replace("1024X1", "1023X1");
-    let fills = fills(venue(), mx, format!("[{TRADE},{earlier}]").as_bytes()).expect("fills");
+    let told = fills(venue(), mx, format!("[{TRADE},{earlier}]").as_bytes());
+    let Ok(Reply::Fills(fills)) = told else { panic!("{told:?}") };
     assert_eq!(fills[0].trade_id.as_str(), "579000000000001023X1");
     let fill = fills[1];
     assert_eq!((fill.price, fill.qty, fill.fee), (dec("3.495"), dec("4"), dec("0.00699")));
@@ -146,9 +219,12 @@ fn fills_are_exact_and_oldest_first() {
 fn a_fee_names_its_coin_unless_there_is_none() {
     let markets = markets();
     let mx = markets.get(SymbolId(1)).expect("MX");
-    let read = |body: String| fills(venue(), mx, format!("[{body}]").as_bytes());
+    let read = |body: String| match fills(venue(), mx, format!("[{body}]").as_bytes()) {
+        Ok(Reply::Fills(fills)) => Some(fills),
+        _incomplete => None,
+    };
     let unnamed = TRADE.replace("\"commissionAsset\":\"USDT\"", "\"commissionAsset\":null");
-    assert!(read(unnamed.clone()).is_err());
+    assert_eq!(read(unnamed.clone()), None);
     let free = read(unnamed.replace("\"0.00699\"", "\"0\"")).expect("a fill without a fee");
     assert_eq!(free[0].fee_asset.as_str(), "USDT");
     assert_eq!(read(TRADE.replace("\"USDT\"", "\"MX\"")).expect("fee in MX")[0].fee_asset.as_str(), "MX");
@@ -159,7 +235,8 @@ fn fills_of_one_moment_come_in_the_order_they_happened() {
     let markets = markets();
     let mx = markets.get(SymbolId(1)).expect("MX");
     let second = TRADE.replace("1024X1", "1025X1");
-    let fills = fills(venue(), mx, format!("[{second},{TRADE}]").as_bytes()).expect("fills");
+    let told = fills(venue(), mx, format!("[{second},{TRADE}]").as_bytes());
+    let Ok(Reply::Fills(fills)) = told else { panic!("{told:?}") };
     let ids: Vec<_> = fills.iter().map(|fill| fill.trade_id.to_string()).collect();
     assert_eq!(ids, ["579000000000001024X1", "579000000000001025X1"]);
 }
