@@ -14,6 +14,7 @@ mod fixtures;
 mod layers;
 mod metadata;
 mod process;
+mod scaffold;
 #[cfg(test)]
 mod testdir;
 mod tidy;
@@ -64,6 +65,11 @@ enum Task {
     },
     /// Run every adapter through every behaviour it claims, and print behaviour by exchange
     VerifyCompliance(compliance::Options),
+    /// Write the files of a new adapter
+    NewExchange {
+        /// The exchange's name, lower case: `kraken`
+        name: String,
+    },
     /// Run the benchmarks, all or those named
     Bench {
         /// Bench targets of the cex-benches package, such as `decode` or `book`
@@ -92,6 +98,7 @@ fn run(root: &Path, task: Task) -> Result<(), TaskError> {
         Task::Tidy => tidy::run(root),
         Task::Codegen { check } => codegen::run(root, check),
         Task::Fixtures { dir, args } => fixtures::run(root, &dir, &args),
+        Task::NewExchange { name } => scaffold::run(root, &name),
         Task::VerifyCompliance(options) => compliance::run(root, &options),
         Task::Bench { names, args } => bench::run(root, &names, &args),
     }

@@ -4,7 +4,7 @@
 //!
 //! An adapter has one line in `tests/compliance.rs` (a test target with `harness = false`):
 //!
-//! ```ignore
+//! ```text
 //! cex_compliance::suite!(cex_mexc::REGISTRATION, [("depth_interval", "100ms")]);
 //! ```
 //!

@@ -143,6 +143,10 @@ impl Config {
         if !(ws_url.starts_with("wss://") || ws_url.starts_with("ws://")) {
             return Err(wrong(format!("ws_url {ws_url:?} must begin with wss:// or ws://")));
         }
+        // Half a pair is a mistake, not public use.
+        if config.key.is_empty() != config.secret.is_empty() {
+            return Err(wrong("key and secret belong together: one of them is missing".to_owned()));
+        }
         // The key stands in a header and, quoted, in messages.
         let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
         if !config.key.reveal().bytes().all(plain) {
@@ -225,6 +229,7 @@ mod tests {
                 "rest_url" => config.rest_url = Some((*value).to_owned()),
                 "ws_url" => config.ws_url = Some((*value).to_owned()),
                 "key" => config.key = Secret::new((*value).to_owned()),
+                "secret" => config.secret = Secret::new((*value).to_owned()),
                 name => drop(config.options.insert(name.to_owned(), (*value).to_owned())),
             }
         }
@@ -270,10 +275,18 @@ mod tests {
             ("rest_url", "api.gateio.ws", "rest_url"),
             ("rest_url", "https://api.gateio.ws/api/v4", "rest_url"),
             ("ws_url", "https://api.gateio.ws", "ws_url"),
-            ("key", "a\"b", "key"),
+            ("key", "a", "secret"),
+            ("secret", "a", "key"),
         ] {
             let error = with(&[(name, value)]).expect_err(value);
             assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_stand_in_a_message_is_refused() {
+        for (key, is_fine) in [("a\"b", false), ("a b", false), ("ab-1", true)] {
+            assert_eq!(with(&[("key", key), ("secret", "s")]).is_ok(), is_fine, "{key}");
         }
     }
 

@@ -57,7 +57,7 @@ pub(super) static ALL: &[Behaviour] = &[
         .rows("W9"),
     behaviour!(Market, WebsocketPublic, ticker_stream_is_sane, "Day statistics come over the stream.")
         .needs(|all| claims(all, StreamKind::Ticker)),
-    behaviour!(Market, WebsocketPublic, candle_stream_is_sane, "Candles come over the stream, or the exchange's refusal is told.")
+    behaviour!(Market, WebsocketPublic, candle_stream_is_sane, "Candles come over the stream.")
         .needs(|all| claims(all, CANDLES)),
     behaviour!(Market, WebsocketPublic, top_levels_stream_is_sane, "The best levels of a book come whole: bids falling, asks rising, no more than asked for.")
         .needs(|all| claims(all, TOP_LEVELS)),
@@ -214,10 +214,6 @@ async fn ticker_stream_is_sane(stage: &mut Stage) -> Verdict {
 async fn candle_stream_is_sane(stage: &mut Stage) -> Verdict {
     let kind = first_claimed(stage, CANDLES)?;
     let (market, mut stream) = subscribe(stage, 0, kind).await?;
-    let news = confirmed(&mut stream, 1).await?;
-    if news.contains(&LinkEvent::Refused { symbol: Some(market.id), stream: kind }) {
-        return Ok(());
-    }
     next("a candle", &mut stream, |event| {
         let MarketEvent::Kline(candle) = event else { return Ok(None) };
         let holds = candle.symbol == market.id && candle.low <= candle.high && candle.low.is_positive();

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `rest` | paths, authorization, limits, headers |
 //! | `public`, `candles` | market data |
-//! | `orders`, `place`, `account` | private endpoints |
+//! | `orders`, `place`, `batch`, `account` | private endpoints |
+//! | `trading` | the same over WebSocket |
 //! | `stream` | requests on a WebSocket |
 //! | `feed`, `frames`, `view` | public channels: intervals, shared frames, incremental books |
 //! | `private` | an account's orders, fills and balances |
@@ -12,10 +13,11 @@
 //! | `sign`, `limit`, `refusal`, `names` | signatures, budgets, errors, spelling |
 //! | `body`, `query` | reading |
 //!
-//! Not served yet: batches, amending, order entry over WebSocket, candlesticks over WebSocket, wallets. Their paths
-//! and channels answer as unknown ones.
+//! Not served: self-trade prevention, icebergs, triggered orders, unified and margin accounts, and transfers. Their
+//! paths and channels answer as unknown ones, their parameters are refused.
 
 mod account;
+mod batch;
 mod body;
 mod candles;
 mod feed;
@@ -32,6 +34,7 @@ mod rest;
 mod shape;
 mod sign;
 mod stream;
+mod trading;
 mod view;
 
 use super::{ConnId, Dialect, Frame, HttpAnswer, HttpCall, Message, Outgoing, bars, json};
@@ -98,6 +101,10 @@ pub struct Gateio {
     /// Market orders that had to fill at once and completely, which the matching engine does not tell from others.
     market_foks: BTreeSet<OrderNo>,
     traces: u64,
+    /// Who logged in on which connection, and with which key.
+    logins: BTreeMap<ConnId, (AccountIndex, String)>,
+    /// What clients called the last change of an order.
+    amend_texts: BTreeMap<OrderNo, String>,
     manners: Manners,
     /// Channels with this text in their names are refused during the message at hand.
     refused: Option<String>,
@@ -121,6 +128,8 @@ impl Gateio {
             balance_versions: BTreeMap::new(),
             market_foks: BTreeSet::new(),
             traces: 0,
+            logins: BTreeMap::new(),
+            amend_texts: BTreeMap::new(),
             manners: Manners::default(),
             refused: None,
         }
@@ -162,7 +171,9 @@ impl Gateio {
     fn shown<'a>(&'a self, exchange: &'a Exchange, order: &'a OrderView) -> Shown<'a> {
         let market = order.request.market;
         let is_market_fok = self.market_foks.contains(&order.no);
-        Shown { order, pair: self.names.of(market), rules: exchange.rules(market), is_market_fok }
+        let amend_text = self.amend_texts.get(&order.no).map_or("", String::as_str);
+        let (pair, rules) = (self.names.of(market), exchange.rules(market));
+        Shown { order, pair, rules, is_market_fok, amend_text }
     }
 }
 
@@ -227,6 +238,7 @@ impl Dialect for Gateio {
 
     fn closed(&mut self, conn: ConnId) {
         self.conns.remove(&conn);
+        self.logins.remove(&conn);
         self.feeds.leave_all(conn);
         private::leave_all(self, conn);
     }

@@ -163,6 +163,19 @@ impl Book {
         left
     }
 
+    /// Makes a resting order smaller, where it is. Answers its side, its price and what its level holds now.
+    pub(super) fn reduce(&mut self, id: NodeId, by: Qty) -> (Side, Price, Qty) {
+        let node = &mut self.nodes[id.0 as usize];
+        node.qty.0 -= by.0;
+        let (side, price) = (node.side, node.price);
+        let queue = self.side_mut(side).get_mut(&key(side, price));
+        let left = queue.map_or(Qty::ZERO, |queue| {
+            queue.total.0 -= by.0;
+            queue.total
+        });
+        (side, price, left)
+    }
+
     /// Takes a resting order out. Answers its side, its price and what is left of its level.
     pub(super) fn remove(&mut self, id: NodeId) -> (Side, Price, Qty) {
         let node = self.nodes[id.0 as usize];

@@ -2,22 +2,20 @@
 //! on their way. Money stays exact whatever happens; what a fault needs of liquidity comes from an account of its own.
 
 use super::Exchange;
-use super::book::{OrderSlot, Take};
-use super::listing::{FIRST_VERSION, Intent, Rates};
-use super::trade::Execution;
+use super::book::OrderSlot;
+use super::listing::{FIRST_VERSION, Rates};
 use super::types::{
-    AccountIndex, BalanceReason, EndReason, MarketIndex, NewOrder, NewOrderKind, OrderNo, OrderView, Reject,
-    TradeNo,
+    AccountIndex, BalanceReason, MarketIndex, NewOrder, NewOrderKind, OrderNo, OrderView, Reject,
 };
 use super::units::AssetIndex;
-use crate::fault::{FaultId, ForcedEnd, OrderEffect, Refused, Trigger};
-use cex_core::{Asset, Bps, Decimal, OrderStatus, Price, Qty, Side, Timestamp};
+use crate::fault::{FaultId, OrderEffect, Trigger};
+use cex_core::{Asset, Bps, Decimal, Price, Qty, Side, Timestamp};
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 
 /// A fault waiting for its order.
 #[derive(Debug, Clone)]
-struct Armed {
+pub(super) struct Armed {
     id: FaultId,
     account: Option<AccountIndex>,
     market: Option<MarketIndex>,
@@ -27,7 +25,7 @@ struct Armed {
 
 /// What the exchange does at a later time.
 #[derive(Debug, Clone)]
-enum Deed {
+pub(super) enum Deed {
     /// Place an order whose placement seemed to fail.
     Place(AccountIndex, NewOrder),
     /// Let a held order meet the book.
@@ -43,10 +41,10 @@ enum Deed {
 /// Everything that is wrong with an exchange.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mischief {
-    armed: Vec<Armed>,
+    pub(super) armed: Vec<Armed>,
     halted: FxHashSet<MarketIndex>,
-    frozen: FxHashSet<AccountIndex>,
-    hidden: FxHashSet<OrderNo>,
+    pub(super) frozen: FxHashSet<AccountIndex>,
+    pub(super) hidden: FxHashSet<OrderNo>,
     /// By time; the number keeps what is due at the same time in order.
     agenda: BTreeMap<(Timestamp, u64), Deed>,
     deeds: u64,
@@ -55,22 +53,22 @@ pub(super) struct Mischief {
     market_ahead_nanos: i64,
     /// Whose liquidity tests put up.
     bench: Option<AccountIndex>,
-    fired: Vec<(FaultId, String)>,
+    pub(super) fired: Vec<(FaultId, String)>,
 }
 
 impl Mischief {
     /// Whether nothing can happen to any order.
-    fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.armed.is_empty() && self.halted.is_empty() && self.frozen.is_empty()
     }
 
-    fn schedule(&mut self, at: Timestamp, deed: Deed) {
+    pub(super) fn schedule(&mut self, at: Timestamp, deed: Deed) {
         self.deeds += 1;
         self.agenda.insert((at, self.deeds), deed);
     }
 
     /// The first fault for an order of this account in this market that is due.
-    fn pull(
+    pub(super) fn pull(
         &mut self,
         now: Timestamp,
         account: AccountIndex,
@@ -278,11 +276,11 @@ impl Exchange {
         }
     }
 
-    fn all_open(&self, account: AccountIndex) -> impl Iterator<Item = &OrderView> {
+    pub(super) fn all_open(&self, account: AccountIndex) -> impl Iterator<Item = &OrderView> {
         self.views(self.owner(account).open(&self.orders))
     }
 
-    fn bench(&mut self, now: Timestamp) -> AccountIndex {
+    pub(super) fn bench(&mut self, now: Timestamp) -> AccountIndex {
         match self.mischief.bench {
             Some(bench) => bench,
             None => {
@@ -293,7 +291,7 @@ impl Exchange {
     }
 
     /// Sees to it that an account has so much free.
-    fn fund(
+    pub(super) fn fund(
         &mut self,
         now: Timestamp,
         account: AccountIndex,
@@ -316,248 +314,5 @@ impl Exchange {
         *supply = supply.checked_add(units).ok_or(Reject::TooLarge)?;
         self.shift(now, account, asset, units, 0, BalanceReason::Deposit);
         Ok(())
-    }
-}
-
-/// What becomes of orders.
-impl Exchange {
-    /// What happens to an arriving order, if anything.
-    pub(super) fn meet(
-        &mut self,
-        now: Timestamp,
-        account: AccountIndex,
-        order: &NewOrder,
-    ) -> Result<Option<OrderEffect>, Reject> {
-        if self.mischief.is_idle() {
-            return Ok(None);
-        }
-        if self.is_halted(order.market) {
-            return Err(Reject::Halted);
-        }
-        if self.owner(account).is_house {
-            return Ok(None);
-        }
-        if self.mischief.frozen.contains(&account) {
-            return Err(Reject::Frozen);
-        }
-        let is_for_placements = |effect: &OrderEffect| !matches!(effect, OrderEffect::FillAfterCancel { .. });
-        let pulled = self.mischief.pull(now, account, order.market, is_for_placements);
-        let Some((id, effect)) = pulled else { return Ok(None) };
-        let hit = format!(
-            "{:?} order {:?} of {} in {}",
-            order.side,
-            order.client_id,
-            self.account(account).name,
-            self.rules(order.market).symbol
-        );
-        self.mischief.fired.push((id, hit));
-        Ok(Some(effect))
-    }
-
-    /// Places an order that something happens to.
-    pub(super) fn place_badly(
-        &mut self,
-        now: Timestamp,
-        account: AccountIndex,
-        mut order: NewOrder,
-        effect: OrderEffect,
-    ) -> Result<OrderView, Reject> {
-        match effect {
-            OrderEffect::Reject(why) => Err(self.refusal(account, &order, why)),
-            OrderEffect::Partial(part) => self.place_part(now, account, order, part, None),
-            OrderEffect::EndAs(end) => {
-                self.place_part(now, account, order, Bps::from_e8(Bps::ONE), Some(end))
-            }
-            OrderEffect::LateFill(after) => self.hold(now, account, order, now + after),
-            OrderEffect::LateAccept(after) => {
-                self.check(account, &order)?;
-                self.mischief.schedule(now + after, Deed::Place(account, order));
-                Err(Reject::Overloaded)
-            }
-            OrderEffect::Forget(after) => {
-                let view = self.place_plainly(now, account, order)?;
-                self.mischief.schedule(now + after, Deed::Hide(view.no));
-                self.act(now);
-                Ok(view)
-            }
-            OrderEffect::Hide(time) => {
-                let view = self.place_plainly(now, account, order)?;
-                self.mischief.hidden.insert(view.no);
-                self.mischief.schedule(now + time, Deed::Show(view.no));
-                Ok(view)
-            }
-            OrderEffect::IgnoreTif => {
-                if let NewOrderKind::Ioc { price, qty } | NewOrderKind::Fok { price, qty } = order.kind {
-                    order.kind = NewOrderKind::Limit { price, qty };
-                }
-                self.place_plainly(now, account, order)
-            }
-            OrderEffect::FillAfterCancel { .. } => self.place_plainly(now, account, order),
-        }
-    }
-
-    fn refusal(&self, account: AccountIndex, order: &NewOrder, why: Refused) -> Reject {
-        match why {
-            Refused::Halted => Reject::Halted,
-            Refused::Frozen => Reject::Frozen,
-            Refused::Overloaded => Reject::Overloaded,
-            Refused::Funds => {
-                let asset = self.assets.asset(self.listing(order.market).spends(order.side));
-                let (free, _) = self.balance(account, asset);
-                // Whatever there is, it is said to be too little by one.
-                let needed = free.checked_add(Decimal::from(1)).unwrap_or(free);
-                Reject::InsufficientBalance { asset, needed, free }
-            }
-        }
-    }
-
-    /// Trades a part of an order at most, and ends it.
-    fn place_part(
-        &mut self,
-        now: Timestamp,
-        account: AccountIndex,
-        order: NewOrder,
-        part: Bps,
-        end: Option<ForcedEnd>,
-    ) -> Result<OrderView, Reject> {
-        let mut intent = self.check(account, &order)?;
-        intent.take.qty = intent.take.qty.min(part_of(intent.qty, part));
-        intent.rests = false;
-        let slot = self.enter(now, account, order, &intent);
-        self.take(now, slot, &intent);
-        let (status, reason) = self.arrival_end(slot);
-        let reason = match end {
-            Some(end) if status == OrderStatus::Canceled => EndReason::Forced(end),
-            Some(_) | None => reason,
-        };
-        Ok(self.finish(now, slot, status, reason))
-    }
-
-    /// Accepts an order that meets the book later. Orders without a price cannot wait: nobody knows what to lock.
-    fn hold(
-        &mut self,
-        now: Timestamp,
-        account: AccountIndex,
-        order: NewOrder,
-        until: Timestamp,
-    ) -> Result<OrderView, Reject> {
-        if limit_price(&order.kind).is_none() {
-            return self.place_plainly(now, account, order);
-        }
-        let intent = self.check(account, &order)?;
-        let slot = self.enter(now, account, order, &intent);
-        let record = self.orders.get_mut(slot);
-        record.is_held = true;
-        let view = record.view.clone();
-        self.emit_order(slot);
-        self.mischief.schedule(until, Deed::Match(view.no));
-        Ok(view)
-    }
-
-    /// A held order meets the book, unless it was cancelled meanwhile.
-    fn meet_book(&mut self, now: Timestamp, order: OrderNo) {
-        let Some(slot) = self.orders.slot_of(order) else { return };
-        let record = self.orders.get_mut(slot);
-        if !std::mem::take(&mut record.is_held) {
-            return;
-        }
-        let request = record.view.request.clone();
-        match self.listing(request.market).intent(&self.assets, &request) {
-            Ok(intent) => {
-                self.take(now, slot, &intent);
-                self.settle_arrival(now, slot, &intent);
-            }
-            // The market has moved on: a post-only order would take, a fill-or-kill order cannot fill.
-            Err(_) => {
-                self.finish(now, slot, OrderStatus::Canceled, EndReason::NoLiquidity);
-            }
-        }
-    }
-
-    /// Whether an order that was just taken out of its book is confirmed as cancelled now and fills later.
-    pub(super) fn fill_after_cancel(&mut self, now: Timestamp, slot: OrderSlot) -> bool {
-        let record = self.orders.get(slot);
-        let (account, market, no) = (record.view.account, record.view.request.market, record.view.no);
-        if self.mischief.armed.is_empty() || self.owner(account).is_house {
-            return false;
-        }
-        let leaves = record.leaves;
-        let is_for_cancels = |effect: &OrderEffect| matches!(effect, OrderEffect::FillAfterCancel { .. });
-        let Some((id, OrderEffect::FillAfterCancel { part, after })) =
-            self.mischief.pull(now, account, market, is_for_cancels)
-        else {
-            return false;
-        };
-        let hit = format!("cancel of order {} of {}", no.0, self.account(account).name);
-        self.mischief.fired.push((id, hit));
-        let view = &mut self.orders.get_mut(slot).view;
-        (view.status, view.end, view.updated_at) = (OrderStatus::Canceled, EndReason::Canceled, now);
-        self.emit_order(slot);
-        self.retire(slot);
-        let qty = part_of(leaves, part).max(Qty(1)).min(leaves);
-        self.mischief.schedule(now + after, Deed::FillCanceled(slot, qty));
-        true
-    }
-
-    /// Fills an order that is long cancelled, at its own price.
-    fn fill_canceled(&mut self, now: Timestamp, slot: OrderSlot, qty: Qty) {
-        let request = &self.orders.get(slot).view.request;
-        let (market, side) = (request.market, request.side.opposite());
-        let price = limit_price(&request.kind);
-        if let Some(price) = price
-            && let Some(taker) = self.counter_order(now, market, side, price, qty)
-        {
-            self.trades += 1;
-            let listing = &mut self.listings[market.0 as usize];
-            listing.trades += 1;
-            let execution = Execution::new(now, market, (TradeNo(self.trades), listing.trades), price, qty);
-            self.publish(&execution, side);
-            self.book_side(&execution, slot, true);
-            self.book_side(&execution, taker, false);
-            self.finish(now, taker, OrderStatus::Filled, EndReason::Filled);
-        }
-        let is_filled = self.orders.get(slot).leaves.is_zero();
-        let (status, end) = if is_filled {
-            (OrderStatus::Filled, EndReason::Filled)
-        } else {
-            (OrderStatus::Canceled, EndReason::Canceled)
-        };
-        self.end(now, slot, status, end);
-        self.emit_order(slot);
-    }
-
-    /// An order of nobody's that is about to trade outside of the book.
-    fn counter_order(
-        &mut self,
-        now: Timestamp,
-        market: MarketIndex,
-        side: Side,
-        price: Price,
-        qty: Qty,
-    ) -> Option<OrderSlot> {
-        let bench = self.bench(now);
-        let listing = self.listing(market);
-        let (spends, lock) = (listing.spends(side), listing.lock(side, price, qty, listing.rates())?);
-        self.fund(now, bench, spends, lock).ok()?;
-        let kind = NewOrderKind::Ioc { price, qty };
-        let order = NewOrder { market, client_id: String::new(), side, kind };
-        let intent = Intent { limit: Some(price), qty, take: Take::default(), rests: false, lock };
-        Some(self.enter(now, bench, order, &intent))
-    }
-}
-
-/// A part of a quantity, in whole lots.
-fn part_of(qty: Qty, part: Bps) -> Qty {
-    let lots = i128::from(qty.0) * i128::from(part.e8()) / i128::from(Bps::ONE);
-    Qty(i64::try_from(lots).unwrap_or(qty.0))
-}
-
-const fn limit_price(kind: &NewOrderKind) -> Option<Price> {
-    match kind {
-        NewOrderKind::Limit { price, .. }
-        | NewOrderKind::PostOnly { price, .. }
-        | NewOrderKind::Ioc { price, .. }
-        | NewOrderKind::Fok { price, .. } => Some(*price),
-        NewOrderKind::Market { .. } | NewOrderKind::MarketNotional { .. } => None,
     }
 }

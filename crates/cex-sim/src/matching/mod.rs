@@ -6,7 +6,8 @@
 //! | `book` | price-time priority, nothing of money |
 //! | `listing` | a market's rules as integers; checks an order, computes locks and fees |
 //! | `trade` | placing, cancelling, executing: the only code that moves money |
-//! | `mischief` | what goes wrong inside on request |
+//! | `amend` | changing an open order |
+//! | `mischief`, `misfortune` | what goes wrong inside on request, and what becomes of orders then |
 //! | `orders`, `account`, `units` | the tables behind |
 //!
 //! # Money
@@ -28,9 +29,11 @@
 //! A cancel: `Level`, `Balance(OrderReleased)`, `Order`.
 
 mod account;
+mod amend;
 mod book;
 mod listing;
 mod mischief;
+mod misfortune;
 mod orders;
 mod trade;
 mod types;

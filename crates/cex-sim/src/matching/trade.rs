@@ -135,7 +135,12 @@ impl Exchange {
         Ok(())
     }
 
-    fn check_funds(&self, account: AccountIndex, asset: AssetIndex, needed: i128) -> Result<(), Reject> {
+    pub(super) fn check_funds(
+        &self,
+        account: AccountIndex,
+        asset: AssetIndex,
+        needed: i128,
+    ) -> Result<(), Reject> {
         let free = self.owner(account).balance(asset).free;
         if free >= needed {
             return Ok(());
@@ -346,7 +351,7 @@ impl Exchange {
     }
 
     /// Frees what an order holds beyond what its rest needs: all of it when it has ended.
-    fn release(&mut self, now: Timestamp, slot: OrderSlot) {
+    pub(super) fn release(&mut self, now: Timestamp, slot: OrderSlot) {
         let record = self.orders.get_mut(slot);
         let request = &record.view.request;
         let listing = &self.listings[request.market.0 as usize];
@@ -407,7 +412,14 @@ impl Exchange {
         }));
     }
 
-    fn emit_level(&mut self, now: Timestamp, market: MarketIndex, side: Side, price: Price, qty: Qty) {
+    pub(super) fn emit_level(
+        &mut self,
+        now: Timestamp,
+        market: MarketIndex,
+        side: Side,
+        price: Price,
+        qty: Qty,
+    ) {
         let version = &mut self.listings[market.0 as usize].version;
         *version += 1;
         self.events.push(ExchangeEvent::Level { market, version: *version, side, price, qty, at: now });

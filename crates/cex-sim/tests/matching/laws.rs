@@ -12,7 +12,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, HashMap};
 
-const OPERATIONS: usize = 100_000;
+const OPERATIONS: usize = 200_000;
+/// What these come to at least.
+const EVENTS: usize = 1_000_000;
 const CLIENTS: [&str; 4] = ["one", "two", "three", "four"];
 const MARKETS: [MarketIndex; 3] = [QUOTE_FEE, BASE_FEE, CROSS];
 const ASSETS: [&str; 3] = ["AAA", "BBB", "QQQ"];
@@ -25,6 +27,7 @@ struct Trading {
     accounts: Vec<AccountIndex>,
     story: Story,
     events: Vec<ExchangeEvent>,
+    told: usize,
 }
 
 impl Trading {
@@ -34,7 +37,7 @@ impl Trading {
         let accounts = (0..=CLIENTS.len() as u32).map(AccountIndex).collect();
         let rng = ChaCha8Rng::seed_from_u64(seed);
         let story = Story::default();
-        Self { seed, rng, now: NOW, exchange, accounts, story, events: Vec::new() }
+        Self { seed, rng, now: NOW, exchange, accounts, story, events: Vec::new(), told: 0 }
     }
 
     fn below(&mut self, count: u64) -> i64 {
@@ -65,7 +68,14 @@ impl Trading {
         let open: Vec<OrderNo> = self.exchange.open_orders(account).map(|order| order.no).collect();
         if open.len() as i64 > self.below(12) {
             let order = open[self.below(open.len() as u64) as usize];
-            self.exchange.cancel(self.now, account, order).expect("it is open");
+            if self.below(4) == 0 {
+                let price = (self.below(2) == 0).then(|| Price(80 + self.below(40)));
+                let qty = (self.below(3) > 0).then(|| Qty(1 + self.below(200)));
+                // Refused where the rest would be: too small, too poor, would take.
+                let _ = self.exchange.amend(self.now, account, order, price, qty);
+            } else {
+                self.exchange.cancel(self.now, account, order).expect("it is open");
+            }
         } else {
             let order = self.random_order();
             // Refusals are part of the game: too small, too poor, would take, cannot fill.
@@ -73,6 +83,7 @@ impl Trading {
         }
         self.events.clear();
         self.exchange.drain_events(&mut self.events);
+        self.told += self.events.len();
         for event in &self.events {
             self.story.tell(event);
         }
@@ -246,6 +257,7 @@ fn money_is_conserved_after_every_operation() {
         trading.check();
     }
     trading.story.check(&trading);
+    assert!(trading.told >= EVENTS, "only {} events", trading.told);
     let traded: u64 = trading.story.trades.values().sum();
     assert!(traded > OPERATIONS as u64 / 20, "{traded} trades are trading worth the name");
 }

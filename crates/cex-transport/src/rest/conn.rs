@@ -1,8 +1,9 @@
-//! One HTTP connection, and whether any byte of a call was handed to it.
+//! One connection of the HTTP library, and whether any byte of a call was handed to it.
 //!
 //! Nothing runs in the background: the connection is polled by the call that uses it. A call that is given up drops it,
 //! so neither can its request still leave later, nor can its answer be taken for the answer to the next call.
 
+use super::pool::Conn;
 use crate::clock::Clock;
 use crate::net::NetStream;
 use bytes::{Buf, Bytes};
@@ -32,11 +33,11 @@ pub(super) struct WriteProbe {
 const UNTOUCHED: i64 = i64::MIN;
 
 impl WriteProbe {
-    fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock) -> Self {
         Self { clock, first_at: AtomicI64::new(UNTOUCHED) }
     }
 
-    fn reset(&self) {
+    pub(super) fn reset(&self) {
         self.first_at.store(UNTOUCHED, Ordering::Relaxed);
     }
 
@@ -47,7 +48,7 @@ impl WriteProbe {
     }
 
     /// Called before the stream is given the bytes, because a stream that fails may have taken some.
-    fn touch(&self) {
+    pub(super) fn touch(&self) {
         if self.first_at.load(Ordering::Relaxed) == UNTOUCHED {
             self.first_at.store(self.clock.now().as_nanos(), Ordering::Relaxed);
         }
@@ -110,9 +111,46 @@ pub(super) struct RawResponse {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("{0}")]
-    Broken(#[from] hyper::Error),
+    Broken(#[from] io::Error),
     #[error("the body is larger than allowed")]
     TooLarge,
+    #[error("{0}")]
+    Malformed(&'static str),
+}
+
+impl From<hyper::Error> for Failure {
+    fn from(error: hyper::Error) -> Self {
+        Self::Broken(io::Error::other(error))
+    }
+}
+
+/// Since when a connection waits for the next call, and what the server says it keeps an idle one for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Idle {
+    since: Timestamp,
+    server_keeps: Option<Duration>,
+}
+
+impl Idle {
+    /// A new connection.
+    pub(super) const fn since(now: Timestamp) -> Self {
+        Self { since: now, server_keeps: None }
+    }
+
+    /// After an answer with these headers.
+    pub(super) fn after(now: Timestamp, headers: &HeaderMap) -> Self {
+        Self { since: now, server_keeps: server_keeps(headers) }
+    }
+
+    pub(super) fn is_too_long(&self, now: Timestamp, idle_max: Duration) -> bool {
+        self.will_be_too_long_within(Duration::ZERO, now, idle_max)
+    }
+
+    /// Half of what the server says at least, so that a call never races its close.
+    pub(super) fn will_be_too_long_within(&self, soon: Duration, now: Timestamp, idle_max: Duration) -> bool {
+        let most = self.server_keeps.map_or(idle_max, |keeps| idle_max.min(keeps / 2));
+        now.since(self.since) + soon >= most
+    }
 }
 
 /// A connection that serves one call at a time.
@@ -122,28 +160,34 @@ pub(super) struct HttpConn {
     finished: bool,
     pub(super) probe: Arc<WriteProbe>,
     clock: Clock,
-    /// Since when it waits for the next call.
-    idle_since: Timestamp,
-    /// What the server says it keeps an idle connection for.
-    server_keeps: Option<Duration>,
+    idle: Idle,
+}
+
+impl Conn for HttpConn {
+    async fn open(stream: NetStream, clock: Clock) -> io::Result<Self> {
+        let probe = Arc::new(WriteProbe::new(clock));
+        let io = TokioIo::new(Probed { stream, probe: Arc::clone(&probe) });
+        let (sender, connection) =
+            hyper::client::conn::http1::handshake(io).await.map_err(io::Error::other)?;
+        let idle = Idle::since(clock.now());
+        Ok(Self { sender, connection, finished: false, probe, clock, idle })
+    }
+
+    fn is_usable(&mut self, now: Timestamp, idle_max: Duration) -> bool {
+        if self.idle.is_too_long(now, idle_max) {
+            return false;
+        }
+        // Lets the connection notice an end, or bytes nobody asked for.
+        self.advance(&mut Context::from_waker(Waker::noop()));
+        !self.finished && !self.sender.is_closed() && self.sender.is_ready()
+    }
+
+    fn expires_within(&self, soon: Duration, now: Timestamp, idle_max: Duration) -> bool {
+        self.idle.will_be_too_long_within(soon, now, idle_max)
+    }
 }
 
 impl HttpConn {
-    pub(super) async fn open(stream: NetStream, clock: Clock) -> Result<Self, hyper::Error> {
-        let probe = Arc::new(WriteProbe::new(clock));
-        let io = TokioIo::new(Probed { stream, probe: Arc::clone(&probe) });
-        let (sender, connection) = hyper::client::conn::http1::handshake(io).await?;
-        Ok(Self {
-            sender,
-            connection,
-            finished: false,
-            probe,
-            clock,
-            idle_since: clock.now(),
-            server_keeps: None,
-        })
-    }
-
     /// Sends `request` and reads the whole answer. After an error, or when this is dropped before its end, the connection
     /// is of no further use.
     pub(super) async fn exchange(
@@ -156,14 +200,9 @@ impl HttpConn {
         let response = poll_fn(|cx| self.poll_with_connection(cx, |cx| sending.as_mut().poll(cx))).await?;
         let (head, incoming) = response.into_parts();
         let body = self.read_body(incoming, body_max).await?;
-        self.idle_since = self.clock.now();
-        self.server_keeps = server_keeps(&head.headers);
-        Ok(RawResponse {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body,
-            answered_at: self.idle_since,
-        })
+        let answered_at = self.clock.now();
+        self.idle = Idle::after(answered_at, &head.headers);
+        Ok(RawResponse { status: head.status.as_u16(), headers: head.headers, body, answered_at })
     }
 
     async fn read_body(&mut self, mut incoming: Incoming, most: usize) -> Result<Vec<u8>, Failure> {
@@ -187,31 +226,6 @@ impl HttpConn {
             }
         }
         Ok(body)
-    }
-
-    /// Whether the next call may use it: neither closed by the server as far as we have heard, nor idle for so long that
-    /// the server may be about to.
-    pub(super) fn is_usable(&mut self, now: Timestamp, idle_max: Duration) -> bool {
-        if self.idle_for(now) >= self.may_idle(idle_max) {
-            return false;
-        }
-        // Lets the connection notice an end, or bytes nobody asked for.
-        self.advance(&mut Context::from_waker(Waker::noop()));
-        !self.finished && !self.sender.is_closed() && self.sender.is_ready()
-    }
-
-    /// Whether it will have been idle for too long within `soon`.
-    pub(super) fn expires_within(&self, soon: Duration, now: Timestamp, idle_max: Duration) -> bool {
-        self.idle_for(now) + soon >= self.may_idle(idle_max)
-    }
-
-    fn idle_for(&self, now: Timestamp) -> Duration {
-        now.since(self.idle_since)
-    }
-
-    /// Half of what the server says at least, so that a call never races its close.
-    fn may_idle(&self, idle_max: Duration) -> Duration {
-        self.server_keeps.map_or(idle_max, |keeps| idle_max.min(keeps / 2))
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) {

@@ -1,10 +1,11 @@
 //! Typed calls to one venue.
 
 use super::call::{Answer, CallStamps, Started};
-use super::conn::{Failure, RawResponse};
+use super::conn::{Failure, HttpConn, RawResponse};
+use super::direct::DirectConn;
 use super::message::{header_list, is_compressed, outgoing};
 use super::policy::{Lane, Policy};
-use super::pool::{Lease, Pool, Target};
+use super::pool::{Conn, Lease, Pool, Target};
 use super::prepared::Prepared;
 use crate::clock::Clock;
 use crate::config::RestConfig;
@@ -14,17 +15,16 @@ use crate::metrics::{CallMetrics, RestMetrics};
 use crate::net::Connector;
 use crate::rate::{Budget, Refusal, Urgency};
 use crate::venue_clock::VenueClock;
-use bytes::Bytes;
 use cex_core::{Markets, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op, Phase, Retry};
 use cex_interface::{CallClass, Cost, HttpRequest, HttpResponse, Protocol, Reply, Request};
 use http::HeaderValue;
-use http_body_util::Full;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// A signed request older than this is signed again before it leaves: budgets and connections may have to be waited for.
@@ -43,9 +43,9 @@ pub struct Rest {
     pub(super) clock: Clock,
     pub(super) venue_clock: VenueClock,
     budget: Mutex<Budget>,
-    pub(super) orders: Arc<Pool>,
-    queries: Arc<Pool>,
-    market: Arc<Pool>,
+    pub(super) orders: Arc<Pool<DirectConn>>,
+    queries: Arc<Pool<HttpConn>>,
+    market: Arc<Pool<HttpConn>>,
     pub(super) config: RestConfig,
     jitter: Mutex<Jitter>,
     pub(super) metrics: Arc<RestMetrics>,
@@ -81,13 +81,15 @@ impl Rest {
             clock,
         };
         let pool = |most, counters| Pool::new(target.clone(), most, Arc::clone(&metrics), counters);
+        let orders =
+            Pool::new(target.clone(), config.order_connections, Arc::clone(&metrics), |all| &all.orders);
         Ok(Arc::new(Self {
             host,
             markets: RwLock::default(),
             clock,
             venue_clock: VenueClock::new(config.clock_error_max),
             budget: Mutex::new(Budget::new(protocol.limits(), config.budget_spread)),
-            orders: pool(config.order_connections, |all| &all.orders),
+            orders,
             queries: pool(config.query_connections, |all| &all.queries),
             market: pool(config.market_connections, |all| &all.market),
             config,
@@ -103,6 +105,10 @@ impl Rest {
     #[must_use]
     pub fn venue(&self) -> VenueId {
         self.protocol.venue()
+    }
+
+    pub(super) const fn host(&self) -> &HeaderValue {
+        &self.host
     }
 
     /// Our clock.
@@ -174,7 +180,7 @@ impl Rest {
         }
     }
 
-    /// Makes a call ready to leave: signed, paid for, with an open connection of its own. Whoever sends orders that must
+    /// Makes an order ready to leave: signed, paid for, with an open connection of its own. Whoever sends orders that must
     /// go together prepares them all before sending any. Nothing waits in here.
     ///
     /// # Errors
@@ -212,25 +218,46 @@ impl Rest {
         let mut built = self.encode(request, cost.class, stamps)?;
         self.spend(cost, urgency, policy).await?;
         let deadline = Instant::now() + policy.timeout;
-        let lease = self.lease(policy, deadline).await?;
-        if stamps.encoded_at.is_none_or(|at| self.clock.now().since(at) > SIGNED_MAX_AGE) {
-            built = self.encode(request, cost.class, stamps)?;
+        match policy.lane {
+            Lane::Orders => {
+                let mut lease = self.lease(&self.orders, deadline).await?;
+                self.renew(request, cost.class, stamps, &mut built)?;
+                lease.conn.load(&built, &self.host).map_err(ErrorKind::InvalidInput)?;
+                self.send(lease, deadline, stamps).await
+            }
+            Lane::Queries | Lane::Market => {
+                let pool = if policy.lane == Lane::Queries { &self.queries } else { &self.market };
+                let mut lease = self.lease(pool, deadline).await?;
+                self.renew(request, cost.class, stamps, &mut built)?;
+                let built = outgoing(built, &self.host).map_err(ErrorKind::InvalidInput)?;
+                let result = timeout_at(deadline, lease.conn.exchange(built, self.config.body_max)).await;
+                stamps.written_at = lease.conn.probe.written_at();
+                self.ended(result, lease, stamps)
+            }
         }
-        self.send(lease, built, deadline, stamps).await
     }
 
-    /// Sends a signed call over a connection of its own and reads the answer.
+    /// Sends a loaded call over a connection of its own and reads the answer.
     pub(super) async fn send(
         &self,
-        mut lease: Lease,
-        built: http::Request<Full<Bytes>>,
+        mut lease: Lease<DirectConn>,
         deadline: Instant,
         stamps: &mut CallStamps,
     ) -> Result<RawResponse, ErrorOrKind> {
-        let result = timeout_at(deadline, lease.conn.exchange(built, self.config.body_max)).await;
-        stamps.written_at = lease.conn.probe.written_at();
+        let result = timeout_at(deadline, lease.conn.exchange(self.config.body_max)).await;
+        stamps.written_at = lease.conn.written_at();
+        self.ended(result, lease, stamps)
+    }
+
+    /// What became of a call. A connection whose call did not end well is dropped with the lease: no late answer can meet
+    /// the next call.
+    fn ended<C: Conn>(
+        &self,
+        result: Result<Result<RawResponse, Failure>, Elapsed>,
+        lease: Lease<C>,
+        stamps: &mut CallStamps,
+    ) -> Result<RawResponse, ErrorOrKind> {
         let phase = if stamps.written_at.is_some() { Phase::AfterSend } else { Phase::BeforeSend };
-        // A connection whose call did not end well is dropped with the lease: no late answer can meet the next call.
         match result {
             Err(_) => Err(ErrorKind::Timeout(phase).into()),
             Ok(Err(Failure::Broken(error))) => {
@@ -238,6 +265,7 @@ impl Rest {
                 Err(ErrorKind::Connection(phase).into())
             }
             Ok(Err(Failure::TooLarge)) => Err(ErrorKind::Undecodable("a body larger than allowed").into()),
+            Ok(Err(Failure::Malformed(what))) => Err(ErrorKind::Undecodable(what).into()),
             Ok(Ok(response)) => {
                 stamps.answered_at = Some(response.answered_at);
                 lease.give_back();
@@ -251,7 +279,7 @@ impl Rest {
         request: &Request,
         class: CallClass,
         stamps: &mut CallStamps,
-    ) -> Result<http::Request<Full<Bytes>>, ErrorOrKind> {
+    ) -> Result<HttpRequest, ErrorOrKind> {
         let now = self.clock.now();
         let venue_now = match (self.venue_clock.at(now), class) {
             (Ok(venue_now), _) => venue_now,
@@ -263,9 +291,22 @@ impl Rest {
         };
         let mut built = HttpRequest::default();
         self.protocol.encode(venue_now, &self.markets(), request, &mut built).map_err(ErrorOrKind::Error)?;
-        let outgoing = outgoing(built, &self.host).map_err(ErrorKind::InvalidInput)?;
         stamps.encoded_at = Some(now);
-        Ok(outgoing)
+        Ok(built)
+    }
+
+    /// Signs again what has waited for too long.
+    fn renew(
+        &self,
+        request: &Request,
+        class: CallClass,
+        stamps: &mut CallStamps,
+        built: &mut HttpRequest,
+    ) -> Result<(), ErrorOrKind> {
+        if stamps.encoded_at.is_none_or(|at| self.clock.now().since(at) > SIGNED_MAX_AGE) {
+            *built = self.encode(request, class, stamps)?;
+        }
+        Ok(())
     }
 
     /// Takes the call's cost from the budgets. Market data waits for it, within bounds; everything else is refused at
@@ -287,16 +328,8 @@ impl Rest {
         }
     }
 
-    pub(super) fn pool(&self, lane: Lane) -> &Arc<Pool> {
-        match lane {
-            Lane::Orders => &self.orders,
-            Lane::Queries => &self.queries,
-            Lane::Market => &self.market,
-        }
-    }
-
-    async fn lease(&self, policy: Policy, deadline: Instant) -> Result<Lease, ErrorKind> {
-        match timeout_at(deadline, self.pool(policy.lane).lease()).await {
+    async fn lease<C: Conn>(&self, pool: &Arc<Pool<C>>, deadline: Instant) -> Result<Lease<C>, ErrorKind> {
+        match timeout_at(deadline, pool.lease()).await {
             Ok(Ok(lease)) => Ok(lease),
             Err(_) => Err(ErrorKind::Timeout(Phase::BeforeSend)),
             Ok(Err(error)) => {

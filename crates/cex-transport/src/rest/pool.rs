@@ -1,10 +1,11 @@
 //! The connections of one lane: a bounded few, kept open between calls.
 
-use super::conn::HttpConn;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::metrics::{PoolMetrics, RestMetrics};
-use crate::net::Connector;
+use crate::net::{Connector, NetStream};
+use cex_core::Timestamp;
+use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,32 +21,45 @@ pub(super) struct Target {
     pub(super) clock: Clock,
 }
 
+/// A kind of connection, as a pool needs to know it.
+pub(super) trait Conn: Sized + Send {
+    /// Begins to speak HTTP over a stream.
+    fn open(stream: NetStream, clock: Clock) -> impl Future<Output = io::Result<Self>> + Send;
+
+    /// Whether the next call may use it: neither closed by the server as far as we have heard, nor idle for so long that
+    /// the server may be about to.
+    fn is_usable(&mut self, now: Timestamp, idle_max: Duration) -> bool;
+
+    /// Whether it will have been idle for too long within `soon`.
+    fn expires_within(&self, soon: Duration, now: Timestamp, idle_max: Duration) -> bool;
+}
+
 /// A lane.
-pub(super) struct Pool {
+pub(super) struct Pool<C> {
     target: Target,
     most: usize,
     /// One permit for each connection in use.
     permits: Arc<Semaphore>,
     /// Most recently used last.
-    idle: Mutex<Vec<HttpConn>>,
+    idle: Mutex<Vec<C>>,
     metrics: Arc<RestMetrics>,
     counters: fn(&RestMetrics) -> &PoolMetrics,
 }
 
 /// A connection in use. Dropped, it closes and is counted; [`Lease::give_back`] keeps it.
-pub(super) struct Lease {
-    pub(super) conn: HttpConn,
-    closing: ClosedCount,
+pub(super) struct Lease<C> {
+    pub(super) conn: C,
+    closing: ClosedCount<C>,
     _permit: OwnedSemaphorePermit,
 }
 
 /// Counts a connection as closed unless told that it was kept.
-struct ClosedCount {
-    pool: Arc<Pool>,
+struct ClosedCount<C> {
+    pool: Arc<Pool<C>>,
     kept: bool,
 }
 
-impl Drop for ClosedCount {
+impl<C> Drop for ClosedCount<C> {
     fn drop(&mut self) {
         if !self.kept {
             self.pool.count().closed.add_one();
@@ -53,7 +67,13 @@ impl Drop for ClosedCount {
     }
 }
 
-impl Pool {
+impl<C> Pool<C> {
+    fn count(&self) -> &PoolMetrics {
+        (self.counters)(&self.metrics)
+    }
+}
+
+impl<C: Conn> Pool<C> {
     pub(super) fn new(
         target: Target,
         most: usize,
@@ -66,7 +86,7 @@ impl Pool {
     }
 
     /// A connection that is open: the most recently used idle one, or a new one. The caller bounds the time.
-    pub(super) async fn lease(self: &Arc<Self>) -> io::Result<Lease> {
+    pub(super) async fn lease(self: &Arc<Self>) -> io::Result<Lease<C>> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)?;
         let conn = match self.take_idle() {
             Some(conn) => {
@@ -79,14 +99,14 @@ impl Pool {
     }
 
     /// A connection that stands ready now, if one does.
-    pub(super) fn ready(self: &Arc<Self>) -> Option<Lease> {
+    pub(super) fn ready(self: &Arc<Self>) -> Option<Lease<C>> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
         let conn = self.take_idle()?;
         self.count().reused.add_one();
         Some(self.leased(conn, permit))
     }
 
-    fn leased(self: &Arc<Self>, conn: HttpConn, permit: OwnedSemaphorePermit) -> Lease {
+    fn leased(self: &Arc<Self>, conn: C, permit: OwnedSemaphorePermit) -> Lease<C> {
         Lease { conn, closing: ClosedCount { pool: Arc::clone(self), kept: false }, _permit: permit }
     }
 
@@ -106,7 +126,7 @@ impl Pool {
         loop {
             let now = self.target.clock.now();
             // Whatever expires before the next round but one would leave a gap.
-            let lasting = |conn: &&HttpConn| !conn.expires_within(every * 2, now, self.target.idle_max);
+            let lasting = |conn: &&C| !conn.expires_within(every * 2, now, self.target.idle_max);
             let (ready, held) = {
                 let idle = self.idle();
                 (idle.iter().filter(lasting).count(), idle.len())
@@ -120,11 +140,11 @@ impl Pool {
         }
     }
 
-    async fn open(&self) -> io::Result<HttpConn> {
+    async fn open(&self) -> io::Result<C> {
         let Target { connector, endpoint, connect_timeout, clock, .. } = &self.target;
         let opening = async {
             let stream = connector.connect(endpoint).await?;
-            HttpConn::open(stream, *clock).await.map_err(io::Error::other)
+            C::open(stream, *clock).await
         };
         let conn = tokio::time::timeout(*connect_timeout, opening)
             .await
@@ -133,7 +153,7 @@ impl Pool {
         Ok(conn)
     }
 
-    fn take_idle(&self) -> Option<HttpConn> {
+    fn take_idle(&self) -> Option<C> {
         let now = self.target.clock.now();
         let mut idle = self.idle();
         while let Some(mut conn) = idle.pop() {
@@ -145,16 +165,12 @@ impl Pool {
         None
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<HttpConn>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<C>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn count(&self) -> &PoolMetrics {
-        (self.counters)(&self.metrics)
     }
 }
 
-impl Lease {
+impl<C: Conn> Lease<C> {
     /// Keeps the connection for the next call, if it is still good and there are not too many.
     pub(super) fn give_back(self) {
         let Self { mut conn, mut closing, .. } = self;

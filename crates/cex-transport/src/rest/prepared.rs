@@ -1,30 +1,28 @@
-//! Calls that are ready to leave: two orders that must go together are both prepared before either is sent.
+//! Orders that are ready to leave: two orders that must go together are both prepared before either is sent.
 
 use super::call::{Answer, CallStamps, Started};
+use super::direct::DirectConn;
 use super::interface::{Rest, count};
 use super::policy::Policy;
 use super::pool::Lease;
 use crate::metrics::CallMetrics;
 use crate::rate::Urgency;
-use bytes::Bytes;
 use cex_core::Timestamp;
 use cex_errors::{ErrorKind, ExchangeError, Phase};
 use cex_interface::{Cost, Request};
-use http_body_util::Full;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A call that is signed, paid for, and has an open connection of its own. [`Self::send`] it at once: the time it is
+/// An order, or a cancel, that is signed, paid for, and has an open connection of its own. [`Self::send`] it at once: the time it is
 /// signed with is now. [`Self::give_up`] when it shall not leave.
 pub struct Prepared {
     rest: Arc<Rest>,
     request: Request,
     cost: Cost,
     timeout: Duration,
-    lease: Lease,
-    built: http::Request<Full<Bytes>>,
+    lease: Lease<DirectConn>,
     stamps: CallStamps,
     prepared_at: Timestamp,
     metrics: Arc<CallMetrics>,
@@ -46,10 +44,14 @@ impl Prepared {
         let built = rest
             .encode(&request, cost.class, &mut stamps)
             .map_err(|error| refused(rest.error(request.op(), error)))?;
-        let Some(lease) = rest.pool(policy.lane).ready() else {
+        let Some(mut lease) = rest.orders.ready() else {
             let kind = ErrorKind::Connection(Phase::BeforeSend);
             return Err(refused(rest.error(request.op(), kind.into())));
         };
+        if let Err(what) = lease.conn.load(&built, rest.host()) {
+            lease.give_back();
+            return Err(refused(rest.error(request.op(), ErrorKind::InvalidInput(what).into())));
+        }
         let prepared_at = rest.clock.now();
         if let Err(refusal) = rest.budget().acquire(&cost, urgency, prepared_at) {
             lease.give_back();
@@ -60,7 +62,6 @@ impl Prepared {
             cost,
             timeout: policy.timeout,
             lease,
-            built,
             stamps,
             prepared_at,
             metrics: Arc::clone(&metrics),
@@ -75,8 +76,8 @@ impl Prepared {
     }
 
     async fn exchange(self) -> Answer {
-        let Self { rest, request, timeout, lease, built, mut stamps, prepared_at, metrics, .. } = self;
-        let result = match rest.send(lease, built, Instant::now() + timeout, &mut stamps).await {
+        let Self { rest, request, timeout, lease, mut stamps, prepared_at, metrics, .. } = self;
+        let result = match rest.send(lease, Instant::now() + timeout, &mut stamps).await {
             Ok(response) => rest.read(&request, &response),
             Err(error) => Err(rest.error(request.op(), error)),
         };

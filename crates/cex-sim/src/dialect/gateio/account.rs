@@ -22,6 +22,21 @@ pub(super) fn detail(account: AccountIndex) -> String {
     body
 }
 
+/// `GET /account/rate_limit`
+pub(super) fn rate_limit(request: &Request<'_>) -> String {
+    let mut body = String::new();
+    json::array(&mut body, [()], |out, ()| {
+        json::object(out, |row| {
+            row.quoted("type", "spot");
+            row.quoted("tier", 1);
+            row.quoted("ratio", 0);
+            row.quoted("main_ratio", 0);
+            row.quoted("updated_at", request.now.as_secs());
+        });
+    });
+    body
+}
+
 /// `GET /spot/accounts`.
 pub(super) fn balances(
     gateio: &Gateio,

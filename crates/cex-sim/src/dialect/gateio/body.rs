@@ -19,6 +19,29 @@ impl<'a> Fields<'a> {
         Self::of(value)
     }
 
+    /// No fields at all.
+    pub(super) const fn empty() -> Self {
+        Self { fields: Vec::new() }
+    }
+
+    /// Reads a text that must be one JSON list of objects and nothing else.
+    pub(super) fn parse_list(json: &'a [u8]) -> Option<Vec<Self>> {
+        let text = std::str::from_utf8(json).ok().filter(|text| is_shallow(text))?;
+        let list: LazyValue<'a> = sonic_rs::from_str(text).ok()?;
+        list.into_array_iter()?.map(|row| Self::of(row.ok()?)).collect()
+    }
+
+    /// The names of all fields.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(name, _)| name.as_ref())
+    }
+
+    /// The text of a value as it was sent, null included.
+    pub(super) fn raw(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.fields.iter().rev().find(|(known, _)| known == name)?;
+        Some(value.as_raw_str().trim())
+    }
+
     /// The fields of a value that must be an object.
     pub(super) fn of(value: LazyValue<'a>) -> Option<Self> {
         let pairs = value.into_object_iter()?;

@@ -2,10 +2,10 @@
 
 use super::Gateio;
 use super::bars::{Bar, Bars, merged};
-use super::json::{self, Scaled};
+use super::json::{self, Object, Scaled};
 use super::refusal::Refusal;
 use super::rest::Request;
-use crate::matching::Exchange;
+use crate::matching::{Exchange, MarketIndex};
 use cex_core::{Decimal, Price, Timestamp};
 
 /// Windows in which something traded, oldest first. Minutes reach back a day, seconds as far as single trades do.
@@ -19,12 +19,7 @@ pub(super) fn rest(gateio: &Gateio, exchange: &Exchange, request: &Request<'_>) 
         return Err(Refusal::bad_param("limit", limit));
     }
     let limit = usize::try_from(query.number("limit", 100, (1, 1_000))?).unwrap_or(1_000);
-    let bars: Vec<Bar> = if window.secs() < 60 {
-        exchange.recent_trades(market).map(Bar::of).collect()
-    } else {
-        gateio.bars(market).into_iter().flat_map(Bars::minutes).copied().collect()
-    };
-    let mut windows = merged(bars, |second| window.start_of(second));
+    let mut windows = windows(gateio, exchange, market, window);
     windows.retain(|bar| from.is_none_or(|from| bar.start >= from) && to.is_none_or(|to| bar.start <= to));
     let rows = windows.split_off(windows.len().saturating_sub(limit));
     let mut body = String::new();
@@ -47,16 +42,48 @@ pub(super) fn rest(gateio: &Gateio, exchange: &Exchange, request: &Request<'_>) 
     Ok(body)
 }
 
+/// The current window on the stream. Its `v` is quote and its `a` is base.
+pub(super) fn stream(
+    row: &mut Object<'_>,
+    gateio: &Gateio,
+    exchange: &Exchange,
+    market: MarketIndex,
+    now: Timestamp,
+    window: Window,
+) {
+    let scale = exchange.rules(market).scale;
+    let Some(bar) = windows(gateio, exchange, market, window).pop() else { return };
+    row.quoted("t", bar.start);
+    row.quoted("v", Decimal::new(bar.quote, scale.price_dp() + scale.qty_dp()));
+    for (key, price) in [("c", bar.close), ("h", bar.high), ("l", bar.low), ("o", bar.open)] {
+        row.quoted(key, Scaled(price.0, scale.price_dp()));
+    }
+    row.text("n", &format!("{}_{}", window.name(), gateio.names.of(market)));
+    row.quoted("a", Decimal::new(bar.base, scale.qty_dp()));
+    row.plain("w", window.end_of(bar.start) <= now.as_secs());
+}
+
+/// Windows in which something traded, oldest first.
+fn windows(gateio: &Gateio, exchange: &Exchange, market: MarketIndex, window: Window) -> Vec<Bar> {
+    let bars: Vec<Bar> = if window.secs() < 60 {
+        exchange.recent_trades(market).map(Bar::of).collect()
+    } else {
+        gateio.bars(market).into_iter().flat_map(Bars::minutes).copied().collect()
+    };
+    merged(bars, |second| window.start_of(second))
+}
+
 /// The span of a candlestick.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Window {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Window {
     Seconds(i64),
     /// What the exchange calls `30d`.
     CalendarMonth,
 }
 
 impl Window {
-    fn parse(text: &str) -> Option<Self> {
+    /// The span of this name.
+    pub(super) fn parse(text: &str) -> Option<Self> {
         Some(Self::Seconds(match text {
             "1s" => 1,
             "10s" => 10,
@@ -72,6 +99,24 @@ impl Window {
             "30d" => return Some(Self::CalendarMonth),
             _ => return None,
         }))
+    }
+
+    /// Its name.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::CalendarMonth => "30d",
+            Self::Seconds(1) => "1s",
+            Self::Seconds(10) => "10s",
+            Self::Seconds(60) => "1m",
+            Self::Seconds(300) => "5m",
+            Self::Seconds(900) => "15m",
+            Self::Seconds(1_800) => "30m",
+            Self::Seconds(3_600) => "1h",
+            Self::Seconds(14_400) => "4h",
+            Self::Seconds(28_800) => "8h",
+            Self::Seconds(86_400) => "1d",
+            Self::Seconds(_) => "7d",
+        }
     }
 
     /// Its length, for a month the shortest.

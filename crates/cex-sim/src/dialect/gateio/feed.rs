@@ -1,5 +1,6 @@
 //! Public channels: who reads them and what is due.
 
+use super::candles::Window;
 use super::view::SideView;
 use super::{Gateio, frames};
 use crate::dialect::{ConnId, Outgoing};
@@ -16,6 +17,8 @@ pub(super) enum Kind {
     BookTicker,
     /// `spot.tickers`
     Ticker,
+    /// `spot.candlesticks` with its interval.
+    Candles(Window),
     /// `spot.order_book_update` with its interval.
     Update(Period),
     /// `spot.obu` with its depth.
@@ -58,7 +61,7 @@ impl Kind {
         match self {
             Self::Trades => None,
             Self::BookTicker => Some(Period::Ms10),
-            Self::Ticker => Some(Period::Ms1000),
+            Self::Ticker | Self::Candles(_) => Some(Period::Ms1000),
             Self::Update(period) | Self::Book(_, period) => Some(period),
             Self::Obu(depth) => Some(if depth <= 50 { Period::Ms20 } else { Period::Ms100 }),
         }
@@ -70,6 +73,7 @@ impl Kind {
             Self::Trades => "spot.trades",
             Self::BookTicker => "spot.book_ticker",
             Self::Ticker => "spot.tickers",
+            Self::Candles(_) => "spot.candlesticks",
             Self::Update(_) => "spot.order_book_update",
             Self::Obu(_) => "spot.obu",
             Self::Book(..) => "spot.order_book",
@@ -79,7 +83,7 @@ impl Kind {
     /// Levels a side; zero for channels without levels.
     pub(super) const fn depth(self) -> usize {
         match self {
-            Self::Trades | Self::BookTicker | Self::Ticker => 0,
+            Self::Trades | Self::BookTicker | Self::Ticker | Self::Candles(_) => 0,
             Self::Update(Period::Ms10 | Period::Ms20) => 20,
             Self::Update(Period::Ms100 | Period::Ms1000) => 100,
             Self::Obu(depth) | Self::Book(depth, _) => depth as usize,
@@ -183,7 +187,7 @@ impl Feeds {
         }
         match kind {
             Kind::Trades | Kind::Update(_) => feed.readers.push(conn),
-            Kind::BookTicker | Kind::Ticker | Kind::Obu(_) | Kind::Book(..) => {
+            Kind::BookTicker | Kind::Ticker | Kind::Candles(_) | Kind::Obu(_) | Kind::Book(..) => {
                 feed.fresh.push(conn);
                 self.mark(now, index);
             }
@@ -289,7 +293,7 @@ impl Feed {
         let depth = self.kind.depth();
         self.state = match self.kind {
             Kind::Trades => State::None,
-            Kind::BookTicker | Kind::Ticker | Kind::Book(..) => State::Last(String::new()),
+            Kind::BookTicker | Kind::Ticker | Kind::Candles(_) | Kind::Book(..) => State::Last(String::new()),
             Kind::Update(_) | Kind::Obu(_) => State::View {
                 bids: SideView::new(Side::Buy, depth, exchange.bids(self.market)),
                 asks: SideView::new(Side::Sell, depth, exchange.asks(self.market)),

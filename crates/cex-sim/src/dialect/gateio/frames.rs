@@ -2,7 +2,7 @@
 
 use super::feed::{Feeds, Kind, Scratch, State};
 use super::json::{self, Object, Scaled};
-use super::{Gateio, public, shape};
+use super::{Gateio, candles, public, shape};
 use crate::dialect::{ConnId, Frame, Outgoing};
 use crate::matching::{Exchange, MarketIndex, PublicTrade};
 use cex_core::{Price, Qty, Timestamp};
@@ -37,7 +37,9 @@ pub(super) fn due(
     }
     match gateio.feeds.feeds[index].kind {
         Kind::Trades => {}
-        Kind::BookTicker | Kind::Ticker | Kind::Book(..) => send_if_new(gateio, now, exchange, index, out),
+        Kind::BookTicker | Kind::Ticker | Kind::Candles(_) | Kind::Book(..) => {
+            send_if_new(gateio, now, exchange, index, out);
+        }
         Kind::Update(_) | Kind::Obu(_) => send_changes(gateio, now, exchange, index, out),
     }
 }
@@ -47,6 +49,11 @@ fn send_if_new(gateio: &mut Gateio, now: Timestamp, exchange: &Exchange, index: 
     let mut result = std::mem::take(&mut gateio.feeds.scratch.result);
     result.clear();
     let (kind, market) = (gateio.feeds.feeds[index].kind, gateio.feeds.feeds[index].market);
+    if matches!(kind, Kind::Candles(_)) && exchange.last_price(market).is_none() {
+        // Nothing traded yet: new readers wait for the first trade.
+        gateio.feeds.scratch.result = result;
+        return;
+    }
     let mut compared = 0;
     json::object(&mut result, |row| compared = complete(row, gateio, now, exchange, kind, market));
     let feed = &mut gateio.feeds.feeds[index];
@@ -89,6 +96,11 @@ fn complete(
         Kind::Ticker => {
             let compared = row.written();
             public::ticker(row, gateio, exchange, market, now, false);
+            compared
+        }
+        Kind::Candles(window) => {
+            let compared = row.written();
+            candles::stream(row, gateio, exchange, market, now, window);
             compared
         }
         Kind::BookTicker => {

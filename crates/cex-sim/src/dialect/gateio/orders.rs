@@ -6,7 +6,7 @@ use super::refusal::Refusal;
 use super::rest::Request;
 use super::shape::{self, ActionMode};
 use super::{DuplicateClientIds, Gateio, place};
-use crate::matching::{AccountIndex, Exchange, MarketIndex, OrderView, Reject};
+use crate::matching::{AccountIndex, Exchange, MarketIndex, NewOrderKind, OrderView, Reject};
 use cex_core::{Side, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,23 +19,99 @@ pub(super) fn place(
     request: &Request<'_>,
 ) -> Result<String, Refusal> {
     let fields = fields(request.body)?;
+    let (order, mode) = place_one(gateio, exchange, account, request.now, &fields)?;
+    Ok(one(gateio, exchange, &order, mode))
+}
+
+/// Places one order; answers it with how much of it is to be shown.
+pub(super) fn place_one(
+    gateio: &mut Gateio,
+    exchange: &mut Exchange,
+    account: AccountIndex,
+    now: Timestamp,
+    fields: &Fields<'_>,
+) -> Result<(OrderView, ActionMode), Refusal> {
     let mode = action_mode(fields.text("action_mode")?.as_deref())?;
-    let placed = place::parse(&gateio.names, exchange, &fields)?;
+    let placed = place::parse(&gateio.names, exchange, fields)?;
     if let Some(first) = earlier(exchange, account, &placed.order.client_id) {
         match gateio.duplicate_client_ids() {
             DuplicateClientIds::Reject => return Err(Refusal::repeated(&placed.order.client_id)),
-            DuplicateClientIds::Echo => return Ok(one(gateio, exchange, first, mode)),
+            DuplicateClientIds::Echo => return Ok((first.clone(), mode)),
             DuplicateClientIds::Accept => {}
         }
     }
     place::check_book(exchange, &placed)?;
     let order = exchange
-        .place(request.now, account, placed.order.clone())
+        .place(now, account, placed.order.clone())
         .map_err(|reject| Refusal::of(&reject, exchange.rules(placed.order.market), &placed.order))?;
     if placed.is_market_fok {
         gateio.market_foks.insert(order.no);
     }
+    Ok((order, mode))
+}
+
+/// `PATCH /spot/orders/{id}`: what is in the body counts, then what is in the query.
+pub(super) fn amend(
+    gateio: &mut Gateio,
+    exchange: &mut Exchange,
+    account: AccountIndex,
+    request: &Request<'_>,
+    id: &str,
+) -> Result<String, Refusal> {
+    let fields = if request.body.is_empty() { Fields::empty() } else { fields(request.body)? };
+    let pair = fields.text("currency_pair")?.map(std::borrow::Cow::into_owned);
+    let pair = pair
+        .as_deref()
+        .or(request.query.get("currency_pair"))
+        .ok_or_else(|| Refusal::missing("currency_pair"))?;
+    let (order, mode) = amend_one(gateio, exchange, account, request.now, (id, pair), &fields)?;
     Ok(one(gateio, exchange, &order, mode))
+}
+
+/// Changes one order; answers it with how much of it is to be shown.
+pub(super) fn amend_one(
+    gateio: &mut Gateio,
+    exchange: &mut Exchange,
+    account: AccountIndex,
+    now: Timestamp,
+    (id, pair): (&str, &str),
+    fields: &Fields<'_>,
+) -> Result<(OrderView, ActionMode), Refusal> {
+    let mode = action_mode(fields.text("action_mode")?.as_deref())?;
+    let found = find_in(exchange, account, id, gateio.names.market(pair)?)?.clone();
+    let rules = exchange.rules(found.request.market);
+    let (price, qty) = place::amended(rules, fields)?;
+    let (NewOrderKind::Limit { price: old, qty: total } | NewOrderKind::PostOnly { price: old, qty: total }) =
+        found.request.kind
+    else {
+        return Err(Refusal::order_not_found());
+    };
+    if price.is_none_or(|price| price == old) && qty.is_none_or(|qty| qty == total) {
+        return Err(Refusal::new(400, "NO_CHANGE", "No change"));
+    }
+    let amended = exchange.amend(now, account, found.no, price, qty);
+    let order = amended
+        .map_err(|reject| Refusal::of(&reject, exchange.rules(found.request.market), &found.request))?;
+    if let Some(text) = fields.text("amend_text")? {
+        gateio.amend_texts.insert(order.no, text.into_owned());
+    }
+    Ok((order, mode))
+}
+
+/// Cancels one order.
+pub(super) fn cancel_one(
+    gateio: &Gateio,
+    exchange: &mut Exchange,
+    account: AccountIndex,
+    now: Timestamp,
+    (id, pair): (&str, &str),
+) -> Result<OrderView, Refusal> {
+    // Whatever is unknown, elsewhere or ended is told in one word; that is what clients look for.
+    let market = gateio.names.market(pair)?;
+    let found = find_in(exchange, account, id, market).map(|order| order.no);
+    let no =
+        found.map_err(|refusal| if refusal.status == 404 { Refusal::order_not_found() } else { refusal })?;
+    exchange.cancel(now, account, no).map_err(|_: Reject| Refusal::order_not_found())
 }
 
 /// The order for which the account used this client order id before.
@@ -74,11 +150,8 @@ pub(super) fn cancel(
     id: &str,
 ) -> Result<String, Refusal> {
     let mode = action_mode(request.query.get("action_mode"))?;
-    // Whatever is unknown, elsewhere or ended is told in one word; that is what clients look for.
-    let found = find(gateio, exchange, account, request, id).map(|order| order.no);
-    let no =
-        found.map_err(|refusal| if refusal.status == 404 { Refusal::order_not_found() } else { refusal })?;
-    let order = exchange.cancel(request.now, account, no).map_err(|_: Reject| Refusal::order_not_found())?;
+    let pair = request.query.required("currency_pair")?;
+    let order = cancel_one(gateio, exchange, account, request.now, (id, pair))?;
     Ok(one(gateio, exchange, &order, mode))
 }
 
@@ -259,6 +332,16 @@ fn find<'a>(
     id: &str,
 ) -> Result<&'a OrderView, Refusal> {
     let market = gateio.names.market(request.query.required("currency_pair")?)?;
+    find_in(exchange, account, id, market)
+}
+
+/// The account's order with this number or client id in this market.
+fn find_in<'a>(
+    exchange: &'a Exchange,
+    account: AccountIndex,
+    id: &str,
+    market: MarketIndex,
+) -> Result<&'a OrderView, Refusal> {
     let in_market = |order: &&OrderView| order.account == account && order.request.market == market;
     if id.starts_with("t-") {
         return exchange.order_by_client_id(account, id).filter(in_market).ok_or_else(|| {

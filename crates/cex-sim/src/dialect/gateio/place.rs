@@ -166,6 +166,21 @@ fn market_buy(rules: &MarketRules, notional: Decimal) -> Result<NewOrderKind, Re
     Ok(NewOrderKind::MarketNotional { notional })
 }
 
+/// The price and the total that a change asks for; at least one of them.
+pub(super) fn amended(
+    rules: &MarketRules,
+    fields: &Fields<'_>,
+) -> Result<(Option<Price>, Option<Qty>), Refusal> {
+    let price =
+        positive(fields, "price")?.map(|price| scaled("price", price, rules.scale.price_dp())).transpose()?;
+    let qty =
+        positive(fields, "amount")?.map(|qty| scaled("amount", qty, rules.scale.qty_dp())).transpose()?;
+    if price.is_none() && qty.is_none() {
+        return Err(Refusal::missing("amount"));
+    }
+    Ok((price.map(Price), qty.map(Qty)))
+}
+
 fn scaled(name: &str, value: Decimal, dp: u8) -> Result<i64, Refusal> {
     value.to_scaled(dp, None).map_err(|error| match error {
         NumError::TooFine => too_fine(name, value),

@@ -189,7 +189,7 @@ pub(super) fn events(
                 let shown = gateio.shown(exchange, order);
                 send(gateio, now, order.account, Some(order.request.market), out, |channel, result| {
                     let Channel::Orders { lite } = channel else { return false };
-                    let (user, event) = (user_id(order.account), shape::order_event(order.status));
+                    let (user, event) = (user_id(order.account), shape::order_event(order));
                     json::array(result, [()], |out, ()| {
                         json::object(out, |row| shown.stream(row, user, event, lite));
                     });

@@ -1,5 +1,6 @@
 //! REST: from a path to an endpoint, from an endpoint to an answer, with the headers every answer carries.
 
+use super::batch::{self, Twin};
 use super::limit::{Budget, Quota};
 use super::query::{self, Query};
 use super::refusal::Refusal;
@@ -47,6 +48,12 @@ pub(super) enum Private<'a> {
     Get(Cow<'a, str>),
     /// By number or client id.
     Cancel(Cow<'a, str>),
+    /// By number or client id.
+    Amend(Cow<'a, str>),
+    PlaceBatch,
+    AmendBatch,
+    CancelBatch,
+    RateLimit,
     OpenOrders,
     MyTrades,
     Countdown,
@@ -122,7 +129,9 @@ fn dispatch(
         Route::Private(endpoint) => {
             let account = sign::authorize(&gateio.config.keys, now, exchange, call)?;
             sign::check_rights(&gateio.config.keys, call, endpoint.needs_wallet())?;
-            gateio.count(now, budget(gateio, account, &endpoint, call.body), quota)?;
+            for budget in budgets(gateio, account, &endpoint, call.body) {
+                gateio.count(now, budget, quota)?;
+            }
             check_content_type(call)?;
             private(gateio, exchange, account, &request, &endpoint)
         }
@@ -151,6 +160,11 @@ fn private(
         Private::CancelAll => orders::cancel_all(gateio, exchange, account, request).map(Reply::ok),
         Private::Get(id) => orders::get(gateio, exchange, account, request, id).map(Reply::ok),
         Private::Cancel(id) => orders::cancel(gateio, exchange, account, request, id).map(Reply::ok),
+        Private::Amend(id) => orders::amend(gateio, exchange, account, request, id).map(Reply::ok),
+        Private::PlaceBatch => batch::place(gateio, exchange, account, request, Twin::Rest).map(Reply::ok),
+        Private::AmendBatch => batch::amend(gateio, exchange, account, request).map(Reply::ok),
+        Private::CancelBatch => batch::cancel(gateio, exchange, account, request).map(Reply::ok),
+        Private::RateLimit => Ok(Reply::ok(account::rate_limit(request))),
         Private::OpenOrders => orders::open(gateio, exchange, account, request).map(Reply::ok),
         Private::MyTrades => orders::my_trades(gateio, exchange, account, request).map(Reply::ok),
         Private::Countdown => orders::countdown(gateio, account, request).map(Reply::ok),
@@ -159,11 +173,14 @@ fn private(
     }
 }
 
-/// A placement counts against its pair, so the body is looked into before it is checked.
-fn budget(gateio: &Gateio, account: AccountIndex, endpoint: &Private<'_>, body: &[u8]) -> Budget {
+/// A placement counts against its pair, and every one of a batch does, so the body is looked into before it is checked.
+fn budgets(gateio: &Gateio, account: AccountIndex, endpoint: &Private<'_>, body: &[u8]) -> Vec<Budget> {
     match endpoint {
-        Private::Place => Budget::Place(account, orders::pair_of(gateio, body)),
-        Private::Cancel(_) | Private::CancelAll => Budget::Cancel(account),
+        Private::Place | Private::Amend(_) => vec![Budget::Place(account, orders::pair_of(gateio, body))],
+        Private::PlaceBatch | Private::AmendBatch => {
+            batch::markets(gateio, body).into_iter().map(|market| Budget::Place(account, market)).collect()
+        }
+        Private::Cancel(_) | Private::CancelAll | Private::CancelBatch => vec![Budget::Cancel(account)],
         Private::AccountDetail
         | Private::Accounts
         | Private::WalletFee
@@ -174,8 +191,9 @@ fn budget(gateio: &Gateio, account: AccountIndex, endpoint: &Private<'_>, body: 
         | Private::OpenOrders
         | Private::MyTrades
         | Private::Countdown
+        | Private::RateLimit
         | Private::Withdrawals
-        | Private::Deposits => Budget::Private(account, endpoint.name()),
+        | Private::Deposits => vec![Budget::Private(account, endpoint.name())],
     }
 }
 
@@ -211,6 +229,10 @@ fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, Refusal> {
         ["wallet", "fee"] => signed("GET", Private::WalletFee),
         ["spot", "fee"] => signed("GET", Private::SpotFee),
         ["spot", "batch_fee"] => signed("GET", Private::BatchFee),
+        ["account", "rate_limit"] => signed("GET", Private::RateLimit),
+        ["spot", "batch_orders"] => signed("POST", Private::PlaceBatch),
+        ["spot", "amend_batch_orders"] => signed("POST", Private::AmendBatch),
+        ["spot", "cancel_batch_orders"] => signed("POST", Private::CancelBatch),
         ["spot", "open_orders"] => signed("GET", Private::OpenOrders),
         ["spot", "my_trades"] => signed("GET", Private::MyTrades),
         ["spot", "countdown_cancel_all"] => signed("POST", Private::Countdown),
@@ -223,6 +245,7 @@ fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, Refusal> {
         ["spot", "orders", id] => match method {
             "GET" => Ok(Route::Private(Private::Get(query::decode(id)))),
             "DELETE" => Ok(Route::Private(Private::Cancel(query::decode(id)))),
+            "PATCH" => Ok(Route::Private(Private::Amend(query::decode(id)))),
             _ => Err(Refusal::method_not_allowed()),
         },
         _ => Err(Refusal::not_found()),
@@ -264,6 +287,11 @@ impl Private<'_> {
             Self::CancelAll => "spot/orders cancel",
             Self::Get(_) => "spot/orders/{id}",
             Self::Cancel(_) => "spot/orders/{id} cancel",
+            Self::Amend(_) => "spot/orders/{id} amend",
+            Self::PlaceBatch => "spot/batch_orders",
+            Self::AmendBatch => "spot/amend_batch_orders",
+            Self::CancelBatch => "spot/cancel_batch_orders",
+            Self::RateLimit => "account/rate_limit",
             Self::OpenOrders => "spot/open_orders",
             Self::MyTrades => "spot/my_trades",
             Self::Countdown => "spot/countdown_cancel_all",

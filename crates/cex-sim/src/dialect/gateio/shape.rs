@@ -33,6 +33,8 @@ pub(super) struct Shown<'a> {
     pub(super) rules: &'a MarketRules,
     /// Whether it is a market order that had to fill at once and completely.
     pub(super) is_market_fok: bool,
+    /// What the client called its last change; empty for none.
+    pub(super) amend_text: &'a str,
 }
 
 impl Shown<'_> {
@@ -40,7 +42,7 @@ impl Shown<'_> {
     pub(super) fn rest(&self, row: &mut Object<'_>, mode: ActionMode) {
         row.quoted("id", self.order.no.0);
         row.text("text", client_text(&self.order.request.client_id));
-        row.plain("amend_text", "\"-\"");
+        row.text("amend_text", self.amend_text());
         if mode == ActionMode::Ack {
             return;
         }
@@ -102,7 +104,11 @@ impl Shown<'_> {
         row.quoted("stp_act", "-");
         row.quoted("finish_as", finish_as(self.order.end));
         row.quoted("biz_info", "-");
-        row.quoted("amend_text", "-");
+        row.text("amend_text", self.amend_text());
+    }
+
+    const fn amend_text(&self) -> &str {
+        if self.amend_text.is_empty() { "-" } else { self.amend_text }
     }
 
     /// What was asked for, in the keys REST and WebSocket share.
@@ -279,8 +285,10 @@ pub(super) fn level(out: &mut String, (price, qty): (Price, Qty), rules: &Market
 }
 
 /// What an order event on the stream is called.
-pub(super) const fn order_event(status: OrderStatus) -> &'static str {
-    match status {
+pub(super) fn order_event(order: &OrderView) -> &'static str {
+    match order.status {
+        // It was changed since.
+        OrderStatus::PendingNew | OrderStatus::New if order.updated_at != order.created_at => "update",
         OrderStatus::PendingNew | OrderStatus::New => "put",
         OrderStatus::PartiallyFilled | OrderStatus::PendingCancel | OrderStatus::Unknown => "update",
         OrderStatus::Filled | OrderStatus::Canceled | OrderStatus::Rejected | OrderStatus::Expired => {
@@ -299,7 +307,7 @@ impl std::fmt::Display for FineMillis {
 }
 
 /// An order without a client id shows where it came from instead.
-fn client_text(client_id: &str) -> &str {
+pub(super) fn client_text(client_id: &str) -> &str {
     if client_id.is_empty() { "apiv4" } else { client_id }
 }
 

@@ -1,10 +1,12 @@
 //! WebSocket requests: reading the envelope, subscribing, answering.
 
 use super::body::Fields;
+use super::candles::Window;
 use super::feed::{Kind, Period};
 use super::json;
 use super::names::Names;
 use super::private::{self, Channel};
+use super::trading;
 use super::{Gateio, hex_id};
 use crate::dialect::{ConnId, Frame, Outgoing};
 use crate::matching::{Exchange, MarketIndex};
@@ -54,7 +56,8 @@ impl StreamError {
 }
 
 /// Channels that need no signature.
-const PUBLIC: [&str; 6] = [
+const PUBLIC: [&str; 7] = [
+    "spot.candlesticks",
     "spot.trades",
     "spot.book_ticker",
     "spot.tickers",
@@ -76,7 +79,7 @@ enum Topic {
 pub(super) fn message(
     gateio: &mut Gateio,
     now: Timestamp,
-    exchange: &Exchange,
+    exchange: &mut Exchange,
     conn: ConnId,
     text: &str,
     out: &mut Outgoing,
@@ -85,6 +88,9 @@ pub(super) fn message(
     let Some(request) = envelope(&fields) else { return out.push((conn, malformed(now))) };
     if request.channel == "spot.ping" {
         return out.push((conn, pong(now)));
+    }
+    if request.event == "api" {
+        return trading::message(gateio, now, exchange, conn, (request.channel, request.payload), out);
     }
     let done = handle(gateio, now, exchange, conn, &request);
     out.push((conn, answer(gateio, now, conn, &request, done.err().as_ref())));
@@ -157,6 +163,12 @@ fn topic(names: &Names, request: &Request<'_>) -> Result<Topic, StreamError> {
         ("spot.trades", pairs) => each(names, pairs, Kind::Trades)?,
         ("spot.book_ticker", pairs) => each(names, pairs, Kind::BookTicker)?,
         ("spot.tickers", pairs) => each(names, pairs, Kind::Ticker)?,
+        ("spot.candlesticks", [interval, pair]) => {
+            let window = Window::parse(interval);
+            let window =
+                window.ok_or_else(|| StreamError::argument(format!("invalid interval: {interval}")))?;
+            vec![(Kind::Candles(window), market(names, pair)?)]
+        }
         ("spot.order_book_update", [pair, interval]) => {
             vec![(Kind::Update(interval_of(interval, &[Period::Ms20, Period::Ms100])?), market(names, pair)?)]
         }
