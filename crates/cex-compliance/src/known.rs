@@ -12,28 +12,8 @@ pub struct Gap {
     pub reason: &'static str,
 }
 
-/// All of them.
-pub const GAPS: &[Gap] = &[
-    gap_of(
-        "gateio",
-        "half_a_pair_of_keys_is_an_error",
-        "half a pair of keys is taken for public use instead of an error (cex-gateio, src/config.rs, Config::new)",
-    ),
-    gap_of(
-        "gateio",
-        "amended_price_is_the_orders_price",
-        "the simulated exchange has no PATCH /spot/orders/{id} (cex-sim, src/dialect/gateio/rest.rs), so amending is unproven",
-    ),
-    gap_of(
-        "gateio",
-        "amended_quantity_is_the_new_total",
-        "the simulated exchange has no PATCH /spot/orders/{id} (cex-sim, src/dialect/gateio/rest.rs), so amending is unproven",
-    ),
-];
-
-const fn gap_of(exchange: &'static str, behaviour: &'static str, reason: &'static str) -> Gap {
-    Gap { exchange, behaviour, reason }
-}
+/// All of them: none at present.
+pub const GAPS: &[Gap] = &[];
 
 /// The gap of an exchange in a behaviour, if there is one.
 #[must_use]

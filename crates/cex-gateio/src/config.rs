@@ -148,6 +148,11 @@ impl Config {
         if !config.key.reveal().bytes().all(plain) {
             return Err(wrong("key must be plain ASCII".to_owned()));
         }
+        match (config.key.is_empty(), config.secret.is_empty()) {
+            (true, true) | (false, false) => {}
+            (false, true) => return Err(wrong("key without secret".to_owned())),
+            (true, false) => return Err(wrong("secret without key".to_owned())),
+        }
         let option = |name: &str, default| config.options.get(name).map_or(default, String::as_str);
         let (channel, interval) = (option("book_channel", "update"), option("depth_interval", "20ms"));
         let book = match (channel, interval) {
@@ -225,6 +230,7 @@ mod tests {
                 "rest_url" => config.rest_url = Some((*value).to_owned()),
                 "ws_url" => config.ws_url = Some((*value).to_owned()),
                 "key" => config.key = Secret::new((*value).to_owned()),
+                "secret" => config.secret = Secret::new((*value).to_owned()),
                 name => drop(config.options.insert(name.to_owned(), (*value).to_owned())),
             }
         }
@@ -271,6 +277,8 @@ mod tests {
             ("rest_url", "https://api.gateio.ws/api/v4", "rest_url"),
             ("ws_url", "https://api.gateio.ws", "ws_url"),
             ("key", "a\"b", "key"),
+            ("key", "alone", "key without secret"),
+            ("secret", "alone", "secret without key"),
         ] {
             let error = with(&[(name, value)]).expect_err(value);
             assert!(error.contains(named), "{error}");
