@@ -12,7 +12,7 @@ pub struct Gap {
     pub reason: &'static str,
 }
 
-/// All of them.
+/// All of them: none at present.
 pub const GAPS: &[Gap] = &[];
 
 /// The gap of an exchange in a behaviour, if there is one.
