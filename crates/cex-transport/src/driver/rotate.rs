@@ -403,15 +403,20 @@ impl<S: Sink, N: Network + Clone> Rotating<S, N> {
     }
 }
 
-/// Whether a connection has confirmed every subscription of its link; an account's, that it is ready.
+/// Whether a connection has an answer to every subscription of its link; an account's, that it is ready.
 fn carries_all<S: Sink, N: Network>(second: &Second<S, N>, said: &[LinkEvent]) -> bool {
     let wanted = second.runner.driver.feed.link.subscriptions();
     if wanted.is_empty() {
         return said.contains(&LinkEvent::AccountReady);
     }
-    wanted
-        .iter()
-        .all(|one| said.contains(&LinkEvent::Subscribed { symbol: Some(one.symbol), stream: one.stream }))
+    wanted.iter().all(|one| is_answered(one, said))
+}
+
+/// Confirmed or refused: what the exchange refuses to this connection it refuses to the main one too.
+fn is_answered(one: &Subscription, said: &[LinkEvent]) -> bool {
+    let (symbol, stream) = (Some(one.symbol), one.stream);
+    said.contains(&LinkEvent::Subscribed { symbol, stream })
+        || said.contains(&LinkEvent::Refused { symbol, stream })
 }
 
 fn runner<S: Sink, N: Network>(
@@ -433,4 +438,20 @@ fn runner<S: Sink, N: Network>(
     let mut driver = Driver::new(link, Seat { role, relay: None }, network, own);
     driver.has_successor = true;
     Runner { driver, handle, ended: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cex_core::{StreamKind, SymbolId};
+
+    #[test]
+    fn a_refused_subscription_does_not_keep_a_successor_waiting() {
+        let one = Subscription { symbol: SymbolId(3), stream: StreamKind::Book };
+        let (symbol, stream) = (Some(one.symbol), one.stream);
+        assert!(!is_answered(&one, &[LinkEvent::Up]));
+        assert!(!is_answered(&one, &[LinkEvent::Subscribed { symbol, stream: StreamKind::Trades }]));
+        assert!(is_answered(&one, &[LinkEvent::Up, LinkEvent::Subscribed { symbol, stream }]));
+        assert!(is_answered(&one, &[LinkEvent::Refused { symbol, stream }]));
+    }
 }
