@@ -19,7 +19,7 @@
 //! | [`follow`] | [`Follow`]: a book kept from a stream, as whoever trades keeps it |
 //! | [`market`], [`account`], [`orders`], [`failures`], [`limits`], [`security`] | the behaviours |
 //! | [`known`] | gaps that are known, each with its reason |
-//! | [`mutant`] | adapters broken on purpose, each with the behaviour that must notice |
+//! | `mutant` (feature `mutants`) | adapters broken on purpose, each with the behaviour that must notice |
 //! | [`runner`], [`report`], [`program`] | many stages at once; what came of it, as data; the command line |
 #![forbid(unsafe_code)]
 

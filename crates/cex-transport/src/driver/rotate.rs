@@ -1,7 +1,7 @@
 //! A connection is replaced before its exchange cuts it: the new one is made and heard before the old one is left, so
 //! nobody who listens notices.
 //!
-//! Both feed the same sink through a [`Relay`] while they overlap. Account events pass through twice then: whoever
+//! Both feed the same sink through a relay while they overlap. Account events pass through twice then: whoever
 //! listens to an account must know an event it has seen, because exchanges repeat them after any reconnect.
 
 use super::book_keeping::Timer;
