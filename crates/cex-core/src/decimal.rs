@@ -46,10 +46,27 @@ impl Decimal {
     #[must_use]
     pub fn new(mut mantissa: i128, mut dp: u8) -> Self {
         while dp > 0 && (dp > Self::MAX_DP || mantissa % 10 == 0) {
+            // Nearly all money fits into 64 bits, where ten is divided by several times faster.
+            if dp <= Self::MAX_DP
+                && let Ok(narrow) = i64::try_from(mantissa)
+            {
+                return Self::narrow(narrow, dp);
+            }
             mantissa /= 10;
             dp -= 1;
         }
         Self { mantissa, dp }
+    }
+
+    fn narrow(mut mantissa: i64, mut dp: u8) -> Self {
+        if mantissa == 0 {
+            return Self::ZERO;
+        }
+        while dp > 0 && mantissa % 10 == 0 {
+            mantissa /= 10;
+            dp -= 1;
+        }
+        Self { mantissa: i128::from(mantissa), dp }
     }
 
     /// Parses `[-]digits[.digits]` from bytes: no exponent, plus sign, blank or separator. More digits than fit are
@@ -200,16 +217,37 @@ impl Decimal {
     }
 }
 
-fn scale_up(mantissa: i128, zeros: u32) -> Result<i128, NumError> {
-    if mantissa == 0 {
-        return Ok(0);
+/// The powers of ten that fit.
+const POWERS_OF_TEN: [i128; Decimal::MAX_DP as usize + 1] = {
+    let mut powers = [1; Decimal::MAX_DP as usize + 1];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
     }
-    10i128.checked_pow(zeros).and_then(|factor| mantissa.checked_mul(factor)).ok_or(NumError::Overflow)
+    powers
+};
+
+fn scale_up(mantissa: i128, zeros: u32) -> Result<i128, NumError> {
+    if mantissa == 0 || zeros == 0 {
+        return Ok(mantissa);
+    }
+    let factor = POWERS_OF_TEN.get(zeros as usize);
+    factor.and_then(|factor| mantissa.checked_mul(*factor)).ok_or(NumError::Overflow)
 }
 
 fn divide(numerator: i128, denominator: i128, rounding: Rounding) -> Result<i128, NumError> {
-    let quotient = numerator.checked_div(denominator).ok_or(NumError::Overflow)?;
-    let inexact = numerator % denominator != 0;
+    let (quotient, rest) = match (i64::try_from(numerator), i64::try_from(denominator)) {
+        // One division, by the machine; minus one is left to the wide one, because of the least integer.
+        (Ok(numerator), Ok(denominator)) if denominator > 0 => {
+            (i128::from(numerator / denominator), i128::from(numerator % denominator))
+        }
+        (Ok(_) | Err(_), _) => {
+            let quotient = numerator.checked_div(denominator).ok_or(NumError::Overflow)?;
+            (quotient, numerator % denominator)
+        }
+    };
+    let inexact = rest != 0;
     let positive = (numerator < 0) == (denominator < 0);
     Ok(match rounding {
         Rounding::Ceil if inexact && positive => quotient + 1,

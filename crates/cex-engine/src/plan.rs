@@ -150,20 +150,13 @@ impl Segment {
             .min(whole(bounds.max_order_notional.0, ask))
             .min(whole(bounds.max_leg_notional.0, ask))
             .min(from + self.until_yield(bounds.max_leg_notional));
-        let affordable = bounds
-            .quote_free
-            .0
-            .checked_mul(i128::from(Bps::ONE))
-            .map_or(Ok(i128::MAX), |budget| {
-                Ok(budget / times(ask, i128::from(Bps::ONE + bounds.buy_fee.e8().max(0)))?)
-            })?
-            .min(i128::from(bounds.base_free.0));
+        let most_by_rules = rules.min(to);
+        let affordable = affordable(bounds, ask, most_by_rules)?.min(i128::from(bounds.base_free.0));
         // A quantity beyond 64 bits binds nothing; within them the division is the machine's own.
         let floor = |qty: i128| {
             let qty = i64::try_from(qty).unwrap_or(if qty < 0 { i64::MIN } else { i64::MAX });
             i128::from(qty.div_euclid(bounds.step.0.max(1))) * step
         };
-        let most_by_rules = rules.min(to);
         Ok(Room {
             least: ceil_div(least, step) * step,
             most: floor(most_by_rules.min(affordable)),
@@ -289,6 +282,15 @@ fn plus(left: i128, right: i128) -> Result<i128, NoSize> {
     left.checked_add(right).ok_or(NoSize::Overflow)
 }
 
+/// How much the free quote buys at `ask`, its fee included; without a bound when it buys `wanted`, which is told by a
+/// product: dividing numbers this wide takes several times as long.
+fn affordable(bounds: &Bounds, ask: i128, wanted: i128) -> Result<i128, NoSize> {
+    let unit = times(ask, i128::from(Bps::ONE + bounds.buy_fee.e8().max(0)))?;
+    let Some(budget) = bounds.quote_free.0.checked_mul(i128::from(Bps::ONE)) else { return Ok(i128::MAX) };
+    let enough = unit.checked_mul(wanted).is_some_and(|cost| cost <= budget);
+    Ok(if enough { i128::MAX } else { budget / unit })
+}
+
 /// How many times a positive divisor goes into a bound; most bounds are absent or fit into 64 bits, where dividing is
 /// several times cheaper.
 fn whole(bound: i128, divisor: i128) -> i128 {
@@ -303,6 +305,9 @@ fn whole(bound: i128, divisor: i128) -> i128 {
 
 /// Division rounded up, for a positive divisor.
 fn ceil_div(value: i128, divisor: i128) -> i128 {
+    if let (Ok(value), Ok(divisor)) = (u64::try_from(value), u64::try_from(divisor)) {
+        return i128::from(value.div_ceil(divisor));
+    }
     value.div_euclid(divisor) + i128::from(value.rem_euclid(divisor) != 0)
 }
 
@@ -310,6 +315,9 @@ fn ceil_div(value: i128, divisor: i128) -> i128 {
 #[must_use]
 pub fn common_step(left: Qty, right: Qty) -> Option<Qty> {
     let (left, right) = (left.0.max(1), right.0.max(1));
+    if left == right {
+        return Some(Qty(left));
+    }
     let (mut a, mut b) = (left, right);
     while b != 0 {
         (a, b) = (b, a % b);
