@@ -120,7 +120,7 @@ fn bytes_of(
         request = request.header("content-length", "0");
     }
     for (name, value) in built.headers.iter().filter(|(name, _)| *name != "accept") {
-        request = request.header(*name, value);
+        request = request.header(name, value);
     }
     request.body(Full::new(Bytes::from(built.body))).expect("a request of ours")
 }

@@ -384,7 +384,12 @@ async fn exchanges_own_limit_is_told_as_such(stage: &mut Stage) -> Verdict {
 fn encoded(stage: &Stage, order: cex_core::OrderRequest, later: Duration) -> Result<String, Failure> {
     let mut out = HttpRequest::default();
     stage.protocol.encode(stage.now() + later, &stage.markets(), &Request::Place(order), &mut out)?;
-    Ok(format!("{} {:?} {}", out.target, out.headers, String::from_utf8_lossy(&out.body)))
+    Ok(format!(
+        "{} {:?} {}",
+        out.target,
+        Vec::from_iter(out.headers.iter()),
+        String::from_utf8_lossy(&out.body)
+    ))
 }
 
 async fn placement_carries_its_expiry(stage: &mut Stage) -> Verdict {
@@ -396,7 +401,12 @@ async fn placement_carries_its_expiry(stage: &mut Stage) -> Verdict {
         order.expires_in = Duration::from_secs(seconds);
         let mut out = HttpRequest::default();
         stage.protocol.encode(now, &stage.markets(), &Request::Place(order), &mut out)?;
-        written.push(format!("{} {:?} {}", out.target, out.headers, String::from_utf8_lossy(&out.body)));
+        written.push(format!(
+            "{} {:?} {}",
+            out.target,
+            Vec::from_iter(out.headers.iter()),
+            String::from_utf8_lossy(&out.body)
+        ));
     }
     ensure!(written[0] != written[1], "two requests", "the same one");
     Ok(())

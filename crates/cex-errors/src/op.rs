@@ -56,6 +56,34 @@ pub enum Op {
 }
 
 impl Op {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 24] = [
+        Self::Configure,
+        Self::Ping,
+        Self::ServerTime,
+        Self::Symbols,
+        Self::Assets,
+        Self::Book,
+        Self::Trades,
+        Self::Klines,
+        Self::Tickers,
+        Self::Account,
+        Self::Fees,
+        Self::PlaceOrder,
+        Self::TestOrder,
+        Self::CancelOrder,
+        Self::CancelAll,
+        Self::AmendOrder,
+        Self::QueryOrder,
+        Self::OpenOrders,
+        Self::OrderHistory,
+        Self::MyTrades,
+        Self::ListenKey,
+        Self::DeadManSwitch,
+        Self::Stream,
+        Self::Subscribe,
+    ];
+
     /// Whether making the call twice does the same as making it once, so that it may be repeated after an answer that
     /// never came. Cancelling is; placing and amending are not, whatever the exchange promises of client ids.
     #[must_use]

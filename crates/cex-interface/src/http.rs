@@ -41,10 +41,19 @@ pub struct HttpRequest {
     pub method: Method,
     /// Path and query, percent-encoded, beginning with `/`; the host is the transport's business.
     pub target: String,
-    /// Header names (lower case) and values, beyond what every request carries.
-    pub headers: Vec<(&'static str, String)>,
+    /// Beyond what every request carries.
+    pub headers: Headers,
     /// Body; empty for none.
     pub body: Vec<u8>,
+}
+
+/// Header names (lower case) and values, in the order they are sent. All values share one buffer, so that a request which
+/// is built anew takes no memory anew.
+#[derive(Default)]
+pub struct Headers {
+    values: String,
+    /// Each name, and where its value ends.
+    ends: Vec<(&'static str, usize)>,
 }
 
 impl HttpRequest {
@@ -57,8 +66,45 @@ impl HttpRequest {
     }
 
     /// Adds a header.
-    pub fn header(&mut self, name: &'static str, value: impl Into<String>) {
-        self.headers.push((name, value.into()));
+    pub fn header(&mut self, name: &'static str, value: &str) {
+        self.headers.push(name, value);
+    }
+}
+
+impl Headers {
+    /// Adds one.
+    pub fn push(&mut self, name: &'static str, value: &str) {
+        self.values.push_str(value);
+        self.ends.push((name, self.values.len()));
+    }
+
+    /// Empties it, keeping the buffers.
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.ends.clear();
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let mut begin = 0;
+        self.ends.iter().map(move |(name, end)| {
+            let value = self.values.get(begin..*end).unwrap_or_default();
+            begin = *end;
+            (*name, value)
+        })
+    }
+
+    /// The value of one; `None` when absent.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.iter().find_map(|(known, value)| (known == name).then_some(value))
+    }
+}
+
+/// Shows names only: values carry keys and signatures.
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.ends.iter().map(|(name, _)| name)).finish()
     }
 }
 
@@ -92,5 +138,27 @@ impl<'a> HttpResponse<'a> {
     #[must_use]
     pub const fn is_success(&self) -> bool {
         self.status >= 200 && self.status < 300
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_keep_their_order_and_their_buffer() {
+        let mut request = HttpRequest::default();
+        for round in ["one", "two"] {
+            request.clear();
+            request.header("key", round);
+            request.header("empty", "");
+            request.header("sign", "canary");
+            assert_eq!(
+                request.headers.iter().collect::<Vec<_>>(),
+                [("key", round), ("empty", ""), ("sign", "canary")]
+            );
+        }
+        assert_eq!((request.headers.value("empty"), request.headers.value("other")), (Some(""), None));
+        assert_eq!(format!("{:?}", request.headers), "[\"key\", \"empty\", \"sign\"]");
     }
 }

@@ -5,10 +5,9 @@
 use cex_core::Timestamp;
 use cex_errors::{Op, Outcome};
 use hdrhistogram::Histogram;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Longest time told apart; longer ones count as this.
@@ -318,7 +317,8 @@ impl PoolMetrics {
 /// The request interface of one venue.
 #[derive(Debug, Default)]
 pub struct RestMetrics {
-    by_op: Mutex<BTreeMap<OpKey, Arc<CallMetrics>>>,
+    /// By the number of the call's kind.
+    by_op: [CallMetrics; Op::ALL.len()],
     /// The connections of placements and cancels.
     pub orders: PoolMetrics,
     /// The connections of account queries.
@@ -331,42 +331,24 @@ pub struct RestMetrics {
     pub clock_failures: Counter,
 }
 
-/// Orders calls by what people read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct OpKey(Op);
-
-impl Ord for OpKey {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.0 as u8).cmp(&(other.0 as u8))
-    }
-}
-
-impl PartialOrd for OpKey {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
 impl RestMetrics {
     /// The counters of one kind of call.
     #[must_use]
-    pub fn of(&self, op: Op) -> Arc<CallMetrics> {
-        let mut by_op = self.by_op.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(by_op.entry(OpKey(op)).or_default())
+    pub const fn of(&self, op: Op) -> &CallMetrics {
+        &self.by_op[op as usize]
     }
 
     /// The figures of every kind of call made so far.
     #[must_use]
     pub fn calls(&self) -> Vec<(Op, CallSnapshot)> {
-        let by_op = self.by_op.lock().unwrap_or_else(PoisonError::into_inner);
-        by_op.iter().map(|(key, metrics)| (key.0, metrics.snapshot())).collect()
+        let made = self.by_op.iter().zip(Op::ALL).filter(|(metrics, _)| metrics.calls.value() > 0);
+        made.map(|(metrics, op)| (op, metrics.snapshot())).collect()
     }
 
     /// Calls made, and those that failed.
     #[must_use]
     pub fn totals(&self) -> (u64, u64) {
-        let by_op = self.by_op.lock().unwrap_or_else(PoisonError::into_inner);
-        by_op.values().fold((0, 0), |(calls, failed), one| {
+        self.by_op.iter().fold((0, 0), |(calls, failed), one| {
             let lost = one.not_sent.value() + one.refused.value() + one.unknown.value();
             (calls + one.calls.value(), failed + lost)
         })

@@ -221,6 +221,7 @@ impl Window {
             left -= back;
         }
         self.sum -= u64::from(weight - left);
+        while self.taken.pop_back_if(|(_, taken)| *taken == 0).is_some() {}
     }
 
     fn expire(&mut self, now: Timestamp, length: Duration) {

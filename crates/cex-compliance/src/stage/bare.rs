@@ -24,7 +24,7 @@ pub async fn bare_call(stage: &Stage, call: &HttpRequest) -> Result<(u16, Vec<u8
 async fn send(host: &str, call: &HttpRequest) -> io::Result<Vec<u8>> {
     let mut head =
         format!("{} {} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n", call.method.as_str(), call.target);
-    for (name, value) in &call.headers {
+    for (name, value) in call.headers.iter() {
         // Writing to a text cannot fail.
         let _ = write!(head, "{name}: {value}\r\n");
     }

@@ -307,9 +307,10 @@ fn an_order_has_the_fields_of_the_vectors() {
     let body = String::from_utf8(call.body.clone()).expect("UTF-8");
     let body: Value = sonic_rs::from_str(&body).expect("JSON");
     assert_eq!(body, vector["payload"]["req_param"]);
-    let expiry =
-        call.headers.iter().find(|(name, _)| *name == "x-gate-exptime").map(|(_, value)| value.as_str());
-    assert_eq!(expiry, vector["payload"]["req_header"]["x-gate-exptime"].as_str());
+    assert_eq!(
+        call.headers.value("x-gate-exptime"),
+        vector["payload"]["req_header"]["x-gate-exptime"].as_str()
+    );
 }
 
 #[test]

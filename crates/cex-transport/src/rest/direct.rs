@@ -147,7 +147,7 @@ fn write_request(out: &mut Vec<u8>, request: &HttpRequest, host: &HeaderValue) -
         push_number(out, request.body.len());
         out.extend_from_slice(b"\r\n");
     }
-    for (name, value) in &request.headers {
+    for (name, value) in request.headers.iter() {
         if name.is_empty() || !name.bytes().all(is_token) {
             return Err("a header name that cannot be written");
         }

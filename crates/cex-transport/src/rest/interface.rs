@@ -48,6 +48,8 @@ pub struct Rest {
     market: Arc<Pool<HttpConn>>,
     pub(super) config: RestConfig,
     jitter: Mutex<Jitter>,
+    /// What orders are built in, so that building one takes no memory.
+    scratch: Mutex<HttpRequest>,
     pub(super) metrics: Arc<RestMetrics>,
     /// Held while the exchange's clock is measured.
     pub(super) measuring: tokio::sync::Mutex<()>,
@@ -94,6 +96,7 @@ impl Rest {
             market: pool(config.market_connections, |all| &all.market),
             config,
             jitter: Mutex::new(Jitter::new(seed)),
+            scratch: Mutex::default(),
             metrics,
             measuring: tokio::sync::Mutex::new(()),
             clock_wanted: Notify::new(),
@@ -105,10 +108,6 @@ impl Rest {
     #[must_use]
     pub fn venue(&self) -> VenueId {
         self.protocol.venue()
-    }
-
-    pub(super) const fn host(&self) -> &HeaderValue {
-        &self.host
     }
 
     /// Our clock.
@@ -171,7 +170,7 @@ impl Rest {
                 }
             };
             let Some(pause) = pause else {
-                count(&metrics, asked_at, &answer);
+                count(metrics, asked_at, &answer);
                 return answer;
             };
             metrics.repeats.add_one();
@@ -186,7 +185,13 @@ impl Rest {
     /// # Errors
     /// What keeps the call from leaving now; nothing was sent and nothing is taken.
     pub fn prepare(self: &Arc<Self>, request: Request, urgency: Urgency) -> Result<Prepared, ExchangeError> {
-        Prepared::new(Arc::clone(self), request, urgency)
+        Prepared::new(self, request, urgency)
+    }
+
+    /// Makes an order ready to leave and takes it all back: nothing is sent, spent or counted. Whoever sends orders rarely
+    /// rehearses often, so that what it takes is in the caches when one must leave.
+    pub fn rehearse(self: &Arc<Self>, request: Request) {
+        Prepared::rehearse(self, request);
     }
 
     /// Begins a call at once: on a warm connection its bytes are with the socket when this returns. For the thread that
@@ -274,12 +279,25 @@ impl Rest {
         }
     }
 
-    pub(super) fn encode(
+    fn encode(
         &self,
         request: &Request,
         class: CallClass,
         stamps: &mut CallStamps,
     ) -> Result<HttpRequest, ErrorOrKind> {
+        let mut built = HttpRequest::default();
+        self.encode_into(&mut built, request, class, stamps)?;
+        Ok(built)
+    }
+
+    /// Builds a call into `out`, whatever was in it.
+    pub(super) fn encode_into(
+        &self,
+        out: &mut HttpRequest,
+        request: &Request,
+        class: CallClass,
+        stamps: &mut CallStamps,
+    ) -> Result<(), ErrorOrKind> {
         let now = self.clock.now();
         let venue_now = match (self.venue_clock.at(now), class) {
             (Ok(venue_now), _) => venue_now,
@@ -289,10 +307,23 @@ impl Rest {
                 return Err(kind.into());
             }
         };
-        let mut built = HttpRequest::default();
-        self.protocol.encode(venue_now, &self.markets(), request, &mut built).map_err(ErrorOrKind::Error)?;
+        out.clear();
+        self.protocol.encode(venue_now, &self.markets(), request, out).map_err(ErrorOrKind::Error)?;
         stamps.encoded_at = Some(now);
-        Ok(built)
+        Ok(())
+    }
+
+    /// Builds and signs an order straight into the connection that will carry it.
+    pub(super) fn load(
+        &self,
+        conn: &mut DirectConn,
+        request: &Request,
+        class: CallClass,
+        stamps: &mut CallStamps,
+    ) -> Result<(), ErrorOrKind> {
+        let mut built = self.scratch();
+        self.encode_into(&mut built, request, class, stamps)?;
+        Ok(conn.load(&built, &self.host).map_err(ErrorKind::InvalidInput)?)
     }
 
     /// Signs again what has waited for too long.
@@ -410,6 +441,10 @@ impl Rest {
 
     pub(super) fn jitter(&self) -> std::sync::MutexGuard<'_, Jitter> {
         self.jitter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn scratch(&self) -> std::sync::MutexGuard<'_, HttpRequest> {
+        self.scratch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {

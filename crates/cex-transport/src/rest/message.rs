@@ -26,7 +26,7 @@ pub(super) fn outgoing(
         // Some gateways answer 411 to such a request without it, and the library adds it to no empty body.
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
-    for (name, value) in &request.headers {
+    for (name, value) in request.headers.iter() {
         let name =
             HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header name that cannot be written")?;
         let mut value = HeaderValue::from_str(value).map_err(|_| "a header value that cannot be written")?;

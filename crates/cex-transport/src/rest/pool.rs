@@ -98,12 +98,10 @@ impl<C: Conn> Pool<C> {
         Ok(self.leased(conn, permit))
     }
 
-    /// A connection that stands ready now, if one does.
+    /// A connection that stands ready now, if one does. Whoever uses it counts that.
     pub(super) fn ready(self: &Arc<Self>) -> Option<Lease<C>> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
-        let conn = self.take_idle()?;
-        self.count().reused.add_one();
-        Some(self.leased(conn, permit))
+        Some(self.leased(self.take_idle()?, permit))
     }
 
     fn leased(self: &Arc<Self>, conn: C, permit: OwnedSemaphorePermit) -> Lease<C> {
@@ -171,6 +169,11 @@ impl<C: Conn> Pool<C> {
 }
 
 impl<C: Conn> Lease<C> {
+    /// A connection that stood ready is used.
+    pub(super) fn count_reuse(&self) {
+        self.closing.pool.count().reused.add_one();
+    }
+
     /// Keeps the connection for the next call, if it is still good and there are not too many.
     pub(super) fn give_back(self) {
         let Self { mut conn, mut closing, .. } = self;

@@ -2,10 +2,9 @@
 
 use super::call::{Answer, CallStamps, Started};
 use super::direct::DirectConn;
-use super::interface::{Rest, count};
+use super::interface::{ErrorOrKind, Rest, count};
 use super::policy::Policy;
 use super::pool::Lease;
-use crate::metrics::CallMetrics;
 use crate::rate::Urgency;
 use cex_core::Timestamp;
 use cex_errors::{ErrorKind, ExchangeError, Phase};
@@ -25,48 +24,53 @@ pub struct Prepared {
     lease: Lease<DirectConn>,
     stamps: CallStamps,
     prepared_at: Timestamp,
-    metrics: Arc<CallMetrics>,
 }
 
 impl Prepared {
-    /// What can fail without taking anything comes first: the budget is touched last.
-    pub(super) fn new(rest: Arc<Rest>, request: Request, urgency: Urgency) -> Result<Self, ExchangeError> {
-        let metrics = rest.metrics.of(request.op());
-        metrics.calls.add_one();
-        let refused = |error: ExchangeError| {
-            metrics.count_failure(error.outcome());
+    pub(super) fn new(rest: &Arc<Rest>, request: Request, urgency: Urgency) -> Result<Self, ExchangeError> {
+        let op = request.op();
+        rest.metrics.of(op).calls.add_one();
+        Self::make(rest, request, urgency).map_err(|what| {
+            let error = rest.error(op, what);
+            rest.metrics.of(op).count_failure(error.outcome());
             rest.doubt_clock(&error.kind);
             error
-        };
-        let cost = rest.protocol.cost(&request);
-        let policy = Policy::of(cost.class, &rest.config);
-        let mut stamps = CallStamps::default();
-        let built = rest
-            .encode(&request, cost.class, &mut stamps)
-            .map_err(|error| refused(rest.error(request.op(), error)))?;
-        let Some(mut lease) = rest.orders.ready() else {
-            let kind = ErrorKind::Connection(Phase::BeforeSend);
-            return Err(refused(rest.error(request.op(), kind.into())));
-        };
-        if let Err(what) = lease.conn.load(&built, rest.host()) {
-            lease.give_back();
-            return Err(refused(rest.error(request.op(), ErrorKind::InvalidInput(what).into())));
-        }
-        let prepared_at = rest.clock.now();
-        if let Err(refusal) = rest.budget().acquire(&cost, urgency, prepared_at) {
-            lease.give_back();
-            return Err(refused(rest.error(request.op(), ErrorKind::from(refusal).into())));
-        }
-        Ok(Self {
-            request,
-            cost,
-            timeout: policy.timeout,
-            lease,
-            stamps,
-            prepared_at,
-            metrics: Arc::clone(&metrics),
-            rest,
         })
+    }
+
+    /// The way of an order up to its sending, and back. Counted nowhere.
+    pub(super) fn rehearse(rest: &Arc<Rest>, request: Request) {
+        if let Ok(ready) = Self::make(rest, request, Urgency::Normal) {
+            ready.take_back();
+        }
+    }
+
+    /// What can fail without taking anything comes first: the budget is touched last.
+    fn make(rest: &Arc<Rest>, request: Request, urgency: Urgency) -> Result<Self, ErrorOrKind> {
+        let cost = rest.protocol.cost(&request);
+        let timeout = Policy::of(cost.class, &rest.config).timeout;
+        let mut stamps = CallStamps::default();
+        let mut lease = rest.orders.ready().ok_or(ErrorKind::Connection(Phase::BeforeSend))?;
+        let ready = rest.load(&mut lease.conn, &request, cost.class, &mut stamps).and_then(|()| {
+            let prepared_at = rest.clock.now();
+            rest.budget().acquire(&cost, urgency, prepared_at).map_err(ErrorKind::from)?;
+            Ok(prepared_at)
+        });
+        match ready {
+            Ok(prepared_at) => {
+                Ok(Self { rest: Arc::clone(rest), request, cost, timeout, lease, stamps, prepared_at })
+            }
+            Err(what) => {
+                lease.give_back();
+                Err(what)
+            }
+        }
+    }
+
+    /// When its bytes were ready, signed.
+    #[must_use]
+    pub const fn prepared_at(&self) -> Timestamp {
+        self.prepared_at
     }
 
     /// Sends it: its bytes are with the socket when this returns. What is returned must be polled to its end, so spawn
@@ -76,7 +80,8 @@ impl Prepared {
     }
 
     async fn exchange(self) -> Answer {
-        let Self { rest, request, timeout, lease, mut stamps, prepared_at, metrics, .. } = self;
+        let Self { rest, request, timeout, lease, mut stamps, prepared_at, .. } = self;
+        lease.count_reuse();
         let result = match rest.send(lease, Instant::now() + timeout, &mut stamps).await {
             Ok(response) => rest.read(&request, &response),
             Err(error) => Err(rest.error(request.op(), error)),
@@ -85,13 +90,17 @@ impl Prepared {
             rest.doubt_clock(&error.kind);
         }
         let answer = Answer { result, stamps };
-        count(&metrics, prepared_at, &answer);
+        count(rest.metrics.of(request.op()), prepared_at, &answer);
         answer
     }
 
     /// Does not send it: its connection serves the next call, and the budgets forget it.
     pub fn give_up(self) {
-        self.metrics.not_sent.add_one();
+        self.rest.metrics.of(self.request.op()).not_sent.add_one();
+        self.take_back();
+    }
+
+    fn take_back(self) {
         self.rest.budget().give_back(&self.cost, self.prepared_at);
         self.lease.give_back();
     }

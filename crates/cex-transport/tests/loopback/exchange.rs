@@ -139,7 +139,7 @@ impl Protocol for MadeUp {
             _other => return Err(Self::error(request, ErrorKind::Unsupported)),
         };
         (out.method, out.target) = (method, path.to_owned());
-        out.header("x-time", venue_now.as_millis().to_string());
+        out.header("x-time", &venue_now.as_millis().to_string());
         if let Request::Place(order) = request {
             out.body = order.client_id.as_str().as_bytes().to_vec();
         }
