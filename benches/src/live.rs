@@ -86,7 +86,8 @@ impl Live {
             pending.extend(venue.start(markets).unwrap_or_else(|failure| panic!("{failure}")));
         }
         let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
-        let engine = Engine::new(trading(), &setups, epoch);
+        let settings = trading();
+        let engine = Engine::new(settings.clone(), &setups, epoch);
         let viewer = Rc::new(Viewer::spawn(Box::new(Blind), || ()).expect("a thread"));
         let desk = Desk::new(engine, venues, clock, started_at, viewer);
         for link in pending {
@@ -94,6 +95,7 @@ impl Live {
         }
         tokio::task::spawn_local(desk.clone().wake());
         tokio::task::spawn_local(desk.clone().report());
+        tokio::task::spawn_local(desk.clone().rehearse(settings, setups));
         let live = Self { desk };
         live.wait_until_ready(clock.now() + READY_WITHIN, clock).await;
         live

@@ -148,7 +148,13 @@ fn demo_trades_both_legs_and_its_books_equal_the_exchanges_ledgers() {
             .and_then(|rows| rows.as_array())
             .is_some_and(sonic_rs::Array::is_empty)
     );
-    for latency in ["frame_to_decision", "frame_to_order_written", "order_round_trip"] {
+    for latency in [
+        "frame_to_decision",
+        "frame_to_leg_signed",
+        "frame_to_legs_signed",
+        "frame_to_order_written",
+        "order_round_trip",
+    ] {
         assert!(number(&summary, &["latency_ns", latency, "p99.9"]) > 0, "{summary}");
     }
     let verdicts: u64 = all.iter().filter(|line| word(line, "event") == "opportunity").count() as u64;

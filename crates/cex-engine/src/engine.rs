@@ -22,7 +22,7 @@ use crate::view::{EngineView, Totals, VenueView};
 use books::Snapshot;
 use cex_core::{
     AccountEvent, Bps, ClientOrderId, Decimal, Fill, FillKey, LinkEvent, Market, MarketEvent, Markets,
-    OrderId, Qty, Scale, StreamKind, Symbol, SymbolId, SyncRule, Timestamp, VenueId,
+    OrderId, OrderRequest, Plan, Qty, Scale, StreamKind, Symbol, SymbolId, SyncRule, Timestamp, VenueId,
 };
 use cex_orderbook::{BookConfig, BookSync};
 use cex_risk::{ArbitrageId, Gate, Limits};
@@ -137,6 +137,15 @@ struct KnownOrder {
     order_id: Option<OrderId>,
 }
 
+/// An arbitrage whose orders leave, and which is not in the tables yet.
+#[derive(Debug)]
+struct Starting {
+    at: Timestamp,
+    id: ArbitrageId,
+    plan: Plan,
+    orders: [OrderRequest; 2],
+}
+
 /// The engine.
 #[derive(Debug)]
 pub struct Engine {
@@ -148,6 +157,8 @@ pub struct Engine {
     /// By venue index.
     venues: Vec<VenueState>,
     arbitrages: Arbitrages,
+    /// What the last event started.
+    starting: Vec<Starting>,
     /// Orders of open arbitrages and of those that ended not long ago.
     orders: FxHashMap<ClientOrderId, KnownOrder>,
     by_order_id: FxHashMap<(VenueId, OrderId), ClientOrderId>,
@@ -184,6 +195,7 @@ impl Engine {
             symbols,
             venues,
             arbitrages: Arbitrages::with_capacity(OPEN_USUALLY),
+            starting: Vec::with_capacity(OPEN_USUALLY),
             // Taken at once: a table that grows in mid-trade would move everything it holds.
             orders: table(2 * orders::ENDED_KEPT),
             by_order_id: table(2 * orders::ENDED_KEPT),
@@ -201,6 +213,7 @@ impl Engine {
 
     /// Takes in one event; what is to be done and told is appended to `out`.
     pub fn handle(&mut self, now: Timestamp, event: Event<'_>, out: &mut Commands) {
+        self.enter_started();
         match event {
             Event::Market { venue, event: MarketEvent::Book(update), levels } => {
                 self.book_update(now, venue, update, levels, out);
@@ -257,7 +270,7 @@ impl Engine {
         EngineView {
             totals: self.totals.clone(),
             venues: self.venues.iter().map(|venue| self.venue_view(venue)).collect(),
-            open: count(self.arbitrages.len()),
+            open: count(self.arbitrages.len() + self.starting.len()),
             unknown: count(unknown.count()),
             standing: count(standing),
             killed: self.killed,
@@ -279,7 +292,7 @@ impl Engine {
     /// Whether nothing is on the way any more.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.arbitrages.is_empty()
+        self.arbitrages.is_empty() && self.starting.is_empty()
     }
 
     fn venue_view(&self, venue: &VenueState) -> VenueView {
@@ -475,4 +488,4 @@ fn common_lot(left: &Market, right: &Market) -> Option<Qty> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

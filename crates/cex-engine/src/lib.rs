@@ -9,6 +9,7 @@
 //! | [`opportunity`] | [`Opportunity`], [`Verdict`]: from crossing to its end, with a reason |
 //! | [`execute`] | [`Arbitrage`], [`OrderRun`], [`Outcome`]: orders from sent to settled |
 //! | [`ids`] | [`IdSource`]: client order ids |
+//! | [`understudy`] | [`Understudy`]: keeps the way to an order warm by playing it on a stage of its own |
 //! | [`view`] | [`EngineView`]: plain data, all that is shown outside |
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ pub mod ids;
 pub mod message;
 pub mod opportunity;
 pub mod plan;
+pub mod understudy;
 pub mod view;
 
 pub use detect::{Crossing, Tops};
@@ -28,4 +30,5 @@ pub use ids::IdSource;
 pub use message::{Command, Commands, Event, Notice};
 pub use opportunity::{Opportunity, Verdict};
 pub use plan::{Bounds, NoSize, Size, best_size, common_step};
+pub use understudy::Understudy;
 pub use view::{EngineView, Totals, VenueView};

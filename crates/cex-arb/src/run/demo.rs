@@ -199,11 +199,15 @@ async fn open_desk(
     }
     // Milliseconds since the epoch: larger in every later run, so no client order id is ever used twice.
     let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
-    let engine = Engine::new(demo_settings(), &setups, epoch);
+    let settings = demo_settings();
+    let engine = Engine::new(settings.clone(), &setups, epoch);
     let desk = Desk::new(engine, venues, clock, started_at, viewer);
     let links = pending.into_iter().map(|link| link.run(&desk)).collect();
-    let helpers =
-        vec![tokio::task::spawn_local(desk.clone().wake()), tokio::task::spawn_local(desk.clone().report())];
+    let helpers = vec![
+        tokio::task::spawn_local(desk.clone().wake()),
+        tokio::task::spawn_local(desk.clone().report()),
+        tokio::task::spawn_local(desk.clone().rehearse(settings, setups)),
+    ];
     Ok(Running { desk, links, helpers })
 }
 

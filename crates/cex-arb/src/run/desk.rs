@@ -4,7 +4,7 @@ use super::stopwatch::Stopwatch;
 use super::venue::Venue;
 use crate::show::{Status, Told, Viewer};
 use cex_core::{ClientOrderId, Decimal, LinkEvent, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
-use cex_engine::{Command, Commands, Engine, Event, Notice};
+use cex_engine::{Command, Commands, Engine, EngineConfig, Event, Notice, Understudy, VenueSetup};
 use cex_errors::{ErrorKind, ExchangeError, Outcome as CallOutcome};
 use cex_interface::{OrderRef, Outbox, Reply, Request, TimeRange};
 use cex_risk::Approved;
@@ -16,6 +16,9 @@ use std::time::Duration;
 
 /// Fills asked for at once of one order: more than an order of ours can have.
 const FILLS: u32 = 100;
+
+/// How often the way of an order is rehearsed at most: with every frame would double their cost, seldom leaves it cold.
+const REHEARSE_EVERY: Duration = Duration::from_micros(200);
 
 /// What the thread that trades owns.
 struct Core {
@@ -29,6 +32,8 @@ struct Core {
     marks: BTreeMap<ClientOrderId, Decimal>,
     all_joined_at: Option<Timestamp>,
     viewer: Rc<Viewer>,
+    understudy: Option<Understudy>,
+    rehearsed_at: Timestamp,
 }
 
 /// A handle on the thread's one [`Engine`] and what is around it. Cheap to clone; never leaves its thread.
@@ -69,6 +74,8 @@ impl Desk {
             marks: BTreeMap::new(),
             all_joined_at: None,
             viewer,
+            understudy: None,
+            rehearsed_at: started_at,
         })))
     }
 
@@ -88,6 +95,14 @@ impl Desk {
             let pause = at.map_or(Duration::from_millis(50), |at| at.since(clock.now()));
             tokio::time::sleep(pause.max(Duration::from_millis(1))).await;
             self.feed(clock.now(), Event::Wake);
+        }
+    }
+
+    /// Has the way of an order rehearsed from now on, between frames that bring none. Ends when a symbol has books at two
+    /// venues, because only then there is something to play.
+    pub async fn rehearse(self, config: EngineConfig, setups: Vec<VenueSetup>) {
+        while !self.0.borrow_mut().engage(&config, &setups) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
@@ -201,7 +216,9 @@ impl Desk {
         });
         match ready {
             [(first, Ok(first_ready)), (second, Ok(second_ready))] => {
-                let (first_sent, second_sent) = (first_ready.send(), second_ready.send());
+                core.stopwatch.signed(read_at, [first_ready.prepared_at(), second_ready.prepared_at()]);
+                let first_sent = first_ready.send();
+                let second_sent = second_ready.send();
                 self.follow(read_at, first, first_sent);
                 self.follow(read_at, second, second_sent);
             }
@@ -337,6 +354,29 @@ impl Desk {
 }
 
 impl Core {
+    /// Engages an understudy for the first symbol whose books can be used and that leaves it something to play.
+    fn engage(&mut self, config: &EngineConfig, setups: &[VenueSetup]) -> bool {
+        let mut markets = setups.iter().flat_map(|setup| setup.markets.iter());
+        self.understudy = markets.find_map(|market| {
+            let price = self.engine.book(market.venue, market.id)?.best_ask()?.price;
+            Understudy::new(config, setups, market.id, price)
+        });
+        self.understudy.is_some()
+    }
+
+    /// Goes the way of an order from books to signed bytes on a connection, and throws them away there, unless that was
+    /// done a moment ago. Without it the way is cold when an order comes, and takes several times as long.
+    fn rehearse(&mut self, now: Timestamp) {
+        let Some(understudy) = &mut self.understudy else { return };
+        if now.since(self.rehearsed_at) < REHEARSE_EVERY {
+            return;
+        }
+        self.rehearsed_at = now;
+        for order in understudy.play().into_iter().flatten() {
+            self.venues[order.venue.index()].rest.rehearse(Request::Place(order));
+        }
+    }
+
     /// Hands what the engine told to the viewer; keeps what the proof at the end needs.
     fn tell(&mut self, now: Timestamp) {
         for notice in self.out.notices.drain(..) {
@@ -407,9 +447,14 @@ impl Sink for LinkSink {
         let mut core = self.desk.0.borrow_mut();
         let core = &mut *core;
         core.engine.handle(read_at, Event::Settled, &mut core.out);
+        let decided_at = core.clock.now();
         if market {
-            core.stopwatch.decided(read_at, core.clock.now());
+            core.stopwatch.decided(read_at, decided_at);
         }
+        let trades = !core.out.commands.is_empty();
         self.desk.act(core, read_at);
+        if !trades {
+            core.rehearse(decided_at);
+        }
     }
 }

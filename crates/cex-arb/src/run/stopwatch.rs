@@ -1,4 +1,4 @@
-//! Latencies, always on: three histograms, some tens of nanoseconds a frame.
+//! Latencies, always on: five histograms, some tens of nanoseconds a frame.
 
 use crate::show::summary::{Latency, LatencyRow};
 use cex_core::Timestamp;
@@ -12,6 +12,8 @@ const LONGEST_NANOS: u64 = 60_000_000_000;
 #[derive(Debug)]
 pub struct Stopwatch {
     frame_to_decision: Histogram<u64>,
+    frame_to_leg_signed: Histogram<u64>,
+    frame_to_legs_signed: Histogram<u64>,
     frame_to_order: Histogram<u64>,
     order_round_trip: Histogram<u64>,
 }
@@ -25,12 +27,24 @@ impl Stopwatch {
             Histogram::new_with_bounds(1, LONGEST_NANOS, 2)
                 .expect("1..=60e9 at two digits is a valid histogram")
         };
-        Self { frame_to_decision: histogram(), frame_to_order: histogram(), order_round_trip: histogram() }
+        Self {
+            frame_to_decision: histogram(),
+            frame_to_leg_signed: histogram(),
+            frame_to_legs_signed: histogram(),
+            frame_to_order: histogram(),
+            order_round_trip: histogram(),
+        }
     }
 
     /// From the socket read that brought a market frame to the engine being done with it.
     pub fn decided(&mut self, read_at: Timestamp, now: Timestamp) {
         self.frame_to_decision.saturating_record(nanos(read_at, now));
+    }
+
+    /// The legs that a frame read at `read_at` caused were ready then, signed, in their order; nothing was sent before.
+    pub fn signed(&mut self, read_at: Timestamp, [first, second]: [Timestamp; 2]) {
+        self.frame_to_leg_signed.saturating_record(nanos(read_at, first));
+        self.frame_to_legs_signed.saturating_record(nanos(read_at, second));
     }
 
     /// An order that a frame read at `read_at` caused.
@@ -47,6 +61,8 @@ impl Stopwatch {
     pub fn rows(&self) -> Vec<LatencyRow> {
         vec![
             ("frame_to_decision", Latency::from(&self.frame_to_decision)),
+            ("frame_to_leg_signed", Latency::from(&self.frame_to_leg_signed)),
+            ("frame_to_legs_signed", Latency::from(&self.frame_to_legs_signed)),
             ("frame_to_order_written", Latency::from(&self.frame_to_order)),
             ("order_round_trip", Latency::from(&self.order_round_trip)),
         ]

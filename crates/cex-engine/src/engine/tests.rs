@@ -64,6 +64,40 @@ fn limits() -> Limits {
     }
 }
 
+/// Two venues with one symbol, and what may be risked on them.
+pub(crate) fn setups() -> (EngineConfig, [VenueSetup; 2]) {
+    let rule = SyncRule {
+        snapshot: SnapshotSource::Rest { depth: 100 },
+        continuity: Continuity::Contiguous,
+        depth: None,
+    };
+    let scale = Scale::new(2, 5).expect("fits");
+    let setup = |index: u8, fee| {
+        let venue = VenueId::new(index, ["a", "b"][usize::from(index)]).expect("short");
+        let market = Market::new(venue, SYMBOL, info(), scale).expect("rules fit");
+        VenueSetup {
+            venue,
+            markets: Arc::new(Markets::new(vec![market])),
+            sync: rule,
+            taker_fees: BTreeMap::from([(SYMBOL, Bps::from_bps(fee))]),
+            orders_per_second: None,
+        }
+    };
+    let config = EngineConfig {
+        limits: limits(),
+        expires_in: Duration::from_secs(1),
+        settle: Duration::from_millis(20),
+        max_unwind: Bps::from_bps(50),
+        max_closings: 3,
+        max_naked: Duration::from_secs(5),
+        venue_lag: Duration::from_secs(2),
+        account_refresh: Duration::from_secs(10),
+        max_snapshots: 4,
+        book_depth: 100,
+    };
+    (config, [setup(0, 5), setup(1, 10)])
+}
+
 struct Stage {
     engine: Engine,
     out: Commands,
@@ -75,36 +109,8 @@ struct Stage {
 impl Stage {
     /// Both venues joined at 100.00 / 100.10 with 10 a level, both accounts read.
     fn ready() -> Self {
-        let rule = SyncRule {
-            snapshot: SnapshotSource::Rest { depth: 100 },
-            continuity: Continuity::Contiguous,
-            depth: None,
-        };
-        let scale = Scale::new(2, 5).expect("fits");
-        let setup = |index: u8, fee| {
-            let venue = VenueId::new(index, ["a", "b"][usize::from(index)]).expect("short");
-            let market = Market::new(venue, SYMBOL, info(), scale).expect("rules fit");
-            VenueSetup {
-                venue,
-                markets: Arc::new(Markets::new(vec![market])),
-                sync: rule,
-                taker_fees: BTreeMap::from([(SYMBOL, Bps::from_bps(fee))]),
-                orders_per_second: None,
-            }
-        };
-        let config = EngineConfig {
-            limits: limits(),
-            expires_in: Duration::from_secs(1),
-            settle: Duration::from_millis(20),
-            max_unwind: Bps::from_bps(50),
-            max_closings: 3,
-            max_naked: Duration::from_secs(5),
-            venue_lag: Duration::from_secs(2),
-            account_refresh: Duration::from_secs(10),
-            max_snapshots: 4,
-            book_depth: 100,
-        };
-        let engine = Engine::new(config, &[setup(0, 5), setup(1, 10)], 1);
+        let (config, setups) = setups();
+        let engine = Engine::new(config, &setups, 1);
         let now = Timestamp::from_secs(1_000);
         let mut stage = Self { engine, out: Commands::default(), now, seq: [10, 10], trades: 0 };
         for index in 0..2 {

@@ -1,6 +1,6 @@
 //! A crossing into a sized, approved pair of orders, or a verdict why not.
 
-use super::{Engine, KnownOrder, Slot, SymbolState, common_lot};
+use super::{Engine, KnownOrder, Slot, Starting, SymbolState, common_lot};
 use crate::detect::Crossing;
 use crate::execute::{Arbitrage, OrderRun};
 use crate::message::{Command, Commands, Notice};
@@ -84,6 +84,7 @@ impl Engine {
         if [buy, sell].iter().any(|slot| slot.sync.as_of() < Some(slot.touched_at + self.config.settle)) {
             return Err(refuse(Verdict::Settling));
         }
+
         let (plan, conditions) = self.plan(symbol, state, buy, sell).map_err(refuse)?;
         let ids = &mut self.ids;
         match self.gate.approve(now, &plan, &conditions, || [ids.next('b'), ids.next('s')]) {
@@ -144,38 +145,42 @@ impl Engine {
         })
     }
 
+    /// Sends the orders. What must be known of them is only noted here and entered by [`Self::enter_started`].
     fn start(
         &mut self,
         now: Timestamp,
         id: ArbitrageId,
         plan: &Plan,
-        orders: [Approved<OrderRequest>; 2],
+        legs: [Approved<OrderRequest>; 2],
         out: &mut Commands,
     ) {
-        let Some(scale) = self.symbol(plan.symbol).map(|state| state.scale) else { return };
-        let mark = scale.price_value(plan.buy.limit);
-        let runs = orders
-            .iter()
-            .zip([plan.buy.qty, plan.sell.qty])
-            .map(|(order, qty)| OrderRun::new(now, *order.get(), scale.qty_value(qty)))
-            .collect();
-        let arbitrage = Arbitrage {
-            id,
-            symbol: plan.symbol,
-            plan: *plan,
-            orders: runs,
-            mark,
-            started_at: now,
-            leveling: None,
-        };
-        self.arbitrages.insert(arbitrage);
-        self.marks.insert(id, mark);
+        let orders = [*legs[0].get(), *legs[1].get()];
         self.totals.started += 1;
-        for leg in &orders {
-            self.note_sent(now, id, leg.get());
-        }
-        out.commands.push(Command::Open { legs: orders });
+        self.starting.push(Starting { at: now, id, plan: *plan, orders });
+        out.commands.push(Command::Open { legs });
         out.notices.push(Notice::Started { id, plan: *plan });
+    }
+
+    /// Enters what was started by the last event into the tables. The next event finds it there, and nothing can be heard
+    /// of an order before; but its bytes need not wait for tables that have left the caches.
+    pub(super) fn enter_started(&mut self) {
+        while let Some(Starting { at, id, plan, orders }) = self.starting.pop() {
+            let Some(scale) = self.symbol(plan.symbol).map(|state| state.scale) else { continue };
+            let mark = scale.price_value(plan.buy.limit);
+            let qty = [plan.buy.qty, plan.sell.qty].map(|qty| scale.qty_value(qty));
+            let runs = orders.iter().zip(qty).map(|(order, qty)| OrderRun::new(at, *order, qty)).collect();
+            self.arbitrages.insert(Arbitrage {
+                id,
+                symbol: plan.symbol,
+                plan,
+                orders: runs,
+                mark,
+                started_at: at,
+                leveling: None,
+            });
+            self.marks.insert(id, mark);
+            orders.iter().for_each(|order| self.note_sent(at, id, order));
+        }
     }
 
     /// An order is about to leave. Everything that must be known when its answer comes is known before.
@@ -222,15 +227,13 @@ fn planned(symbol: SymbolId, state: &SymbolState, buy: &Slot, sell: &Slot, size:
         fee: slot.taker_fee,
     };
     let profit_dp = state.scale.price_dp() + state.scale.qty_dp() + 8;
-    let paid = size.buy_notional.0.checked_mul(i128::from(Bps::ONE))?;
+    // Both in 10^-8: the profit by what is paid, and the edge.
+    let net_edge = size.profit_e8.checked_div(size.buy_notional.0)?;
     Some(Plan {
         symbol,
         buy: leg(buy, Side::Buy, size.buy_limit, size.buy_notional),
         sell: leg(sell, Side::Sell, size.sell_limit, size.sell_notional),
         expected: Decimal::new(size.profit_e8, profit_dp),
-        net_edge: Bps::ratio(
-            Notional(size.profit_e8 / i128::from(Bps::ONE)),
-            Notional(paid / i128::from(Bps::ONE)),
-        )?,
+        net_edge: Bps::from_e8(i64::try_from(net_edge).ok()?),
     })
 }
