@@ -182,7 +182,7 @@ mod tests {
         let mut understudy =
             Understudy::new(&config, &setups, symbol, Price(10_000)).expect("an edge within the limits");
         let held = understudy.engine.holdings();
-        let mut ids = std::collections::HashSet::new();
+        let mut ids = std::collections::BTreeSet::new();
         for round in 0..20_000 {
             let legs = understudy.play().unwrap_or_else(|| panic!("round {round} opened nothing"));
             assert_ne!(legs[0].venue, legs[1].venue);
