@@ -3,7 +3,7 @@
 
 use cex_core::{Bps, Decimal};
 use cex_engine::EngineConfig;
-use cex_risk::Limits;
+use cex_risk::{Limits, Mode};
 use std::time::Duration;
 
 /// Longer than any bench: what would end with time must not.
@@ -16,17 +16,13 @@ pub fn settings() -> EngineConfig {
         limits: Limits {
             max_leg_notional: Decimal::from(1_000_000),
             max_open_per_symbol: 1,
-            max_open: u32::MAX,
-            max_book_age: FOR_EVER,
-            max_age_gap: FOR_EVER,
-            min_edge: Bps::ZERO,
             max_edge: Bps::from_bps(5_000),
-            max_orders_per_second: u32::MAX,
-            cooldown: Duration::ZERO,
             max_unknown: 0,
-            max_failures: u32::MAX,
-            breaker_pause: Duration::ZERO,
+            ..Limits::boundless()
         },
+        mode: Mode::Active,
+        wallet_max_age: FOR_EVER,
+        decision_ttl: FOR_EVER,
         expires_in: Duration::from_millis(1_500),
         settle: Duration::ZERO,
         max_unwind: Bps::from_bps(50),

@@ -5,10 +5,12 @@
 //! |---|---|
 //! | `books` | updates and snapshots into books; which books are wanted anew |
 //! | `trade` | a crossing into a sized, approved pair of orders, or a verdict why not |
+//! | `equity` | what coins and accounts are worth |
 //! | `orders` | reports, answers and fills into settled orders and ended arbitrages |
 //! | `leveling` | what a half-done arbitrage left open into closing orders |
 
 mod books;
+mod equity;
 mod leveling;
 mod orders;
 mod trade;
@@ -25,7 +27,7 @@ use cex_core::{
     OrderId, OrderRequest, Plan, Qty, Scale, StreamKind, Symbol, SymbolId, SyncRule, Timestamp, VenueId,
 };
 use cex_orderbook::{BookConfig, BookSync};
-use cex_risk::{ArbitrageId, Gate, Limits};
+use cex_risk::{ArbitrageId, Gate, Limits, Mode, Scope, Trip, Until};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -42,8 +44,14 @@ const OPEN_USUALLY: usize = 64;
 pub struct EngineConfig {
     /// What may be risked.
     pub limits: Limits,
+    /// What the operator allows at the start.
+    pub mode: Mode,
+    /// How long what was said of wallets counts; it does so once it was said.
+    pub wallet_max_age: Duration,
     /// Exchanges must refuse our orders when they arrive later than this.
     pub expires_in: Duration,
+    /// Whoever sends orders must not, when the news that caused them came longer ago than this.
+    pub decision_ttl: Duration,
     /// After we traded at a venue its book counts again only when updated this much later.
     pub settle: Duration,
     /// How far from the best price a closing order may go.
@@ -127,6 +135,10 @@ struct VenueState {
     active_at: Timestamp,
     snapshots_out: usize,
     snapshots_due: VecDeque<SymbolId>,
+    /// What to add to our clock to get the venue's, in nanoseconds.
+    clock_offset: Option<i64>,
+    /// The last account differed from our ledger by more than may be.
+    drifting: bool,
 }
 
 /// Whose an order is, and how the venue names it.
@@ -174,6 +186,7 @@ pub struct Engine {
     totals: Totals,
     killed: bool,
     tick_at: Timestamp,
+    equity_at: Timestamp,
 }
 
 impl Engine {
@@ -182,6 +195,7 @@ impl Engine {
     pub fn new(config: EngineConfig, venues: &[VenueSetup], epoch: u64) -> Self {
         let symbols = symbol_states(&config, venues);
         let mut gate = Gate::new(config.limits.clone());
+        gate.set_mode(config.mode);
         for setup in venues {
             if let Some(rate) = setup.orders_per_second {
                 gate.set_venue_rate(setup.venue, rate);
@@ -208,6 +222,7 @@ impl Engine {
             totals: Totals::default(),
             killed: false,
             tick_at: Timestamp::EPOCH,
+            equity_at: Timestamp::EPOCH,
         }
     }
 
@@ -252,7 +267,25 @@ impl Engine {
             Event::Settled => self.look_at_changes(now, out),
             Event::Wake => self.wake(now, out),
             Event::Kill => self.kill(),
+            Event::Acknowledge => self.acknowledge(),
+            Event::Mode(mode) => self.gate.set_mode(mode),
+            Event::Journal(state) => self.gate.set_journal(state),
+            Event::Clock { venue, offset_nanos } => self.note_clock(venue, offset_nanos),
+            Event::Wallets { venue, wallets } => {
+                self.gate.set_wallets(now, venue, self.config.wallet_max_age, wallets.iter().copied());
+            }
+            Event::Blocked { symbol, why } => self.gate.block(symbol, why),
+            Event::ShutOut { venue, rule } => {
+                self.gate.trip(Trip { rule, scope: Scope::Venue(venue), until: Until::Operator });
+            }
         }
+        out.notices.extend(self.gate.take_trips().map(Notice::Tripped));
+    }
+
+    /// How long ago the news that caused an opening may have come when it is sent.
+    #[must_use]
+    pub const fn decision_ttl(&self) -> Duration {
+        self.config.decision_ttl
     }
 
     /// When [`Event::Wake`] is wanted next.
@@ -274,6 +307,8 @@ impl Engine {
             unknown: count(unknown.count()),
             standing: count(standing),
             killed: self.killed,
+            mode: self.gate.mode(),
+            trips: self.gate.trips(now).collect(),
         }
     }
 
@@ -356,6 +391,18 @@ impl Engine {
         self.wake_books(now, out);
         self.wake_orders(now, out);
         self.wake_accounts(now, out);
+        self.wake_equity(now);
+    }
+
+    fn note_clock(&mut self, venue: VenueId, offset_nanos: Option<i64>) {
+        if let Some(state) = self.venues.get_mut(venue.index()) {
+            state.clock_offset = offset_nanos;
+        }
+    }
+
+    fn acknowledge(&mut self) {
+        self.killed = false;
+        self.gate.acknowledge();
     }
 
     fn kill(&mut self) {
@@ -434,6 +481,8 @@ impl VenueState {
             active_at: Timestamp::EPOCH,
             snapshots_out: 0,
             snapshots_due: VecDeque::new(),
+            clock_offset: None,
+            drifting: false,
         }
     }
 }

@@ -5,8 +5,8 @@
 //! *settled* when its end is known and every fill of it is booked; an arbitrage moves on when all its orders are.
 
 use cex_core::{
-    ClientOrderId, Decimal, Fill, NumError, Order, OrderId, OrderRequest, OrderStatus, Plan, Side, Symbol,
-    SymbolId, Timestamp, VenueId,
+    Bps, ClientOrderId, Decimal, Fill, NumError, Order, OrderId, OrderRequest, OrderStatus, Plan, Rounding,
+    Side, Symbol, SymbolId, Timestamp, VenueId,
 };
 use cex_risk::ArbitrageId;
 use std::time::Duration;
@@ -128,6 +128,24 @@ impl OrderRun {
             ask_at: now + QUIET,
             ask_pause: ASK_FIRST,
         }
+    }
+
+    /// Base quantity that was ordered, exact.
+    #[must_use]
+    pub const fn ordered(&self) -> Decimal {
+        self.ordered
+    }
+
+    /// What was charged, as a part of what was filled; `None` while nothing was, or when it does not fit. Fees in a third
+    /// coin are not in it.
+    #[must_use]
+    pub fn fee_rate(&self) -> Option<Bps> {
+        let Booked { qty, notional, base_fee, quote_fee } = self.booked;
+        if qty.is_zero() || notional.is_zero() {
+            return None;
+        }
+        let part = |fee: Decimal, whole| fee.checked_div(whole, 8, Rounding::Ceil);
+        Bps::from_fraction(part(base_fee, qty).ok()?.checked_add(part(quote_fee, notional).ok()?).ok()?).ok()
     }
 
     /// The exchange accepted it.

@@ -3,10 +3,10 @@
 use crate::execute::Outcome;
 use crate::opportunity::Opportunity;
 use cex_core::{
-    AccountEvent, Balance, ClientOrderId, Decimal, Fill, Level, LinkEvent, MarketEvent, Order, OrderId,
-    OrderRequest, OrderStatus, Plan, SymbolId, Timestamp, VenueId,
+    AccountEvent, Asset, Balance, ClientOrderId, Decimal, Fill, Level, LinkEvent, MarketEvent, Order,
+    OrderId, OrderRequest, OrderStatus, Plan, SymbolId, Timestamp, VenueId,
 };
-use cex_risk::{Approved, ArbitrageId};
+use cex_risk::{Approved, ArbitrageId, JournalState, Mode, Trip, Wallet};
 
 /// One thing that happened.
 #[derive(Debug, Clone, Copy)]
@@ -110,6 +110,40 @@ pub enum Event<'a> {
     Wake,
     /// An operator stops all openings.
     Kill,
+    /// An operator has looked at what stopped openings for good, and lets them go on.
+    Acknowledge,
+    /// An operator says what may be done.
+    Mode(Mode),
+    /// How the journal is.
+    Journal(JournalState),
+    /// How far the clock of a venue is from ours.
+    Clock {
+        /// Whose.
+        venue: VenueId,
+        /// What to add to our clock, in nanoseconds; `None` when it is not known.
+        offset_nanos: Option<i64>,
+    },
+    /// What a venue says of its wallets. Once it was told, a coin it does not name is not traded.
+    Wallets {
+        /// Where.
+        venue: VenueId,
+        /// Of which coins.
+        wallets: &'a [(Asset, Wallet)],
+    },
+    /// A symbol must not be traded any more, or may again.
+    Blocked {
+        /// Which.
+        symbol: SymbolId,
+        /// Why, in a few words; `None` when it may be traded.
+        why: Option<&'static str>,
+    },
+    /// A venue does not let us in any more: a key that is refused, a ban.
+    ShutOut {
+        /// Where.
+        venue: VenueId,
+        /// A short name of the reason: `auth`, `banned`.
+        rule: &'static str,
+    },
 }
 
 /// Something for whoever drives the engine to do.
@@ -179,6 +213,8 @@ pub enum Command {
 /// Something worth telling people; nothing depends on it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
+    /// A rule stopped more than the plan at hand.
+    Tripped(Trip),
     /// A book can be used from now.
     BookLive {
         /// Where.

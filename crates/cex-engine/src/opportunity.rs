@@ -76,14 +76,31 @@ impl From<Refusal> for Verdict {
             Refusal::Balance { .. } => Self::NoBalance,
             Refusal::BookAge { .. } | Refusal::AgeGap { .. } => Self::Stale,
             Refusal::KillSwitch
+            | Refusal::Mode(_)
+            | Refusal::Stopped(_)
             | Refusal::BreakerOpen { .. }
+            | Refusal::SymbolBreakerOpen
+            | Refusal::Symbol { .. }
+            | Refusal::Wallet { .. }
+            | Refusal::Journal { .. }
             | Refusal::LegNotional { .. }
+            | Refusal::CycleNotional { .. }
+            | Refusal::Gross { .. }
+            | Refusal::SymbolNet { .. }
+            | Refusal::Equity { .. }
+            | Refusal::Inventory { .. }
             | Refusal::SymbolBusy { .. }
+            | Refusal::VenueBusy { .. }
             | Refusal::TooManyOpen { .. }
+            | Refusal::Collar { .. }
+            | Refusal::CrossCollar { .. }
             | Refusal::EdgeAbove { .. }
             | Refusal::OrderRate { .. }
+            | Refusal::SymbolRate { .. }
+            | Refusal::Burst { .. }
             | Refusal::Cooldown { .. }
             | Refusal::UnknownOrders { .. }
+            | Refusal::Dust { .. }
             | Refusal::Overflow => Self::Refused(refusal.rule()),
         }
     }

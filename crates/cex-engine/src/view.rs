@@ -3,6 +3,7 @@
 use crate::execute::Ending;
 use crate::opportunity::Verdict;
 use cex_core::{Decimal, VenueId};
+use cex_risk::{Mode, Trip};
 use std::collections::BTreeMap;
 
 /// What the run has come to.
@@ -60,4 +61,8 @@ pub struct EngineView {
     pub standing: u32,
     /// Whether the kill switch is on.
     pub killed: bool,
+    /// What the operator allows.
+    pub mode: Mode,
+    /// Rules that stop openings now.
+    pub trips: Vec<Trip>,
 }

@@ -1,9 +1,9 @@
-//! What stops openings: a breaker per venue, and the kill switch over all.
+//! What stops openings: a breaker per venue and symbol, and the kill switch over all.
 
-use cex_core::{ClientOrderId, Timestamp};
+use cex_core::Timestamp;
 use std::time::Duration;
 
-/// What became of an order, as a breaker sees it.
+/// What became of an order, or of an arbitrage, as a breaker sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderResult {
     /// The exchange took it, filled or not.
@@ -14,36 +14,49 @@ pub enum OrderResult {
     Withheld,
 }
 
-/// Opens after too many failures in a row; lets one order through after a pause, and opens again if that fails.
+/// Opens after too many failures in a row; lets one attempt through after a pause, and opens again if that fails. Attempts
+/// are orders of a venue, or arbitrages of a symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Breaker {
+pub struct Breaker<A> {
     max_failures: u32,
     pause: Duration,
-    state: State,
+    /// Failures farther apart do not count together.
+    window: Duration,
+    state: State<A>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum State<A> {
     Closed {
         failures: u32,
+        /// When the first of them came.
+        since: Timestamp,
     },
     Open {
         until: Timestamp,
     },
-    /// One order is out; its result decides, and no other's: those sent before the breaker opened end late.
+    /// One attempt is out; its result decides, and no other's: those made before the breaker opened end late.
     HalfOpen {
-        probe: ClientOrderId,
+        probe: A,
     },
 }
 
-impl Breaker {
+impl<A: Copy + PartialEq> Breaker<A> {
+    const CLOSED: State<A> = State::Closed { failures: 0, since: Timestamp::EPOCH };
+
     /// Opens after `max_failures` in a row, for `pause`.
     #[must_use]
     pub const fn new(max_failures: u32, pause: Duration) -> Self {
-        Self { max_failures, pause, state: State::Closed { failures: 0 } }
+        Self::within(max_failures, pause, Duration::MAX)
     }
 
-    /// Whether an order may be sent now.
+    /// Opens after `max_failures` in a row within `window`, for `pause`.
+    #[must_use]
+    pub const fn within(max_failures: u32, pause: Duration, window: Duration) -> Self {
+        Self { max_failures, pause, window, state: Self::CLOSED }
+    }
+
+    /// Whether an attempt may be made now.
     #[must_use]
     pub fn allows(&self, now: Timestamp) -> bool {
         match self.state {
@@ -53,30 +66,41 @@ impl Breaker {
         }
     }
 
-    /// An order that [`Self::allows`] permitted goes out.
-    pub const fn attempt(&mut self, order: ClientOrderId) {
+    /// An attempt that [`Self::allows`] permitted is made.
+    pub const fn attempt(&mut self, attempt: A) {
         if let State::Open { .. } = self.state {
-            self.state = State::HalfOpen { probe: order };
+            self.state = State::HalfOpen { probe: attempt };
         }
     }
 
-    /// An order ended. While the breaker is open nothing closes it but its pause and one order after that.
-    pub fn ended(&mut self, now: Timestamp, order: ClientOrderId, result: OrderResult) {
+    /// Opens at once.
+    pub fn open(&mut self, now: Timestamp) {
+        self.state = State::Open { until: now + self.pause };
+    }
+
+    /// An attempt ended; whether that opened the breaker. While it is open nothing closes it but its pause and one
+    /// attempt after that.
+    pub fn ended(&mut self, now: Timestamp, attempt: A, result: OrderResult) -> bool {
         let reopened = State::Open { until: now + self.pause };
         self.state = match (self.state, result) {
-            (State::Closed { .. }, OrderResult::Worked) => State::Closed { failures: 0 },
-            (State::Closed { failures }, OrderResult::Failed) if failures + 1 >= self.max_failures => {
-                reopened
+            (State::Closed { .. }, OrderResult::Worked) => Self::CLOSED,
+            (State::Closed { failures, since }, OrderResult::Failed) => {
+                let (failures, since) = if failures > 0 && now.since(since) < self.window {
+                    (failures + 1, since)
+                } else {
+                    (1, now)
+                };
+                if failures >= self.max_failures { reopened } else { State::Closed { failures, since } }
             }
-            (State::Closed { failures }, OrderResult::Failed) => State::Closed { failures: failures + 1 },
-            (State::HalfOpen { probe }, result) if probe == order => match result {
-                OrderResult::Worked => State::Closed { failures: 0 },
+            (State::HalfOpen { probe }, result) if probe == attempt => match result {
+                OrderResult::Worked => Self::CLOSED,
                 OrderResult::Failed => reopened,
                 OrderResult::Withheld => State::Open { until: now },
             },
             (State::Closed { .. }, OrderResult::Withheld)
-            | (State::Open { .. } | State::HalfOpen { .. }, _) => return,
+            | (State::Open { .. } | State::HalfOpen { .. }, _) => return false,
         };
+        self.state == reopened
     }
 }
 
@@ -107,6 +131,7 @@ impl KillSwitch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cex_core::ClientOrderId;
 
     fn order(name: &str) -> ClientOrderId {
         ClientOrderId::new(name).expect("plain")
@@ -117,7 +142,7 @@ mod tests {
     }
 
     /// Open from second 1 for ten seconds, after two failures.
-    fn opened() -> Breaker {
+    fn opened() -> Breaker<ClientOrderId> {
         let mut breaker = Breaker::new(2, Duration::from_secs(10));
         breaker.ended(at(0), order("a"), OrderResult::Failed);
         assert!(breaker.allows(at(0)));
@@ -162,5 +187,14 @@ mod tests {
         assert!(breaker.allows(at(0)));
         breaker.ended(at(0), order("e"), OrderResult::Failed);
         assert!(!breaker.allows(at(0)));
+    }
+
+    #[test]
+    fn failures_far_apart_do_not_count_together() {
+        let mut breaker = Breaker::within(2, Duration::from_secs(10), Duration::from_secs(60));
+        assert!(!breaker.ended(at(0), order("a"), OrderResult::Failed));
+        assert!(!breaker.ended(at(60), order("b"), OrderResult::Failed), "a minute later");
+        assert!(breaker.ended(at(119), order("c"), OrderResult::Failed));
+        assert!(!breaker.allows(at(128)));
     }
 }

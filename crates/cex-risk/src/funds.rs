@@ -100,17 +100,18 @@ impl Funds {
         self.reservations.iter().any(|reservation| reservation.venue == venue)
     }
 
-    /// Reserves `amount` for an order.
+    /// Reserves `amount` for an order; `buffer` more must be free, and stays so.
     pub fn reserve(
         &mut self,
         order: ClientOrderId,
         venue: VenueId,
         asset: Asset,
         amount: Decimal,
+        buffer: Decimal,
     ) -> Result<(), FundsError> {
         let holding = self.holding_mut(venue, asset);
         let free = holding.held.checked_sub(holding.reserved)?;
-        if amount > free {
+        if amount.checked_add(buffer)? > free {
             return Err(FundsError::Short { free });
         }
         holding.reserved = holding.reserved.checked_add(amount)?;
@@ -235,10 +236,10 @@ mod tests {
         let (usdt, btc) = (asset("USDT"), asset("BTC"));
         let mut funds = Funds::default();
         funds.set_held(venue(), usdt, decimal("1000"));
-        assert_eq!(funds.reserve(order, venue(), usdt, decimal("600")), Ok(()));
+        assert_eq!(funds.reserve(order, venue(), usdt, decimal("600"), Decimal::ZERO), Ok(()));
         let other = ClientOrderId::new("o2").expect("plain");
         assert_eq!(
-            funds.reserve(other, venue(), usdt, decimal("401")),
+            funds.reserve(other, venue(), usdt, decimal("390"), decimal("11")),
             Err(FundsError::Short { free: decimal("400") })
         );
         funds.book(symbol, &fill(order, Side::Buy, "100", "5", "0.005", "BTC")).expect("fits");
@@ -263,7 +264,7 @@ mod tests {
                 let order = orders[which];
                 match what {
                     0 if funds.position(order).is_none() => {
-                        let _ = funds.reserve(order, venue(), symbol.quote, Decimal::from(size));
+                        let _ = funds.reserve(order, venue(), symbol.quote, Decimal::from(size), Decimal::ZERO);
                     }
                     1 => {
                         let qty = Decimal::new(i128::from(size), 2).to_string();

@@ -1,13 +1,21 @@
 //! The only one who can say yes.
 
-use crate::breaker::{Breaker, KillSwitch, OrderResult};
-use crate::funds::{Funds, FundsError};
-use crate::limits::{Limits, Refusal};
+mod check;
+
+use crate::breaker::{KillSwitch, OrderResult};
+use crate::funds::Funds;
+use crate::limits::Limits;
+use crate::losses::Losses;
+use crate::mode::Mode;
+use crate::pace::Pace;
+use crate::refusal::Refusal;
+use crate::symbol::SymbolRisk;
+use crate::trip::{Scope, Trip, Until};
+use crate::venue::{VenueRisk, Wallet};
 use cex_core::{
-    Asset, Bps, ClientOrderId, Decimal, Leg, NumError, OrderKind, OrderRequest, Plan, Scale, Side, Symbol,
-    SymbolId, TimeInForce, Timestamp, VenueId,
+    Asset, Bps, ClientOrderId, Decimal, Fill, Leg, NumError, OrderKind, OrderRequest, Plan, Price, Scale,
+    Symbol, SymbolId, TimeInForce, Timestamp, VenueId,
 };
-use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Something the gate approved. Only the gate can make one, and taking the content out uses it up.
@@ -42,6 +50,17 @@ impl<T> Approved<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ArbitrageId(pub u64);
 
+/// What is known of a book that a decision uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BookFacts {
+    /// When it last changed, by arrival.
+    pub as_of: Timestamp,
+    /// How old it is by the exchange's own time; `None` when the exchange does not say.
+    pub venue_age: Option<Duration>,
+    /// The middle between its best prices.
+    pub mid: Price,
+}
+
 /// What the gate must know beside the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conditions {
@@ -49,52 +68,94 @@ pub struct Conditions {
     pub symbol: Symbol,
     /// Its scale.
     pub scale: Scale,
-    /// When the buying venue's book last changed, by arrival.
-    pub buy_book_at: Timestamp,
-    /// When the selling venue's book last changed, by arrival.
-    pub sell_book_at: Timestamp,
+    /// The book that is bought from.
+    pub buy_book: BookFacts,
+    /// The book that is sold to.
+    pub sell_book: BookFacts,
     /// Within which the exchange must refuse a late order.
     pub expires_in: Duration,
+}
+
+/// Whether what happens is being recorded (R34).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JournalState {
+    /// It is, or no journal is kept.
+    #[default]
+    Well,
+    /// It lags, or its disk is nearly full.
+    Behind,
+    /// It cannot be written any more.
+    Failed,
+}
+
+/// How an arbitrage ended, as the rules see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CycleEnd {
+    /// Both legs filled the same.
+    Filled,
+    /// They did not.
+    Failed,
+    /// Neither leg left us; the symbol is left alone this long.
+    Withheld {
+        /// How long.
+        pause: Duration,
+    },
+}
+
+/// An arbitrage on the way.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    id: ArbitrageId,
+    symbol: SymbolId,
+    venues: [VenueId; 2],
+    /// What both legs may move, in quote.
+    gross: Decimal,
 }
 
 /// Checks plans against every rule and reserves what they may spend, in one step, by one writer.
 #[derive(Debug)]
 pub struct Gate {
     limits: Limits,
+    mode: Mode,
     kill: KillSwitch,
+    stopped: Option<Trip>,
+    journal: JournalState,
     funds: Funds,
     /// By venue index.
-    venues: Vec<VenueState>,
+    venues: Vec<VenueRisk>,
+    /// By symbol index.
+    symbols: Vec<SymbolRisk>,
     /// Open arbitrages, which are few.
-    open: Vec<(ArbitrageId, SymbolId)>,
-    /// Until when a symbol pauses, by its index.
-    cooldowns: Vec<Timestamp>,
+    open: Vec<Open>,
+    pace: Pace,
+    losses: Losses,
+    dust: Decimal,
+    /// Failed arbitrages of all symbols (R26).
+    failures: Vec<Timestamp>,
+    /// Trips nobody has been told of yet.
+    untold: Vec<Trip>,
     next_id: u64,
 }
 
-/// What the gate knows of a venue.
-#[derive(Debug)]
-struct VenueState {
-    breaker: Breaker,
-    /// When orders of the last second left.
-    sent: VecDeque<Timestamp>,
-    /// Orders whose fate is unknown.
-    unknown: u32,
-    /// Orders per second the venue itself takes.
-    rate: Option<u32>,
-}
-
 impl Gate {
-    /// A gate with these limits and no funds.
+    /// A gate with these limits and no funds, that lets everything through that they allow.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            mode: Mode::Active,
             kill: KillSwitch::default(),
+            stopped: None,
+            journal: JournalState::default(),
             funds: Funds::default(),
             venues: Vec::new(),
+            symbols: Vec::new(),
             open: Vec::new(),
-            cooldowns: Vec::new(),
+            pace: Pace::default(),
+            losses: Losses::default(),
+            dust: Decimal::ZERO,
+            failures: Vec::new(),
+            untold: Vec::new(),
             next_id: 1,
         }
     }
@@ -111,7 +172,7 @@ impl Gate {
         &self.funds
     }
 
-    /// Holdings and reservations, to book fills and releases.
+    /// Holdings and reservations, to book releases and what the exchange says.
     pub const fn funds_mut(&mut self) -> &mut Funds {
         &mut self.funds
     }
@@ -119,6 +180,83 @@ impl Gate {
     /// The kill switch.
     pub const fn kill_switch(&mut self) -> &mut KillSwitch {
         &mut self.kill
+    }
+
+    /// What the operator allows (R1).
+    pub const fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
+    }
+
+    /// What the operator allows.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Whether what happens is being recorded (R34).
+    pub const fn set_journal(&mut self, state: JournalState) {
+        self.journal = state;
+    }
+
+    /// An operator has looked: what only an operator ends is over, the kill switch included.
+    pub fn acknowledge(&mut self) {
+        self.kill.reset();
+        let over = |trip: &mut Option<Trip>| {
+            if trip.is_some_and(|trip| trip.until == Until::Operator) {
+                *trip = None;
+            }
+        };
+        over(&mut self.stopped);
+        self.venues.iter_mut().for_each(|venue| over(&mut venue.stopped));
+        self.symbols.iter_mut().for_each(|symbol| over(&mut symbol.stopped));
+        self.failures.clear();
+    }
+
+    /// Stops openings by a rule that is watched elsewhere.
+    pub fn trip(&mut self, trip: Trip) {
+        let place = match trip.scope {
+            Scope::All => &mut self.stopped,
+            Scope::Venue(venue) => &mut self.venue(venue).stopped,
+            Scope::Symbol(symbol) => &mut self.symbol(symbol).stopped,
+        };
+        let next = place.map_or(trip, |before| before.longer(trip));
+        // One that is in force already is not told again.
+        if place.replace(next) != Some(next) {
+            self.untold.push(next);
+        }
+    }
+
+    /// Trips that happened since the last call.
+    pub fn take_trips(&mut self) -> impl Iterator<Item = Trip> {
+        self.untold.drain(..)
+    }
+
+    /// Trips in force.
+    pub fn trips(&self, now: Timestamp) -> impl Iterator<Item = Trip> {
+        let venues = self.venues.iter().filter_map(|venue| venue.stopped);
+        let symbols = self.symbols.iter().filter_map(|symbol| symbol.stopped);
+        self.stopped.into_iter().chain(venues).chain(symbols).filter(move |trip| trip.is_in_force(now))
+    }
+
+    /// The symbol must not be traded, or may again (R2): why, in a few words.
+    pub fn block(&mut self, symbol: SymbolId, why: Option<&'static str>) {
+        self.symbol(symbol).blocked = why;
+    }
+
+    /// What a venue says of its wallets (R3); what it does not name counts as not known, and all of it after `max_age`.
+    pub fn set_wallets(
+        &mut self,
+        now: Timestamp,
+        venue: VenueId,
+        max_age: Duration,
+        wallets: impl IntoIterator<Item = (Asset, Wallet)>,
+    ) {
+        self.venue(venue).set_wallets(now, max_age, wallets);
+    }
+
+    /// The value of what a venue holds, in quote (R13).
+    pub fn set_equity(&mut self, venue: VenueId, equity: Decimal) {
+        self.venue(venue).equity = equity;
     }
 
     /// Arbitrages open now.
@@ -137,29 +275,23 @@ impl Gate {
         conditions: &Conditions,
         fresh_ids: impl FnOnce() -> [ClientOrderId; 2],
     ) -> Result<(ArbitrageId, [Approved<OrderRequest>; 2]), Refusal> {
-        self.check_state(now, plan)?;
-        self.check_books(now, plan, conditions)?;
-        self.check_edge(plan.net_edge)?;
-        for leg in [&plan.buy, &plan.sell] {
-            self.check_notional(leg, conditions.scale)?;
-            self.check_rate(now, leg.venue)?;
-        }
+        let gross = self.check(now, plan, conditions)?;
         let [buy_id, sell_id] = fresh_ids();
-        self.reserve(buy_id, &plan.buy, conditions)?;
-        if let Err(refusal) = self.reserve(sell_id, &plan.sell, conditions) {
+        let buffer = self.limits.fee_buffer;
+        self.reserve(buy_id, &plan.buy, conditions, buffer)?;
+        if let Err(refusal) = self.reserve(sell_id, &plan.sell, conditions, buffer) {
             self.funds.release(buy_id).map_err(|_| Refusal::Overflow)?;
             return Err(refusal);
         }
         let id = ArbitrageId(self.next_id);
         self.next_id += 1;
-        self.open.push((id, plan.symbol));
-        let orders = [(buy_id, &plan.buy), (sell_id, &plan.sell)].map(|(client_id, leg)| {
-            let venue = self.venue(leg.venue);
-            venue.sent.push_back(now);
-            venue.breaker.attempt(client_id);
-            Approved(immediate(plan.symbol, client_id, leg, conditions.expires_in))
-        });
-        Ok((id, orders))
+        self.symbol(plan.symbol).breaker.attempt(id);
+        let venues = [plan.buy.venue, plan.sell.venue];
+        self.open.push(Open { id, symbol: plan.symbol, venues, gross });
+        self.note_notional(now, gross)?;
+        let buy = self.send(now, plan.symbol, buy_id, &plan.buy, conditions)?;
+        let sell = self.send(now, plan.symbol, sell_id, &plan.sell, conditions)?;
+        Ok((id, [buy, sell]))
     }
 
     /// Approves an order that only reduces what a half-done arbitrage left open. The kill switch, breakers and
@@ -172,27 +304,133 @@ impl Gate {
         conditions: &Conditions,
         client_id: ClientOrderId,
     ) -> Result<Approved<OrderRequest>, Refusal> {
-        self.reserve(client_id, leg, conditions)?;
-        self.venue(leg.venue).sent.push_back(now);
-        Ok(Approved(immediate(symbol_id, client_id, leg, conditions.expires_in)))
+        self.reserve(client_id, leg, conditions, Bps::ZERO)?;
+        self.send(now, symbol_id, client_id, leg, conditions)
     }
 
-    /// An arbitrage is over; its symbol pauses this long.
-    pub fn close(&mut self, now: Timestamp, id: ArbitrageId, pause: Duration) {
-        let Some(at) = self.open.iter().position(|(open, _)| *open == id) else { return };
-        let (_, symbol) = self.open.swap_remove(at);
-        if pause.is_zero() {
-            return;
-        }
-        if self.cooldowns.len() <= symbol.index() {
-            self.cooldowns.resize(symbol.index() + 1, Timestamp::EPOCH);
-        }
-        self.cooldowns[symbol.index()] = now + pause;
+    /// Counts an order wherever orders are counted. What could overflow was checked with the plan.
+    fn send(
+        &mut self,
+        now: Timestamp,
+        symbol: SymbolId,
+        client_id: ClientOrderId,
+        leg: &Leg,
+        conditions: &Conditions,
+    ) -> Result<Approved<OrderRequest>, Refusal> {
+        let qty = conditions.scale.qty_value(leg.qty);
+        self.symbol(symbol).ordered(leg.side, qty).map_err(|_| Refusal::Overflow)?;
+        let venue = self.venue(leg.venue);
+        venue.pace.note(now, symbol);
+        venue.breaker.attempt(client_id);
+        Ok(Approved(immediate(symbol, client_id, leg, conditions.expires_in)))
     }
 
-    /// An order of a venue ended.
-    pub fn order_ended(&mut self, now: Timestamp, venue: VenueId, order: ClientOrderId, result: OrderResult) {
-        self.venue(venue).breaker.ended(now, order, result);
+    /// Books a fill: holdings, the order's reservation, and the symbol's position. The caller sees to it that a fill is
+    /// booked once.
+    pub fn book(&mut self, symbol: Symbol, fill: &Fill) -> Result<(), NumError> {
+        self.funds.book(symbol, fill)?;
+        self.symbol(fill.symbol).traded(fill.side, fill.qty)
+    }
+
+    /// An order ended: what it still reserved is free again.
+    pub fn order_ended(
+        &mut self,
+        now: Timestamp,
+        order: &OrderRequest,
+        qty: Decimal,
+        result: OrderResult,
+    ) -> Result<(), NumError> {
+        self.funds.release(order.client_id)?;
+        self.symbol(order.symbol).ended(order.side, qty)?;
+        let limits = &self.limits;
+        let venue = &mut self.venues[order.venue.index()];
+        venue.breaker.ended(now, order.client_id, result);
+        if venue.ended(result, limits) {
+            venue.breaker.open(now);
+        }
+        Ok(())
+    }
+
+    /// An order was charged this much more than the plan reckoned with, as a part of what it moved (R30).
+    pub fn charged(&mut self, now: Timestamp, symbol: SymbolId, venue: VenueId, excess: Bps) {
+        let (limits, risk) = self.symbol_with_limits(symbol);
+        if risk.charged(venue, excess, limits) {
+            let until = Until::Time(now + self.limits.breaker_pause);
+            self.trip(Trip { rule: "fee_surprise", scope: Scope::Symbol(symbol), until });
+        }
+    }
+
+    /// An arbitrage is over. `profit` and `left_over` (the value of what could not be levelled) are in quote, `edge` is
+    /// profit over what was paid.
+    pub fn finished(
+        &mut self,
+        now: Timestamp,
+        id: ArbitrageId,
+        end: CycleEnd,
+        (profit, edge, left_over): (Decimal, Bps, Decimal),
+    ) -> Result<(), NumError> {
+        let Some(at) = self.open.iter().position(|open| open.id == id) else { return Ok(()) };
+        let Open { symbol, .. } = self.open.swap_remove(at);
+        let (limits, risk) = self.symbol_with_limits(symbol);
+        let unhappy = match end {
+            CycleEnd::Withheld { pause } => {
+                risk.breaker.ended(now, id, OrderResult::Withheld);
+                risk.pause_until = risk.pause_until.max(now + pause);
+                return Ok(());
+            }
+            CycleEnd::Filled => {
+                risk.breaker.ended(now, id, OrderResult::Worked);
+                risk.went_well(limits);
+                false
+            }
+            CycleEnd::Failed => {
+                risk.breaker.ended(now, id, OrderResult::Failed);
+                risk.went_wrong(now, limits);
+                true
+            }
+        };
+        risk.dust = risk.dust.checked_add(left_over)?;
+        let below_nothing = risk.earned(edge, limits);
+        self.dust = self.dust.checked_add(left_over)?;
+        if below_nothing {
+            let until = Until::Time(now + self.limits.breaker_pause);
+            self.trip(Trip { rule: "slippage", scope: Scope::Symbol(symbol), until });
+        }
+        if unhappy {
+            self.count_failure(now);
+        }
+        for trip in self.losses.note(now, profit, &self.limits)?.into_iter().flatten() {
+            self.trip(trip);
+        }
+        Ok(())
+    }
+
+    fn count_failure(&mut self, now: Timestamp) {
+        let window = self.limits.failure_window;
+        self.failures.retain(|at| now.since(*at) < window);
+        self.failures.push(now);
+        if self.failures.len() >= self.limits.max_all_failures as usize {
+            self.failures.clear();
+            self.trip(Trip { rule: "all_failures", scope: Scope::All, until: Until::Operator });
+        }
+    }
+
+    /// What a half-done arbitrage left open is worth this much (R28): above the limit its symbol stops.
+    pub fn naked(&mut self, symbol: SymbolId, notional: Decimal) {
+        if notional > self.limits.max_naked_notional {
+            self.trip(Trip { rule: "naked", scope: Scope::Symbol(symbol), until: Until::Operator });
+        }
+    }
+
+    /// An account was compared with our ledger and differs by this much, in quote (R32): the second time in a row above
+    /// the limit the venue stops.
+    pub fn drifted(&mut self, venue: VenueId, difference: Decimal) {
+        let over = difference > self.limits.max_drift;
+        let state = self.venue(venue);
+        state.drifts = if over { state.drifts + 1 } else { 0 };
+        if state.drifts == 2 {
+            self.trip(Trip { rule: "drift", scope: Scope::Venue(venue), until: Until::Operator });
+        }
     }
 
     /// How many orders per second a venue itself takes: a leg that its budget would refuse must not be decided on,
@@ -206,116 +444,24 @@ impl Gate {
         self.venue(venue).unknown = count;
     }
 
-    fn venue(&mut self, venue: VenueId) -> &mut VenueState {
-        let (failures, pause) = (self.limits.max_failures, self.limits.breaker_pause);
+    fn venue(&mut self, venue: VenueId) -> &mut VenueRisk {
+        let limits = &self.limits;
         if self.venues.len() <= venue.index() {
-            self.venues.resize_with(venue.index() + 1, || VenueState {
-                breaker: Breaker::new(failures, pause),
-                sent: VecDeque::new(),
-                unknown: 0,
-                rate: None,
-            });
+            self.venues.resize_with(venue.index() + 1, || VenueRisk::new(limits));
         }
         &mut self.venues[venue.index()]
     }
 
-    fn check_state(&mut self, now: Timestamp, plan: &Plan) -> Result<(), Refusal> {
-        if self.kill.is_thrown() {
-            return Err(Refusal::KillSwitch);
-        }
-        for venue in [plan.buy.venue, plan.sell.venue] {
-            let state = self.venue(venue);
-            if !state.breaker.allows(now) {
-                return Err(Refusal::BreakerOpen { venue });
-            }
-            let (unknown, max) = (state.unknown, self.limits.max_unknown);
-            if unknown > max {
-                return Err(Refusal::UnknownOrders { venue, unknown, max });
-            }
-        }
-        let (open, max) = (self.open_count(), self.limits.max_open);
-        if open >= max {
-            return Err(Refusal::TooManyOpen { open, max });
-        }
-        let in_symbol = self.open.iter().filter(|(_, symbol)| *symbol == plan.symbol).count();
-        let (open, max) = (u32::try_from(in_symbol).unwrap_or(u32::MAX), self.limits.max_open_per_symbol);
-        if open >= max {
-            return Err(Refusal::SymbolBusy { open, max });
-        }
-        match self.cooldowns.get(plan.symbol.index()) {
-            Some(until) if *until > now => Err(Refusal::Cooldown { left_ms: millis(until.since(now)) }),
-            Some(_) | None => Ok(()),
-        }
+    fn symbol(&mut self, symbol: SymbolId) -> &mut SymbolRisk {
+        self.symbol_with_limits(symbol).1
     }
 
-    fn check_books(&self, now: Timestamp, plan: &Plan, conditions: &Conditions) -> Result<(), Refusal> {
-        let (buy_age, sell_age) = (now.since(conditions.buy_book_at), now.since(conditions.sell_book_at));
-        for (venue, age) in [(plan.buy.venue, buy_age), (plan.sell.venue, sell_age)] {
-            if age > self.limits.max_book_age {
-                return Err(Refusal::BookAge {
-                    venue,
-                    age_ms: millis(age),
-                    max_ms: millis(self.limits.max_book_age),
-                });
-            }
+    fn symbol_with_limits(&mut self, symbol: SymbolId) -> (&Limits, &mut SymbolRisk) {
+        let limits = &self.limits;
+        if self.symbols.len() <= symbol.index() {
+            self.symbols.resize_with(symbol.index() + 1, || SymbolRisk::new(limits));
         }
-        let gap = buy_age.abs_diff(sell_age);
-        if gap > self.limits.max_age_gap {
-            return Err(Refusal::AgeGap { gap_ms: millis(gap), max_ms: millis(self.limits.max_age_gap) });
-        }
-        Ok(())
-    }
-
-    fn check_edge(&self, edge: Bps) -> Result<(), Refusal> {
-        let (min, max) = (self.limits.min_edge, self.limits.max_edge);
-        if edge < min {
-            return Err(Refusal::EdgeBelow { edge, min });
-        }
-        if edge > max {
-            return Err(Refusal::EdgeAbove { edge, max });
-        }
-        Ok(())
-    }
-
-    fn check_notional(&self, leg: &Leg, scale: Scale) -> Result<(), Refusal> {
-        // A buy may cost up to its limit; a sale yields at least its limit and was sized by what the book shows.
-        let notional = match leg.side {
-            Side::Buy => leg.limit.times(leg.qty),
-            Side::Sell => leg.notional,
-        };
-        let (notional, max) = (scale.notional_value(notional), self.limits.max_leg_notional);
-        if notional > max { Err(Refusal::LegNotional { notional, max }) } else { Ok(()) }
-    }
-
-    fn check_rate(&mut self, now: Timestamp, venue: VenueId) -> Result<(), Refusal> {
-        let ours = self.limits.max_orders_per_second;
-        let VenueState { sent, rate, .. } = self.venue(venue);
-        while sent.front().is_some_and(|at| now.since(*at) >= Duration::from_secs(1)) {
-            sent.pop_front();
-        }
-        let max = rate.map_or(ours, |theirs| ours.min(theirs));
-        if sent.len() >= max as usize { Err(Refusal::OrderRate { venue, max }) } else { Ok(()) }
-    }
-
-    fn reserve(&mut self, order: ClientOrderId, leg: &Leg, conditions: &Conditions) -> Result<(), Refusal> {
-        let (asset, needed) = spends(leg, conditions).map_err(|_| Refusal::Overflow)?;
-        self.funds.reserve(order, leg.venue, asset, needed).map_err(|error| match error {
-            FundsError::Short { free } => Refusal::Balance { venue: leg.venue, asset, needed, free },
-            FundsError::Number(_) => Refusal::Overflow,
-        })
-    }
-}
-
-/// What a leg may spend at worst, and of what: the limit price for all of it plus the fee for a buy, the quantity for
-/// a sale (whose fee comes out of what it yields).
-fn spends(leg: &Leg, conditions: &Conditions) -> Result<(Asset, Decimal), NumError> {
-    match leg.side {
-        Side::Buy => {
-            let notional = conditions.scale.notional_value(leg.limit.times(leg.qty));
-            let fee = notional.checked_mul(leg.fee.max(Bps::ZERO).fraction())?;
-            Ok((conditions.symbol.quote, notional.checked_add(fee)?))
-        }
-        Side::Sell => Ok((conditions.symbol.base, conditions.scale.qty_value(leg.qty))),
+        (limits, &mut self.symbols[symbol.index()])
     }
 }
 
@@ -328,10 +474,6 @@ fn immediate(symbol: SymbolId, client_id: ClientOrderId, leg: &Leg, expires_in: 
         kind: OrderKind::Limit { price: leg.limit, qty: leg.qty, tif: TimeInForce::Ioc },
         expires_in,
     }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -3,17 +3,33 @@
 //! | module | what |
 //! |---|---|
 //! | [`gate`] | [`Gate`]: checks a plan against every rule and reserves what it may spend, in one step |
-//! | [`limits`] | [`Limits`] and [`Refusal`]: every rule, its parameter with its unit, and its reason in words |
+//! | [`limits`] | [`Limits`]: every rule's parameter, with its unit |
+//! | [`refusal`] | [`Refusal`]: every rule's reason in words |
+//! | [`mode`] | [`Mode`]: what the operator allows |
+//! | [`trip`] | [`Trip`]: rules that stop more than the plan at hand |
 //! | [`funds`] | [`Funds`]: what each venue holds, less what live orders may still spend |
-//! | [`breaker`] | [`Breaker`] per venue, [`KillSwitch`]: stop openings, never closings |
+//! | [`breaker`] | [`Breaker`] per venue and symbol, [`KillSwitch`]: stop openings, never closings |
+//! | `symbol`, `venue` | position, pauses and averages of a symbol; health, pace and wallets of a venue |
+//! | `pace`, `losses` | orders per second, minute and day; loss per arbitrage, hour and day |
 #![forbid(unsafe_code)]
 
 pub mod breaker;
 pub mod funds;
 pub mod gate;
 pub mod limits;
+mod losses;
+pub mod mode;
+mod pace;
+pub mod refusal;
+mod symbol;
+pub mod trip;
+mod venue;
 
 pub use breaker::{Breaker, KillSwitch, OrderResult};
 pub use funds::{Funds, FundsError};
-pub use gate::{Approved, ArbitrageId, Conditions, Gate};
-pub use limits::{Limits, Refusal};
+pub use gate::{Approved, ArbitrageId, BookFacts, Conditions, CycleEnd, Gate, JournalState};
+pub use limits::Limits;
+pub use mode::Mode;
+pub use refusal::Refusal;
+pub use trip::{Scope, Trip, Until};
+pub use venue::Wallet;

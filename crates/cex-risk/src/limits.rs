@@ -1,167 +1,156 @@
-//! Every rule with its parameter and unit, and every refusal in words.
+//! Every rule with its parameter and unit.
 
-use cex_core::{Asset, Bps, Decimal, VenueId};
+use cex_core::{Bps, Decimal};
 use std::time::Duration;
 
-/// What may be risked. There is no default: whoever trades says every number.
+/// What may be risked. There is no default: whoever trades says every number. R1 to R36 are the numbers of the rules in
+/// `docs/risk.md`; those without a parameter here are named there with the place that keeps them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest notional of one leg, in quote (rule R4).
+    /// Largest notional of one leg, in quote (R4).
     pub max_leg_notional: Decimal,
-    /// Arbitrages open at once in one symbol (R15).
-    pub max_open_per_symbol: u32,
-    /// Arbitrages open at once in all (R15).
-    pub max_open: u32,
+    /// Largest notional of both legs together, in quote (R4).
+    pub max_cycle_notional: Decimal,
+    /// How far above a venue's least notional an order must be, as a part of it (R5).
+    pub min_notional_margin: Bps,
+    /// Largest part of what a book shows that one leg may take (R6).
+    pub max_depth_share: Bps,
     /// Oldest book a decision may use, by arrival (R7).
     pub max_book_age: Duration,
+    /// ... and by the exchange's own time, where it tells it (R7).
+    pub max_venue_age: Duration,
     /// Largest difference between the ages of the two books (R8).
     pub max_age_gap: Duration,
+    /// Farthest a limit may be from the middle of its own book (R10).
+    pub max_collar: Bps,
+    /// Farthest the middles of the two books may be apart (R10).
+    pub max_cross_collar: Bps,
     /// Least edge after fees (R11).
     pub min_edge: Bps,
     /// Largest edge that is believed: beyond it the data is suspected, not the market (R11).
     pub max_edge: Bps,
+    /// How long a symbol whose edge was not believed is left alone (R11).
+    pub quarantine: Duration,
+    /// Largest net position in one symbol, whatever open orders may still do, in quote (R12).
+    pub max_symbol_net: Decimal,
+    /// Largest value held at one venue, in quote (R13).
+    pub max_venue_equity: Decimal,
+    /// Least part of all we hold of a coin that must stay where an opening spends it (R13).
+    pub min_inventory_share: Bps,
+    /// Largest sum of what open arbitrages may move, in quote (R14).
+    pub max_gross: Decimal,
+    /// Arbitrages open at once in one symbol (R15).
+    pub max_open_per_symbol: u32,
+    /// Arbitrages open at once at one venue (R15).
+    pub max_open_per_venue: u32,
+    /// Arbitrages open at once in all (R15).
+    pub max_open: u32,
+    /// What must be free beyond what a leg spends, as a part of it (R16).
+    pub fee_buffer: Bps,
     /// Orders per second and venue (R17).
     pub max_orders_per_second: u32,
-    /// Pause of a symbol after an arbitrage that did not fill on both legs (R23).
+    /// Orders per second, venue and symbol (R17).
+    pub max_symbol_orders_per_second: u32,
+    /// Orders within a tenth of a second at one venue (R17).
+    pub max_burst: u32,
+    /// Orders per minute in all (R18).
+    pub max_orders_per_minute: u32,
+    /// Orders per UTC day in all (R18).
+    pub max_orders_per_day: u32,
+    /// Notional of all legs per UTC day, in quote (R18).
+    pub max_day_notional: Decimal,
+    /// Largest loss per UTC day, in quote (R20).
+    pub max_day_loss: Decimal,
+    /// Largest loss per hour, in quote (R20).
+    pub max_hour_loss: Decimal,
+    /// Largest loss of one arbitrage, in quote (R20).
+    pub max_cycle_loss: Decimal,
+    /// Farthest profit may fall from its highest, in quote (R21).
+    pub max_drawdown: Decimal,
+    /// Pause of a symbol after an arbitrage that did not fill on both legs; doubled with each further one (R23).
     pub cooldown: Duration,
-    /// Orders whose fate is unknown, per venue, above which nothing new is opened there (R27).
-    pub max_unknown: u32,
+    /// Longest such pause (R23).
+    pub max_cooldown: Duration,
+    /// Failed arbitrages of a symbol in a row, within [`Self::failure_window`], that stop it for a while (R24).
+    pub max_symbol_failures: u32,
     /// Failed orders in a row on one venue that stop openings there for a while (R25).
     pub max_failures: u32,
-    /// How long such a stop lasts (R25).
+    /// Largest part of a venue's last fifty orders that may have failed (R25).
+    pub max_failure_share: Bps,
+    /// How long such a stop lasts (R24, R25).
     pub breaker_pause: Duration,
+    /// Failed arbitrages over all symbols, within [`Self::failure_window`], that stop everything until an operator has
+    /// looked (R26).
+    pub max_all_failures: u32,
+    /// Within what time failures count together (R24, R26).
+    pub failure_window: Duration,
+    /// Orders whose fate is unknown, per venue, above which nothing new is opened there (R27).
+    pub max_unknown: u32,
+    /// Largest difference an arbitrage may leave open at once, in quote (R28).
+    pub max_naked_notional: Decimal,
+    /// How much more than expected a fee may be before it counts as a surprise; the third in a row stops the symbol (R30).
+    pub max_fee_surprise: Bps,
+    /// Arbitrages after which a symbol must have earned something, on the average of the recent ones (R31).
+    pub slippage_cycles: u32,
+    /// Largest difference between our ledger and an account, in quote; two in a row stop the venue (R32).
+    pub max_drift: Decimal,
+    /// Largest value left over in one symbol, in quote (R33).
+    pub max_symbol_dust: Decimal,
+    /// Largest value left over in all, in quote (R33).
+    pub max_dust: Decimal,
 }
 
-/// Why a plan was refused: which rule, with the numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The kill switch is on.
-    #[error("kill switch is on")]
-    KillSwitch,
-    /// A venue's breaker is open.
-    #[error("{venue} is paused after repeated failures")]
-    BreakerOpen {
-        /// Which venue.
-        venue: VenueId,
-    },
-    /// A leg above the notional limit.
-    #[error("leg of {notional} exceeds the largest notional {max}")]
-    LegNotional {
-        /// What the leg may spend.
-        notional: Decimal,
-        /// The limit.
-        max: Decimal,
-    },
-    /// The symbol has as many arbitrages open as it may.
-    #[error("{open} arbitrages open in this symbol, {max} allowed")]
-    SymbolBusy {
-        /// Open now.
-        open: u32,
-        /// The limit.
-        max: u32,
-    },
-    /// As many arbitrages open as there may be.
-    #[error("{open} arbitrages open, {max} allowed")]
-    TooManyOpen {
-        /// Open now.
-        open: u32,
-        /// The limit.
-        max: u32,
-    },
-    /// A book too old to decide on.
-    #[error("{venue} book is {age_ms} ms old, {max_ms} allowed")]
-    BookAge {
-        /// Whose book.
-        venue: VenueId,
-        /// Its age in milliseconds.
-        age_ms: u64,
-        /// The limit in milliseconds.
-        max_ms: u64,
-    },
-    /// Two books of too different ages.
-    #[error("book ages differ by {gap_ms} ms, {max_ms} allowed")]
-    AgeGap {
-        /// Difference in milliseconds.
-        gap_ms: u64,
-        /// The limit in milliseconds.
-        max_ms: u64,
-    },
-    /// Not enough funds, net of reservations.
-    #[error("{venue} has {free} {asset} free, {needed} needed")]
-    Balance {
-        /// Where.
-        venue: VenueId,
-        /// Of what.
-        asset: Asset,
-        /// What the leg needs.
-        needed: Decimal,
-        /// What is there.
-        free: Decimal,
-    },
-    /// Edge below the least.
-    #[error("edge of {edge} bps is below {min} bps")]
-    EdgeBelow {
-        /// Edge of the plan.
-        edge: Bps,
-        /// The limit.
-        min: Bps,
-    },
-    /// Edge above what is believed.
-    #[error("edge of {edge} bps is above {max} bps: the data is suspected")]
-    EdgeAbove {
-        /// Edge of the plan.
-        edge: Bps,
-        /// The limit.
-        max: Bps,
-    },
-    /// Too many orders.
-    #[error("{venue} takes {max} orders per second at most")]
-    OrderRate {
-        /// Where.
-        venue: VenueId,
-        /// The limit.
-        max: u32,
-    },
-    /// The symbol is pausing.
-    #[error("symbol pauses for {left_ms} ms more")]
-    Cooldown {
-        /// How much longer, in milliseconds.
-        left_ms: u64,
-    },
-    /// Orders of unknown fate.
-    #[error("{venue} has {unknown} orders of unknown fate, {max} allowed")]
-    UnknownOrders {
-        /// Where.
-        venue: VenueId,
-        /// How many.
-        unknown: u32,
-        /// The limit.
-        max: u32,
-    },
-    /// A number in the check does not fit.
-    #[error("arithmetic does not fit")]
-    Overflow,
-}
-
-impl Refusal {
-    /// A short stable name of the rule, for counters: `kill_switch`, `book_age`.
+impl Limits {
+    /// Nothing is limited. For tests, benches and demonstrations with play money; whoever trades says every number.
     #[must_use]
-    pub const fn rule(&self) -> &'static str {
-        match self {
-            Self::KillSwitch => "kill_switch",
-            Self::BreakerOpen { .. } => "breaker_open",
-            Self::LegNotional { .. } => "leg_notional",
-            Self::SymbolBusy { .. } => "symbol_busy",
-            Self::TooManyOpen { .. } => "too_many_open",
-            Self::BookAge { .. } => "book_age",
-            Self::AgeGap { .. } => "age_gap",
-            Self::Balance { .. } => "balance",
-            Self::EdgeBelow { .. } => "edge_below",
-            Self::EdgeAbove { .. } => "edge_above",
-            Self::OrderRate { .. } => "order_rate",
-            Self::Cooldown { .. } => "cooldown",
-            Self::UnknownOrders { .. } => "unknown_orders",
-            Self::Overflow => "overflow",
+    pub fn boundless() -> Self {
+        let (money, time) = (Decimal::from(i64::MAX), Duration::from_secs(u64::from(u32::MAX)));
+        Self {
+            max_leg_notional: money,
+            max_cycle_notional: money,
+            min_notional_margin: Bps::ZERO,
+            max_depth_share: Bps::from_e8(Bps::ONE),
+            max_book_age: time,
+            max_venue_age: time,
+            max_age_gap: time,
+            max_collar: Bps::from_e8(i64::MAX),
+            max_cross_collar: Bps::from_e8(i64::MAX),
+            min_edge: Bps::ZERO,
+            max_edge: Bps::from_e8(i64::MAX),
+            quarantine: Duration::ZERO,
+            max_symbol_net: money,
+            max_venue_equity: money,
+            min_inventory_share: Bps::ZERO,
+            max_gross: money,
+            max_open_per_symbol: u32::MAX,
+            max_open_per_venue: u32::MAX,
+            max_open: u32::MAX,
+            fee_buffer: Bps::ZERO,
+            max_orders_per_second: u32::MAX,
+            max_symbol_orders_per_second: u32::MAX,
+            max_burst: u32::MAX,
+            max_orders_per_minute: u32::MAX,
+            max_orders_per_day: u32::MAX,
+            max_day_notional: money,
+            max_day_loss: money,
+            max_hour_loss: money,
+            max_cycle_loss: money,
+            max_drawdown: money,
+            cooldown: Duration::ZERO,
+            max_cooldown: Duration::ZERO,
+            max_symbol_failures: u32::MAX,
+            max_failures: u32::MAX,
+            max_failure_share: Bps::from_e8(Bps::ONE),
+            breaker_pause: Duration::ZERO,
+            max_all_failures: u32::MAX,
+            failure_window: Duration::ZERO,
+            max_unknown: u32::MAX,
+            max_naked_notional: money,
+            max_fee_surprise: Bps::from_e8(i64::MAX),
+            slippage_cycles: u32::MAX,
+            max_drift: money,
+            max_symbol_dust: money,
+            max_dust: money,
         }
     }
 }

@@ -229,6 +229,8 @@ pub struct CallMetrics {
     pub calls: Counter,
     /// Attempts beyond the first.
     pub repeats: Counter,
+    /// Attempts given to an order connection to be sent.
+    pub sent: Counter,
     /// Calls that never left.
     pub not_sent: Counter,
     /// Calls the exchange refused.

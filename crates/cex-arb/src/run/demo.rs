@@ -15,7 +15,7 @@ use crate::venues::EXCHANGES;
 use cex_core::{Bps, Decimal, Markets, Timestamp, VenueId};
 use cex_engine::{Engine, EngineConfig};
 use cex_interface::{Secret, VenueConfig};
-use cex_risk::Limits;
+use cex_risk::{Limits, Mode};
 use cex_sim::server::{SimConfig, SimExchange, SimHandle, SimServer};
 use cex_transport::{Clock, LinkConfig, TransportConfig};
 use std::collections::BTreeMap;
@@ -224,11 +224,17 @@ fn demo_settings() -> EngineConfig {
             max_edge: Bps::from_bps(300),
             max_orders_per_second: 8,
             cooldown: Duration::from_secs(1),
+            max_cooldown: Duration::from_secs(1),
             max_unknown: 0,
             max_failures: 5,
             breaker_pause: Duration::from_secs(5),
+            ..Limits::boundless()
         },
+        mode: Mode::Active,
+        wallet_max_age: Duration::from_secs(60),
         expires_in: Duration::from_millis(1_500),
+        // The simulator shares our cores: what takes long is its work as often as ours.
+        decision_ttl: Duration::from_millis(50),
         settle: Duration::from_millis(50),
         max_unwind: Bps::from_bps(50),
         max_closings: 3,

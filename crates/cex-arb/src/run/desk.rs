@@ -5,7 +5,7 @@ use super::venue::Venue;
 use crate::show::{Status, Told, Viewer};
 use cex_core::{ClientOrderId, Decimal, LinkEvent, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
 use cex_engine::{Command, Commands, Engine, EngineConfig, Event, Notice, Understudy, VenueSetup};
-use cex_errors::{ErrorKind, ExchangeError, Outcome as CallOutcome};
+use cex_errors::{ErrorKind, ExchangeError, Op, Outcome as CallOutcome};
 use cex_interface::{OrderRef, Outbox, Reply, Request, TimeRange};
 use cex_risk::Approved;
 use cex_transport::{Clock, Received, Sink, Started, Urgency};
@@ -34,6 +34,8 @@ struct Core {
     viewer: Rc<Viewer>,
     understudy: Option<Understudy>,
     rehearsed_at: Timestamp,
+    /// Approvals that were used up by sending an order.
+    permits: u64,
 }
 
 /// A handle on the thread's one [`Engine`] and what is around it. Cheap to clone; never leaves its thread.
@@ -76,6 +78,7 @@ impl Desk {
             viewer,
             understudy: None,
             rehearsed_at: started_at,
+            permits: 0,
         })))
     }
 
@@ -110,8 +113,12 @@ impl Desk {
     pub async fn report(self) {
         loop {
             tokio::time::sleep(Duration::from_millis(250)).await;
+            let now = self.0.borrow().clock.now();
+            if !self.0.borrow().orders_match_permits() {
+                tracing::error!("more orders left than were approved");
+                self.feed(now, Event::Kill);
+            }
             let core = self.0.borrow();
-            let now = core.clock.now();
             core.viewer.tell(Told::Status(Box::new(Status {
                 uptime: now.since(core.started_at),
                 engine: core.engine.view(now),
@@ -189,6 +196,7 @@ impl Desk {
             Command::Open { legs } => self.open(core, read_at, legs),
             Command::Close { order } => {
                 let order = order.into_inner();
+                core.permits += 1;
                 let rest = &core.venues[order.venue.index()].rest;
                 self.follow(read_at, order, rest.begin(Request::Place(order), Urgency::MustGo));
             }
@@ -214,8 +222,10 @@ impl Desk {
             let rest = &core.venues[order.venue.index()].rest;
             (order, rest.prepare(Request::Place(order), Urgency::Normal))
         });
+        let late = core.clock.now().since(read_at) > core.engine.decision_ttl();
         match ready {
-            [(first, Ok(first_ready)), (second, Ok(second_ready))] => {
+            [(first, Ok(first_ready)), (second, Ok(second_ready))] if !late => {
+                core.permits += 2;
                 core.stopwatch.signed(read_at, [first_ready.prepared_at(), second_ready.prepared_at()]);
                 let first_sent = first_ready.send();
                 let second_sent = second_ready.send();
@@ -354,6 +364,12 @@ impl Desk {
 }
 
 impl Core {
+    /// Whether no more orders were given to connections than were approved (R36). One that could not leave was approved too.
+    fn orders_match_permits(&self) -> bool {
+        let sent = |venue: &Venue| venue.rest.metrics().of(Op::PlaceOrder).sent.value();
+        self.venues.iter().map(sent).sum::<u64>() <= self.permits
+    }
+
     /// Engages an understudy for the first symbol whose books can be used and that leaves it something to play.
     fn engage(&mut self, config: &EngineConfig, setups: &[VenueSetup]) -> bool {
         let mut markets = setups.iter().flat_map(|setup| setup.markets.iter());
@@ -394,6 +410,7 @@ impl Core {
                 | Notice::Opportunity { .. }
                 | Notice::Started { .. }
                 | Notice::OrderEnded { .. }
+                | Notice::Tripped(_)
                 | Notice::Alarm(_) => {}
             }
             self.viewer.tell(Told::Notice(now, notice));

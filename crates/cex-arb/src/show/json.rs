@@ -77,6 +77,11 @@ enum Line<'a> {
         realised: String,
         took_us: u64,
     },
+    Tripped {
+        ts: String,
+        rule: &'static str,
+        what: String,
+    },
     Alarm {
         ts: String,
         what: &'a str,
@@ -152,5 +157,6 @@ fn line<'a>(names: &'a Names, at: Timestamp, notice: &'a Notice) -> Line<'a> {
             took_us: u64::try_from(outcome.times.1.since(outcome.times.0).as_micros()).unwrap_or(u64::MAX),
         },
         Notice::Alarm(what) => Line::Alarm { ts, what },
+        Notice::Tripped(trip) => Line::Tripped { ts, rule: trip.rule, what: names.trip(trip) },
     }
 }

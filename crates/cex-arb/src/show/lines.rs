@@ -43,6 +43,7 @@ impl<W: Write> Lines<W> {
                 outcome.times.1.since(outcome.times.0).as_secs_f64() * 1e3,
             ),
             Notice::Alarm(what) => writeln!(self.out, "{ts}  ALARM {what}: nothing new is opened"),
+            Notice::Tripped(trip) => writeln!(self.out, "{ts}  {}", names.trip(trip)),
             // Too many for people; `--json` has them all.
             Notice::BookLive { .. }
             | Notice::Opportunity { .. }

@@ -8,6 +8,7 @@ pub mod summary;
 
 use cex_core::{Scale, Symbol, SymbolId, Timestamp};
 use cex_engine::{EngineView, Notice};
+use cex_risk::{Scope, Trip};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,6 +68,15 @@ impl Names {
     #[must_use]
     pub fn symbol(&self, symbol: SymbolId) -> String {
         self.symbols.get(&symbol).map_or_else(|| "?".to_owned(), |(symbol, _)| symbol.to_string())
+    }
+
+    /// A tripped rule in words.
+    #[must_use]
+    pub fn trip(&self, trip: &Trip) -> String {
+        match trip.scope {
+            Scope::Symbol(symbol) => format!("{}: {trip}", self.symbol(symbol)),
+            Scope::All | Scope::Venue(_) => trip.to_string(),
+        }
     }
 }
 

@@ -61,6 +61,7 @@ impl Screen {
                 self.news =
                     format!("{} {} book lost", self.names.venue(venue.index()), self.names.symbol(*symbol));
             }
+            Notice::Tripped(trip) => self.news = self.names.trip(trip),
             Notice::Alarm(what) => self.news = format!("ALARM {what}: nothing new is opened"),
             Notice::BookLive { .. } | Notice::Started { .. } | Notice::OrderEnded { .. } => {}
         }

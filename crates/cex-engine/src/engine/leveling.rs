@@ -4,7 +4,7 @@ use super::{Engine, Slot};
 use crate::execute::{Arbitrage, Ending, Leveling, OrderRun};
 use crate::message::{Command, Commands};
 use cex_core::{Bps, Decimal, Leg, Market, Price, Qty, Side, SymbolId, Timestamp};
-use cex_risk::{ArbitrageId, Conditions};
+use cex_risk::{ArbitrageId, BookFacts, Conditions};
 use std::time::Duration;
 
 /// Between two attempts to trade the same difference away: the book must have had time to show the last one.
@@ -35,7 +35,15 @@ impl Engine {
         if let Some(arbitrage) = self.arbitrages.get_mut(id) {
             arbitrage.leveling = Some(leveling);
         }
+        self.tell_naked(id, residual);
         self.close_or_wait(now, id, residual, leveling, out);
+    }
+
+    /// A difference above the limit stops its symbol (R28).
+    fn tell_naked(&mut self, id: ArbitrageId, residual: Decimal) {
+        let Some(arbitrage) = self.arbitrages.get(id) else { return };
+        let notional = residual.abs().and_then(|naked| naked.checked_mul(arbitrage.mark));
+        self.gate.naked(arbitrage.symbol, notional.unwrap_or(Decimal::from(i64::MAX)));
     }
 
     /// Trades a difference away now, or waits for a book, for funds or for the next attempt's turn; not for ever.
@@ -153,8 +161,8 @@ impl Engine {
         let conditions = Conditions {
             symbol,
             scale,
-            buy_book_at: now,
-            sell_book_at: now,
+            buy_book: BookFacts { as_of: now, venue_age: None, mid: leg.limit },
+            sell_book: BookFacts { as_of: now, venue_age: None, mid: leg.limit },
             expires_in: self.config.expires_in,
         };
         // What cannot be paid for now may be when another order has given its reservation back.

@@ -1,13 +1,14 @@
 //! Reports, answers and fills into settled orders and ended arbitrages.
 
 use super::{Engine, KnownOrder};
-use crate::execute::{Arbitrage, Ending, OrderRun, OrderState, Question};
+use crate::execute::{Arbitrage, Ending, OrderRun, OrderState, Outcome, Question};
 use crate::message::{Command, Commands, Notice};
 use cex_core::{
-    Balance, ClientOrderId, Decimal, Fill, FillKey, Order, OrderId, OrderStatus, Side, Timestamp, VenueId,
+    Balance, Bps, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderStatus, Rounding,
+    Side, Timestamp, VenueId,
 };
 use cex_errors::Outcome as CallOutcome;
-use cex_risk::{ArbitrageId, OrderResult};
+use cex_risk::{ArbitrageId, CycleEnd, OrderResult};
 use std::time::Duration;
 
 /// The exchange's word on holdings is adopted only when nothing of ours moved there for this long.
@@ -100,7 +101,7 @@ impl Engine {
             return;
         }
         let Some(symbol) = self.symbol(fill.symbol).map(|state| state.symbol) else { return };
-        if self.gate.funds_mut().book(symbol, &fill).is_err() {
+        if self.gate.book(symbol, &fill).is_err() {
             return self.alarm("a fill does not fit into the holdings", out);
         }
         if let Some(state) = self.venues.get_mut(fill.venue.index()) {
@@ -199,6 +200,15 @@ impl Engine {
             }
             return;
         }
+        let drift = if first { Decimal::ZERO } else { self.drift(venue, balances) };
+        self.gate.drifted(venue, drift);
+        // What is small is rounding, and the exchange's word counts. What is not is looked at twice before it does.
+        let Some(state) = self.venues.get_mut(venue.index()) else { return };
+        let doubted = drift > self.config.limits.max_drift && !std::mem::replace(&mut state.drifting, true);
+        if doubted {
+            return;
+        }
+        state.drifting = false;
         state.account_ready = true;
         for (known, asset, _) in self.gate.funds().all_held() {
             if known == venue && !balances.iter().any(|balance| balance.asset == asset) {
@@ -210,6 +220,23 @@ impl Engine {
                 self.gate.funds_mut().set_held(venue, balance.asset, total);
             }
         }
+    }
+
+    /// How far an account is from our ledger, in quote; coins without a price count as they are when they are a quote, and
+    /// not at all otherwise.
+    fn drift(&self, venue: VenueId, balances: &[Balance]) -> Decimal {
+        let told = |asset| {
+            balances.iter().find(|balance| balance.asset == asset).map_or(Ok(Decimal::ZERO), Balance::total)
+        };
+        let ours = self.gate.funds().all_held().into_iter().filter(|(known, _, _)| *known == venue);
+        ours.fold(Decimal::ZERO, |sum, (_, asset, held)| {
+            let value = || -> Result<Decimal, NumError> {
+                let off = told(asset)?.checked_sub(held)?.abs()?;
+                sum.checked_add(off.checked_mul(self.worth(asset))?)
+            };
+            // What does not fit is more than any limit.
+            value().unwrap_or(Decimal::from(i64::MAX))
+        })
     }
 
     pub(super) fn wake_orders(&mut self, now: Timestamp, out: &mut Commands) {
@@ -322,12 +349,16 @@ impl Engine {
         } else {
             OrderResult::Worked
         };
-        if self.gate.funds_mut().release(client_id).is_err() {
+        let (request, ordered, charged) = (run.request, run.ordered(), run.fee_rate());
+        if self.gate.order_ended(now, &request, ordered, result).is_err() {
             return self.alarm("a reservation does not fit", out);
         }
-        self.gate.order_ended(now, venue, client_id, result);
         if let Some(slot) = self.slot_mut(venue, symbol) {
             slot.touched_at = now;
+            let expected = slot.taker_fee;
+            if let Some(charged) = charged {
+                self.gate.charged(now, symbol, venue, Bps::from_e8(charged.e8() - expected.e8()));
+            }
         }
         out.notices.push(Notice::OrderEnded { id, venue, status, filled });
         self.level(now, id, out);
@@ -336,14 +367,6 @@ impl Engine {
     pub(super) fn end(&mut self, now: Timestamp, id: ArbitrageId, ending: Ending, out: &mut Commands) {
         let Some(arbitrage) = self.arbitrages.remove(id) else { return };
         self.retire(&arbitrage);
-        let pause = match ending {
-            Ending::BothFilled => Duration::ZERO,
-            Ending::Withheld => WITHHELD_PAUSE,
-            Ending::NoneFilled | Ending::Unwound | Ending::Dust | Ending::Parked => {
-                self.config.limits.cooldown
-            }
-        };
-        self.gate.close(now, id, pause);
         if ending == Ending::Withheld {
             self.note_withheld(&arbitrage.plan);
         }
@@ -355,10 +378,38 @@ impl Engine {
         match sums {
             Ok((expected, realised, outcome)) => {
                 (self.totals.expected, self.totals.realised) = (expected, realised);
+                if self.tell_gate(now, &arbitrage, &outcome).is_err() {
+                    self.alarm("what an arbitrage came to does not fit", out);
+                }
                 out.notices.push(Notice::Finished(Box::new(outcome)));
             }
             Err(_) => self.alarm("an arbitrage's profit does not fit", out),
         }
+    }
+
+    /// What the rules must know of an arbitrage that ended.
+    fn tell_gate(
+        &mut self,
+        now: Timestamp,
+        arbitrage: &Arbitrage,
+        outcome: &Outcome,
+    ) -> Result<(), NumError> {
+        let end = match outcome.ending {
+            Ending::BothFilled => CycleEnd::Filled,
+            Ending::Withheld => CycleEnd::Withheld { pause: WITHHELD_PAUSE },
+            Ending::NoneFilled | Ending::Unwound | Ending::Dust | Ending::Parked => CycleEnd::Failed,
+        };
+        let paid = outcome.mark.checked_mul(arbitrage.orders[0].ordered())?;
+        let edge = if paid.is_zero() {
+            Bps::ZERO
+        } else {
+            Bps::from_fraction(outcome.realised.checked_div(paid, 8, Rounding::Floor)?)?
+        };
+        let left_over = match outcome.ending {
+            Ending::Dust | Ending::Parked => arbitrage.residual()?.abs()?.checked_mul(outcome.mark)?,
+            Ending::BothFilled | Ending::Withheld | Ending::NoneFilled | Ending::Unwound => Decimal::ZERO,
+        };
+        self.gate.finished(now, arbitrage.id, end, (outcome.realised, edge, left_over))
     }
 
     /// Remembers an ended arbitrage for late reports of its orders, and forgets the oldest one.

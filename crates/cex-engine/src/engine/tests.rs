@@ -2,6 +2,7 @@
 
 mod leveling;
 mod orders;
+mod rules;
 mod trading;
 
 use super::*;
@@ -58,9 +59,11 @@ fn limits() -> Limits {
         max_edge: Bps::from_bps(500),
         max_orders_per_second: 10,
         cooldown: Duration::from_secs(10),
+        max_cooldown: Duration::from_secs(10),
         max_unknown: 0,
         max_failures: 5,
         breaker_pause: Duration::from_secs(60),
+        ..Limits::boundless()
     }
 }
 
@@ -85,7 +88,10 @@ pub(crate) fn setups() -> (EngineConfig, [VenueSetup; 2]) {
     };
     let config = EngineConfig {
         limits: limits(),
+        mode: Mode::Active,
+        wallet_max_age: Duration::from_secs(60),
         expires_in: Duration::from_secs(1),
+        decision_ttl: Duration::from_millis(50),
         settle: Duration::from_millis(20),
         max_unwind: Bps::from_bps(50),
         max_closings: 3,
@@ -110,7 +116,11 @@ impl Stage {
     /// Both venues joined at 100.00 / 100.10 with 10 a level, both accounts read.
     fn ready() -> Self {
         let (config, setups) = setups();
-        let engine = Engine::new(config, &setups, 1);
+        Self::with(config, &setups)
+    }
+
+    fn with(config: EngineConfig, setups: &[VenueSetup]) -> Self {
+        let engine = Engine::new(config, setups, 1);
         let now = Timestamp::from_secs(1_000);
         let mut stage = Self { engine, out: Commands::default(), now, seq: [10, 10], trades: 0 };
         for index in 0..2 {

@@ -6,9 +6,17 @@ use crate::execute::{Arbitrage, OrderRun};
 use crate::message::{Command, Commands, Notice};
 use crate::opportunity::{Opportunity, Verdict};
 use crate::plan::{Bounds, Size, best_size};
-use cex_core::{Bps, OrderRequest};
-use cex_core::{Decimal, Leg, Notional, NumError, Plan, Price, Qty, Side, SymbolId, Timestamp, VenueId};
-use cex_risk::{Approved, ArbitrageId, Conditions};
+use cex_core::{
+    Bps, Decimal, Leg, Notional, NumError, OrderRequest, Plan, Price, Qty, Rounding, Side, SymbolId,
+    Timestamp, VenueId,
+};
+use cex_orderbook::Levels;
+use cex_risk::{Approved, ArbitrageId, BookFacts, Conditions};
+
+/// Levels a side that count as what a book shows: what lies deeper is not there when it is needed.
+const VISIBLE: usize = 20;
+/// Decimals to which funds are rounded down when a buffer is kept: more than any coin has.
+const MARGIN_DP: u8 = 18;
 
 impl Engine {
     /// The book of a symbol changed at a venue, and all that came with it is in: is there something to trade?
@@ -85,7 +93,7 @@ impl Engine {
             return Err(refuse(Verdict::Settling));
         }
 
-        let (plan, conditions) = self.plan(symbol, state, buy, sell).map_err(refuse)?;
+        let (plan, conditions) = self.plan(now, symbol, state, buy, sell).map_err(refuse)?;
         let ids = &mut self.ids;
         match self.gate.approve(now, &plan, &conditions, || [ids.next('b'), ids.next('s')]) {
             Ok((id, orders)) => {
@@ -98,6 +106,7 @@ impl Engine {
 
     fn plan(
         &self,
+        now: Timestamp,
         symbol: SymbolId,
         state: &SymbolState,
         buy: &Slot,
@@ -106,27 +115,45 @@ impl Engine {
         let (Some(asks), Some(bids)) = (buy.sync.usable(), sell.sync.usable()) else {
             return Err(Verdict::Stale);
         };
-        let (Some(buy_book_at), Some(sell_book_at)) = (buy.sync.as_of(), sell.sync.as_of()) else {
-            return Err(Verdict::Stale);
-        };
+        let facts = [buy, sell].map(|slot| self.facts(now, slot));
+        let [Some(buy_book), Some(sell_book)] = facts else { return Err(Verdict::Stale) };
         let bounds = self.bounds(state, buy, sell).map_err(|_| Verdict::Refused("overflow"))?;
         let size = best_size(asks.asks(), bids.bids(), &bounds)?;
         let plan = planned(symbol, state, buy, sell, &size).ok_or(Verdict::Refused("overflow"))?;
         let conditions = Conditions {
             symbol: state.symbol,
             scale: state.scale,
-            buy_book_at,
-            sell_book_at,
+            buy_book,
+            sell_book,
             expires_in: self.config.expires_in,
         };
         Ok((plan, conditions))
     }
 
+    /// What the gate asks about a book.
+    fn facts(&self, now: Timestamp, slot: &Slot) -> Option<BookFacts> {
+        let (live, book) = (slot.sync.live()?, slot.sync.usable()?);
+        let (bid, ask) = (book.best_bid()?.price.0, book.best_ask()?.price.0);
+        let offset = self.venues.get(slot.market.venue.index()).and_then(|venue| venue.clock_offset);
+        let venue_now =
+            offset.map(|nanos| now.shifted(nanos)).filter(|_| live.exchange_ts > Timestamp::EPOCH);
+        Some(BookFacts {
+            as_of: live.as_of,
+            venue_age: venue_now.map(|venue_now| venue_now.since(live.exchange_ts)),
+            mid: Price(i64::midpoint(bid, ask)),
+        })
+    }
+
     fn bounds(&self, state: &SymbolState, buy: &Slot, sell: &Slot) -> Result<Bounds, NumError> {
         let (bought, sold) = (&buy.market, &sell.market);
-        let free = |slot: &Slot, asset| {
-            self.gate.funds().free(slot.market.venue, asset).map(|free| free.max(Decimal::ZERO))
+        let limits = &self.config.limits;
+        let free = |slot: &Slot, asset| -> Result<Decimal, NumError> {
+            let free = self.gate.funds().free(slot.market.venue, asset)?.max(Decimal::ZERO);
+            without(free, limits.fee_buffer)
         };
+        let one_leg =
+            without(limits.max_cycle_notional, Bps::from_e8(Bps::ONE))?.min(limits.max_leg_notional);
+        let at_least = |notional| with_margin(notional, limits.min_notional_margin);
         Ok(Bounds {
             buy_fee: buy.taker_fee,
             sell_fee: sell.taker_fee,
@@ -134,15 +161,29 @@ impl Engine {
             sell_tick: sold.tick,
             step: common_lot(bought, sold).ok_or(NumError::Overflow)?,
             min_qty: bought.min_qty.max(sold.min_qty),
-            max_qty: bought.max_qty.min(sold.max_qty),
-            min_buy_notional: bought.min_notional,
-            min_sell_notional: sold.min_notional,
+            max_qty: bought.max_qty.min(sold.max_qty).min(self.visible(buy, sell)),
+            min_buy_notional: at_least(bought.min_notional)?,
+            min_sell_notional: at_least(sold.min_notional)?,
             max_order_notional: bought.max_notional.min(sold.max_notional),
-            max_leg_notional: state.scale.notional(self.config.limits.max_leg_notional)?,
+            max_leg_notional: state.scale.notional(one_leg).unwrap_or(Notional(i128::MAX)),
             // More than fits binds nothing.
             quote_free: state.scale.notional(free(buy, state.symbol.quote)?).unwrap_or(Notional(i128::MAX)),
             base_free: state.scale.qty(free(sell, state.symbol.base)?).unwrap_or(Qty(i64::MAX)),
         })
+    }
+
+    /// The part of what both books show near their top that one leg may take (R6).
+    fn visible(&self, buy: &Slot, sell: &Slot) -> Qty {
+        let share = self.config.limits.max_depth_share;
+        let (Some(asks), Some(bids)) = (buy.sync.usable(), sell.sync.usable()) else { return Qty::ZERO };
+        if share.e8() >= Bps::ONE {
+            return Qty(i64::MAX);
+        }
+        let shown = |levels: Levels<'_>| {
+            levels.take(VISIBLE).fold(0, |sum: i64, level| sum.saturating_add(level.qty.0))
+        };
+        let shown = i128::from(shown(asks.asks()).min(shown(bids.bids())));
+        Qty(i64::try_from(shown * i128::from(share.e8()) / i128::from(Bps::ONE)).unwrap_or(i64::MAX))
     }
 
     /// Sends the orders. What must be known of them is only noted here and entered by [`Self::enter_started`].
@@ -201,6 +242,26 @@ impl Engine {
             standing.withheld();
         }
     }
+}
+
+/// What may be spent of an amount when `buffer` more than that must be there.
+fn without(amount: Decimal, buffer: Bps) -> Result<Decimal, NumError> {
+    if buffer == Bps::ZERO {
+        return Ok(amount);
+    }
+    amount.checked_div(
+        Decimal::ONE.checked_add(buffer.fraction())?,
+        amount.dp().max(MARGIN_DP),
+        Rounding::Down,
+    )
+}
+
+/// A notional and a part of it on top, rounded up.
+fn with_margin(notional: Notional, margin: Bps) -> Result<Notional, NumError> {
+    let wide = notional.0.checked_mul(i128::from(Bps::ONE + margin.e8())).ok_or(NumError::Overflow)?;
+    Ok(Notional(
+        wide.div_euclid(i128::from(Bps::ONE)) + i128::from(wide.rem_euclid(i128::from(Bps::ONE)) != 0),
+    ))
 }
 
 fn slot(state: &SymbolState, venue: usize) -> Option<&Slot> {

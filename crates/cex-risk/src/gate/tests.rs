@@ -1,5 +1,5 @@
 use super::*;
-use cex_core::{Price, Qty};
+use cex_core::{Qty, Side};
 
 const NOW: Timestamp = Timestamp::from_secs(1_000);
 
@@ -18,9 +18,12 @@ fn limits() -> Limits {
         max_edge: Bps::from_bps(300),
         max_orders_per_second: 3,
         cooldown: Duration::from_secs(30),
+        max_cooldown: Duration::from_secs(60),
         max_unknown: 0,
         max_failures: 3,
         breaker_pause: Duration::from_secs(60),
+        failure_window: Duration::from_secs(600),
+        ..Limits::boundless()
     }
 }
 
@@ -58,14 +61,30 @@ fn ids(id: &str) -> [ClientOrderId; 2] {
     ['b', 's'].map(|leg| ClientOrderId::new(&format!("{id}{leg}")).expect("plain"))
 }
 
+fn book(as_of: Timestamp, mid: i64) -> BookFacts {
+    BookFacts { as_of, venue_age: None, mid: Price(mid) }
+}
+
 fn conditions() -> Conditions {
     Conditions {
         symbol: "BTC/USDT".parse().expect("symbol"),
         scale: Scale::new(2, 3).expect("fits"),
-        buy_book_at: NOW,
-        sell_book_at: NOW,
+        buy_book: book(NOW, 10_000),
+        sell_book: book(NOW, 10_100),
         expires_in: Duration::from_millis(1_500),
     }
+}
+
+/// An arbitrage ends without profit or loss.
+fn end(gate: &mut Gate, id: ArbitrageId, end: CycleEnd) {
+    gate.finished(NOW, id, end, (Decimal::ZERO, Bps::ZERO, Decimal::ZERO)).expect("fits");
+}
+
+/// An order of venue b is refused.
+fn fail(gate: &mut Gate, order: ClientOrderId) {
+    let request = immediate(SymbolId(0), order, &plan(0).sell, Duration::ZERO);
+    gate.venue(venue(1));
+    gate.order_ended(NOW, &request, decimal("5"), OrderResult::Failed).expect("fits");
 }
 
 fn refused(gate: &mut Gate, plan: &Plan, conditions: &Conditions) -> &'static str {
@@ -118,11 +137,15 @@ fn each_rule_refuses_at_its_own_edge() {
     assert!(
         gate().approve(NOW, &with(&|plan| plan.buy.qty = Qty(10_000)), &conditions(), || ids("x")).is_ok()
     );
-    let old = Conditions { buy_book_at: shifted(501), sell_book_at: shifted(500), ..conditions() };
+    let old = Conditions {
+        buy_book: book(shifted(501), 10_000),
+        sell_book: book(shifted(500), 10_100),
+        ..conditions()
+    };
     assert_eq!(refused(&mut gate(), &plan(0), &old), "book_age");
-    let gap = Conditions { buy_book_at: shifted(301), ..conditions() };
+    let gap = Conditions { buy_book: book(shifted(301), 10_000), ..conditions() };
     assert_eq!(refused(&mut gate(), &plan(0), &gap), "age_gap");
-    let edge = Conditions { buy_book_at: shifted(300), ..conditions() };
+    let edge = Conditions { buy_book: book(shifted(300), 10_000), ..conditions() };
     assert!(gate().approve(NOW, &plan(0), &edge, || ids("n")).is_ok());
 }
 
@@ -144,7 +167,7 @@ fn open_arbitrages_are_bounded_per_symbol_and_in_all() {
     assert_eq!(refused(&mut gate, &plan(0), &conditions()), "symbol_busy");
     gate.approve(NOW, &plan(1), &conditions(), || ids("y")).expect("another symbol");
     assert_eq!(refused(&mut gate, &plan(2), &conditions()), "too_many_open");
-    gate.close(NOW, first, Duration::ZERO);
+    end(&mut gate, first, CycleEnd::Filled);
     assert_eq!(gate.open_count(), 1);
 }
 
@@ -155,10 +178,10 @@ fn an_unclean_end_pauses_the_symbol() {
     for order in orders {
         gate.funds_mut().release(order.into_inner().client_id).expect("fits");
     }
-    gate.close(NOW, id, gate.limits().cooldown);
+    end(&mut gate, id, CycleEnd::Failed);
     assert_eq!(refused(&mut gate, &plan(0), &conditions()), "cooldown");
     let later = NOW + Duration::from_secs(30);
-    let fresh = Conditions { buy_book_at: later, sell_book_at: later, ..conditions() };
+    let fresh = Conditions { buy_book: book(later, 10_000), sell_book: book(later, 10_100), ..conditions() };
     assert!(gate.approve(later, &plan(0), &fresh, || ids("n")).is_ok());
 }
 
@@ -177,7 +200,7 @@ fn order_rate_breakers_unknowns_and_the_kill_switch_refuse_openings() {
     let mut broken = gate();
     for name in ["a", "b", "c"] {
         let order = ClientOrderId::new(name).expect("plain");
-        broken.order_ended(NOW, venue(1), order, OrderResult::Failed);
+        fail(&mut broken, order);
     }
     assert_eq!(refused(&mut broken, &plan(0), &conditions()), "breaker_open");
 
@@ -190,4 +213,175 @@ fn order_rate_breakers_unknowns_and_the_kill_switch_refuse_openings() {
     assert_eq!(refused(&mut killed, &plan(0), &conditions()), "kill_switch");
     let closing = killed.approve_closing(NOW, SymbolId(0), &plan(0).sell, &conditions(), ids("c")[0]);
     assert!(closing.is_ok(), "closings pass the kill switch");
+}
+
+/// A rule lets through what is at its limit and refuses what is just above.
+#[test]
+fn each_further_rule_refuses_just_above_its_limit() {
+    type Set = fn(&mut Limits, u8);
+    // The plan buys 5 at 100.00 and sells 5 at 101.00: 500 and 505. The first notch allows, the second refuses.
+    let rules: [(&str, Set); 9] = [
+        ("cycle_notional", |limits, notch| {
+            limits.max_cycle_notional = [decimal("1005"), decimal("1004.99")][usize::from(notch)];
+        }),
+        ("gross", |limits, notch| {
+            limits.max_gross = [decimal("1005"), decimal("1004.99")][usize::from(notch)];
+        }),
+        ("symbol_net", |limits, notch| {
+            limits.max_symbol_net = [decimal("500"), decimal("499.99")][usize::from(notch)];
+        }),
+        ("balance", |limits, notch| {
+            limits.fee_buffer = [Bps::from_fraction(decimal("2.996")), Bps::from_fraction(decimal("2.9961"))]
+                [usize::from(notch)]
+            .expect("fits");
+        }),
+        ("cross_collar", |limits, notch| {
+            limits.max_cross_collar = [Bps::from_e8(990_099), Bps::from_e8(990_098)][usize::from(notch)];
+        }),
+        ("day_notional", |limits, notch| {
+            limits.max_day_notional = [decimal("1005"), decimal("1004.99")][usize::from(notch)];
+        }),
+        ("day_orders", |limits, notch| {
+            limits.max_orders_per_day = [2, 1][usize::from(notch)];
+        }),
+        ("minute_orders", |limits, notch| {
+            limits.max_orders_per_minute = [2, 1][usize::from(notch)];
+        }),
+        ("inventory", |limits, notch| {
+            limits.min_inventory_share = [Bps::from_bps(7_497), Bps::from_bps(7_498)][usize::from(notch)];
+        }),
+    ];
+    for (rule, set) in rules {
+        for notch in [0, 1] {
+            let mut gate = gate();
+            set(&mut gate.limits, notch);
+            let result =
+                gate.approve(NOW, &plan(0), &conditions(), || ids("x")).map_err(|error| error.rule());
+            assert_eq!(result.err(), (notch == 1).then_some(rule), "{rule}");
+        }
+    }
+}
+
+#[test]
+fn prices_far_from_their_book_and_data_old_by_the_exchange_are_refused() {
+    let mut gate = gate();
+    gate.limits.max_collar = Bps::from_bps(50);
+    gate.limits.max_venue_age = Duration::from_millis(1_000);
+    let with = |mid, age| BookFacts { venue_age: Some(Duration::from_millis(age)), ..book(NOW, mid) };
+    let facts = |mid, age| Conditions { buy_book: with(mid, age), ..conditions() };
+    assert_eq!(refused(&mut gate, &plan(0), &facts(9_950, 0)), "collar", "100.00 is 50.25 bps above 99.50");
+    assert_eq!(refused(&mut gate, &plan(0), &facts(0, 0)), "collar", "no middle is no price to go by");
+    assert_eq!(refused(&mut gate, &plan(0), &facts(10_000, 1_001)), "book_age");
+    assert!(gate.approve(NOW, &plan(0), &facts(9_951, 1_000), || ids("x")).is_ok());
+}
+
+#[test]
+fn an_edge_too_good_to_be_true_puts_its_symbol_into_quarantine() {
+    let mut gate = gate();
+    gate.limits.quarantine = Duration::from_secs(300);
+    let suspect = Plan { net_edge: Bps::from_bps(301), ..plan(0) };
+    assert_eq!(refused(&mut gate, &suspect, &conditions()), "edge_above");
+    assert_eq!(refused(&mut gate, &plan(0), &conditions()), "quarantine", "also a plan that would do");
+    assert!(gate.approve(NOW, &plan(1), &conditions(), || ids("y")).is_ok(), "not another symbol");
+    let told: Vec<_> = gate.take_trips().map(|trip| (trip.rule, trip.scope)).collect();
+    assert_eq!(told, [("quarantine", Scope::Symbol(SymbolId(0)))]);
+    assert_eq!(gate.trips(NOW + Duration::from_secs(299)).count(), 1);
+    assert_eq!(gate.trips(NOW + Duration::from_secs(300)).count(), 0);
+}
+
+#[test]
+fn the_operator_and_the_journal_decide_before_all_else() {
+    let mut gate = gate();
+    for (mode, rule) in [(Mode::Observe, "observe"), (Mode::CloseOnly, "close_only")] {
+        gate.set_mode(mode);
+        assert_eq!(refused(&mut gate, &plan(0), &conditions()), rule);
+    }
+    gate.set_mode(Mode::Active);
+    for state in [JournalState::Behind, JournalState::Failed] {
+        gate.set_journal(state);
+        assert_eq!(refused(&mut gate, &plan(0), &conditions()), "journal");
+    }
+    gate.set_journal(JournalState::Well);
+    gate.block(SymbolId(0), Some("coins differ"));
+    assert_eq!(refused(&mut gate, &plan(0), &conditions()), "symbol");
+    gate.block(SymbolId(0), None);
+    assert!(gate.approve(NOW, &plan(0), &conditions(), || ids("x")).is_ok());
+}
+
+#[test]
+fn closed_or_unknown_wallets_refuse() {
+    let (usdt, btc) = ("USDT".parse().expect("asset"), "BTC".parse().expect("asset"));
+    let open = Wallet { deposits: true, withdrawals: true };
+    let minute = Duration::from_secs(60);
+    for (where_, asset, closed) in [
+        (0, btc, Wallet { withdrawals: false, ..open }),
+        (1, btc, Wallet { deposits: false, ..open }),
+        (1, usdt, Wallet { withdrawals: false, ..open }),
+        (0, usdt, Wallet { deposits: false, ..open }),
+    ] {
+        let mut gate = gate();
+        gate.set_wallets(NOW, venue(0), minute, [(usdt, open), (btc, open)]);
+        gate.set_wallets(NOW, venue(1), minute, [(usdt, open), (btc, open)]);
+        gate.approve(NOW, &plan(1), &conditions(), || ids("y")).expect("all open");
+        let all = [(usdt, open), (btc, open)]
+            .map(|(known, wallet)| (known, if known == asset { closed } else { wallet }));
+        gate.set_wallets(NOW, venue(where_), minute, all);
+        assert_eq!(refused(&mut gate, &plan(0), &conditions()), "wallet", "{asset} at {where_}");
+        gate.set_wallets(NOW, venue(where_), minute, [(usdt, open)]);
+        assert_eq!(refused(&mut gate, &plan(0), &conditions()), "wallet", "not named");
+    }
+}
+
+#[test]
+fn failures_stop_the_symbol_then_everything_until_an_operator_has_looked() {
+    let mut gate = gate();
+    (gate.limits.max_symbol_failures, gate.limits.max_all_failures) = (2, 4);
+    (gate.limits.cooldown, gate.limits.max_cooldown) = (Duration::ZERO, Duration::ZERO);
+    gate.limits.max_orders_per_second = u32::MAX;
+    let open = |gate: &mut Gate, symbol, name: &str| {
+        let (id, orders) = gate.approve(NOW, &plan(symbol), &conditions(), || ids(name))?;
+        for order in orders {
+            let order = order.into_inner();
+            gate.order_ended(NOW, &order, decimal("5"), OrderResult::Worked).expect("fits");
+        }
+        end(gate, id, CycleEnd::Failed);
+        Ok::<(), Refusal>(())
+    };
+    open(&mut gate, 0, "a").expect("first");
+    open(&mut gate, 0, "b").expect("second");
+    assert_eq!(open(&mut gate, 0, "c").map_err(|error| error.rule()), Err("symbol_breaker_open"));
+    open(&mut gate, 1, "d").expect("another symbol");
+    open(&mut gate, 2, "e").expect("and one more");
+    assert_eq!(open(&mut gate, 3, "f").map_err(|error| error.rule()), Err("all_failures"));
+    gate.acknowledge();
+    open(&mut gate, 3, "g").expect("an operator has looked");
+}
+
+#[test]
+fn losses_drift_dust_and_naked_legs_stop_what_they_concern() {
+    let mut gate = gate();
+    gate.limits.max_cycle_loss = decimal("5");
+    gate.limits.max_dust = decimal("10");
+    gate.limits.max_drift = decimal("1");
+    gate.limits.max_naked_notional = decimal("200");
+    gate.naked(SymbolId(7), decimal("200"));
+    gate.drifted(venue(0), decimal("2"));
+    gate.drifted(venue(0), decimal("0"));
+    gate.drifted(venue(0), decimal("2"));
+    assert_eq!(gate.take_trips().count(), 0, "at the limit, and not twice in a row");
+    gate.naked(SymbolId(7), decimal("200.01"));
+    gate.drifted(venue(0), decimal("2"));
+    let (id, _) = {
+        gate.acknowledge();
+        gate.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("nothing in force")
+    };
+    gate.finished(NOW, id, CycleEnd::Failed, (decimal("-5.01"), Bps::ZERO, decimal("11"))).expect("fits");
+    let told: Vec<_> = gate.take_trips().map(|trip| (trip.rule, trip.until)).collect();
+    assert_eq!(
+        told,
+        [("naked", Until::Operator), ("drift", Until::Operator), ("cycle_loss", Until::Operator)]
+    );
+    assert_eq!(refused(&mut gate, &plan(1), &conditions()), "cycle_loss");
+    gate.acknowledge();
+    assert_eq!(refused(&mut gate, &plan(1), &conditions()), "dust");
 }

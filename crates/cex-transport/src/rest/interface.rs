@@ -228,7 +228,7 @@ impl Rest {
                 let mut lease = self.lease(&self.orders, deadline).await?;
                 self.renew(request, cost.class, stamps, &mut built)?;
                 lease.conn.load(&built, &self.host).map_err(ErrorKind::InvalidInput)?;
-                self.send(lease, deadline, stamps).await
+                self.send(request.op(), lease, deadline, stamps).await
             }
             Lane::Queries | Lane::Market => {
                 let pool = if policy.lane == Lane::Queries { &self.queries } else { &self.market };
@@ -245,10 +245,12 @@ impl Rest {
     /// Sends a loaded call over a connection of its own and reads the answer.
     pub(super) async fn send(
         &self,
+        op: Op,
         mut lease: Lease<DirectConn>,
         deadline: Instant,
         stamps: &mut CallStamps,
     ) -> Result<RawResponse, ErrorOrKind> {
+        self.metrics.of(op).sent.add_one();
         let result = timeout_at(deadline, lease.conn.exchange(self.config.body_max)).await;
         stamps.written_at = lease.conn.written_at();
         self.ended(result, lease, stamps)

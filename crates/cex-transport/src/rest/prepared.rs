@@ -82,7 +82,7 @@ impl Prepared {
     async fn exchange(self) -> Answer {
         let Self { rest, request, timeout, lease, mut stamps, prepared_at, .. } = self;
         lease.count_reuse();
-        let result = match rest.send(lease, Instant::now() + timeout, &mut stamps).await {
+        let result = match rest.send(request.op(), lease, Instant::now() + timeout, &mut stamps).await {
             Ok(response) => rest.read(&request, &response),
             Err(error) => Err(rest.error(request.op(), error)),
         };

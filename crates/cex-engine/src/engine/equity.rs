@@ -1,0 +1,45 @@
+//! What coins and accounts are worth, now and then: for limits, not for profit.
+
+use super::Engine;
+use cex_core::{Asset, Decimal, NumError, Timestamp, VenueId};
+use std::time::Duration;
+
+/// How often accounts are valued.
+const EVERY: Duration = Duration::from_secs(1);
+
+impl Engine {
+    pub(super) fn wake_equity(&mut self, now: Timestamp) {
+        if now < self.equity_at {
+            return;
+        }
+        self.equity_at = now + EVERY;
+        for index in 0..self.venues.len() {
+            let venue = self.venues[index].id;
+            // What does not fit is more than any limit.
+            let equity = self.equity(venue).unwrap_or(Decimal::from(i64::MAX));
+            self.gate.set_equity(venue, equity);
+        }
+    }
+
+    fn equity(&self, venue: VenueId) -> Result<Decimal, NumError> {
+        let held = self.gate.funds().all_held().into_iter().filter(|(known, _, _)| *known == venue);
+        held.into_iter().try_fold(Decimal::ZERO, |sum, (_, asset, held)| {
+            sum.checked_add(held.checked_mul(self.worth(asset))?)
+        })
+    }
+
+    /// Quote for one coin, by the best bid of the first book that tells; one for a quote, nothing for a coin of which no
+    /// book tells. All symbols of a run have one quote.
+    pub(super) fn worth(&self, asset: Asset) -> Decimal {
+        let mut states = self.symbols.iter().flatten();
+        if states.any(|state| state.symbol.quote == asset) {
+            return Decimal::ONE;
+        }
+        let traded = self.symbols.iter().flatten().filter(|state| state.symbol.base == asset);
+        let books = traded.flat_map(|state| {
+            let usable = state.slots.iter().flatten().filter_map(|slot| slot.sync.usable());
+            usable.filter_map(|book| Some(state.scale.price_value(book.best_bid()?.price)))
+        });
+        books.into_iter().next().unwrap_or(Decimal::ZERO)
+    }
+}

@@ -1,0 +1,150 @@
+//! Rules whose facts the engine gathers: what it sizes by, and what it tells the gate.
+
+use super::*;
+use cex_risk::{JournalState, Scope, Wallet};
+
+/// A stage under limits changed so.
+fn under(change: impl FnOnce(&mut EngineConfig)) -> Stage {
+    let (mut config, setups) = setups();
+    change(&mut config);
+    Stage::with(config, &setups)
+}
+
+/// Venue b's bid is above venue a's ask, and both books change; what is sent.
+fn crossing(stage: &mut Stage) -> Vec<OrderRequest> {
+    stage.now += Duration::from_millis(100);
+    let mut commands = stage.delta(0, &[], &[]);
+    commands.extend(stage.delta(1, &[level(10_100, 5_000)], &[level(10_010, 0), level(10_110, 9_000)]));
+    placed(commands)
+}
+
+fn qty(order: &OrderRequest) -> Qty {
+    match order.kind {
+        OrderKind::Limit { qty, .. } => qty,
+        other => panic!("a limit order, not {other:?}"),
+    }
+}
+
+fn tripped(stage: &Stage) -> Vec<(&'static str, Scope)> {
+    stage.engine.gate.trips(stage.now).map(|trip| (trip.rule, trip.scope)).collect()
+}
+
+#[test]
+fn sizes_leave_most_of_the_book_and_a_part_of_the_funds_alone() {
+    let sent = crossing(&mut under(|_| {}));
+    assert_eq!(qty(&sent[0]), Qty(500_000), "all that is bid");
+    let sent = crossing(&mut under(|config| config.limits.max_depth_share = Bps::from_bps(2_500)));
+    assert_eq!(qty(&sent[0]), Qty(250_000), "a quarter of the ten that a asks");
+    let sent = crossing(&mut under(|config| config.limits.max_cycle_notional = decimal("202.02")));
+    assert_eq!(qty(&sent[0]), Qty(100_000), "101.01 on each leg");
+    // 50 BTC at venue b; with a buffer of 24 times as much, two may be sold.
+    let sent = crossing(&mut under(|config| config.limits.fee_buffer = Bps::from_bps(240_000)));
+    assert_eq!(qty(&sent[0]), Qty(199_700), "5000 USDT over 25, less the fee");
+    let least = |margin| {
+        crossing(&mut under(move |config| {
+            config.limits.max_leg_notional = decimal("1.2");
+            config.limits.min_notional_margin = Bps::from_bps(margin);
+        }))
+    };
+    assert_eq!(
+        (least(900).len(), least(1_100).len()),
+        (2, 0),
+        "one is the least, and a tenth of it the margin"
+    );
+}
+
+#[test]
+fn modes_journal_wallets_and_blocks_reach_the_gate() {
+    let both = Wallet { deposits: true, withdrawals: true };
+    let wallets = [(asset("BTC"), both), (asset("USDT"), both)];
+    let mut stage = under(|config| config.mode = Mode::Observe);
+    assert_eq!(crossing(&mut stage), [], "observing");
+    stage.feed(Event::Mode(Mode::Active));
+    stage.feed(Event::Journal(JournalState::Failed));
+    assert_eq!(crossing(&mut stage), [], "nothing would be recorded");
+    stage.feed(Event::Journal(JournalState::Well));
+    stage.feed(Event::Blocked { symbol: SYMBOL, why: Some("coins differ") });
+    assert_eq!(crossing(&mut stage), [], "blocked");
+    stage.feed(Event::Blocked { symbol: SYMBOL, why: None });
+    stage.feed(Event::Wallets { venue: stage.venue(0), wallets: &wallets[1..] });
+    assert_eq!(crossing(&mut stage), [], "a wallet that is not named");
+    stage.feed(Event::Wallets { venue: stage.venue(0), wallets: &wallets });
+    stage.feed(Event::ShutOut { venue: stage.venue(1), rule: "banned" });
+    assert_eq!(tripped(&stage), [("banned", Scope::Venue(stage.venue(1)))]);
+    assert_eq!(crossing(&mut stage), [], "banned");
+    stage.feed(Event::Acknowledge);
+    assert_eq!(crossing(&mut stage).len(), 2, "an operator has looked");
+    let totals = stage.view();
+    assert_eq!((totals.mode, totals.trips), (Mode::Active, vec![]));
+}
+
+#[test]
+fn a_book_old_by_the_clock_of_its_exchange_is_not_traded_on() {
+    let behind = |offset_nanos| {
+        let mut stage = under(|config| config.limits.max_venue_age = Duration::from_millis(1_000));
+        stage.feed(Event::Clock { venue: stage.venue(1), offset_nanos });
+        crossing(&mut stage).len()
+    };
+    assert_eq!(behind(Some(1_000_000_000)), 2);
+    assert_eq!(behind(Some(1_000_000_001)), 0, "a second and more behind its exchange's clock");
+    assert_eq!(behind(None), 2, "the clock is not known: arrival alone tells");
+}
+
+#[test]
+fn an_account_that_differs_twice_stops_its_venue_and_is_then_believed() {
+    let mut stage = under(|config| config.limits.max_drift = decimal("1"));
+    let tell = |stage: &mut Stage, usdt: &str| {
+        stage.now += Duration::from_secs(5);
+        let balance = |name: &str, free: &str| Balance {
+            asset: asset(name),
+            free: decimal(free),
+            locked: Decimal::ZERO,
+            as_of: Timestamp::EPOCH,
+        };
+        let (venue, asked_at) = (stage.venue(0), stage.now);
+        let balances = [balance("USDT", usdt), balance("BTC", "50")];
+        stage.feed(Event::AccountRead { venue, asked_at, balances: &balances });
+        stage.engine.gate.funds().held(venue, asset("USDT"))
+    };
+    assert_eq!(tell(&mut stage, "4999.5"), decimal("4999.5"), "small change is adopted");
+    assert_eq!(tell(&mut stage, "4000"), decimal("4999.5"), "once may be a fill we are about to hear of");
+    assert_eq!(tell(&mut stage, "4999.5"), decimal("4999.5"), "as it was");
+    assert_eq!(tripped(&stage), []);
+    assert_eq!(tell(&mut stage, "4000"), decimal("4999.5"));
+    assert_eq!(tell(&mut stage, "4000"), decimal("4000"));
+    assert_eq!(tripped(&stage), [("drift", Scope::Venue(stage.venue(0)))]);
+}
+
+#[test]
+fn surprising_fees_and_naked_legs_stop_the_symbol() {
+    let mut stage = under(|config| {
+        config.limits.max_fee_surprise = Bps::from_bps(1);
+        config.limits.max_naked_notional = decimal("400");
+        config.settle = Duration::ZERO;
+    });
+    for _ in 0..3 {
+        let [buy, sell]: [OrderRequest; 2] = crossing(&mut stage).try_into().expect("two orders");
+        // Five basis points were expected at venue a, seven are charged.
+        stage.fill(&buy, "100.10", "5", ("0.35035", "USDT"));
+        stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+        stage.now += Duration::from_secs(1);
+    }
+    assert_eq!(tripped(&stage), [("fee_surprise", Scope::Symbol(SYMBOL))]);
+    assert_eq!(crossing(&mut stage), []);
+    stage.now += Duration::from_secs(60);
+    let [buy, sell]: [OrderRequest; 2] = crossing(&mut stage).try_into().expect("the pause is over");
+    stage.report(&sell, OrderStatus::Canceled, "0");
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    assert_eq!(tripped(&stage), [("naked", Scope::Symbol(SYMBOL))], "500 stand alone");
+}
+
+#[test]
+fn too_much_value_at_one_venue_is_not_added_to() {
+    let mut stage = under(|config| config.limits.max_venue_equity = decimal("9999"));
+    stage.pass(1_000);
+    // 5000 USDT and 50 BTC at 100.
+    assert_eq!(crossing(&mut stage), []);
+    let mut stage = under(|config| config.limits.max_venue_equity = decimal("10100"));
+    stage.pass(1_000);
+    assert_eq!(crossing(&mut stage).len(), 2);
+}

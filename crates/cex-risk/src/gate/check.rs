@@ -1,0 +1,330 @@
+//! The rules of an opening, from cheap to dear. The first that is broken refuses it.
+
+use super::{BookFacts, Conditions, Gate, JournalState};
+use crate::funds::FundsError;
+use crate::mode::Mode;
+use crate::pace::Recent;
+use crate::refusal::Refusal;
+use crate::trip::{Scope, Trip, Until};
+use cex_core::{
+    Asset, Bps, ClientOrderId, Decimal, Leg, Notional, NumError, Plan, Price, Side, Timestamp, VenueId,
+};
+use std::time::Duration;
+
+impl Gate {
+    /// Checks everything but the balances; what both legs may move, in quote.
+    pub(super) fn check(
+        &mut self,
+        now: Timestamp,
+        plan: &Plan,
+        conditions: &Conditions,
+    ) -> Result<Decimal, Refusal> {
+        self.check_standing(now, plan)?;
+        self.check_books(now, plan, conditions)?;
+        self.check_edge(now, plan)?;
+        self.check_wallets(now, plan, conditions)?;
+        let mut gross = Decimal::ZERO;
+        for leg in [&plan.buy, &plan.sell] {
+            let notional = conditions.scale.notional_value(at_limit(leg));
+            let max = self.limits.max_leg_notional;
+            if notional > max {
+                return Err(Refusal::LegNotional { notional, max });
+            }
+            gross = gross.checked_add(notional).map_err(|_| Refusal::Overflow)?;
+            self.check_rate(now, leg.venue, plan)?;
+        }
+        self.check_totals(now, gross)?;
+        self.check_exposure(plan, conditions, gross)?;
+        self.check_inventory(plan, conditions)?;
+        Ok(gross)
+    }
+
+    /// Who stands in the way: operator, journal, tripped rules, breakers, unknown orders, pauses (R1, R2, R15, R23 to R27,
+    /// R33, R34).
+    fn check_standing(&mut self, now: Timestamp, plan: &Plan) -> Result<(), Refusal> {
+        if self.kill.is_thrown() {
+            return Err(Refusal::KillSwitch);
+        }
+        if self.mode != Mode::Active {
+            return Err(Refusal::Mode(self.mode));
+        }
+        match self.journal {
+            JournalState::Well => {}
+            JournalState::Behind => return Err(Refusal::Journal { what: "behind" }),
+            JournalState::Failed => return Err(Refusal::Journal { what: "failed" }),
+        }
+        in_force(&mut self.stopped, now)?;
+        for venue in [plan.buy.venue, plan.sell.venue] {
+            let max = self.limits.max_unknown;
+            let state = self.venue(venue);
+            in_force(&mut state.stopped, now)?;
+            if !state.breaker.allows(now) {
+                return Err(Refusal::BreakerOpen { venue });
+            }
+            let unknown = state.unknown;
+            if unknown > max {
+                return Err(Refusal::UnknownOrders { venue, unknown, max });
+            }
+        }
+        let max_dust = [(self.dust, self.limits.max_dust)];
+        let (limits, symbol) = self.symbol_with_limits(plan.symbol);
+        if let Some(why) = symbol.blocked {
+            return Err(Refusal::Symbol { why });
+        }
+        in_force(&mut symbol.stopped, now)?;
+        if symbol.pause_until > now {
+            return Err(Refusal::Cooldown { left_ms: millis(symbol.pause_until.since(now)) });
+        }
+        if !symbol.breaker.allows(now) {
+            return Err(Refusal::SymbolBreakerOpen);
+        }
+        let mut left_over = max_dust.into_iter().chain([(symbol.dust, limits.max_symbol_dust)]);
+        if let Some((dust, max)) = left_over.find(|(dust, max)| dust > max) {
+            return Err(Refusal::Dust { dust, max });
+        }
+        self.check_open(plan)
+    }
+
+    fn check_open(&self, plan: &Plan) -> Result<(), Refusal> {
+        let (open, max) = (self.open_count(), self.limits.max_open);
+        if open >= max {
+            return Err(Refusal::TooManyOpen { open, max });
+        }
+        let count = |test: &dyn Fn(&super::Open) -> bool| {
+            u32::try_from(self.open.iter().filter(|open| test(open)).count()).unwrap_or(u32::MAX)
+        };
+        let (open, max) = (count(&|open| open.symbol == plan.symbol), self.limits.max_open_per_symbol);
+        if open >= max {
+            return Err(Refusal::SymbolBusy { open, max });
+        }
+        for venue in [plan.buy.venue, plan.sell.venue] {
+            let (open, max) = (count(&|open| open.venues.contains(&venue)), self.limits.max_open_per_venue);
+            if open >= max {
+                return Err(Refusal::VenueBusy { venue, open, max });
+            }
+        }
+        Ok(())
+    }
+
+    /// Ages, and prices that are where prices are (R7, R8, R10).
+    fn check_books(&self, now: Timestamp, plan: &Plan, conditions: &Conditions) -> Result<(), Refusal> {
+        let (buy, sell) = (&conditions.buy_book, &conditions.sell_book);
+        let (buy_age, sell_age) = (now.since(buy.as_of), now.since(sell.as_of));
+        let limits = &self.limits;
+        for (venue, age, book) in [(plan.buy.venue, buy_age, buy), (plan.sell.venue, sell_age, sell)] {
+            let ages =
+                [(age, limits.max_book_age), (book.venue_age.unwrap_or_default(), limits.max_venue_age)];
+            if let Some((age, max)) = ages.into_iter().find(|(age, max)| age > max) {
+                return Err(Refusal::BookAge { venue, age_ms: millis(age), max_ms: millis(max) });
+            }
+        }
+        let (gap, max) = (buy_age.abs_diff(sell_age), limits.max_age_gap);
+        if gap > max {
+            return Err(Refusal::AgeGap { gap_ms: millis(gap), max_ms: millis(max) });
+        }
+        for (leg, BookFacts { mid, .. }) in [(&plan.buy, buy), (&plan.sell, sell)] {
+            let (off, max) = (apart(leg.limit, *mid), limits.max_collar);
+            if off > max {
+                return Err(Refusal::Collar { venue: leg.venue, off, max });
+            }
+        }
+        let (off, max) = (apart(buy.mid, sell.mid), limits.max_cross_collar);
+        if off > max { Err(Refusal::CrossCollar { off, max }) } else { Ok(()) }
+    }
+
+    /// An edge worth taking, and not one that is too good to be true (R11).
+    fn check_edge(&mut self, now: Timestamp, plan: &Plan) -> Result<(), Refusal> {
+        let (edge, min, max) = (plan.net_edge, self.limits.min_edge, self.limits.max_edge);
+        if edge < min {
+            return Err(Refusal::EdgeBelow { edge, min });
+        }
+        if edge > max {
+            let until = Until::Time(now + self.limits.quarantine);
+            self.trip(Trip { rule: "quarantine", scope: Scope::Symbol(plan.symbol), until });
+            return Err(Refusal::EdgeAbove { edge, max });
+        }
+        Ok(())
+    }
+
+    /// What is bought can be sent to where it is sold, and what that yields back (R3).
+    fn check_wallets(&self, now: Timestamp, plan: &Plan, conditions: &Conditions) -> Result<(), Refusal> {
+        let (base, quote) = (conditions.symbol.base, conditions.symbol.quote);
+        for (from, to, asset) in
+            [(plan.buy.venue, plan.sell.venue, base), (plan.sell.venue, plan.buy.venue, quote)]
+        {
+            for (venue, leaves) in [(from, true), (to, false)] {
+                let Some(state) = self.venues.get(venue.index()) else { continue };
+                let Some(wallet) = state.wallet(now, asset) else {
+                    return Err(Refusal::Wallet { venue, asset, what: "not known" });
+                };
+                if !(if leaves { wallet.withdrawals } else { wallet.deposits }) {
+                    return Err(Refusal::Wallet { venue, asset, what: "closed" });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Orders of a venue per second (R17).
+    fn check_rate(&mut self, now: Timestamp, venue: VenueId, plan: &Plan) -> Result<(), Refusal> {
+        let limits = &self.limits;
+        let (all, of_symbol, burst) =
+            (limits.max_orders_per_second, limits.max_symbol_orders_per_second, limits.max_burst);
+        let state = self.venue(venue);
+        let all = state.rate.map_or(all, |theirs| all.min(theirs));
+        let recent: Recent = state.pace.recent(now, plan.symbol);
+        if recent.all >= all as usize {
+            return Err(Refusal::OrderRate { venue, max: all });
+        }
+        if recent.of_symbol >= of_symbol as usize {
+            return Err(Refusal::SymbolRate { venue, max: of_symbol });
+        }
+        if recent.at_once >= burst as usize {
+            return Err(Refusal::Burst { venue, max: burst });
+        }
+        Ok(())
+    }
+
+    /// Orders and notional per minute and day (R18): what is reached stops openings for the rest of it.
+    fn check_totals(&mut self, now: Timestamp, gross: Decimal) -> Result<(), Refusal> {
+        let (minute, today, notional) = self.pace.now(now);
+        let limits = &self.limits;
+        let legs = 2;
+        let notional = notional.checked_add(gross).map_err(|_| Refusal::Overflow)?;
+        let rule = if minute + legs > limits.max_orders_per_minute as usize {
+            ("minute_orders", now + Duration::from_secs(1))
+        } else if today.saturating_add(2) > limits.max_orders_per_day {
+            ("day_orders", crate::pace::day_end(now))
+        } else if notional > limits.max_day_notional {
+            ("day_notional", crate::pace::day_end(now))
+        } else {
+            return Ok(());
+        };
+        let trip = Trip { rule: rule.0, scope: Scope::All, until: Until::Time(rule.1) };
+        self.trip(trip);
+        Err(Refusal::Stopped(trip))
+    }
+
+    pub(super) fn note_notional(&mut self, now: Timestamp, gross: Decimal) -> Result<(), Refusal> {
+        let noted = self.pace.note(now, gross).and_then(|()| self.pace.note(now, Decimal::ZERO));
+        noted.map_err(|_| Refusal::Overflow)
+    }
+
+    /// What could go wrong at once (R4, R12, R14).
+    fn check_exposure(
+        &mut self,
+        plan: &Plan,
+        conditions: &Conditions,
+        gross: Decimal,
+    ) -> Result<(), Refusal> {
+        let max = self.limits.max_cycle_notional;
+        if gross > max {
+            return Err(Refusal::CycleNotional { notional: gross, max });
+        }
+        let max = self.limits.max_gross;
+        let open = self.open.iter().try_fold(gross, |sum, open| sum.checked_add(open.gross));
+        let open = open.map_err(|_| Refusal::Overflow)?;
+        if open > max {
+            return Err(Refusal::Gross { gross: open, max });
+        }
+        let max = self.limits.max_symbol_net;
+        let (qty, price) =
+            (conditions.scale.qty_value(plan.buy.qty), conditions.scale.price_value(plan.buy.limit));
+        let worst = self.symbol(plan.symbol).worst(qty).and_then(|worst| worst.checked_mul(price));
+        let net = worst.map_err(|_| Refusal::Overflow)?;
+        if net > max { Err(Refusal::SymbolNet { net, max }) } else { Ok(()) }
+    }
+
+    /// Not too much at one venue, and not the last of a coin away from it (R13).
+    fn check_inventory(&mut self, plan: &Plan, conditions: &Conditions) -> Result<(), Refusal> {
+        let max = self.limits.max_venue_equity;
+        for venue in [plan.buy.venue, plan.sell.venue] {
+            let equity = self.venue(venue).equity;
+            if equity > max {
+                return Err(Refusal::Equity { venue, equity, max });
+            }
+        }
+        let share = self.limits.min_inventory_share;
+        if share <= Bps::ZERO {
+            return Ok(());
+        }
+        for leg in [&plan.buy, &plan.sell] {
+            let (asset, spent) = spends(leg, conditions).map_err(|_| Refusal::Overflow)?;
+            let sums = || -> Result<(Decimal, Decimal), NumError> {
+                let venues = [plan.buy.venue, plan.sell.venue];
+                let mut total = Decimal::ZERO;
+                for venue in venues {
+                    total = total.checked_add(self.funds.held(venue, asset))?;
+                }
+                let left = self.funds.free(leg.venue, asset)?.checked_sub(spent)?;
+                Ok((left, total.checked_mul(share.fraction())?))
+            };
+            let (left, min) = sums().map_err(|_| Refusal::Overflow)?;
+            if left < min {
+                return Err(Refusal::Inventory { venue: leg.venue, asset, left, min });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what a leg spends at worst out of what is free; the buffer must be there too, but is not taken (R16).
+    pub(super) fn reserve(
+        &mut self,
+        order: ClientOrderId,
+        leg: &Leg,
+        conditions: &Conditions,
+        buffer: Bps,
+    ) -> Result<(), Refusal> {
+        let (asset, needed) = spends(leg, conditions).map_err(|_| Refusal::Overflow)?;
+        let buffer = needed.checked_mul(buffer.fraction()).map_err(|_| Refusal::Overflow)?;
+        self.funds.reserve(order, leg.venue, asset, needed, buffer).map_err(|error| match error {
+            FundsError::Short { free } => Refusal::Balance { venue: leg.venue, asset, needed, free },
+            FundsError::Number(_) => Refusal::Overflow,
+        })
+    }
+}
+
+/// Refuses while a trip is in force, and forgets it when it no longer is.
+fn in_force(stopped: &mut Option<Trip>, now: Timestamp) -> Result<(), Refusal> {
+    match *stopped {
+        Some(trip) if trip.is_in_force(now) => Err(Refusal::Stopped(trip)),
+        Some(_) => {
+            *stopped = None;
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// What a leg may move: a buy may cost up to its limit; a sale yields at least its limit and was sized by what the book
+/// shows.
+const fn at_limit(leg: &Leg) -> Notional {
+    match leg.side {
+        Side::Buy => leg.limit.times(leg.qty),
+        Side::Sell => leg.notional,
+    }
+}
+
+/// What a leg may spend at worst, and of what: the limit price for all of it plus the fee for a buy, the quantity for
+/// a sale (whose fee comes out of what it yields).
+fn spends(leg: &Leg, conditions: &Conditions) -> Result<(Asset, Decimal), NumError> {
+    match leg.side {
+        Side::Buy => {
+            let notional = conditions.scale.notional_value(leg.limit.times(leg.qty));
+            let fee = notional.checked_mul(leg.fee.max(Bps::ZERO).fraction())?;
+            Ok((conditions.symbol.quote, notional.checked_add(fee)?))
+        }
+        Side::Sell => Ok((conditions.symbol.base, conditions.scale.qty_value(leg.qty))),
+    }
+}
+
+/// How far two prices are apart, as a part of the second; as far as can be when there is none.
+fn apart(price: Price, from: Price) -> Bps {
+    let off = i128::from(price.0.abs_diff(from.0)) * i128::from(Bps::ONE);
+    let off = off.checked_div(i128::from(from.0)).filter(|_| from.0 > 0);
+    Bps::from_e8(off.and_then(|off| i64::try_from(off).ok()).unwrap_or(i64::MAX))
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,116 @@
+//! How many orders leave, and how much they move: per second, minute and day (R17, R18).
+
+use cex_core::{Decimal, NumError, SymbolId, Timestamp};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+/// Orders this near to each other are a burst.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
+/// Seconds of a UTC day.
+pub(crate) const DAY: i64 = 86_400;
+
+/// The orders of one venue that left within the last second, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct VenuePace {
+    sent: VecDeque<(Timestamp, SymbolId)>,
+}
+
+/// What left within the last second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Recent {
+    pub(crate) all: usize,
+    pub(crate) of_symbol: usize,
+    pub(crate) at_once: usize,
+}
+
+impl VenuePace {
+    pub(crate) fn recent(&mut self, now: Timestamp, symbol: SymbolId) -> Recent {
+        while self.sent.front().is_some_and(|(at, _)| now.since(*at) >= SECOND) {
+            self.sent.pop_front();
+        }
+        Recent {
+            all: self.sent.len(),
+            of_symbol: self.sent.iter().filter(|(_, sent)| *sent == symbol).count(),
+            at_once: self.sent.iter().rev().take_while(|(at, _)| now.since(*at) < AT_ONCE).count(),
+        }
+    }
+
+    pub(crate) fn note(&mut self, now: Timestamp, symbol: SymbolId) {
+        self.sent.push_back((now, symbol));
+    }
+}
+
+/// All orders, by minute and by day.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    minute: VecDeque<Timestamp>,
+    day: i64,
+    orders_today: u32,
+    notional_today: Decimal,
+}
+
+impl Pace {
+    /// Orders within the last minute; those of today; what they moved.
+    pub(crate) fn now(&mut self, now: Timestamp) -> (usize, u32, Decimal) {
+        while self.minute.front().is_some_and(|at| now.since(*at) >= MINUTE) {
+            self.minute.pop_front();
+        }
+        let day = now.as_secs().div_euclid(DAY);
+        if day != self.day {
+            (self.day, self.orders_today, self.notional_today) = (day, 0, Decimal::ZERO);
+        }
+        (self.minute.len(), self.orders_today, self.notional_today)
+    }
+
+    /// An order leaves. Call [`Self::now`] before.
+    pub(crate) fn note(&mut self, now: Timestamp, notional: Decimal) -> Result<(), NumError> {
+        self.notional_today = self.notional_today.checked_add(notional)?;
+        self.minute.push_back(now);
+        self.orders_today = self.orders_today.saturating_add(1);
+        Ok(())
+    }
+}
+
+/// When the UTC day of `now` ends.
+pub(crate) fn day_end(now: Timestamp) -> Timestamp {
+    Timestamp::from_secs((now.as_secs().div_euclid(DAY) + 1) * DAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_venue_counts_by_second_symbol_and_burst() {
+        let at = |millis: i64| Timestamp::from_millis(1_000_000 + millis);
+        let mut pace = VenuePace::default();
+        for (millis, symbol) in [(0, 1), (500, 2), (950, 1)] {
+            pace.note(at(millis), SymbolId(symbol));
+        }
+        let recent = |pace: &mut VenuePace, millis| {
+            let Recent { all, of_symbol, at_once } = pace.recent(at(millis), SymbolId(1));
+            (all, of_symbol, at_once)
+        };
+        assert_eq!(recent(&mut pace, 999), (3, 2, 1));
+        assert_eq!(recent(&mut pace, 1_000), (2, 1, 1), "the first one is a second ago");
+        assert_eq!(recent(&mut pace, 1_050), (2, 1, 0));
+        assert_eq!(recent(&mut pace, 1_950), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_and_a_minute_slides() {
+        let midnight = Timestamp::from_secs(20_000 * DAY);
+        let before = midnight - Duration::from_secs(10);
+        assert_eq!((day_end(before), day_end(midnight)), (midnight, midnight + Duration::from_secs(86_400)));
+        let mut pace = Pace::default();
+        pace.now(before);
+        pace.note(before, Decimal::from(5)).expect("fits");
+        pace.note(before, Decimal::from(7)).expect("fits");
+        assert_eq!(pace.now(before), (2, 2, Decimal::from(12)));
+        assert_eq!(pace.now(midnight), (2, 0, Decimal::ZERO), "the minute has not passed, the day has");
+        assert_eq!(pace.now(before + MINUTE), (0, 0, Decimal::ZERO));
+    }
+}

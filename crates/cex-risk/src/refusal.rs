@@ -1,0 +1,285 @@
+//! Every refusal in words, with the numbers.
+
+use crate::mode::Mode;
+use crate::trip::Trip;
+use cex_core::{Asset, Bps, Decimal, VenueId};
+
+/// Why a plan was refused: which rule, with the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The kill switch is on.
+    #[error("kill switch is on")]
+    KillSwitch,
+    /// Nothing is opened in this mode.
+    #[error("mode is {0}")]
+    Mode(Mode),
+    /// A rule stopped everything, the venue or the symbol, and still does.
+    #[error("{0}")]
+    Stopped(Trip),
+    /// A venue's breaker is open.
+    #[error("{venue} is paused after repeated failures")]
+    BreakerOpen {
+        /// Which venue.
+        venue: VenueId,
+    },
+    /// The symbol's breaker is open.
+    #[error("symbol is paused after repeated failures")]
+    SymbolBreakerOpen,
+    /// The symbol must not be traded.
+    #[error("symbol may not be traded: {why}")]
+    Symbol {
+        /// Why.
+        why: &'static str,
+    },
+    /// Coins cannot be moved, so what is bought here could not be evened out.
+    #[error("{venue} wallet of {asset} is {what}")]
+    Wallet {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        asset: Asset,
+        /// `closed` or `not known`.
+        what: &'static str,
+    },
+    /// What happens could not be recorded.
+    #[error("journal is {what}")]
+    Journal {
+        /// `behind` or `failed`.
+        what: &'static str,
+    },
+    /// A leg above the notional limit.
+    #[error("leg of {notional} exceeds the largest notional {max}")]
+    LegNotional {
+        /// What the leg may spend.
+        notional: Decimal,
+        /// The limit.
+        max: Decimal,
+    },
+    /// Both legs together above the limit.
+    #[error("legs of {notional} together exceed {max}")]
+    CycleNotional {
+        /// What both legs may move.
+        notional: Decimal,
+        /// The limit.
+        max: Decimal,
+    },
+    /// Open arbitrages together above the limit.
+    #[error("{gross} open together, {max} allowed")]
+    Gross {
+        /// What all may move, this one included.
+        gross: Decimal,
+        /// The limit.
+        max: Decimal,
+    },
+    /// The symbol's position could grow too large.
+    #[error("position could reach {net}, {max} allowed")]
+    SymbolNet {
+        /// Its value at worst.
+        net: Decimal,
+        /// The limit.
+        max: Decimal,
+    },
+    /// Too much held at a venue.
+    #[error("{equity} held at {venue}, {max} allowed")]
+    Equity {
+        /// Where.
+        venue: VenueId,
+        /// Its value.
+        equity: Decimal,
+        /// The limit.
+        max: Decimal,
+    },
+    /// Too little of a coin would stay at a venue.
+    #[error("{venue} would keep {left} of {asset}, {min} at least")]
+    Inventory {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        asset: Asset,
+        /// What would stay there.
+        left: Decimal,
+        /// The least.
+        min: Decimal,
+    },
+    /// The symbol has as many arbitrages open as it may.
+    #[error("{open} arbitrages open in this symbol, {max} allowed")]
+    SymbolBusy {
+        /// Open now.
+        open: u32,
+        /// The limit.
+        max: u32,
+    },
+    /// A venue has as many arbitrages open as it may.
+    #[error("{open} arbitrages open at {venue}, {max} allowed")]
+    VenueBusy {
+        /// Where.
+        venue: VenueId,
+        /// Open now.
+        open: u32,
+        /// The limit.
+        max: u32,
+    },
+    /// As many arbitrages open as there may be.
+    #[error("{open} arbitrages open, {max} allowed")]
+    TooManyOpen {
+        /// Open now.
+        open: u32,
+        /// The limit.
+        max: u32,
+    },
+    /// A book too old to decide on.
+    #[error("{venue} book is {age_ms} ms old, {max_ms} allowed")]
+    BookAge {
+        /// Whose book.
+        venue: VenueId,
+        /// Its age in milliseconds.
+        age_ms: u64,
+        /// The limit in milliseconds.
+        max_ms: u64,
+    },
+    /// Two books of too different ages.
+    #[error("book ages differ by {gap_ms} ms, {max_ms} allowed")]
+    AgeGap {
+        /// Difference in milliseconds.
+        gap_ms: u64,
+        /// The limit in milliseconds.
+        max_ms: u64,
+    },
+    /// A limit too far from the middle of its book.
+    #[error("limit at {venue} is {off} bps from the middle, {max} allowed")]
+    Collar {
+        /// Where.
+        venue: VenueId,
+        /// How far.
+        off: Bps,
+        /// The limit.
+        max: Bps,
+    },
+    /// Two books too far apart.
+    #[error("books are {off} bps apart, {max} allowed")]
+    CrossCollar {
+        /// How far.
+        off: Bps,
+        /// The limit.
+        max: Bps,
+    },
+    /// Not enough funds, net of reservations.
+    #[error("{venue} has {free} {asset} free, {needed} needed")]
+    Balance {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        asset: Asset,
+        /// What the leg needs.
+        needed: Decimal,
+        /// What is there.
+        free: Decimal,
+    },
+    /// Edge below the least.
+    #[error("edge of {edge} bps is below {min} bps")]
+    EdgeBelow {
+        /// Edge of the plan.
+        edge: Bps,
+        /// The limit.
+        min: Bps,
+    },
+    /// Edge above what is believed.
+    #[error("edge of {edge} bps is above {max} bps: the data is suspected")]
+    EdgeAbove {
+        /// Edge of the plan.
+        edge: Bps,
+        /// The limit.
+        max: Bps,
+    },
+    /// Too many orders.
+    #[error("{venue} takes {max} orders per second at most")]
+    OrderRate {
+        /// Where.
+        venue: VenueId,
+        /// The limit.
+        max: u32,
+    },
+    /// Too many orders in one symbol.
+    #[error("{venue} takes {max} orders per second and symbol at most")]
+    SymbolRate {
+        /// Where.
+        venue: VenueId,
+        /// The limit.
+        max: u32,
+    },
+    /// Too many orders at once.
+    #[error("{venue} takes {max} orders at once at most")]
+    Burst {
+        /// Where.
+        venue: VenueId,
+        /// The limit.
+        max: u32,
+    },
+    /// The symbol is pausing.
+    #[error("symbol pauses for {left_ms} ms more")]
+    Cooldown {
+        /// How much longer, in milliseconds.
+        left_ms: u64,
+    },
+    /// Orders of unknown fate.
+    #[error("{venue} has {unknown} orders of unknown fate, {max} allowed")]
+    UnknownOrders {
+        /// Where.
+        venue: VenueId,
+        /// How many.
+        unknown: u32,
+        /// The limit.
+        max: u32,
+    },
+    /// Too much left over from arbitrages that could not be levelled.
+    #[error("{dust} left over, {max} allowed")]
+    Dust {
+        /// Its value.
+        dust: Decimal,
+        /// The limit.
+        max: Decimal,
+    },
+    /// A number in the check does not fit.
+    #[error("arithmetic does not fit")]
+    Overflow,
+}
+
+impl Refusal {
+    /// A short stable name of the rule, for counters: `kill_switch`, `book_age`.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::KillSwitch => "kill_switch",
+            Self::Mode(mode) => mode.name(),
+            Self::Stopped(trip) => trip.rule,
+            Self::BreakerOpen { .. } => "breaker_open",
+            Self::SymbolBreakerOpen => "symbol_breaker_open",
+            Self::Symbol { .. } => "symbol",
+            Self::Wallet { .. } => "wallet",
+            Self::Journal { .. } => "journal",
+            Self::LegNotional { .. } => "leg_notional",
+            Self::CycleNotional { .. } => "cycle_notional",
+            Self::Gross { .. } => "gross",
+            Self::SymbolNet { .. } => "symbol_net",
+            Self::Equity { .. } => "venue_equity",
+            Self::Inventory { .. } => "inventory",
+            Self::SymbolBusy { .. } => "symbol_busy",
+            Self::VenueBusy { .. } => "venue_busy",
+            Self::TooManyOpen { .. } => "too_many_open",
+            Self::BookAge { .. } => "book_age",
+            Self::AgeGap { .. } => "age_gap",
+            Self::Collar { .. } => "collar",
+            Self::CrossCollar { .. } => "cross_collar",
+            Self::Balance { .. } => "balance",
+            Self::EdgeBelow { .. } => "edge_below",
+            Self::EdgeAbove { .. } => "edge_above",
+            Self::OrderRate { .. } => "order_rate",
+            Self::SymbolRate { .. } => "symbol_rate",
+            Self::Burst { .. } => "burst",
+            Self::Cooldown { .. } => "cooldown",
+            Self::UnknownOrders { .. } => "unknown_orders",
+            Self::Dust { .. } => "dust",
+            Self::Overflow => "overflow",
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What the gate knows of a symbol.
+
+use crate::breaker::Breaker;
+use crate::gate::ArbitrageId;
+use crate::limits::Limits;
+use crate::trip::Trip;
+use cex_core::{Bps, Decimal, NumError, Side, Timestamp, VenueId};
+use std::time::Duration;
+
+/// Surprising fees in a row that stop a symbol (R30).
+const SURPRISES: u32 = 3;
+/// The newest arbitrage's part in the average edge (R31): a twentieth, as of twenty arbitrages.
+const NEWEST: i64 = 20;
+
+/// Position, pauses and averages of one symbol.
+#[derive(Debug)]
+pub(crate) struct SymbolRisk {
+    pub(crate) breaker: Breaker<ArbitrageId>,
+    /// Why it must not be traded, if so (R2).
+    pub(crate) blocked: Option<&'static str>,
+    pub(crate) stopped: Option<Trip>,
+    /// It pauses until then.
+    pub(crate) pause_until: Timestamp,
+    /// How long the next pause is.
+    pause: Duration,
+    /// Bought less sold, in base.
+    net: Decimal,
+    /// What open orders may still buy and sell, in base.
+    buying: Decimal,
+    selling: Decimal,
+    /// Value left over, in quote.
+    pub(crate) dust: Decimal,
+    /// Surprising fees in a row, by venue index.
+    surprises: Vec<u32>,
+    /// Average realised edge in 10^-8 of what was paid, and of how many arbitrages.
+    edge: (i64, u32),
+}
+
+impl SymbolRisk {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            breaker: Breaker::within(limits.max_symbol_failures, limits.breaker_pause, limits.failure_window),
+            blocked: None,
+            stopped: None,
+            pause_until: Timestamp::EPOCH,
+            pause: limits.cooldown,
+            net: Decimal::ZERO,
+            buying: Decimal::ZERO,
+            selling: Decimal::ZERO,
+            dust: Decimal::ZERO,
+            surprises: Vec::new(),
+            edge: (0, 0),
+        }
+    }
+
+    /// The largest position that `qty` more on both sides could come to, whichever of the open orders fill.
+    pub(crate) fn worst(&self, qty: Decimal) -> Result<Decimal, NumError> {
+        let long = self.net.checked_add(self.buying)?.checked_add(qty)?;
+        let short = self.selling.checked_add(qty)?.checked_sub(self.net)?;
+        Ok(long.max(short))
+    }
+
+    /// An order for this much base leaves.
+    pub(crate) fn ordered(&mut self, side: Side, qty: Decimal) -> Result<(), NumError> {
+        let open = self.open(side);
+        *open = open.checked_add(qty)?;
+        Ok(())
+    }
+
+    /// An order for this much base is over.
+    pub(crate) fn ended(&mut self, side: Side, qty: Decimal) -> Result<(), NumError> {
+        let open = self.open(side);
+        *open = open.checked_sub(qty)?.max(Decimal::ZERO);
+        Ok(())
+    }
+
+    /// This much base was traded.
+    pub(crate) fn traded(&mut self, side: Side, qty: Decimal) -> Result<(), NumError> {
+        self.net = match side {
+            Side::Buy => self.net.checked_add(qty)?,
+            Side::Sell => self.net.checked_sub(qty)?,
+        };
+        Ok(())
+    }
+
+    const fn open(&mut self, side: Side) -> &mut Decimal {
+        match side {
+            Side::Buy => &mut self.buying,
+            Side::Sell => &mut self.selling,
+        }
+    }
+
+    /// An arbitrage filled on both legs: the next pause is a short one again.
+    pub(crate) fn went_well(&mut self, limits: &Limits) {
+        self.pause = limits.cooldown;
+    }
+
+    /// An arbitrage did not: the symbol pauses, and longer the next time.
+    pub(crate) fn went_wrong(&mut self, now: Timestamp, limits: &Limits) {
+        self.pause_until = self.pause_until.max(now + self.pause);
+        self.pause = (self.pause * 2).min(limits.max_cooldown).max(limits.cooldown);
+    }
+
+    /// A venue charged a fee that was this much more than expected; whether it was one surprise too many.
+    pub(crate) fn charged(&mut self, venue: VenueId, excess: Bps, limits: &Limits) -> bool {
+        if self.surprises.len() <= venue.index() {
+            self.surprises.resize(venue.index() + 1, 0);
+        }
+        let row = &mut self.surprises[venue.index()];
+        *row = if excess > limits.max_fee_surprise { *row + 1 } else { 0 };
+        let too_many = *row >= SURPRISES;
+        if too_many {
+            *row = 0;
+        }
+        too_many
+    }
+
+    /// An arbitrage earned this much of what it paid; whether the average has been below nothing for too long.
+    pub(crate) fn earned(&mut self, edge: Bps, limits: &Limits) -> bool {
+        let (average, count) = self.edge;
+        let weight = i64::from(count + 1).min(NEWEST);
+        let next = average.saturating_add(edge.e8().saturating_sub(average) / weight);
+        self.edge = (next, count.saturating_add(1));
+        if self.edge.1 < limits.slippage_cycles || next >= 0 {
+            return false;
+        }
+        self.edge = (0, 0);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits {
+            cooldown: Duration::from_secs(30),
+            max_cooldown: Duration::from_secs(100),
+            max_fee_surprise: Bps::from_bps(1),
+            slippage_cycles: 3,
+            ..Limits::boundless()
+        }
+    }
+
+    #[test]
+    fn the_worst_position_counts_open_orders_on_the_bad_side() {
+        let mut symbol = SymbolRisk::new(&limits());
+        let worst = |symbol: &SymbolRisk, qty: i64| symbol.worst(Decimal::from(qty)).expect("fits");
+        assert_eq!(worst(&symbol, 5), Decimal::from(5));
+        symbol.ordered(Side::Buy, Decimal::from(3)).expect("fits");
+        symbol.traded(Side::Buy, Decimal::from(2)).expect("fits");
+        assert_eq!(worst(&symbol, 5), Decimal::from(10), "long: 2 held, 3 on order, 5 more");
+        symbol.ended(Side::Buy, Decimal::from(3)).expect("fits");
+        symbol.traded(Side::Sell, Decimal::from(9)).expect("fits");
+        assert_eq!(worst(&symbol, 5), Decimal::from(12), "short: 7 sold too much, 5 more");
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_a_success_makes_them_short() {
+        let (mut symbol, limits, now) = (SymbolRisk::new(&limits()), limits(), Timestamp::from_secs(1_000));
+        for secs in [30, 60, 100, 100] {
+            symbol.went_wrong(now, &limits);
+            assert_eq!(symbol.pause_until, now + Duration::from_secs(secs));
+        }
+        symbol.went_well(&limits);
+        symbol.went_wrong(now + Duration::from_secs(200), &limits);
+        assert_eq!(symbol.pause_until, now + Duration::from_secs(230));
+    }
+
+    #[test]
+    fn the_third_surprising_fee_in_a_row_is_one_too_many() {
+        let (mut symbol, limits) = (SymbolRisk::new(&limits()), limits());
+        let venues = [0, 1].map(|index| VenueId::new(index, "x").expect("short"));
+        let mut charged = |venue: usize, bps| symbol.charged(venues[venue], Bps::from_bps(bps), &limits);
+        let told = [2, 2, 1, 2, 2, 2, 2].map(|bps| {
+            assert!(!charged(1, 0), "another venue is another row");
+            charged(0, bps)
+        });
+        assert_eq!(told, [false, false, false, false, false, true, false]);
+    }
+
+    #[test]
+    fn an_average_below_nothing_counts_after_enough_arbitrages() {
+        let (mut symbol, limits) = (SymbolRisk::new(&limits()), limits());
+        let told: Vec<bool> =
+            [-5, -5, 30, -50, -50].iter().map(|bps| symbol.earned(Bps::from_bps(*bps), &limits)).collect();
+        assert_eq!(told, [false, false, false, true, false]);
+    }
+}

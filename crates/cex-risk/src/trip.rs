@@ -1,0 +1,76 @@
+//! Rules that stop more than the plan at hand.
+
+use cex_core::{SymbolId, Timestamp, VenueId};
+use std::fmt;
+
+/// Whom a trip stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All openings.
+    All,
+    /// Openings at a venue.
+    Venue(VenueId),
+    /// Openings in a symbol.
+    Symbol(SymbolId),
+}
+
+/// How long a trip is in force. Closings always pass: being half hedged is worse than trading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Until then.
+    Time(Timestamp),
+    /// Until an operator has looked.
+    Operator,
+}
+
+/// A rule that was broken and stops openings from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trip {
+    /// A short stable name: `day_loss`.
+    pub rule: &'static str,
+    /// Whom it stops.
+    pub scope: Scope,
+    /// How long.
+    pub until: Until,
+}
+
+impl Trip {
+    /// Whether it still stops anything.
+    #[must_use]
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        match self.until {
+            Until::Time(until) => now < until,
+            Until::Operator => true,
+        }
+    }
+
+    /// Of two for the same scope, the one that lasts longer.
+    pub(crate) fn longer(self, other: Self) -> Self {
+        match (self.until, other.until) {
+            (Until::Operator, _) => self,
+            (Until::Time(_), Until::Operator) => other,
+            (Until::Time(mine), Until::Time(theirs)) => {
+                if theirs > mine {
+                    other
+                } else {
+                    self
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Trip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rule = self.rule;
+        match self.scope {
+            Scope::All => write!(f, "rule {rule} stopped all openings")?,
+            Scope::Venue(venue) => write!(f, "rule {rule} stopped openings at {venue}")?,
+            Scope::Symbol(_) => write!(f, "rule {rule} stopped the symbol")?,
+        }
+        match self.until {
+            Until::Time(until) => write!(f, " until {until}"),
+            Until::Operator => f.write_str(" until an operator has looked"),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What the gate knows of a venue.
+
+use crate::breaker::{Breaker, OrderResult};
+use crate::limits::Limits;
+use crate::pace::VenuePace;
+use crate::trip::Trip;
+use cex_core::{Asset, Bps, ClientOrderId, Decimal, Timestamp};
+use rustc_hash::FxHashMap;
+use std::time::Duration;
+
+/// Orders whose results are looked at together (R25).
+const RESULTS: u32 = 50;
+/// Fewer results than this tell nothing about a share.
+const TELLING: u32 = 10;
+
+/// Whether a coin can be moved in and out of a venue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wallet {
+    /// It can be sent there.
+    pub deposits: bool,
+    /// It can be sent from there.
+    pub withdrawals: bool,
+}
+
+/// Breaker, pace and health of one venue.
+#[derive(Debug)]
+pub(crate) struct VenueRisk {
+    pub(crate) breaker: Breaker<ClientOrderId>,
+    pub(crate) stopped: Option<Trip>,
+    pub(crate) pace: VenuePace,
+    /// Orders whose fate is unknown.
+    pub(crate) unknown: u32,
+    /// Orders per second the venue itself takes.
+    pub(crate) rate: Option<u32>,
+    /// The value of what is held there, in quote, as of the last look.
+    pub(crate) equity: Decimal,
+    /// Accounts in a row that differed from our ledger.
+    pub(crate) drifts: u32,
+    wallets: Option<Wallets>,
+    /// Of the last orders, a bit each, newest lowest: whether it failed.
+    failed: u64,
+    results: u32,
+}
+
+/// The wallets of a venue.
+#[derive(Debug)]
+struct Wallets {
+    max_age: Duration,
+    as_of: Timestamp,
+    known: FxHashMap<Asset, Wallet>,
+}
+
+impl VenueRisk {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            breaker: Breaker::new(limits.max_failures, limits.breaker_pause),
+            stopped: None,
+            pace: VenuePace::default(),
+            unknown: 0,
+            rate: None,
+            equity: Decimal::ZERO,
+            drifts: 0,
+            wallets: None,
+            failed: 0,
+            results: 0,
+        }
+    }
+
+    /// Takes in the result of an order; whether too large a part of the last ones failed (R25). Counting begins anew then.
+    pub(crate) fn ended(&mut self, result: OrderResult, limits: &Limits) -> bool {
+        let failed = match result {
+            OrderResult::Withheld => return false,
+            OrderResult::Worked => 0,
+            OrderResult::Failed => 1,
+        };
+        self.failed = (self.failed << 1 | failed) & ((1 << RESULTS) - 1);
+        self.results = (self.results + 1).min(RESULTS);
+        let share = i64::from(self.failed.count_ones()) * Bps::ONE / i64::from(self.results);
+        if self.results < TELLING || share <= limits.max_failure_share.e8() {
+            return false;
+        }
+        (self.failed, self.results) = (0, 0);
+        true
+    }
+
+    /// Takes in what the venue says of its wallets. From then on they must be known, and as fresh as `max_age`.
+    pub(crate) fn set_wallets(
+        &mut self,
+        now: Timestamp,
+        max_age: Duration,
+        wallets: impl IntoIterator<Item = (Asset, Wallet)>,
+    ) {
+        self.wallets = Some(Wallets { max_age, as_of: now, known: wallets.into_iter().collect() });
+    }
+
+    /// The wallet of a coin (R3): `None` when it is not known well enough. Open when wallets are not looked at.
+    pub(crate) fn wallet(&self, now: Timestamp, asset: Asset) -> Option<Wallet> {
+        match &self.wallets {
+            None => Some(Wallet { deposits: true, withdrawals: true }),
+            Some(wallets) if now.since(wallets.as_of) > wallets.max_age => None,
+            Some(wallets) => wallets.known.get(&asset).copied(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_large_a_part_of_failures_shows_after_enough_orders() {
+        let limits = Limits { max_failure_share: Bps::from_bps(2_000), ..Limits::boundless() };
+        let mut venue = VenueRisk::new(&limits);
+        let mut told = |failed: bool| {
+            venue.ended(if failed { OrderResult::Failed } else { OrderResult::Worked }, &limits)
+        };
+        assert!((0..8).all(|_| !told(false)));
+        assert!(!told(true), "nine tell nothing");
+        assert!(!told(true), "two of ten are a fifth");
+        assert!(told(true), "three of eleven are more");
+        assert!(!told(true), "counted anew");
+        assert!((0..50).all(|_| !told(false)));
+        assert!((0..10).all(|_| !told(true)), "ten of fifty are a fifth");
+        assert!(told(true));
+    }
+
+    #[test]
+    fn wallets_once_looked_at_must_be_known_and_fresh() {
+        let (mut venue, now) = (VenueRisk::new(&Limits::boundless()), Timestamp::from_secs(1_000));
+        let asset = |name: &str| name.parse::<Asset>().expect("short");
+        let open = Wallet { deposits: true, withdrawals: true };
+        assert_eq!(venue.wallet(now, asset("BTC")), Some(open), "nobody looks at wallets");
+        let closed = Wallet { deposits: false, withdrawals: true };
+        venue.set_wallets(now, Duration::from_secs(60), [(asset("BTC"), closed)]);
+        assert_eq!(venue.wallet(now + Duration::from_secs(60), asset("BTC")), Some(closed));
+        assert_eq!(venue.wallet(now + Duration::from_secs(61), asset("BTC")), None);
+        assert_eq!(venue.wallet(now, asset("ETH")), None);
+    }
+}
