@@ -38,6 +38,59 @@ pub enum Command {
     /// Clients reach them over HTTP and WebSocket at the exchanges' own paths. Faults, balances and books are set over
     /// a control interface on a port of its own. docs/simulator.md tells the rest.
     Sim(SimArgs),
+    /// Look into a journal: verify it, count it, print it
+    ///
+    /// A journal is read without its lock, so this works while a program writes it. docs/journal.md tells its format and
+    /// what it promises.
+    #[command(subcommand)]
+    Journal(JournalCommand),
+}
+
+/// What to do with a journal.
+#[derive(Debug, Clone, Subcommand)]
+pub enum JournalCommand {
+    /// Verify every byte: lengths, checksums, numbers, the chain of hashes; exit code 10 when something is wrong
+    Verify(JournalArgs),
+    /// Verify, and count records and bytes by kind
+    Stats(JournalArgs),
+    /// Print the records, one a line, each after it was verified
+    Dump(DumpArgs),
+}
+
+/// Which journal.
+#[derive(Debug, Clone, Args)]
+pub struct JournalArgs {
+    /// Directory of the journal
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which records of which journal.
+#[derive(Debug, Clone, Args)]
+pub struct DumpArgs {
+    /// Directory of the journal
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// Print one JSON object per record and line
+    #[arg(long)]
+    pub json: bool,
+    /// Begin with this record
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub from: u64,
+    /// Only records of this type, such as `intent`; may be given more than once
+    #[arg(long = "type", value_name = "TYPE", value_parser = journal_kind)]
+    pub kinds: Vec<cex_journal::Kind>,
+}
+
+/// The kind of record with this name.
+fn journal_kind(text: &str) -> Result<cex_journal::Kind, String> {
+    cex_journal::Kind::from_name(text).ok_or_else(|| {
+        let known: Vec<&str> = cex_journal::Kind::ALL.iter().map(|kind| kind.name()).collect();
+        format!("no such type; there are {}", known.join(", "))
+    })
 }
 
 /// Options of `arb demo`.

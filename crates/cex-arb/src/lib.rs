@@ -7,12 +7,14 @@
 //! | [`venues`] | the registered exchanges |
 //! | [`run`] | [`run::desk::Desk`], the thread that trades; the demo around it |
 //! | [`replay`] | recorded traffic through codecs and books |
+//! | [`journal`] | a look into a journal |
 //! | [`sim`] | simulated exchanges for any client |
 //! | [`show`] | what people see: a screen, lines, or JSON |
 #![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod exit;
+pub mod journal;
 pub mod replay;
 pub mod run;
 pub mod show;
@@ -36,6 +38,7 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Demo(args) => run::demo::run(args),
         Command::Replay(args) => replay::run(args, &mut std::io::stdout().lock()),
+        Command::Journal(command) => journal::run(command, &mut std::io::stdout().lock()),
         Command::Sim(args) => sim::run(args, &mut std::io::stdout().lock()),
     };
     match result {

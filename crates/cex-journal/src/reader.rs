@@ -120,6 +120,12 @@ impl Reader {
         self.current.as_ref().map(|current| Place { segment: current.header.number, offset: current.offset })
     }
 
+    /// Whether there is anything to read, or was when last looked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.current.is_none() && self.torn.is_none()
+    }
+
     /// The hash the next record must name.
     pub(crate) fn prev_hash(&self) -> Hash {
         self.prev

@@ -48,6 +48,13 @@ impl Directory {
         Ok(Self::existing(path))
     }
 
+    /// Whether a process writes the journal here just now, as far as that can be found out.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        let file = File::open(self.path.join(LOCK));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     fn locked(&self) -> JournalError {
         let text = fs::read_to_string(self.path.join(LOCK)).unwrap_or_default();
         JournalError::Locked { dir: self.place(), pid: text.trim().parse().ok() }
@@ -188,7 +195,9 @@ mod tests {
     fn a_second_writer_is_told_who_the_first_is() {
         let dir = tempfile::tempdir().expect("a directory");
         let storage = Directory::existing(dir.path());
+        assert!(!storage.is_written());
         let guard = storage.lock().expect("free");
+        assert!(storage.is_written());
         let error = storage.lock().expect_err("taken");
         let expected = format!("{}: in use by process {}", dir.path().display(), std::process::id());
         assert_eq!(error.to_string(), expected);
