@@ -44,6 +44,48 @@ pub enum Command {
     /// what it promises.
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// Look at the configuration: check it, show what holds, print an example
+    ///
+    /// It is read from --config FILE, else from the file ARB_CONFIG names, else ./arb.toml, else the user's own
+    /// (XDG_CONFIG_HOME/arb/arb.toml). docs/configuration.md tells the rest.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigCommand {
+    /// Tell everything that is wrong with it; exit code 3 when something is
+    Check(ConfigArgs),
+    /// Print the values that hold; of secrets only where they are
+    Show(ShowArgs),
+    /// Print a full file with every key explained
+    Example,
+}
+
+/// Which configuration.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArgs {
+    /// The file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Override a key, such as risk.max_leg_usdt=100; may be given more than once
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How the configuration is shown.
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// Which
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Say beside each value where it comes from
+    #[arg(long)]
+    pub origin: bool,
 }
 
 /// What to do with a journal.
