@@ -203,7 +203,7 @@ impl Reader {
                 (self.seq, self.prev) = (header.first_seq, header.hash());
                 self.enter(number, header, window)
             }
-            (Ok(None), _) => Ok(()),
+            (Ok(None), _) => self.check_unused(number),
             // A journal whose very first write was interrupted has no record yet; any later segment follows others.
             (Err(fault), _) if number == 1 => self.bad_at(Place { segment: 1, offset: 0 }, fault).map(drop),
             (Err(fault), _) => Err(JournalError::Damaged(self.damage(number, 0, fault, None))),

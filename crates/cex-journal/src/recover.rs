@@ -12,11 +12,15 @@ use crate::window::Window;
 use crate::writer::{Options, Start, SyncPolicy, Writer};
 use cex_core::Timestamp;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Number of the first record of a journal.
 const FIRST_SEQ: u64 = 1;
+
+/// Bytes copied or cleared at once.
+const PIECE: usize = 1 << 16;
 
 /// What was found when a journal was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -129,7 +133,9 @@ struct Found {
     last: Option<SegmentHeader>,
     /// Offset and hash to go on with.
     end: Option<(u64, Hash)>,
-    /// Segments with records that nobody says are on disk.
+    /// Records from this number on are not known to be on disk.
+    durable: u64,
+    /// Segments with such records.
     unsynced: Vec<u64>,
 }
 
@@ -148,10 +154,11 @@ impl Found {
             recovered.ids_end = recovered.ids_end.max(last.ids_end);
         }
         let ends = segments.iter().skip(1).map(|next| next.first_seq).chain([u64::MAX]);
-        let unsynced = segments.iter().zip(ends).filter(|(_, end)| *end > reader.known_durable());
+        let durable = reader.known_durable();
+        let unsynced = segments.iter().zip(ends).filter(|(_, end)| *end > durable);
         let unsynced = unsynced.map(|(header, _)| header.number).collect();
         let end = reader.next_place().map(|place| (place.offset, reader.prev_hash()));
-        Ok(Self { recovered, last, end, unsynced })
+        Ok(Self { recovered, last, end, durable, unsynced })
     }
 }
 
@@ -201,17 +208,8 @@ impl Repair<'_> {
         let end = file.bytes().map_err(failed)?;
         let Some(used) = window.last_used(offset, end).map_err(failed)? else { return Ok(None) };
         let name = self.unused_name(torn.seq, number)?;
-        let copy = |copy: Arc<dyn crate::StorageFile>| {
-            let mut at = offset;
-            while at < used {
-                let len = usize::try_from(used - at).unwrap_or(1 << 16).min(1 << 16);
-                let piece = window.at(at, len)?;
-                copy.write_at(piece, at - offset)?;
-                at += len as u64;
-            }
-            copy.sync()
-        };
-        self.storage.create(&name, used - offset).and_then(copy).map_err(failed)?;
+        let kept = self.storage.create(&name, used - offset).map_err(failed)?;
+        copy(&mut window, offset..used, &kept, 0).and_then(|()| kept.sync()).map_err(failed)?;
         self.sync_names()?;
         Ok(Some(name))
     }
@@ -234,7 +232,7 @@ impl Repair<'_> {
         let Some(used) = Window::new(Arc::clone(&file)).last_used(offset, end).map_err(failed)? else {
             return Ok(());
         };
-        let zeros = vec![0; 1 << 16];
+        let zeros = vec![0; PIECE];
         let mut at = offset;
         while at < used {
             let len = usize::try_from(used - at).unwrap_or(zeros.len()).min(zeros.len());
@@ -252,12 +250,24 @@ impl Repair<'_> {
         self.sync_names()
     }
 
-    /// Puts on disk what a process that was killed had written and not synced.
+    /// Puts on disk what was written and is not known to be there. It is written anew, as it was read: after a failed
+    /// write-back the system calls pages clean that never reached the disk, and a mere sync would leave them so.
     fn sync(&self, found: &Found) -> Result<(), JournalError> {
-        found.unsynced.iter().try_for_each(|number| {
-            let synced = self.open(*number)?.sync();
-            synced.map_err(|source| self.io("syncing", &segment::file_name(*number), source))
+        let mut reader = Reader::new(Arc::clone(self.storage), found.durable)?;
+        let Some(first) = reader.next_record()?.map(|record| record.place) else { return Ok(()) };
+        found.unsynced.iter().filter(|number| **number >= first.segment).try_for_each(|number| {
+            let from = if *number == first.segment { first.offset } else { 0 };
+            self.write_anew(*number, from)
         })
+    }
+
+    fn write_anew(&self, number: u64, from: u64) -> Result<(), JournalError> {
+        let file = self.open(number)?;
+        let failed = |source| self.io("writing anew", &segment::file_name(number), source);
+        let end = file.bytes().map_err(failed)?;
+        let mut window = Window::new(Arc::clone(&file));
+        let used = window.last_used(from, end).map_err(failed)?.unwrap_or(from);
+        copy(&mut window, from..used, &file, from).and_then(|()| file.sync()).map_err(failed)
     }
 
     fn segments(&self) -> Result<Vec<u64>, JournalError> {
@@ -283,4 +293,20 @@ impl Repair<'_> {
     fn io(&self, op: &'static str, file: &str, source: io::Error) -> JournalError {
         JournalError::Io { op, dir: self.storage.place(), file: file.to_owned(), source }
     }
+}
+
+/// Copies a range of one file to another, or of a file onto itself.
+fn copy(
+    from: &mut Window,
+    range: Range<u64>,
+    to: &Arc<dyn crate::StorageFile>,
+    offset: u64,
+) -> io::Result<()> {
+    let mut at = range.start;
+    while at < range.end {
+        let len = usize::try_from(range.end - at).unwrap_or(PIECE).min(PIECE);
+        to.write_at(from.at(at, len)?, offset + (at - range.start))?;
+        at += len as u64;
+    }
+    Ok(())
 }

@@ -46,7 +46,18 @@ impl Reader {
         current.window.forget();
         let used = current.window.last_used(offset, bytes);
         if used.map_err(|source| read_failed(self.storage.as_ref(), number, source))?.is_some() {
-            self.bad(Fault::Rest)?;
+            return self.bad(Fault::Rest).map(drop);
+        }
+        self.check_unused(number + 1)
+    }
+
+    /// Checks that there is nothing in segment `number`, whose header says that it is not used, nor in any after it.
+    pub(super) fn check_unused(&mut self, number: u64) -> Result<(), JournalError> {
+        let place = Place { segment: number, offset: 0 };
+        let surveyed = self.survey(place);
+        let (_, bytes) = surveyed.map_err(|source| read_failed(self.storage.as_ref(), number, source))?;
+        if bytes > 0 {
+            self.bad_at(place, Fault::Header)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use cex_journal::{Access, JournalError, Storage, StorageFile};
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -26,6 +26,34 @@ struct Content {
     cached: Vec<u8>,
     /// As it is on the disk.
     durable: Vec<u8>,
+    /// Sectors whose write-back failed: called clean, so that no later sync writes them, until they are written anew.
+    lost: BTreeSet<usize>,
+}
+
+impl Content {
+    fn clean(bytes: Vec<u8>) -> Self {
+        Self { cached: bytes.clone(), durable: bytes, lost: BTreeSet::new() }
+    }
+
+    fn sync(&mut self) {
+        for (sector, new) in
+            self.cached.chunks(SECTOR).enumerate().filter(|(sector, _)| !self.lost.contains(sector))
+        {
+            let at = sector * SECTOR;
+            self.durable.resize(self.durable.len().max(at + new.len()), 0);
+            self.durable[at..at + new.len()].copy_from_slice(new);
+        }
+    }
+
+    fn fail(&mut self) {
+        let Self { cached, durable, lost } = self;
+        let sectors = cached.chunks(SECTOR).enumerate();
+        lost.extend(
+            sectors
+                .filter(|(at, new)| durable.get(at * SECTOR..at * SECTOR + new.len()) != Some(new))
+                .map(|(at, _)| at),
+        );
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -88,11 +116,12 @@ impl Disk {
     pub(crate) fn after_power_loss(&self, dice: &mut Dice) -> Self {
         let state = self.state();
         let mut files = Vec::new();
-        for Content { cached, durable } in &state.files {
+        for Content { cached, durable, lost } in &state.files {
             let mut found = durable.clone();
             for (sector, new) in cached.chunks(SECTOR).enumerate() {
                 let at = sector * SECTOR;
-                if found.get(at..at + new.len()) != Some(new) && dice.below(2) == 0 {
+                if found.get(at..at + new.len()) != Some(new) && !lost.contains(&sector) && dice.below(2) == 0
+                {
                     found.resize(found.len().max(at + new.len()), 0);
                     found[at..at + new.len()].copy_from_slice(new);
                 }
@@ -110,8 +139,7 @@ impl Disk {
                 names.remove(name);
             }
         }
-        let files =
-            files.into_iter().map(|bytes| Content { cached: bytes.clone(), durable: bytes }).collect();
+        let files = files.into_iter().map(Content::clean).collect();
         let state = State { files, durable_names: names.clone(), names, ..State::default() };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -129,7 +157,7 @@ impl Disk {
         let file = state.names[name];
         let mut bytes = state.files[file].cached.clone();
         spoil(&mut bytes);
-        state.files[file] = Content { cached: bytes.clone(), durable: bytes };
+        state.files[file] = Content::clean(bytes);
     }
 
     /// Counts an effect; an error when the crash is now or was before.
@@ -179,7 +207,7 @@ impl Storage for Disk {
                 if state.torn_per_mille > 0 {
                     let file = state.files.len();
                     let len = bytes as usize * state.torn_per_mille / 1_000;
-                    state.files.push(Content { cached: vec![0; len], durable: Vec::new() });
+                    state.files.push(Content { cached: vec![0; len], ..Content::default() });
                     state.names.insert(name.to_owned(), file);
                 }
                 return Err(error);
@@ -193,7 +221,7 @@ impl Storage for Disk {
             state.trouble = Trouble::Space(left);
         }
         let file = state.files.len();
-        state.files.push(Content { cached: vec![0; bytes as usize], durable: vec![0; bytes as usize] });
+        state.files.push(Content::clean(vec![0; bytes as usize]));
         state.names.insert(name.to_owned(), file);
         Ok(Arc::new(DiskFile { disk: self.clone(), file }))
     }
@@ -256,10 +284,11 @@ impl StorageFile for DiskFile {
                 (state, count, Err(error))
             }
         };
-        let to = &mut state.files[self.file].cached;
-        let end = offset as usize + count;
-        assert!(result.is_err() || end <= to.len(), "a write beyond the space that was reserved");
-        to[offset as usize..end].copy_from_slice(&bytes[..count]);
+        let Content { cached, lost, .. } = &mut state.files[self.file];
+        let (start, end) = (offset as usize, offset as usize + count);
+        assert!(result.is_err() || end <= cached.len(), "a write beyond the space that was reserved");
+        cached[start..end].copy_from_slice(&bytes[..count]);
+        lost.retain(|sector| !(start / SECTOR..end.div_ceil(SECTOR)).contains(sector));
         result
     }
 
@@ -268,10 +297,10 @@ impl StorageFile for DiskFile {
         state.syncs += 1;
         if state.trouble == Trouble::Sync {
             state.trouble = Trouble::None;
+            state.files[self.file].fail();
             return Err(io::Error::other("input/output error"));
         }
-        let content = &mut state.files[self.file];
-        content.durable = content.cached.clone();
+        state.files[self.file].sync();
         Ok(())
     }
 }

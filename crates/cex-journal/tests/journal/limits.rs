@@ -1,6 +1,6 @@
 //! A disk that is full, fails, or is slow; and bounds that hold.
 
-use crate::disk::{Disk, Trouble};
+use crate::disk::{Dice, Disk, Trouble};
 use crate::script::{self, NOW, body};
 use cex_journal::{JournalError, Options, SyncPolicy, frame, messages};
 use std::collections::BTreeSet;
@@ -27,6 +27,26 @@ fn after_a_failed_sync_nothing_is_written_and_no_sync_is_tried_again() {
     }
     assert_eq!((disk.syncs(), disk.files(".seg")), (syncs, bytes));
     assert!(health.durable() < health.written(), "what was lost is not called safe");
+}
+
+#[test]
+fn a_start_after_a_failed_sync_puts_on_disk_what_it_goes_on_from() {
+    let disk = Disk::default();
+    let (mut writer, mut syncer, _) = script::open(&disk).expect("a new journal");
+    writer.begin(NOW, messages::SessionStart::default()).expect("room");
+    for number in 0..30 {
+        writer.append(NOW, &body(number, 200)).expect("room");
+    }
+    disk.trouble(Trouble::Sync);
+    syncer.tick(Instant::now()).expect_err("the disk failed");
+    drop(writer);
+    // The cache still has the records, and the system believes that they are on disk.
+    let again = disk.after_kill();
+    let (mut writer, _syncer, recovered) = script::open(&again).expect("readable");
+    assert_eq!((recovered.cut, script::bodies(&again).expect("sound").len()), (None, 30));
+    writer.begin(NOW, messages::SessionStart::default()).expect("room");
+    let lost = again.after_power_loss(&mut Dice::new(1));
+    assert_eq!(script::bodies(&lost).expect("sound").len(), 30);
 }
 
 #[test]
