@@ -38,6 +38,101 @@ pub enum Command {
     /// Clients reach them over HTTP and WebSocket at the exchanges' own paths. Faults, balances and books are set over
     /// a control interface on a port of its own. docs/simulator.md tells the rest.
     Sim(SimArgs),
+    /// Look into a journal: verify it, count it, print it
+    ///
+    /// A journal is read without its lock, so this works while a program writes it. docs/journal.md tells its format and
+    /// what it promises.
+    #[command(subcommand)]
+    Journal(JournalCommand),
+    /// Look at the configuration: check it, show what holds, print an example
+    ///
+    /// It is read from --config FILE, else from the file ARB_CONFIG names, else ./arb.toml, else the user's own
+    /// (XDG_CONFIG_HOME/arb/arb.toml). docs/configuration.md tells the rest.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigCommand {
+    /// Tell everything that is wrong with it; exit code 3 when something is
+    Check(ConfigArgs),
+    /// Print the values that hold; of secrets only where they are
+    Show(ShowArgs),
+    /// Print a full file with every key explained
+    Example,
+}
+
+/// Which configuration.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArgs {
+    /// The file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Override a key, such as risk.max_leg_usdt=100; may be given more than once
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How the configuration is shown.
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// Which
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Say beside each value where it comes from
+    #[arg(long)]
+    pub origin: bool,
+}
+
+/// What to do with a journal.
+#[derive(Debug, Clone, Subcommand)]
+pub enum JournalCommand {
+    /// Verify every byte: lengths, checksums, numbers, the chain of hashes; exit code 10 when something is wrong
+    Verify(JournalArgs),
+    /// Verify, and count records and bytes by kind
+    Stats(JournalArgs),
+    /// Print the records, one a line, each after it was verified
+    Dump(DumpArgs),
+}
+
+/// Which journal.
+#[derive(Debug, Clone, Args)]
+pub struct JournalArgs {
+    /// Directory of the journal
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which records of which journal.
+#[derive(Debug, Clone, Args)]
+pub struct DumpArgs {
+    /// Directory of the journal
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// Print one JSON object per record and line
+    #[arg(long)]
+    pub json: bool,
+    /// Begin with this record
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub from: u64,
+    /// Only records of this type, such as `intent`; may be given more than once
+    #[arg(long = "type", value_name = "TYPE", value_parser = journal_kind)]
+    pub kinds: Vec<cex_journal::Kind>,
+}
+
+/// The kind of record with this name.
+fn journal_kind(text: &str) -> Result<cex_journal::Kind, String> {
+    cex_journal::Kind::from_name(text).ok_or_else(|| {
+        let known: Vec<&str> = cex_journal::Kind::ALL.iter().map(|kind| kind.name()).collect();
+        format!("no such type; there are {}", known.join(", "))
+    })
 }
 
 /// Options of `arb demo`.

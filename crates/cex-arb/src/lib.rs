@@ -7,12 +7,16 @@
 //! | [`venues`] | the registered exchanges |
 //! | [`run`] | [`run::desk::Desk`], the thread that trades; the demo around it |
 //! | [`replay`] | recorded traffic through codecs and books |
+//! | [`config`] | `arb.toml`, typed |
+//! | [`journal`] | a look into a journal |
 //! | [`sim`] | simulated exchanges for any client |
 //! | [`show`] | what people see: a screen, lines, or JSON |
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod config;
 pub mod exit;
+pub mod journal;
 pub mod replay;
 pub mod run;
 pub mod show;
@@ -36,6 +40,10 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Demo(args) => run::demo::run(args),
         Command::Replay(args) => replay::run(args, &mut std::io::stdout().lock()),
+        Command::Config(command) => {
+            config::command::run(command, &config::Surroundings::real(), &mut std::io::stdout().lock())
+        }
+        Command::Journal(command) => journal::run(command, &mut std::io::stdout().lock()),
         Command::Sim(args) => sim::run(args, &mut std::io::stdout().lock()),
     };
     match result {

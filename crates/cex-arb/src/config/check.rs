@@ -1,0 +1,184 @@
+//! The configuration as a whole: sections together, and what each of them cannot see alone.
+
+use super::file::Source;
+use super::keys::{KEYS, Key, Risk, Storage, Symbols, Top};
+use super::layers::{Given, Origin, Surroundings};
+use super::problem::Problems;
+use super::unit::Mode;
+use super::venue::{self, Venue};
+use super::{Config, place};
+use cex_core::Symbol;
+use std::collections::BTreeMap;
+
+type Keys = BTreeMap<String, Given>;
+
+/// Everything read and checked; `None` when something is wrong. All problems are told.
+pub(super) fn config(
+    given: &Keys,
+    file: &Source,
+    around: &Surroundings,
+    problems: &mut Problems,
+) -> Option<Config> {
+    let top = Top::read(given, problems);
+    let symbols = Symbols::read(given, problems);
+    let risk = Risk::read(given, problems);
+    let storage = Storage::read(given, problems);
+    let venues = venue::read(given, around, problems);
+    if given.contains_key("version") || problems.is_empty() {
+        version(given, problems);
+    }
+    let mode = top.map(|top| top.mode);
+    if mode == Some(Mode::Live) {
+        live(given, &venues, problems);
+    }
+    if let Some(symbols) = &symbols {
+        patterns(given, symbols, problems);
+    }
+    if let Some(risk) = &risk {
+        consistent(given, risk, problems);
+    }
+    let storage = storage.and_then(|storage| directory(given, storage, around, problems));
+    if problems.is_empty() && venues.len() < 2 {
+        let what = format!("an arbitrage needs two venues; there is {}", venues.len());
+        problems.missing("venues", what, "add sections such as [venues.mexc] and [venues.gateio]");
+    }
+    Some(Config {
+        file: file.path.clone(),
+        mode: mode?,
+        venues,
+        symbols: symbols?,
+        risk: risk?,
+        storage: storage?,
+    })
+}
+
+fn version(given: &Keys, problems: &mut Problems) {
+    if !given.contains_key("version") {
+        problems.missing("version", "`version` is missing", "begin the file with: version = 1");
+    }
+}
+
+/// Where real money runs nothing is left to a default, and every account has its key.
+fn live(given: &Keys, venues: &[Venue], problems: &mut Problems) {
+    for key in KEYS.iter().filter(|key| key.is_limit() && !given.contains_key(&key.path())) {
+        let what = format!("{}: has no value, and limits have no default in mode live", key.path());
+        problems.missing(
+            &key.path(),
+            what,
+            format!("{}; write it under [risk], such as: {} = {}", key.about, key.name, key.default),
+        );
+    }
+    for venue in venues.iter().filter(|venue| !venue.config.has_credentials()) {
+        let name = venue.exchange.name;
+        let what = format!("venues.{name}: has no key, and mode live signs orders");
+        problems.missing(
+            &format!("venues.{name}"),
+            what,
+            "key = \"env:NAME\" and secret = \"env:NAME\" in its section",
+        );
+    }
+}
+
+fn patterns(given: &Keys, symbols: &Symbols, problems: &mut Problems) {
+    let mut tell = |key: &str, what: String, fix: &str| {
+        let origin = given.get(key).map_or(Origin::Default, |given| given.origin.clone());
+        problems.add(key, &origin, format!("{key}: {what}"), fix);
+    };
+    for text in &symbols.include {
+        match text.parse::<Symbol>() {
+            Ok(symbol) if symbol.quote.as_str() != symbols.quote => {
+                let what = format!("{symbol} is not priced in {}", symbols.quote);
+                tell("symbols.include", what, "one quote at a time: prices of two quotes do not compare");
+            }
+            Ok(_) => {}
+            Err(error) => tell("symbols.include", error.to_string(), "spell symbols BASE/QUOTE"),
+        }
+    }
+    for text in &symbols.exclude {
+        if text.replace('*', "X").parse::<Symbol>().is_err() {
+            tell(
+                "symbols.exclude",
+                format!("{text:?} is not of the form BASE/QUOTE with *"),
+                "such as *3L/USDT",
+            );
+        }
+    }
+    if symbols.top > 0 && !symbols.include.is_empty() {
+        tell("symbols.top", "stands beside include".to_owned(), "give one of the two");
+    }
+    if cex_core::Asset::new(&symbols.quote).is_err() || symbols.quote.is_empty() {
+        tell("symbols.quote", format!("{:?} is no asset", symbols.quote), "such as USDT");
+    }
+}
+
+/// Pairs of limits of which one contains the other: a smaller one above a larger would never be reached, or stop all.
+fn consistent(given: &Keys, risk: &Risk, problems: &mut Problems) {
+    let rows = [
+        ("max_leg_usdt", "max_cycle_usdt", risk.max_leg_usdt <= risk.max_cycle_usdt),
+        ("max_cycle_usdt", "max_gross_usdt", risk.max_cycle_usdt <= risk.max_gross_usdt),
+        ("max_symbol_net_usdt", "max_gross_usdt", risk.max_symbol_net_usdt <= risk.max_gross_usdt),
+        ("max_naked_usdt", "max_gross_usdt", risk.max_naked_usdt <= risk.max_gross_usdt),
+        ("min_edge_bps", "max_edge_bps", risk.min_edge_bps < risk.max_edge_bps),
+        ("max_cycle_loss_usdt", "max_hour_loss_usdt", risk.max_cycle_loss_usdt <= risk.max_hour_loss_usdt),
+        ("max_hour_loss_usdt", "max_day_loss_usdt", risk.max_hour_loss_usdt <= risk.max_day_loss_usdt),
+        ("cooldown_s", "cooldown_max_s", risk.cooldown_s <= risk.cooldown_max_s),
+        ("decision_ttl_ms", "order_expire_ms", risk.decision_ttl_ms <= risk.order_expire_ms),
+        (
+            "max_open_cycles_per_symbol",
+            "max_open_cycles",
+            risk.max_open_cycles_per_symbol <= risk.max_open_cycles,
+        ),
+        (
+            "max_open_cycles_per_venue",
+            "max_open_cycles",
+            risk.max_open_cycles_per_venue <= risk.max_open_cycles,
+        ),
+        (
+            "max_symbol_orders_per_s",
+            "max_venue_orders_per_s",
+            risk.max_symbol_orders_per_s <= risk.max_venue_orders_per_s,
+        ),
+        ("max_symbol_dust_usdt", "max_dust_usdt", risk.max_symbol_dust_usdt <= risk.max_dust_usdt),
+        ("max_unknown", "venue_unknown", risk.max_unknown <= risk.venue_unknown),
+    ];
+    for (inner, outer, _) in rows.into_iter().filter(|(_, _, holds)| !holds) {
+        let path = |name: &str| format!("risk.{name}");
+        let shown = |name: &str| shown(given, name);
+        // The place is the one of the two that somebody wrote.
+        let written = [path(inner), path(outer)].into_iter().find(|path| given.contains_key(path));
+        let key = written.unwrap_or_else(|| path(inner));
+        let origin = given.get(&key).map_or(Origin::Default, |given| given.origin.clone());
+        let what =
+            format!("{} = {} does not fit {} = {}", path(inner), shown(inner), path(outer), shown(outer));
+        problems.add(&key, &origin, what, format!("{inner} must not be above {outer}"));
+    }
+}
+
+/// A limit as it holds.
+fn shown(given: &Keys, name: &str) -> String {
+    let default =
+        || KEYS.iter().find(|key: &&Key| key.is_limit() && key.name == name).map_or("", |key| key.default);
+    match given.get(&format!("risk.{name}")).map(|given| &given.raw) {
+        Some(super::layers::Raw::Number(text) | super::layers::Raw::Plain(text)) => text.clone(),
+        Some(_) | None => format!("{} (default)", default()),
+    }
+}
+
+/// `auto` becomes the user's own directory.
+fn directory(
+    given: &Keys,
+    mut storage: Storage,
+    around: &Surroundings,
+    problems: &mut Problems,
+) -> Option<Storage> {
+    if storage.dir != "auto" {
+        return Some(storage);
+    }
+    let Some(dir) = place::state(around) else {
+        let origin = given.get("storage.dir").map_or(Origin::Default, |given| given.origin.clone());
+        problems.add("storage.dir", &origin, "storage.dir: there is no home directory", "name a directory");
+        return None;
+    };
+    storage.dir = dir.display().to_string();
+    Some(storage)
+}

@@ -1,0 +1,76 @@
+//! `arb.toml`, typed: every key known, in range and in its unit, every limit written where real money runs.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`keys`] | the table of all keys, and the sections made of it |
+//! | [`unit`] | what a value can be: its unit, its range, its type in the program |
+//! | [`venue`] | the accounts: registered exchanges, addresses, references to secrets |
+//! | [`problem`] | what is wrong, where, and how to fix it |
+//! | [`command`] | `arb config check`, `show`, `example` |
+//!
+//! Values come from four places, each stronger than the one before: defaults, the file, `ARB__SECTION__KEY` in the
+//! environment, and `--set` on the command line. Defaults of limits hold only where no real order can leave.
+
+mod check;
+mod file;
+mod layers;
+mod place;
+mod secret;
+
+pub mod command;
+pub mod keys;
+pub mod problem;
+pub mod unit;
+pub mod venue;
+
+#[cfg(test)]
+mod tests;
+
+pub use keys::{Risk, Storage, Symbols};
+pub use layers::{Origin, Surroundings};
+pub use unit::{Mode, SyncChoice};
+pub use venue::Venue;
+
+use problem::Problems;
+use std::path::{Path, PathBuf};
+
+/// A configuration that makes sense as a whole.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it was read; `None` when there is no file.
+    pub file: Option<PathBuf>,
+    /// What may be done.
+    pub mode: Mode,
+    /// The accounts, in the order their exchanges are registered.
+    pub venues: Vec<Venue>,
+    /// What is traded.
+    pub symbols: Symbols,
+    /// What may be risked: the parameters of rules R1 to R36.
+    pub risk: Risk,
+    /// Where records go.
+    pub storage: Storage,
+}
+
+impl Config {
+    /// Finds the file (see [`place`]), reads it and everything that overrides it, and checks all of it.
+    ///
+    /// `sets` are `KEY=VALUE` from the command line.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first.
+    pub fn load(path: Option<&Path>, sets: &[String], around: &Surroundings) -> Result<Self, Box<Problems>> {
+        let file = file::read(path, around)?;
+        Self::read(&file, sets, around)
+    }
+
+    /// As [`Config::load`], of a file that has been read.
+    fn read(file: &file::Source, sets: &[String], around: &Surroundings) -> Result<Self, Box<Problems>> {
+        let mut problems = Problems::new(file);
+        let given = layers::collect(file, sets, around, &mut problems);
+        let config = check::config(&given, file, around, &mut problems);
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            Some(_) | None => Err(Box::new(problems)),
+        }
+    }
+}

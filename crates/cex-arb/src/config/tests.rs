@@ -1,0 +1,489 @@
+//! Broken files and what is said of them, to the letter; files that make sense, and what they come to.
+
+use super::command::{example, run};
+use super::file::Source;
+use super::keys::KEYS;
+use super::problem::Problems;
+use super::{Config, Mode, Surroundings, SyncChoice};
+use crate::cli::{ConfigArgs, ConfigCommand, ShowArgs};
+use cex_core::{Bps, Decimal};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A word that must never be seen outside.
+const CANARY: &str = "canary-5ecret-9b1d";
+
+/// The least that makes sense.
+const GOOD: &str = "version = 1\n[venues.mexc]\n[venues.gateio]\n";
+
+fn around(vars: &[(&str, &str)]) -> Surroundings {
+    let own = [("HOME", "/home/trader")];
+    let vars = own.iter().chain(vars).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Surroundings { vars: vars.collect(), directory: PathBuf::from("/nowhere") }
+}
+
+fn read(text: &str, sets: &[&str], vars: &[(&str, &str)]) -> Result<Config, Box<Problems>> {
+    let file = Source { path: Some(PathBuf::from("arb.toml")), text: text.to_owned() };
+    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+    Config::read(&file, &sets, &around(vars))
+}
+
+fn good(text: &str) -> Config {
+    read(text, &[], &[]).unwrap_or_else(|problems| panic!("{text}\n{problems}"))
+}
+
+/// What is said of a file must be exactly this.
+fn check(text: &str, expected: &str) {
+    let said = read(text, &[], &[]).map(|_| String::new()).unwrap_or_else(|problems| problems.to_string());
+    assert_eq!(said, expected, "\nof the file:\n{text}");
+}
+
+/// A file that makes sense but for these lines.
+fn check_with(lines: &str, expected: &str) {
+    check(&format!("{GOOD}{lines}"), expected);
+}
+
+#[test]
+fn defaults_hold_where_nothing_is_said() {
+    let config = good(GOOD);
+    assert_eq!(config.mode, Mode::Observe);
+    let names: Vec<&str> = config.venues.iter().map(|venue| venue.exchange.name).collect();
+    assert_eq!(names, ["mexc", "gateio"]);
+    assert_eq!(config.risk.max_leg_usdt, Decimal::new(200, 0));
+    assert_eq!(config.risk.min_edge_bps, Bps::from_bps(8));
+    assert_eq!(config.risk.max_depth_share_pct, Bps::from_bps(2_500));
+    assert_eq!(config.risk.order_expire_ms, Duration::from_millis(1_500));
+    assert_eq!(config.risk.delist_guard_h, Duration::from_secs(86_400));
+    assert_eq!(config.risk.journal_min_free_mib, 1 << 30);
+    assert_eq!((config.symbols.include.len(), config.symbols.quote.as_str()), (0, "USDT"));
+    assert_eq!(config.storage.dir, "/home/trader/.local/state/arb");
+    assert_eq!(config.storage.journal_sync, SyncChoice::Grouped);
+}
+
+#[test]
+fn numbers_are_exact_and_in_their_units() {
+    let config =
+        good(&format!("{GOOD}[risk]\nmin_edge_bps = 3.25\nmax_leg_usdt = 1_50.10\nfee_buffer_pct = 0.5\n"));
+    assert_eq!(config.risk.min_edge_bps, Bps::from_e8(32_500));
+    assert_eq!(config.risk.max_leg_usdt, "150.1".parse().expect("a decimal"));
+    assert_eq!(config.risk.fee_buffer_pct, Bps::from_bps(50));
+}
+
+#[test]
+fn the_stronger_source_wins() {
+    let text = format!("{GOOD}[risk]\nmax_leg_usdt = 10\nmax_cycle_usdt = 150\ncooldown_s = 7\n");
+    let vars = [
+        ("ARB__RISK__MAX_LEG_USDT", "20"),
+        ("ARB__RISK__MAX_CYCLE_USDT", "160"),
+        ("ARB__SYMBOLS__INCLUDE", "BTC/USDT, ETH/USDT"),
+    ];
+    let config =
+        read(&text, &["risk.max_leg_usdt=30"], &vars).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.risk.max_leg_usdt, Decimal::new(30, 0));
+    assert_eq!(config.risk.max_cycle_usdt, Decimal::new(160, 0));
+    assert_eq!(config.risk.cooldown_s, Duration::from_secs(7));
+    assert_eq!(config.symbols.include, ["BTC/USDT", "ETH/USDT"]);
+    for (sets, vars, expected) in [
+        (
+            &["risk.max_leg_usdt"][..],
+            &[][..],
+            "error: --set: a setting without `=`\n  fix: --set risk.max_leg_usdt=100",
+        ),
+        (
+            &["risk.max_leg=1"],
+            &[],
+            "error: --set: unknown key `risk.max_leg`\n  fix: did you mean `risk.max_leg_usdt`?",
+        ),
+        (
+            &[],
+            &[("ARB__RISK__MAX_LEG_USDT", "lots")],
+            "error: ARB__RISK__MAX_LEG_USDT: risk.max_leg_usdt: \"lots\" is not a plain decimal number such as 12.5\n  fix: R4: largest notional of one leg.",
+        ),
+    ] {
+        let problems = read(GOOD, sets, vars).expect_err("wrong");
+        assert_eq!(problems.to_string(), expected);
+    }
+}
+
+#[test]
+fn broken_files_are_told_with_place_line_and_way_out() {
+    for (lines, expected) in [
+        (
+            "[risk]\n  max_leg_ustd = 100\n",
+            "error: arb.toml:5:3: unknown key `risk.max_leg_ustd`\n    | max_leg_ustd = 100\n  fix: did you mean `risk.max_leg_usdt`?",
+        ),
+        (
+            "[riks]\nmax_leg_usdt = 100\n",
+            "error: arb.toml:5:1: unknown key `riks.max_leg_usdt`\n    | max_leg_usdt = 100\n  fix: did you mean `risk.max_leg_usdt`?",
+        ),
+        (
+            "[dashboard]\nlisten = \"x\"\n",
+            "error: arb.toml:5:1: unknown key `dashboard.listen`\n    | listen = \"x\"\n  fix: `arb config example` shows all keys",
+        ),
+        (
+            "[venues.gate]\n",
+            "error: arb.toml:4:9: unknown key `venues.gate`\n    | [venues.gate]\n  fix: no exchange \"gate\" is registered; there are mexc, gateio",
+        ),
+        (
+            "[risk]\nmax_leg_usdt = \"100\"\n",
+            "error: arb.toml:5:1: risk.max_leg_usdt: is text; write the number without quotes: 100\n    | max_leg_usdt = \"100\"\n  fix: R4: largest notional of one leg.",
+        ),
+        (
+            "[risk]\nmin_edge_bps = 5001\n",
+            "error: arb.toml:5:1: risk.min_edge_bps: 5001 is out of range: 0 to 1000\n    | min_edge_bps = 5001\n  fix: R11: least edge, after fees and the reserve for slippage.",
+        ),
+        (
+            "[risk]\nmax_unknown = 1.5\n",
+            "error: arb.toml:5:1: risk.max_unknown: 1.5 must be a whole number\n    | max_unknown = 1.5\n  fix: R27: unknown orders at one venue with which nothing is opened.",
+        ),
+        (
+            "[risk]\nmax_leg_usdt = 1e2\n",
+            "error: arb.toml:5:1: risk.max_leg_usdt: \"1e2\" is not a plain decimal number such as 12.5\n    | max_leg_usdt = 1e2\n  fix: R4: largest notional of one leg.",
+        ),
+        (
+            "[risk]\nmin_edge_bps = nan\n",
+            "error: arb.toml:5:1: risk.min_edge_bps: \"nan\" is not a plain decimal number such as 12.5\n    | min_edge_bps = nan\n  fix: R11: least edge, after fees and the reserve for slippage.",
+        ),
+        (
+            "[risk]\nmin_edge_bps = 400\n",
+            "error: arb.toml:5:1: risk.min_edge_bps = 400 does not fit risk.max_edge_bps = 300 (default)\n    | min_edge_bps = 400\n  fix: min_edge_bps must not be above max_edge_bps",
+        ),
+        (
+            "[symbols]\ninclude = [\"BTCUSDT\"]\n",
+            "error: arb.toml:5:1: symbols.include: symbol \"BTCUSDT\" is not of the form BASE/QUOTE, e.g. BTC/USDT\n    | include = [\"BTCUSDT\"]\n  fix: spell symbols BASE/QUOTE",
+        ),
+        (
+            "[symbols]\ninclude = [\"BTC/USDC\"]\n",
+            "error: arb.toml:5:1: symbols.include: BTC/USDC is not priced in USDT\n    | include = [\"BTC/USDC\"]\n  fix: one quote at a time: prices of two quotes do not compare",
+        ),
+        (
+            "[symbols]\ninclude = [1]\n",
+            "error: arb.toml:5:1: symbols.include: must be a list of texts: [\"BTC/USDT\"]\n    | include = [1]\n  fix: Symbols to trade; empty for all that both exchanges list.",
+        ),
+        (
+            "[storage]\njournal_sync = \"never\"\n",
+            "error: arb.toml:5:1: storage.journal_sync: \"never\" is not one of grouped, strict\n    | journal_sync = \"never\"\n  fix: grouped: on disk within journal_group_ms. strict: on disk before an order is sent.",
+        ),
+        (
+            "[venues.gateio.options]\ndepth_intervall = \"100ms\"\n",
+            "error: arb.toml:5:1: venues.gateio: invalid input: configuration: unknown option \"depth_intervall\"; known are ",
+        ),
+        ("[risk\n", "error: arb.toml:4:6: this is not TOML: "),
+        ("[risk]\nhedge_ms = 1\nhedge_ms = 2\n", "error: arb.toml:6:1: this is not TOML: "),
+    ] {
+        let said = read(&format!("{GOOD}{lines}"), &[], &[]).expect_err(lines).to_string();
+        let exact = !expected.ends_with("TOML: ") && !expected.contains("unknown option");
+        assert!(if exact { said == expected } else { said.starts_with(expected) }, "{lines}\n{said}");
+    }
+}
+
+#[test]
+fn addresses_are_checked_before_anything_connects() {
+    let plain = "[venues.mexc]\nrest = \"http://10.0.0.1:80\"\n[venues.gateio]\n";
+    check(
+        &format!("version = 1\n{plain}"),
+        "error: arb.toml:3:1: venues.mexc.rest: plain text to another machine; use https or wss\n    | rest = \
+         \"http://10.0.0.1:80\"\n  fix: address of the request interface, when it is not the real one; plain http only to \
+         this machine",
+    );
+    let local = "version = 1\n[venues.mexc]\nrest = \"http://127.0.0.1:7801\"\nws = \"ws://127.0.0.1:7801/ws\"\n\
+                 options = { depth_interval = \"100ms\" }\nfee_taker_bps = 5\n[venues.gateio]\nfee_taker_bps = \"auto\"\n";
+    let config = good(local);
+    assert_eq!(config.venues[0].config.rest_url.as_deref(), Some("http://127.0.0.1:7801"));
+    assert_eq!(config.venues[0].config.options["depth_interval"], "100ms");
+    assert_eq!((config.venues[0].taker_fee, config.venues[1].taker_fee), (Some(Bps::from_bps(5)), None));
+}
+
+#[test]
+fn modes_that_are_not_built_are_refused_with_the_reason() {
+    for (mode, said) in [
+        ("demo", "\"demo\" needs no configuration: run `arb demo`"),
+        ("shadow", "\"shadow\" is not built yet; use observe or paper"),
+        ("real", "\"real\" is not one of observe, paper, live"),
+    ] {
+        let text = format!("mode = \"{mode}\"\n{GOOD}");
+        let problems = read(&text, &[], &[]).expect_err("no such mode");
+        let expected = format!("arb.toml:1:1: mode: {said}");
+        assert!(problems.to_string().starts_with(&format!("error: {expected}\n")), "{problems}");
+    }
+}
+
+#[test]
+fn the_file_as_a_whole_must_make_sense() {
+    check(
+        "[venues.mexc]\n[venues.gateio]\n",
+        "error: arb.toml: `version` is missing\n  fix: begin the file with: version = 1",
+    );
+    check(
+        "version = 1\n[venues.mexc]\n",
+        "error: arb.toml: an arbitrage needs two venues; there is 1\n  fix: add sections such as [venues.mexc] and [venues.gateio]",
+    );
+    check(
+        "version = 1\nrisk = 5\n[venues.mexc]\n[venues.gateio]\n",
+        "error: arb.toml:2:1: `risk` is a section, not a key\n    | risk = 5\n  fix: [risk]",
+    );
+    check_with(
+        "[symbols]\ntop = 5\ninclude = [\"BTC/USDT\"]\n",
+        "error: arb.toml:5:1: symbols.top: stands beside include\n    | top = 5\n  fix: give one of the two",
+    );
+}
+
+/// Every limit written, as its default.
+fn all_limits() -> String {
+    let rows =
+        KEYS.iter().filter(|key| key.is_limit()).map(|key| format!("{} = {}\n", key.name, key.default));
+    format!("[risk]\n{}", rows.collect::<String>())
+}
+
+const KEYED: &str = "version = 1\nmode = \"live\"\n[venues.mexc]\nkey = \"env:K\"\nsecret = \"env:S\"\n\
+                     [venues.gateio]\nkey = \"env:K\"\nsecret = \"env:S\"\n";
+const VARS: [(&str, &str); 2] = [("K", CANARY), ("S", CANARY)];
+
+#[test]
+fn in_mode_live_every_limit_must_be_written() {
+    let whole = format!("{KEYED}{}", all_limits());
+    let config = read(&whole, &[], &VARS).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(config.mode == Mode::Live && config.venues.iter().all(|venue| venue.config.has_credentials()));
+    for key in KEYS.iter().filter(|key| key.is_limit()) {
+        let without = whole.replace(&format!("\n{} = {}\n", key.name, key.default), "\n");
+        assert_ne!(without, whole, "{}", key.name);
+        let problems = read(&without, &[], &VARS).expect_err(key.name);
+        let [problem] = problems.all() else { panic!("{problems}") };
+        assert_eq!(problem.key, key.path());
+        assert_eq!(
+            problem.what,
+            format!("{}: has no value, and limits have no default in mode live", key.path())
+        );
+        // In the other modes the same file is good.
+        let paper = without.replace("\"live\"", "\"paper\"");
+        assert!(read(&paper, &[], &VARS).is_ok(), "{}", key.name);
+    }
+    let keyless = format!("version = 1\nmode = \"live\"\n[venues.mexc]\n[venues.gateio]\n{}", all_limits());
+    let said = read(&keyless, &[], &[]).expect_err("live signs").to_string();
+    assert!(said.contains("venues.mexc: has no key, and mode live signs orders"), "{said}");
+}
+
+#[test]
+fn every_number_has_a_range_that_its_default_is_in_and_both_ends_hold() {
+    for key in KEYS {
+        let Some((low, high)) = key.range else { continue };
+        let [low, high, default] = [low, high, key.default]
+            .map(|text| text.parse::<Decimal>().unwrap_or_else(|_| panic!("{}", key.name)));
+        assert!(low <= default && default <= high, "{}", key.name);
+        for beyond in [low.checked_sub(Decimal::ONE), high.checked_add(Decimal::ONE)] {
+            let set = format!("{}={}", key.path(), beyond.expect("small"));
+            let said = read(GOOD, &[&set], &[]).expect_err(&set).to_string();
+            assert!(said.contains("is out of range"), "{set}: {said}");
+        }
+    }
+}
+
+#[test]
+fn every_misspelt_key_is_found_and_the_right_one_named() {
+    for key in KEYS.iter().filter(|key| key.name.len() > 6) {
+        let (path, mut name) = (key.path(), key.name.to_owned());
+        name.remove(3);
+        let set = format!("{}{name}=1", path.strip_suffix(key.name).unwrap_or_default());
+        let said = read(GOOD, &[&set], &[]).expect_err(&set).to_string();
+        assert!(said.contains("unknown key") && said.contains(&format!("`{path}`")), "{said}");
+    }
+}
+
+#[test]
+fn the_example_is_good_and_holds_every_key() {
+    let text = example();
+    let config = good(&text);
+    assert_eq!(config.mode, Mode::Observe);
+    assert_eq!(config.symbols.include, ["BTC/USDT", "ETH/USDT"]);
+    for key in KEYS {
+        assert!(text.contains(&format!("\n{} = {}\n", key.name, key.default)), "{}", key.name);
+    }
+    let live = text.replace("mode = \"observe\"", "mode = \"live\"");
+    let problems = read(&live, &[], &[]).expect_err("without keys");
+    assert_eq!(
+        problems.all().len(),
+        2,
+        "the example writes every limit; only the keys are missing\n{problems}"
+    );
+}
+
+/// A directory with a configuration that names a secret in a file of this mode.
+fn with_secret(mode: u32, content: &str) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("mexc.secret");
+    std::fs::write(&path, content).expect("our own file");
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("our own file");
+    let path = path.display().to_string();
+    (dir, path)
+}
+
+fn secret_text(reference: &str) -> String {
+    format!("version = 1\n[venues.mexc]\nkey = \"env:K\"\nsecret = \"{reference}\"\n[venues.gateio]\n")
+}
+
+#[test]
+fn secrets_come_from_where_they_are_said_to_be() {
+    let (dir, path) = with_secret(0o600, &format!("{CANARY}\n"));
+    let directory = dir.path().display().to_string();
+    let vars = [
+        ("K", "k"),
+        ("S", CANARY),
+        ("CREDENTIALS_DIRECTORY", directory.as_str()),
+        ("HOME", directory.as_str()),
+    ];
+    for reference in ["env:S", &format!("file:{path}"), "credential:mexc.secret", "file:~/mexc.secret"] {
+        let config =
+            read(&secret_text(reference), &[], &vars).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(config.venues[0].config.secret.reveal(), CANARY, "{reference}");
+        assert!(!format!("{config:?}").contains(CANARY));
+    }
+}
+
+#[test]
+fn secrets_that_others_can_reach_are_refused() {
+    for mode in [0o640, 0o604, 0o660, 0o601, 0o666, 0o777] {
+        let (_dir, path) = with_secret(mode, CANARY);
+        let said =
+            read(&secret_text(&format!("file:{path}")), &[], &[("K", "k")]).expect_err("open to others");
+        let expected = format!(
+            "error: arb.toml:4:1: venues.mexc.secret: {path} can be read by others (mode {mode:04o})\n    | secret = ***\n  \
+             fix: chmod 600 {path}"
+        );
+        assert_eq!(said.to_string(), expected);
+    }
+    let (dir, path) = with_secret(0o600, CANARY);
+    let link = dir.path().join("link");
+    symlink(&path, &link).expect("our own directory");
+    for (reference, expected) in [
+        (format!("file:{}", link.display()), "is a symbolic link"),
+        (format!("file:{}", dir.path().display()), "is not a file"),
+        (format!("file:{path}x"), "No such file or directory"),
+        ("env:NOPE".to_owned(), "env:NOPE: the variable is not set"),
+        ("env:".to_owned(), "env: needs the name of a variable"),
+        ("credential:x".to_owned(), "no CREDENTIALS_DIRECTORY is set"),
+        ("credential:../x".to_owned(), "credential: needs the name of a credential"),
+        ("env:EMPTY".to_owned(), "env:EMPTY is empty"),
+        ("env:TWO".to_owned(), "env:TWO holds more than a secret"),
+    ] {
+        let vars = [("K", "k"), ("EMPTY", "\n"), ("TWO", "canary-5ecret-9b1d two")];
+        let said = read(&secret_text(&reference), &[], &vars).expect_err(&reference).to_string();
+        assert!(said.contains(expected) && !said.contains(CANARY), "{said}");
+    }
+}
+
+#[test]
+fn no_secret_is_ever_in_what_is_said() {
+    let two = |line: &str| format!("version = 1\n[venues.mexc]\n{line}\n[venues.gateio]\n");
+    for text in [
+        two(&format!("key = \"{CANARY}\"\nsecret = \"{CANARY}\"")),
+        two(&format!("key = \"env:{CANARY} \"\nsecret = \"x:{CANARY}\"")),
+        two(&format!("secret = \"{CANARY}\"")),
+        two(&format!("secret = \"{CANARY}")),
+        two(&format!("secret = {CANARY}")),
+        two(&format!("secret = \"\"\"\n{CANARY}\n\"")),
+        two(&format!("secret =\n{CANARY}")),
+        two(&format!("secret = [\"{CANARY}\"]")),
+        two(&format!("secret = {{ file = \"{CANARY}\" }}")),
+        two(&format!("api_secret = \"{CANARY}\"")),
+        two(&format!("rest = \"https://me:{CANARY}@example.com\"")),
+        two(&format!("secret = \"env:K\" {CANARY}")),
+        format!("version = 1\nvenues.mexc = {{ key = \"{CANARY}\", secret = 5 }}\n[venues.gateio]\n"),
+        format!("version = 1\nvenues = {{ mexc = {{ secret = \"{CANARY}\" }}, gateio = {{}} }}\n"),
+    ] {
+        let problems = read(&text, &[], &[]).expect_err("a secret stands in the file");
+        let shown = format!("{problems} {problems:?}").replace(&format!("{text:?}"), "");
+        assert!(!problems.to_string().contains(CANARY), "{text}\n{problems}");
+        assert!(!sonic_rs::to_string(problems.all()).expect("JSON").contains(CANARY), "{text}");
+        assert!(!shown.contains(CANARY), "{text}\n{shown}");
+    }
+    let name = "ARB__VENUES__MEXC__SECRET";
+    let said =
+        read(GOOD, &[&format!("venues.mexc.key={CANARY}")], &[(name, CANARY)]).expect_err("no references");
+    assert!(said.to_string().contains(name) && !said.to_string().contains(CANARY), "{said}");
+}
+
+/// What a command prints, and its exit code.
+fn command(command: &ConfigCommand, vars: &[(&str, &str)]) -> (String, u8) {
+    let mut out = Vec::new();
+    let result = run(command, &around(vars), &mut out);
+    let text = String::from_utf8(out).expect("text");
+    match result {
+        Ok(()) => (text, 0),
+        Err(failure) => (format!("{text}{failure}"), failure.exit.code()),
+    }
+}
+
+fn args(config: Option<&Path>, json: bool) -> ConfigArgs {
+    ConfigArgs { config: config.map(Path::to_owned), set: vec!["risk.cooldown_s=9".to_owned()], json }
+}
+
+#[test]
+fn show_prints_what_holds_where_it_comes_from_and_no_secret() {
+    let (dir, secret) = with_secret(0o600, CANARY);
+    let path = dir.path().join("arb.toml");
+    std::fs::write(&path, format!("{}[risk]\nmax_leg_usdt = 150\n", secret_text(&format!("file:{secret}"))))
+        .expect("our own file");
+    let vars = [("K", CANARY), ("ARB__RISK__HEDGE_MS", "900")];
+    let shown = |origin, json| {
+        let show = ConfigCommand::Show(ShowArgs { config: args(Some(&path), json), origin });
+        let (text, code) = command(&show, &vars);
+        assert_eq!(code, 0, "{text}");
+        assert!(!text.contains(CANARY), "{text}");
+        text
+    };
+    let text = shown(true, false);
+    for (value, origin) in [
+        ("max_leg_usdt = 150", format!("{}:7", path.display())),
+        ("max_cycle_usdt = 200", "default".to_owned()),
+        ("hedge_ms = 900", "ARB__RISK__HEDGE_MS".to_owned()),
+        ("cooldown_s = 9", "--set".to_owned()),
+        ("key = \"env:K\"", format!("{}:3", path.display())),
+    ] {
+        assert!(text.contains(&format!("{value:<48} # {origin}\n")), "{value} {origin}\n{text}");
+    }
+    // What is shown is a file that says the same.
+    let again = read(&shown(false, false), &[], &vars).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(
+        (again.risk.max_leg_usdt, again.risk.cooldown_s),
+        (Decimal::new(150, 0), Duration::from_secs(9))
+    );
+    assert!(
+        shown(true, true)
+            .contains("\"key\":\"hedge_ms\",\"value\":\"900\",\"origin\":\"ARB__RISK__HEDGE_MS\"")
+    );
+}
+
+#[test]
+fn check_finds_the_file_and_ends_with_0_or_3() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let home = dir.path().display().to_string();
+    let check = |config: Option<&Path>, vars: &[(&str, &str)], json| {
+        command(&ConfigCommand::Check(args(config, json)), vars)
+    };
+    let (said, code) = check(None, &[("HOME", &home)], false);
+    assert_eq!(code, 3);
+    let expected = format!(
+        "error: there is no configuration: no --config, no ARB_CONFIG, no /nowhere/arb.toml, no {home}/.config/arb/arb.toml\n  fix: arb config example > arb.toml"
+    );
+    assert_eq!(said, expected);
+    let own = dir.path().join(".config/arb/arb.toml");
+    std::fs::create_dir_all(own.parent().expect("it has one")).expect("our own directory");
+    std::fs::write(&own, GOOD).expect("our own file");
+    let good = format!("{}: good; mode Observe, venues mexc, gateio\n", own.display());
+    assert_eq!(check(None, &[("HOME", &home)], false), (good, 0));
+    let (said, code) = check(None, &[("HOME", &home), ("ARB_CONFIG", "/nowhere/x.toml")], false);
+    assert!(code == 3 && said.starts_with("error: /nowhere/x.toml: "), "{said}");
+    let bad = dir.path().join("bad.toml");
+    std::fs::write(&bad, "version = 1\nmode = 3\nseed = 4\n").expect("our own file");
+    let (said, code) = check(Some(&bad), &[], true);
+    assert!(
+        code == 3 && said.starts_with("{\"ok\":false,\"file\":null,\"problems\":[{\"key\":\"seed\""),
+        "{said}"
+    );
+    let (said, code) = check(Some(&own), &[], true);
+    assert_eq!(
+        (said, code),
+        (format!("{{\"ok\":true,\"file\":\"{}\",\"problems\":[]}}\n", own.display()), 0)
+    );
+}

@@ -1,0 +1,128 @@
+//! `arb journal` as a user runs it: on sound, incomplete and damaged journals.
+
+use cex_core::Timestamp;
+use cex_journal::{Options, Writer, messages, open_directory};
+use sonic_rs::{JsonValueTrait, Value};
+use std::path::Path;
+use std::process::{Command, Output};
+
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+fn journal(verb: &str, dir: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_arb"));
+    command.args(["journal", verb, "--dir"]).arg(dir).args(args).output().expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("text")
+}
+
+fn json(output: &Output) -> Vec<Value> {
+    text(&output.stdout).lines().map(|line| sonic_rs::from_str(line).expect("JSON")).collect()
+}
+
+fn options() -> Options {
+    Options { segment_bytes: 1 << 16, ..Options::default() }
+}
+
+/// A journal with a session that wrote an intent, a report and a fill, and did not end yet.
+fn running(dir: &Path) -> Writer {
+    let mut writer = open_directory(dir, options(), NOW).expect("a journal").writer;
+    writer.begin(NOW, messages::SessionStart { seed: 7, ..Default::default() }).expect("room");
+    let leg =
+        messages::Leg { venue: "mexc".to_owned(), side: messages::Side::Buy.into(), ..Default::default() };
+    let intent = messages::Intent { symbol: "BTC/USDT".to_owned(), legs: vec![leg], ..Default::default() };
+    writer.append(NOW, &intent).expect("room");
+    let body = b"{\"code\":1,\"msg\":\"\x1b[31mred\"}".to_vec();
+    writer
+        .append(NOW, &messages::VenueReport { venue: "mexc".to_owned(), body, ..Default::default() })
+        .expect("room");
+    writer.append(NOW, &messages::Fill { price: "1.5".to_owned(), ..Default::default() }).expect("room");
+    writer
+}
+
+fn spoil(dir: &Path, spoil: impl FnOnce(&mut [u8], usize)) {
+    let path = dir.join("00000001.seg");
+    let mut bytes = std::fs::read(&path).expect("a segment");
+    let end = bytes.iter().rposition(|byte| *byte != 0).expect("records") + 1;
+    spoil(&mut bytes, end);
+    std::fs::write(path, bytes).expect("our own file");
+}
+
+#[test]
+fn a_sound_journal_is_verified_counted_and_printed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    running(dir.path()).close(NOW, &messages::SessionEnd::default()).expect("room");
+    let verified = journal("verify", dir.path(), &[]);
+    assert!(verified.status.success(), "{}", text(&verified.stderr));
+    let place = dir.path().display();
+    let expected = format!("{place}: sound\n  7 records in 1 segments, 1 sessions\n  records 1 to 7\n");
+    assert_eq!(text(&verified.stdout), expected);
+    let stats = json(&journal("stats", dir.path(), &["--json"])).swap_remove(0);
+    assert_eq!(stats["types"]["id_block"]["records"].as_u64(), Some(1));
+    assert_eq!(stats["ids_end"].as_u64(), Some(1_024));
+    assert_eq!(stats["first_at"].as_str(), Some("2027-01-15T08:00:00.000000000Z"));
+    assert_eq!((stats["sound"].as_bool(), stats["closed"].as_bool()), (Some(true), Some(true)));
+    let all = json(&journal("dump", dir.path(), &["--json"]));
+    let types: Vec<&str> = all.iter().map(|line| line["type"].as_str().expect("a type")).collect();
+    let expected = ["session_start", "id_block", "intent", "venue_report", "fill", "session_end", "seal"];
+    assert_eq!(types, expected);
+    let intent = &all[2]["payload"];
+    assert_eq!(intent["legs"][0]["side"].as_str(), Some("buy"));
+    assert_eq!(all[3]["payload"]["body"].as_str(), Some("{\"code\":1,\"msg\":\"\u{1b}[31mred\"}"));
+    let some =
+        json(&journal("dump", dir.path(), &["--json", "--from", "3", "--type", "fill", "--type", "seal"]));
+    assert_eq!(some.iter().map(|line| line["seq"].as_u64()).collect::<Vec<_>>(), [Some(5), Some(7)]);
+    let plain = text(&journal("dump", dir.path(), &["--type", "venue_report"]).stdout);
+    assert!(plain.starts_with("       4 2027-01-15T08:00:00.000000000Z venue_report  {"), "{plain}");
+    assert!(!plain.contains('\u{1b}'), "what an exchange says does not reach the terminal as it is");
+}
+
+#[test]
+fn an_incomplete_end_fails_the_check_and_is_no_fault_while_a_program_writes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let writer = running(dir.path());
+    spoil(dir.path(), |bytes, end| bytes[end - 3..].fill(0));
+    assert!(journal("verify", dir.path(), &[]).status.success(), "its last record may be just being written");
+    drop(writer);
+    let output = journal("verify", dir.path(), &[]);
+    assert_eq!(output.status.code(), Some(10));
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("incomplete end: 00000001.seg, offset ") && told.contains("from record 5 on"),
+        "{told}"
+    );
+    assert!(told.contains("fix: nothing that was known to be on disk is lost"), "{told}");
+    let verdict = json(&journal("verify", dir.path(), &["--json"])).swap_remove(0);
+    assert_eq!((verdict["sound"].as_bool(), verdict["records"].as_u64()), (Some(false), Some(4)));
+    assert_eq!(journal("dump", dir.path(), &[]).status.code(), Some(10));
+}
+
+#[test]
+fn damage_is_told_with_its_place_and_how_to_go_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    running(dir.path()).close(NOW, &messages::SessionEnd::default()).expect("room");
+    spoil(dir.path(), |bytes, _| bytes[96 + 65] ^= 1);
+    for verb in ["verify", "stats", "dump"] {
+        let output = journal(verb, dir.path(), &[]);
+        assert_eq!(output.status.code(), Some(10));
+        let (told, place) = (text(&output.stderr), dir.path().display());
+        let expected = format!("error: {place}/00000001.seg, offset 96, record 1: checksum is ");
+        assert!(told.starts_with(&expected), "{told}");
+        assert!(told.contains("; record 3 proves that it was once on disk whole\n  fix: keep "), "{told}");
+    }
+}
+
+#[test]
+fn what_is_no_journal_is_told() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (place, expected) in [
+        (dir.path().to_owned(), "there is no journal here"),
+        (dir.path().join("x"), "No such file or directory"),
+    ] {
+        let output = journal("verify", &place, &[]);
+        assert_eq!(output.status.code(), Some(10));
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+    }
+    assert_eq!(journal("dump", dir.path(), &["--type", "nonsense"]).status.code(), Some(2));
+}
