@@ -1,11 +1,12 @@
 //! The request interface: [`Gateio`] implements [`Protocol`].
 
-mod body;
-mod reply;
-mod request;
+pub(crate) mod body;
+pub(crate) mod reply;
+pub(crate) mod request;
 
 use crate::account::AccountLink;
 use crate::config::Config;
+use crate::entry::EntryLink;
 use crate::market::MarketLink;
 use crate::sign::Signer;
 use crate::{limits, symbol};
@@ -72,6 +73,7 @@ impl Gateio {
             orders_page: limits::ORDERS_PAGE,
             fills_page: limits::FILLS_PAGE,
             amend: true,
+            order_entry: true,
             test_order: false,
             dead_man_switch: true,
             order_history: true,
@@ -219,10 +221,16 @@ impl Protocol for Gateio {
         let (venue, url) = (self.config.venue, self.config.ws_url.clone());
         Ok(Box::new(AccountLink::new(venue, url, markets, Arc::clone(signer))))
     }
+
+    fn order_link(&self, markets: &Arc<Markets>) -> Result<Box<dyn Link>, ExchangeError> {
+        let no_key = || self.error(Op::Stream, ErrorKind::InvalidInput("no API key"));
+        let signer = self.signer.as_ref().ok_or_else(no_key)?;
+        Ok(Box::new(EntryLink::new(&self.config, markets, Arc::clone(signer))))
+    }
 }
 
 /// The market a call is about.
-fn market(markets: &Markets, symbol: SymbolId) -> Result<&Market, ErrorKind> {
+pub(crate) fn market(markets: &Markets, symbol: SymbolId) -> Result<&Market, ErrorKind> {
     markets.get(symbol).ok_or(ErrorKind::InvalidInput("unknown symbol"))
 }
 

@@ -6,6 +6,8 @@
 mod answers;
 #[path = "golden/books.rs"]
 mod books;
+#[path = "golden/entry.rs"]
+mod entry;
 #[path = "golden/frames.rs"]
 mod frames;
 #[path = "golden/resubscribe.rs"]

@@ -85,6 +85,8 @@ pub struct Capabilities {
     pub fills_page: PageRule,
     /// A resting order can be changed in place.
     pub amend: bool,
+    /// Orders can be placed, changed, cancelled and read over a streaming connection too.
+    pub order_entry: bool,
     /// An order can be checked without being placed.
     pub test_order: bool,
     /// The exchange has a dead man's switch.

@@ -82,6 +82,7 @@ pub(crate) fn capabilities(settings: &Settings) -> Capabilities {
         orders_page: limits::ORDERS_PAGE,
         fills_page: limits::FILLS_PAGE,
         amend: false,
+        order_entry: false,
         test_order: true,
         dead_man_switch: false,
         order_history: true,

@@ -78,6 +78,7 @@ fn capabilities() -> Capabilities {
         orders_page: PAGE,
         fills_page: PAGE,
         amend: false,
+        order_entry: false,
         test_order: true,
         dead_man_switch: false,
         order_history: false,
