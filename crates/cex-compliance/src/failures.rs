@@ -2,6 +2,7 @@
 
 mod answers;
 mod connections;
+mod entry;
 mod exchange;
 mod frames;
 mod placements;
@@ -11,7 +12,7 @@ use crate::behaviour::Behaviour;
 /// All behaviours of this theme.
 #[must_use]
 pub fn all() -> Vec<&'static Behaviour> {
-    [connections::ALL, placements::ALL, answers::ALL, frames::ALL, exchange::ALL]
+    [connections::ALL, placements::ALL, answers::ALL, frames::ALL, exchange::ALL, entry::ALL]
         .into_iter()
         .flatten()
         .collect()

@@ -139,5 +139,9 @@ pub static ALL: &[Mutant] = &[
     link("loses_the_end_of_orders", "account_stream_tells_of_the_end_of_an_order", LinkFault::LoseEnds, "The end of an order is not streamed."),
     link("says_complete_too_early", "account_stream_with_a_wrong_secret_is_never_complete", LinkFault::EarlyReady, "The account stream is told complete as soon as it starts."),
     link("swaps_free_and_locked", "account_stream_tells_of_balances", LinkFault::SwapBalances, "Streamed balances have free and locked swapped."),
+    link("takes_the_first_message_for_the_result", "streamed_acknowledgement_is_no_result", LinkFault::FirstIsResult, "Whatever comes first about a streamed order is told as accepted.").needs(|claims| claims.order_entry),
+    link("takes_a_lost_stream_for_not_sent", "loss_after_a_streamed_order_is_unknown_and_never_resent", LinkFault::LossIsNotSent, "A streamed order whose connection broke is told as not sent.").needs(|claims| claims.order_entry),
+    link("sends_streamed_orders_again", "streamed_order_lost_on_its_way_is_unknown_and_never_resent", LinkFault::SendsAgain, "A streamed order is sent again on the next connection.").needs(|claims| claims.order_entry),
+    link("forgets_the_expiry_on_the_stream", "late_streamed_order_is_fenced_by_its_expiry", LinkFault::NoExpiry, "Streamed orders carry an expiry of a minute, whatever was asked for.").needs(|claims| claims.order_entry),
     link("mixes_units_of_time", "book_updates_carry_plausible_times", LinkFault::TimeUnit, "Times of updates are read in the wrong unit."),
 ];

@@ -285,6 +285,10 @@ impl Protocol for Broken {
     fn account_link(&self, markets: &Arc<Markets>) -> Result<Box<dyn Link>, ExchangeError> {
         Ok(self.broken(self.inner.account_link(markets)?))
     }
+
+    fn order_link(&self, markets: &Arc<Markets>) -> Result<Box<dyn Link>, ExchangeError> {
+        Ok(self.broken(self.inner.order_link(markets)?))
+    }
 }
 
 impl Broken {

@@ -1,8 +1,13 @@
 //! Faults of an adapter's links.
 
-use cex_core::{AccountEvent, LevelRange, LinkEvent, MarketEvent, Timestamp, TradeId, UpdateKind};
-use cex_errors::ExchangeError;
-use cex_interface::{Input, Link, Outbox, Subscription};
+use cex_core::{
+    AccountEvent, LevelRange, LinkEvent, MarketEvent, OrderId, OrderRequest, Timestamp, TradeId, UpdateKind,
+};
+use cex_errors::{ErrorKind, ExchangeError, Phase};
+use cex_interface::{
+    Effect, Input, Link, LinkAnswer, LinkCall, Outbox, Payload, Placed, Reply, Request, Subscription,
+};
+use std::time::Duration;
 
 /// What is wrong with the links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +26,10 @@ pub(super) enum LinkFault {
     EarlyReady,
     SwapBalances,
     TimeUnit,
+    FirstIsResult,
+    LossIsNotSent,
+    SendsAgain,
+    NoExpiry,
 }
 
 /// A link with a fault in it.
@@ -29,11 +38,13 @@ pub(super) struct BrokenLink {
     fault: LinkFault,
     updates: u64,
     last_seq: Option<u64>,
+    /// Orders carried, each with its tag and what was sent of it.
+    carried: Vec<(u32, OrderRequest, String)>,
 }
 
 impl BrokenLink {
     pub(super) fn new(inner: Box<dyn Link>, fault: LinkFault) -> Self {
-        Self { inner, fault, updates: 0, last_seq: None }
+        Self { inner, fault, updates: 0, last_seq: None, carried: Vec::new() }
     }
 
     fn spoil(&mut self, out: &mut Outbox) {
@@ -105,6 +116,23 @@ impl BrokenLink {
                     }
                 }
             }
+            LinkFault::LossIsNotSent => {
+                for answer in &mut out.answers {
+                    if let Err(error) = &mut answer.result
+                        && error.kind == ErrorKind::Connection(Phase::AfterSend)
+                    {
+                        error.kind = ErrorKind::Connection(Phase::BeforeSend);
+                    }
+                }
+            }
+            LinkFault::SendsAgain => {
+                let ready = |event: &LinkEvent| matches!(event, LinkEvent::Subscribed { .. });
+                if out.link.iter().any(ready) {
+                    self.carried.drain(..).for_each(|(_, _, text)| out.send_text(text));
+                }
+            }
+            // These two are broken where the call goes out, and where a message comes in.
+            LinkFault::NoExpiry | LinkFault::FirstIsResult => {}
             LinkFault::TimeUnit => {
                 for event in &mut out.market {
                     if let MarketEvent::Book(update) = event {
@@ -113,6 +141,27 @@ impl BrokenLink {
                 }
             }
         }
+    }
+}
+
+impl BrokenLink {
+    /// Tells the orders that a message names as accepted.
+    fn believe(&mut self, frame: &[u8], out: &mut Outbox) {
+        let text = String::from_utf8_lossy(frame);
+        let named = |(_, order, _): &mut (u32, OrderRequest, String)| text.contains(order.client_id.as_str());
+        for (tag, order, _) in self.carried.extract_if(.., named) {
+            let placed = Placed { client_id: order.client_id, order_id: OrderId::default(), order: None };
+            out.answers.push(LinkAnswer { tag, result: Ok(Reply::Placed(placed)), feedback: Vec::new() });
+        }
+    }
+
+    fn remember(&mut self, call: &LinkCall<'_>, out: &Outbox) {
+        let (Request::Place(order), Some(Effect::Send(Payload::Text(text)))) =
+            (call.request, out.effects.last())
+        else {
+            return;
+        };
+        self.carried.push((call.tag, *order, text.clone()));
     }
 }
 
@@ -135,9 +184,23 @@ fn keep_deleted(out: &mut Outbox) {
 impl Link for BrokenLink {
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) -> Result<(), ExchangeError> {
         // Spoiling twice what one outbox still holds is as broken as spoiling it once.
+        if let (LinkFault::FirstIsResult, Input::Text(frame)) = (self.fault, input) {
+            self.believe(frame, out);
+        }
         let result = self.inner.handle(now, input, out);
         self.spoil(out);
         result
+    }
+
+    fn call(&mut self, now: Timestamp, call: LinkCall<'_>, out: &mut Outbox) -> Result<(), ErrorKind> {
+        if let (LinkFault::NoExpiry, Request::Place(order)) = (self.fault, call.request) {
+            let mut order = *order;
+            order.expires_in = Duration::from_secs(60);
+            return self.inner.call(now, LinkCall { request: &Request::Place(order), ..call }, out);
+        }
+        self.inner.call(now, call, out)?;
+        self.remember(&call, out);
+        Ok(())
     }
 
     fn wakeup_at(&self) -> Option<Timestamp> {
