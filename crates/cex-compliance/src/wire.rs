@@ -46,6 +46,8 @@ pub enum Fault {
     BreakAnswer,
     /// The exchange acts on it; the answer's status is changed.
     OtherStatus(u16),
+    /// The exchange acts on it; wherever the answer says the first, it says the second instead.
+    Mangle(String, &'static str),
 }
 
 /// What is done to a message of a stream on its way to the adapter.

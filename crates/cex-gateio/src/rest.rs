@@ -68,6 +68,7 @@ impl Gateio {
             connections: config.connections_max,
             messages_per_second: None,
             connection_lifetime: None,
+            announces_end: true,
             place_batch: Some(limits::PLACE_BATCH),
             cancel_batch: Some(limits::CANCEL_BATCH),
             orders_page: limits::ORDERS_PAGE,

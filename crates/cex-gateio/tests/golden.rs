@@ -10,8 +10,6 @@ mod books;
 mod entry;
 #[path = "golden/frames.rs"]
 mod frames;
-#[path = "golden/resubscribe.rs"]
-mod resubscribe;
 #[path = "golden/signatures.rs"]
 mod signatures;
 #[path = "golden/support.rs"]

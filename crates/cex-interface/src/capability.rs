@@ -75,6 +75,9 @@ pub struct Capabilities {
     pub messages_per_second: Option<u32>,
     /// The exchange closes every connection after this long.
     pub connection_lifetime: Option<Duration>,
+    /// The exchange says beforehand that it will close a connection, and the adapter understands it:
+    /// [`CloseReason::Announced`](crate::CloseReason::Announced).
+    pub announces_end: bool,
     /// Several orders placed in one call; `None` where there is no such call.
     pub place_batch: Option<BatchRule>,
     /// Several orders cancelled in one call; `None` where there is no such call.

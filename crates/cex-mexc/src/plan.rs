@@ -77,6 +77,7 @@ pub(crate) fn capabilities(settings: &Settings) -> Capabilities {
         connections: settings.connections_max,
         messages_per_second: Some(MESSAGES_PER_SECOND),
         connection_lifetime: Some(Duration::from_secs(24 * 3_600)),
+        announces_end: false,
         place_batch: Some(limits::PLACE_BATCH),
         cancel_batch: None,
         orders_page: limits::ORDERS_PAGE,

@@ -5,7 +5,8 @@ use cex_core::{
 };
 use cex_errors::{ErrorKind, ExchangeError, Phase};
 use cex_interface::{
-    Effect, Input, Link, LinkAnswer, LinkCall, Outbox, Payload, Placed, Reply, Request, Subscription,
+    CloseReason, Effect, Input, Link, LinkAnswer, LinkCall, Outbox, Payload, Placed, Reply, Request,
+    Subscription,
 };
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ pub(super) enum LinkFault {
     LossIsNotSent,
     SendsAgain,
     NoExpiry,
+    NoResubscribe,
+    NoAnnounced,
+    NewTradeIds,
 }
 
 /// A link with a fault in it.
@@ -131,8 +135,19 @@ impl BrokenLink {
                     self.carried.drain(..).for_each(|(_, _, text)| out.send_text(text));
                 }
             }
-            // These two are broken where the call goes out, and where a message comes in.
-            LinkFault::NoExpiry | LinkFault::FirstIsResult => {}
+            LinkFault::NoAnnounced => {
+                out.effects.retain(|effect| *effect != Effect::Reconnect(CloseReason::Announced));
+            }
+            LinkFault::NewTradeIds => {
+                for event in &mut out.account {
+                    if let AccountEvent::Fill(fill) = event {
+                        self.updates += 1;
+                        fill.trade_id = TradeId::new(&format!("{}", self.updates)).unwrap_or(fill.trade_id);
+                    }
+                }
+            }
+            // These are broken where a call goes out, and where something comes in.
+            LinkFault::NoExpiry | LinkFault::FirstIsResult | LinkFault::NoResubscribe => {}
             LinkFault::TimeUnit => {
                 for event in &mut out.market {
                     if let MarketEvent::Book(update) = event {
@@ -184,8 +199,10 @@ fn keep_deleted(out: &mut Outbox) {
 impl Link for BrokenLink {
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) -> Result<(), ExchangeError> {
         // Spoiling twice what one outbox still holds is as broken as spoiling it once.
-        if let (LinkFault::FirstIsResult, Input::Text(frame)) = (self.fault, input) {
-            self.believe(frame, out);
+        match (self.fault, input) {
+            (LinkFault::FirstIsResult, Input::Text(frame)) => self.believe(frame, out),
+            (LinkFault::NoResubscribe, Input::Resubscribe(_)) => return Ok(()),
+            _ => {}
         }
         let result = self.inner.handle(now, input, out);
         self.spoil(out);

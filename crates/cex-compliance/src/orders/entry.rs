@@ -1,9 +1,10 @@
 //! Orders over a streaming connection: the same orders, cancels, changes and refusals as over calls.
 
+use super::batches::beyond_the_balance;
 use crate::behaviour::{Behaviour, Failure, Verdict, behaviour, ensure, outcome, refused, same, unsupported};
 use crate::stage::{PATIENCE, Stage, until};
 use crate::wire::{Match, StreamFault};
-use cex_core::{Market, OrderKind, OrderRequest, OrderStatus, Price, Side};
+use cex_core::{OrderRequest, OrderStatus, Price, Side};
 use cex_errors::{ErrorKind, Outcome, Retry};
 use cex_interface::{OrderRef, Placed, PrivateExchange};
 use cex_sim::fault::{Fault, OrderEffect, Refused, VenueFault};
@@ -127,7 +128,7 @@ async fn streamed_batch_tells_of_each_order(stage: &mut Stage) -> Verdict {
     let (market, entry) = (stage.market(0)?, entry(stage).await?);
     let first = stage.resting(&market, Side::Buy).await?;
     let last = stage.request(&market, Side::Buy, first.kind)?;
-    let too_large = stage.request(&market, Side::Buy, worth_too_much(stage, &market, &first)?)?;
+    let too_large = beyond_the_balance(stage, &market, &first)?;
     let told = entry.place_batch(vec![first, too_large, last]).await;
     for (order, placed) in [(first, &told[0]), (last, &told[2])] {
         let placed = placed.clone()?;
@@ -140,17 +141,6 @@ async fn streamed_batch_tells_of_each_order(stage: &mut Stage) -> Verdict {
     let canceled = entry.cancel_batch(names.to_vec()).await;
     ensure!(canceled[0].is_ok() && canceled[2].is_ok(), "two cancels", format_args!("{canceled:?}"));
     refused(canceled[1].clone(), &[ErrorKind::OrderNotFound])
-}
-
-fn worth_too_much(stage: &Stage, market: &Market, order: &OrderRequest) -> Result<OrderKind, Failure> {
-    let (free, _) = stage.has(market.symbol().quote)?;
-    let price = order.kind.price().ok_or_else(|| Failure::new("a limit order", "another"))?;
-    let all =
-        free.checked_div(market.scale.price_value(price), market.info.lot_dp, cex_core::Rounding::Ceil)?;
-    let qty = cex_core::Qty(
-        market.scale.qty(all)?.ceil_to(market.lot).map_or(i64::MAX, |qty| qty.0) + market.lot.0,
-    );
-    Ok(OrderKind::Limit { price, qty, tif: cex_core::TimeInForce::Gtc })
 }
 
 async fn streamed_answers_are_never_mixed_up(stage: &mut Stage) -> Verdict {

@@ -73,6 +73,7 @@ fn capabilities() -> Capabilities {
         connections: 8,
         messages_per_second: None,
         connection_lifetime: None,
+        announces_end: false,
         place_batch: None,
         cancel_batch: None,
         orders_page: PAGE,
