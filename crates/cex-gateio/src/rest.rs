@@ -19,8 +19,8 @@ use cex_interface::{
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Every public stream: candles of the lengths that every version of the documentation has, best levels at the depths
-/// that it has (GATEIO-WS-26, GATEIO-WS-27).
+/// Every public stream: candles of the lengths that any version of the documentation has, since each is asked for by
+/// itself and a refusal costs no other; best levels at the depths that it has (GATEIO-WS-26, GATEIO-WS-27).
 const PUBLIC_STREAMS: &[StreamKind] = &[
     StreamKind::Book,
     StreamKind::BookTicker,
@@ -31,6 +31,7 @@ const PUBLIC_STREAMS: &[StreamKind] = &[
     StreamKind::TopLevels(20),
     StreamKind::TopLevels(50),
     StreamKind::TopLevels(100),
+    StreamKind::Klines(KlineInterval::Sec10),
     StreamKind::Klines(KlineInterval::Min1),
     StreamKind::Klines(KlineInterval::Min5),
     StreamKind::Klines(KlineInterval::Min15),
@@ -38,8 +39,10 @@ const PUBLIC_STREAMS: &[StreamKind] = &[
     StreamKind::Klines(KlineInterval::Hour1),
     StreamKind::Klines(KlineInterval::Hour4),
     StreamKind::Klines(KlineInterval::Hour8),
+    StreamKind::Klines(KlineInterval::Hour12),
     StreamKind::Klines(KlineInterval::Day1),
     StreamKind::Klines(KlineInterval::Week1),
+    StreamKind::Klines(KlineInterval::Month1),
 ];
 
 /// One Gate.io spot account, or public use of the exchange.

@@ -142,7 +142,11 @@ impl<'a> Builder<'a> {
         range: TimeRange,
         limit: u32,
     ) -> Result<Access, ErrorKind> {
-        let name = interval_name(interval).ok_or(ErrorKind::Unsupported)?;
+        // Only the streams have candles of half a day.
+        if interval == KlineInterval::Hour12 {
+            return Err(ErrorKind::Unsupported);
+        }
+        let name = interval_name(interval);
         let limit = limit.clamp(1, MOST_ROWS);
         self.begin(Method::Get, "/spot/candlesticks");
         self.pair(symbol)?;
