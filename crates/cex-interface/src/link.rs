@@ -181,7 +181,8 @@ pub trait Link: Send {
     /// Feed one thing that happened; effects and events are appended to `out`.
     ///
     /// An error means that one frame could not be used; the link has already said in `out` what is stale by it
-    /// ([`LinkEvent::Undecodable`]) and goes on working.
+    /// ([`LinkEvent::Undecodable`]; nothing is by a control message where data comes under another opcode) and goes on
+    /// working.
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) -> Result<(), ExchangeError>;
 
     /// Carries a call on this connection, where the exchange takes calls there ([`Capabilities::order_entry`]).
