@@ -1,6 +1,7 @@
 //! Balances, fees, fills, and the stream that tells of them.
 
 mod calls;
+mod histories;
 mod stream;
 
 use crate::behaviour::Behaviour;
@@ -8,5 +9,5 @@ use crate::behaviour::Behaviour;
 /// All behaviours of this theme.
 #[must_use]
 pub fn all() -> Vec<&'static Behaviour> {
-    [calls::ALL, stream::ALL].into_iter().flatten().collect()
+    [calls::ALL, histories::ALL, stream::ALL].into_iter().flatten().collect()
 }

@@ -2,17 +2,29 @@
 
 mod answers;
 mod connections;
+mod entry;
 mod exchange;
 mod frames;
+mod news;
 mod placements;
+mod successors;
 
 use crate::behaviour::Behaviour;
 
 /// All behaviours of this theme.
 #[must_use]
 pub fn all() -> Vec<&'static Behaviour> {
-    [connections::ALL, placements::ALL, answers::ALL, frames::ALL, exchange::ALL]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        connections::ALL,
+        placements::ALL,
+        answers::ALL,
+        frames::ALL,
+        exchange::ALL,
+        entry::ALL,
+        successors::ALL,
+        news::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

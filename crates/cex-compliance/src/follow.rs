@@ -4,12 +4,15 @@ use crate::behaviour::{Failure, Verdict, ensure};
 use crate::stage::{PATIENCE, Stage, now_or_never};
 use cex_core::{BookSide, BookUpdate, Level, LinkEvent, MarketEvent, StreamKind, SymbolId, SyncRule};
 use cex_interface::{EventSource, PublicExchange, Subscription};
-use cex_orderbook::{BookConfig, BookSync, StaleReason, SyncOutcome, SyncState};
+use cex_orderbook::{BookConfig, BookSync, StaleReason, SyncLimits, SyncOutcome, SyncState};
 use cex_transport::client::Stream;
 use std::time::{Duration, Instant};
 
 /// How long an event is waited for before timers are looked at.
 const TICK: Duration = Duration::from_millis(20);
+
+/// Levels kept a side.
+const DEPTH: usize = 1_000;
 
 /// A subscription to one book and what was made of it.
 pub struct Follow {
@@ -19,6 +22,10 @@ pub struct Follow {
     pub news: Vec<LinkEvent>,
     /// The newest update.
     pub last: Option<BookUpdate>,
+    /// Whether every snapshot fails, without being asked for.
+    pub without_snapshots: bool,
+    /// How often the book wanted its subscription anew.
+    pub wished_anew: usize,
     stream: Stream,
     symbol: SymbolId,
     snapshot_depth: u32,
@@ -34,12 +41,38 @@ impl Follow {
         let rule = rule_of(stage)?;
         let wanted = [Subscription { symbol: market.id, stream: StreamKind::Book }];
         let stream = stage.exchange.subscribe(&wanted).await?;
-        let sync = BookSync::new(market.id, rule, BookConfig::new(market.tick, 1_000));
+        let mut limits = SyncLimits::for_rule(&rule, DEPTH);
+        // Failing snapshots are given up as soon as makes no difference to what follows.
+        limits.snapshot_attempts = 4;
+        let sync = BookSync::with_limits(market.id, rule, BookConfig::new(market.tick, DEPTH), limits);
         let snapshot_depth = match rule.snapshot {
             cex_core::SnapshotSource::Rest { depth } => depth,
             cex_core::SnapshotSource::Stream => 100,
         };
-        Ok(Self { sync, news: Vec::new(), last: None, stream, symbol: market.id, snapshot_depth })
+        Ok(Self {
+            sync,
+            news: Vec::new(),
+            last: None,
+            without_snapshots: false,
+            wished_anew: 0,
+            stream,
+            symbol: market.id,
+            snapshot_depth,
+        })
+    }
+
+    /// Asks for the subscription to be begun anew.
+    pub fn resubscribe(&self) {
+        for link in self.stream.links() {
+            // One that is busy is asked again when the book asks again.
+            let _ = link.resubscribe(self.symbol);
+        }
+    }
+
+    /// How often the subscription was confirmed.
+    #[must_use]
+    pub fn confirmed(&self) -> usize {
+        self.news.iter().filter(|event| matches!(event, LinkEvent::Subscribed { .. })).count()
     }
 
     /// Takes what comes next, or lets a moment pass.
@@ -84,6 +117,9 @@ impl Follow {
         let mut outcome = outcome;
         loop {
             match outcome {
+                SyncOutcome::NeedSnapshot if self.without_snapshots => {
+                    outcome = self.sync.on_snapshot_failed(stage.now());
+                }
                 SyncOutcome::NeedSnapshot => {
                     outcome = match stage.exchange.book(self.symbol, self.snapshot_depth).await {
                         Ok(book) => self.sync.on_snapshot(
@@ -97,10 +133,8 @@ impl Follow {
                     };
                 }
                 SyncOutcome::NeedResubscribe => {
-                    for link in self.stream.links() {
-                        // One that is busy is asked again when the book asks again.
-                        let _ = link.resubscribe(self.symbol);
-                    }
+                    self.wished_anew += 1;
+                    self.resubscribe();
                     return Ok(());
                 }
                 _ => return Ok(()),

@@ -121,6 +121,9 @@ pub static ALL: &[Mutant] = &[
     codec("takes_not_found_for_cancelled", "query_of_an_unknown_order_is_not_found", CodecFault::NotFoundIsCanceled, "An order that is not found is told as cancelled."),
     codec("takes_makers_for_takers", "resting_side_is_told_as_maker", CodecFault::AlwaysTaker, "Every fill is told as a taker's."),
     codec("forgets_fees_of_fills", "fills_of_an_order_equal_the_exchanges", CodecFault::NoFees, "Fills are told without fees."),
+    codec("forgets_rows_it_cannot_read", "unreadable_open_order_is_told_and_costs_the_others_nothing", CodecFault::HideUnreadable, "A list with rows that cannot be read is told as whole."),
+    codec("takes_a_batch_for_accepted", "orders_of_a_batch_fail_by_themselves", CodecFault::BatchIsPlaced, "Every order of a batch is told as accepted.").needs(|claims| claims.place_batch.is_some()),
+    codec("forgets_the_span_of_a_history", "order_history_stays_within_its_span", CodecFault::NoSpan, "Histories are asked for without their span.").needs(|claims| claims.order_history),
     // Budgets.
     codec("has_no_budget_of_its_own", "spent_budget_means_not_sent", CodecFault::NoBudget, "No budget is kept, so the exchange has to refuse."),
     codec("ignores_requests_to_wait", "nothing_is_sent_while_told_to_wait", CodecFault::NoFeedback, "What the exchange says of its limits is not heard."),
@@ -139,5 +142,12 @@ pub static ALL: &[Mutant] = &[
     link("loses_the_end_of_orders", "account_stream_tells_of_the_end_of_an_order", LinkFault::LoseEnds, "The end of an order is not streamed."),
     link("says_complete_too_early", "account_stream_with_a_wrong_secret_is_never_complete", LinkFault::EarlyReady, "The account stream is told complete as soon as it starts."),
     link("swaps_free_and_locked", "account_stream_tells_of_balances", LinkFault::SwapBalances, "Streamed balances have free and locked swapped."),
+    link("takes_the_first_message_for_the_result", "streamed_acknowledgement_is_no_result", LinkFault::FirstIsResult, "Whatever comes first about a streamed order is told as accepted.").needs(|claims| claims.order_entry),
+    link("takes_a_lost_stream_for_not_sent", "loss_after_a_streamed_order_is_unknown_and_never_resent", LinkFault::LossIsNotSent, "A streamed order whose connection broke is told as not sent.").needs(|claims| claims.order_entry),
+    link("sends_streamed_orders_again", "streamed_order_lost_on_its_way_is_unknown_and_never_resent", LinkFault::SendsAgain, "A streamed order is sent again on the next connection.").needs(|claims| claims.order_entry),
+    link("forgets_the_expiry_on_the_stream", "late_streamed_order_is_fenced_by_its_expiry", LinkFault::NoExpiry, "Streamed orders carry an expiry of a minute, whatever was asked for.").needs(|claims| claims.order_entry),
+    link("ignores_wishes_for_a_new_subscription", "resubscribed_book_lives_again_on_its_connection", LinkFault::NoResubscribe, "A subscription is never begun anew."),
+    link("ignores_announcements", "announced_end_is_met_by_a_successor", LinkFault::NoAnnounced, "An announced end is passed over.").needs(|claims| claims.announces_end),
+    link("makes_up_fill_identifiers", "repeated_news_change_nothing", LinkFault::NewTradeIds, "Streamed fills get an identifier of their own each time."),
     link("mixes_units_of_time", "book_updates_carry_plausible_times", LinkFault::TimeUnit, "Times of updates are read in the wrong unit."),
 ];

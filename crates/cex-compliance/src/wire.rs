@@ -46,6 +46,8 @@ pub enum Fault {
     BreakAnswer,
     /// The exchange acts on it; the answer's status is changed.
     OtherStatus(u16),
+    /// The exchange acts on it; wherever the answer says the first, it says the second instead.
+    Mangle(String, &'static str),
 }
 
 /// What is done to a message of a stream on its way to the adapter.
@@ -86,6 +88,8 @@ struct Shared {
     calls: Mutex<Vec<Armed<Fault>>>,
     messages: Mutex<Vec<Armed<StreamFault>>>,
     asked: Mutex<Vec<Asked>>,
+    /// Messages the adapter sent over streams.
+    said: Mutex<Vec<Vec<u8>>>,
     fired: Mutex<usize>,
     /// Nothing passes, and nothing breaks.
     frozen: watch::Sender<bool>,
@@ -122,6 +126,7 @@ impl Wire {
             calls: Mutex::default(),
             messages: Mutex::default(),
             asked: Mutex::default(),
+            said: Mutex::default(),
             fired: Mutex::default(),
             frozen: watch::Sender::new(false),
             sockets: Mutex::default(),
@@ -154,6 +159,11 @@ impl Wire {
         locked(&self.shared.messages).push(Armed { on, fault, left: times, skip: 0 });
     }
 
+    /// Does this to every message that matches, but for the first.
+    pub fn after_first_message(&self, on: Match, fault: StreamFault) {
+        locked(&self.shared.messages).push(Armed { on, fault, left: usize::MAX, skip: 1 });
+    }
+
     /// Forgets all faults that have not happened.
     pub fn clear(&self) {
         locked(&self.shared.calls).clear();
@@ -175,6 +185,12 @@ impl Wire {
     #[must_use]
     pub fn asked(&self, on: &Match) -> Vec<Asked> {
         locked(&self.shared.asked).iter().filter(|asked| on.fits_call(asked)).cloned().collect()
+    }
+
+    /// How many messages the adapter has sent over streams that match. They are counted before they are held up.
+    #[must_use]
+    pub fn said(&self, on: &Match) -> usize {
+        locked(&self.shared.said).iter().filter(|said| on.fits_bytes(said)).count()
     }
 
     /// How many streams were opened so far.

@@ -71,6 +71,8 @@ pub struct Ticker {
 /// The length of a candle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KlineInterval {
+    /// Ten seconds.
+    Sec10,
     /// One minute.
     Min1,
     /// Five minutes.
@@ -96,7 +98,8 @@ pub enum KlineInterval {
 }
 
 impl KlineInterval {
-    const NAMES: [(Self, &'static str); 11] = [
+    const NAMES: [(Self, &'static str); 12] = [
+        (Self::Sec10, "10s"),
         (Self::Min1, "1m"),
         (Self::Min5, "5m"),
         (Self::Min15, "15m"),
@@ -114,6 +117,7 @@ impl KlineInterval {
     #[must_use]
     pub const fn length(self) -> Duration {
         let minutes = match self {
+            Self::Sec10 => return Duration::from_secs(10),
             Self::Min1 => 1,
             Self::Min5 => 5,
             Self::Min15 => 15,
@@ -138,7 +142,7 @@ impl fmt::Display for KlineInterval {
 
 /// A text that names no candle length.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a candle length; one of 1m 5m 15m 30m 1h 4h 8h 12h 1d 1w 1M")]
+#[error("{0:?} is not a candle length; one of 10s 1m 5m 15m 30m 1h 4h 8h 12h 1d 1w 1M")]
 pub struct UnknownInterval(String);
 
 impl FromStr for KlineInterval {

@@ -78,7 +78,7 @@ impl AccountLink {
             }
             // It may have been about an order of ours.
             Ok(Message::Strange(channel)) if is_ours(&channel) => Err("private news of an unknown kind"),
-            Ok(Message::Pong | Message::Strange(_) | Message::Nothing) => Ok(()),
+            Ok(Message::Pong | Message::Strange(_) | Message::Trading | Message::Nothing) => Ok(()),
             Err(fault) => Err(fault),
         };
         read.map_err(|fault| {

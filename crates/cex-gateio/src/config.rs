@@ -15,7 +15,7 @@ pub(crate) const PREFIX: &str = "/api/v4";
 
 /// The options and what they take.
 const OPTIONS: &str = "book_channel=update|obu, depth_interval=20ms|100ms, top_levels_interval=100ms|1000ms, \
-                       books_per_connection=1..200, connections_max=1..149, rate_limits=on|off, \
+                       books_per_connection=1..200, connections_max=1..148, rate_limits=on|off, \
                        unusual_names=refuse|send";
 
 /// The stream books are kept from.
@@ -242,7 +242,7 @@ mod tests {
         let config = with(&[]).expect("valid");
         assert_eq!((config.rest_url.as_str(), config.ws_url.as_str()), (REST_URL, WS_URL));
         assert_eq!((config.streams.book, config.books_per_connection), (BookChannel::Update20, 50));
-        assert_eq!((config.streams.top_levels, config.connections_max), (TopLevelsInterval::Ms100, 149));
+        assert_eq!((config.streams.top_levels, config.connections_max), (TopLevelsInterval::Ms100, 148));
         assert!(config.rate_limits && !config.unusual_names);
     }
 

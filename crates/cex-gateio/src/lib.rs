@@ -14,8 +14,9 @@
 //! | `rest` | the request interface: [`Gateio`] |
 //! | `market` | the public link |
 //! | `account` | the private link |
+//! | `entry` | the link that carries calls about orders |
 //! | `depth` | the hot decoder of book frames |
-//! | `session` | what both links share: heartbeat, what a message is |
+//! | `session` | what all links share: heartbeat, what a message is |
 //! | `order` | rows about our orders, fills and balances |
 //! | `wire` | shapes, exactly as sent |
 //! | [`recording`] | recorded frames to events |
@@ -26,6 +27,7 @@
 mod account;
 mod config;
 mod depth;
+mod entry;
 mod error;
 mod limits;
 mod market;

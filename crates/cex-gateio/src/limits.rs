@@ -15,8 +15,8 @@ pub(crate) const OTHERS_PER_CONNECTION: usize = 200;
 /// Connections the exchange takes from one address (GATEIO-WS-28).
 const CONNECTIONS_PER_ADDRESS: usize = 300;
 /// Public connections of one account that may be configured: each may have its successor beside it while it is
-/// replaced, and the account's connection too.
-pub(crate) const MOST_CONNECTIONS: usize = CONNECTIONS_PER_ADDRESS / 2 - 1;
+/// replaced, and the account's connection and that for orders too.
+pub(crate) const MOST_CONNECTIONS: usize = CONNECTIONS_PER_ADDRESS / 2 - 2;
 
 /// Orders of one market that may be placed in a second.
 const ORDERS_PER_SECOND: u32 = 10;

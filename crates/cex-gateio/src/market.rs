@@ -74,7 +74,7 @@ impl MarketLink {
                 self.session.announced(out);
                 Ok(())
             }
-            Ok(Message::Pong | Message::Strange(_) | Message::Nothing) => Ok(()),
+            Ok(Message::Pong | Message::Strange(_) | Message::Trading | Message::Nothing) => Ok(()),
             Err(fault) => {
                 out.link.push(LinkEvent::Undecodable { symbol: None });
                 Err(ExchangeError::new(self.venue, Op::Stream, ErrorKind::Undecodable(fault)))

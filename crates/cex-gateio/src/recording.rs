@@ -39,6 +39,7 @@ impl RecordedFrames {
                 | Message::Upgrade
                 | Message::Pong
                 | Message::Strange(_)
+                | Message::Trading
                 | Message::Nothing,
             ) => Ok(()),
             Err(fault) => {

@@ -1,11 +1,12 @@
 //! The request interface: [`Gateio`] implements [`Protocol`].
 
-mod body;
-mod reply;
-mod request;
+pub(crate) mod body;
+pub(crate) mod reply;
+pub(crate) mod request;
 
 use crate::account::AccountLink;
 use crate::config::Config;
+use crate::entry::EntryLink;
 use crate::market::MarketLink;
 use crate::sign::Signer;
 use crate::{limits, symbol};
@@ -18,8 +19,8 @@ use cex_interface::{
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Every public stream: candles of the lengths that every version of the documentation has, best levels at the depths
-/// that it has (GATEIO-WS-26, GATEIO-WS-27).
+/// Every public stream: candles of the lengths that any version of the documentation has, since each is asked for by
+/// itself and a refusal costs no other; best levels at the depths that it has (GATEIO-WS-26, GATEIO-WS-27).
 const PUBLIC_STREAMS: &[StreamKind] = &[
     StreamKind::Book,
     StreamKind::BookTicker,
@@ -30,6 +31,7 @@ const PUBLIC_STREAMS: &[StreamKind] = &[
     StreamKind::TopLevels(20),
     StreamKind::TopLevels(50),
     StreamKind::TopLevels(100),
+    StreamKind::Klines(KlineInterval::Sec10),
     StreamKind::Klines(KlineInterval::Min1),
     StreamKind::Klines(KlineInterval::Min5),
     StreamKind::Klines(KlineInterval::Min15),
@@ -37,8 +39,10 @@ const PUBLIC_STREAMS: &[StreamKind] = &[
     StreamKind::Klines(KlineInterval::Hour1),
     StreamKind::Klines(KlineInterval::Hour4),
     StreamKind::Klines(KlineInterval::Hour8),
+    StreamKind::Klines(KlineInterval::Hour12),
     StreamKind::Klines(KlineInterval::Day1),
     StreamKind::Klines(KlineInterval::Week1),
+    StreamKind::Klines(KlineInterval::Month1),
 ];
 
 /// One Gate.io spot account, or public use of the exchange.
@@ -67,11 +71,13 @@ impl Gateio {
             connections: config.connections_max,
             messages_per_second: None,
             connection_lifetime: None,
+            announces_end: true,
             place_batch: Some(limits::PLACE_BATCH),
             cancel_batch: Some(limits::CANCEL_BATCH),
             orders_page: limits::ORDERS_PAGE,
             fills_page: limits::FILLS_PAGE,
             amend: true,
+            order_entry: true,
             test_order: false,
             dead_man_switch: true,
             order_history: true,
@@ -219,10 +225,16 @@ impl Protocol for Gateio {
         let (venue, url) = (self.config.venue, self.config.ws_url.clone());
         Ok(Box::new(AccountLink::new(venue, url, markets, Arc::clone(signer))))
     }
+
+    fn order_link(&self, markets: &Arc<Markets>) -> Result<Box<dyn Link>, ExchangeError> {
+        let no_key = || self.error(Op::Stream, ErrorKind::InvalidInput("no API key"));
+        let signer = self.signer.as_ref().ok_or_else(no_key)?;
+        Ok(Box::new(EntryLink::new(&self.config, markets, Arc::clone(signer))))
+    }
 }
 
 /// The market a call is about.
-fn market(markets: &Markets, symbol: SymbolId) -> Result<&Market, ErrorKind> {
+pub(crate) fn market(markets: &Markets, symbol: SymbolId) -> Result<&Market, ErrorKind> {
     markets.get(symbol).ok_or(ErrorKind::InvalidInput("unknown symbol"))
 }
 

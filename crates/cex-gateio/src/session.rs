@@ -1,4 +1,4 @@
-//! What both links share: connecting, the heartbeat, and what a message is before its channel matters.
+//! What all links share: connecting, the heartbeat, and what a message is before its channel matters.
 
 use crate::wire::{Envelope, Fault, Notice, Scalar, StreamError, parse, part, text, time};
 use cex_core::{LinkEvent, Timers, Timestamp};
@@ -25,7 +25,9 @@ pub(crate) enum Message<'a> {
     News(News<'a>),
     /// Something else of this channel: a kind of message nobody knows.
     Strange(Scalar<'a>),
-    /// Nothing for us: an answer of the trading interface (GATEIO-WS-24), or a message of no channel.
+    /// An answer of the trading interface (GATEIO-WS-29).
+    Trading,
+    /// A message of no channel.
     Nothing,
 }
 
@@ -63,7 +65,7 @@ pub(crate) fn read(frame: &[u8]) -> Result<Message<'_>, Fault> {
         return Ok(Message::Upgrade);
     }
     if message.request_id.is_some() {
-        return Ok(Message::Nothing);
+        return Ok(Message::Trading);
     }
     let is_subscribe = event == "subscribe";
     let (is_answer, is_news) =
@@ -312,6 +314,7 @@ mod tests {
                 Ok(Message::Answer(_)) => "answer",
                 Ok(Message::News(_)) => "news",
                 Ok(Message::Strange(_)) => "strange",
+                Ok(Message::Trading) => "trading",
                 Ok(Message::Nothing) => "nothing",
                 Err(_) => "broken",
             };
@@ -336,7 +339,7 @@ mod tests {
         check(r#"{"time":1,"channel":"spot.trades","event":"update","result":{}}"#, "news");
         check(r#"{"time":1,"channel":"spot.trades","event":"fresh","result":{}}"#, "strange");
         check(r#"{"time":1,"channel":"spot.trades","event":"update","result":null}"#, "strange");
-        check(r#"{"request_id":"p","header":{},"data":{}}"#, "nothing");
+        check(r#"{"request_id":"p","header":{},"data":{}}"#, "trading");
         check("{}", "nothing");
         check("{", "broken");
         check("", "broken");

@@ -367,6 +367,39 @@ pub(crate) struct Envelope<'a> {
     pub(crate) request_id: Option<Scalar<'a>>,
 }
 
+/// An answer of the trading interface (GATEIO-WS-29). Other frames of a connection lack `request_id`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TradingAnswer<'a> {
+    #[serde(borrow)]
+    pub(crate) request_id: Scalar<'a>,
+    /// The request was received; what becomes of it comes later (GATEIO-WS-31).
+    pub(crate) ack: Option<Scalar<'a>>,
+    pub(crate) header: TradingHeader<'a>,
+    pub(crate) data: Option<TradingData<'a>>,
+}
+
+/// What the trading interface has in place of HTTP's head (GATEIO-WS-29, GATEIO-WS-32).
+#[derive(Debug, Deserialize)]
+pub(crate) struct TradingHeader<'a> {
+    #[serde(borrow)]
+    pub(crate) status: Option<Scalar<'a>>,
+    pub(crate) response_time: Option<Scalar<'a>>,
+    pub(crate) x_out_time: Option<Scalar<'a>>,
+    pub(crate) x_gate_ratelimit_requests_remain: Option<Scalar<'a>>,
+    pub(crate) x_gate_ratelimit_limit: Option<Scalar<'a>>,
+    pub(crate) x_gate_ratelimit_reset_timestamp: Option<Scalar<'a>>,
+    /// The same under a name that is documented by mistake.
+    pub(crate) x_gat_ratelimit_reset_timestamp: Option<Scalar<'a>>,
+}
+
+/// A result, or a refusal in its place.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TradingData<'a> {
+    #[serde(borrow)]
+    pub(crate) result: Option<LazyValue<'a>>,
+    pub(crate) errs: Option<LazyValue<'a>>,
+}
+
 /// A refusal on the streams; for code 4 the message is a JSON text of its own.
 #[derive(Debug, Deserialize)]
 pub(crate) struct StreamError<'a> {

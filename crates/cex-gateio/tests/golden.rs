@@ -6,10 +6,10 @@
 mod answers;
 #[path = "golden/books.rs"]
 mod books;
+#[path = "golden/entry.rs"]
+mod entry;
 #[path = "golden/frames.rs"]
 mod frames;
-#[path = "golden/resubscribe.rs"]
-mod resubscribe;
 #[path = "golden/signatures.rs"]
 mod signatures;
 #[path = "golden/support.rs"]

@@ -75,6 +75,9 @@ pub struct Capabilities {
     pub messages_per_second: Option<u32>,
     /// The exchange closes every connection after this long.
     pub connection_lifetime: Option<Duration>,
+    /// The exchange says beforehand that it will close a connection, and the adapter understands it:
+    /// [`CloseReason::Announced`](crate::CloseReason::Announced).
+    pub announces_end: bool,
     /// Several orders placed in one call; `None` where there is no such call.
     pub place_batch: Option<BatchRule>,
     /// Several orders cancelled in one call; `None` where there is no such call.
@@ -85,6 +88,8 @@ pub struct Capabilities {
     pub fills_page: PageRule,
     /// A resting order can be changed in place.
     pub amend: bool,
+    /// Orders can be placed, changed, cancelled and read over a streaming connection too.
+    pub order_entry: bool,
     /// An order can be checked without being placed.
     pub test_order: bool,
     /// The exchange has a dead man's switch.

@@ -24,6 +24,6 @@ pub use config::{Secret, VenueConfig};
 pub use exchange::{EventSource, Health, Listing, PrivateExchange, PublicExchange};
 pub use http::{HttpRequest, HttpResponse, Method};
 pub use limit::{Bucket, BucketRule, CallClass, Charge, Cost, Feedback, Pace, connections_for};
-pub use link::{CloseReason, Effect, Input, Link, Outbox, Payload};
+pub use link::{CloseReason, Effect, Input, Link, LinkAnswer, LinkCall, Outbox, Payload};
 pub use protocol::{Protocol, Registration, Subscription};
 pub use request::{BookSnapshot, Incomplete, OrderRef, Placed, Reply, Request, TimeRange, by_name};

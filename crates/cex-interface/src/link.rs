@@ -4,10 +4,11 @@
 //! an [`Outbox`] that the driver reuses. It owns no socket and reads no clock, so a gap, an expired listen key or a
 //! half-open connection is a function call in a test.
 
+use crate::limit::Feedback;
 use crate::protocol::Subscription;
 use crate::request::{Reply, Request};
 use cex_core::{AccountEvent, Level, LinkEvent, MarketEvent, SymbolId, Timestamp};
-use cex_errors::ExchangeError;
+use cex_errors::{ErrorKind, ExchangeError};
 
 /// One thing that happened to a connection.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +88,38 @@ pub enum Effect {
     Reconnect(CloseReason),
 }
 
+/// A call that a link is to carry itself, on its own connection. See [`Link::call`].
+#[derive(Debug, Clone, Copy)]
+pub struct LinkCall<'a> {
+    /// Comes back with the answer.
+    pub tag: u32,
+    /// The call.
+    pub request: &'a Request,
+    /// The exchange's clock as well as we know it: signatures and expiries are made from it.
+    pub venue_now: Timestamp,
+    /// When waiting for the answer ends, by our clock.
+    pub give_up_at: Timestamp,
+}
+
+/// How a call that a link carried ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkAnswer {
+    /// Tag of the call.
+    pub tag: u32,
+    /// The exchange's answer, or why there is none.
+    pub result: Result<Reply, ExchangeError>,
+    /// What the answer says of the budgets.
+    pub feedback: Vec<Feedback>,
+}
+
+impl LinkAnswer {
+    /// A call that ended without an answer of the exchange.
+    #[must_use]
+    pub const fn failed(tag: u32, error: ExchangeError) -> Self {
+        Self { tag, result: Err(error), feedback: Vec::new() }
+    }
+}
+
 /// What a link did and learned in one call. Reused: [`Outbox::clear`] keeps the memory.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -98,6 +131,8 @@ pub struct Outbox {
     pub account: Vec<AccountEvent>,
     /// News about the connection, in order.
     pub link: Vec<LinkEvent>,
+    /// Calls this link carried that have ended, in order.
+    pub answers: Vec<LinkAnswer>,
     /// Things to do, in order.
     pub effects: Vec<Effect>,
 }
@@ -109,13 +144,18 @@ impl Outbox {
         self.levels.clear();
         self.account.clear();
         self.link.clear();
+        self.answers.clear();
         self.effects.clear();
     }
 
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.market.is_empty() && self.account.is_empty() && self.link.is_empty() && self.effects.is_empty()
+        self.market.is_empty()
+            && self.account.is_empty()
+            && self.link.is_empty()
+            && self.answers.is_empty()
+            && self.effects.is_empty()
     }
 
     /// Sends a text message.
@@ -141,8 +181,25 @@ pub trait Link: Send {
     /// Feed one thing that happened; effects and events are appended to `out`.
     ///
     /// An error means that one frame could not be used; the link has already said in `out` what is stale by it
-    /// ([`LinkEvent::Undecodable`]) and goes on working.
+    /// ([`LinkEvent::Undecodable`]; nothing is by a control message where data comes under another opcode) and goes on
+    /// working.
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) -> Result<(), ExchangeError>;
+
+    /// Carries a call on this connection, where the exchange takes calls there ([`Capabilities::order_entry`]).
+    ///
+    /// A call that was taken ends in exactly one [`LinkAnswer`]: with the exchange's answer, at its `give_up_at`, or when
+    /// the connection is lost; without an answer its outcome is unknown, and it is never sent a second time. Calls are
+    /// taken from [`LinkEvent::Subscribed`] with [`StreamKind::Account`](cex_core::StreamKind) on, until
+    /// [`LinkEvent::Down`].
+    ///
+    /// # Errors
+    /// Why it cannot leave now; nothing was sent, and no answer follows.
+    ///
+    /// [`Capabilities::order_entry`]: crate::Capabilities::order_entry
+    fn call(&mut self, now: Timestamp, call: LinkCall<'_>, out: &mut Outbox) -> Result<(), ErrorKind> {
+        let _ = (now, call, out);
+        Err(ErrorKind::Unsupported)
+    }
 
     /// When to be woken next, if at all. The caller owns the clock.
     fn wakeup_at(&self) -> Option<Timestamp>;

@@ -7,7 +7,7 @@ use crate::limit::{BucketRule, Cost, Feedback};
 use crate::link::Link;
 use crate::request::{Reply, Request};
 use cex_core::{Markets, StreamKind, SymbolId, Timestamp, VenueId};
-use cex_errors::ExchangeError;
+use cex_errors::{ErrorKind, ExchangeError, Op};
 use std::sync::Arc;
 
 /// A wish for a stream of one symbol.
@@ -67,6 +67,15 @@ pub trait Protocol: Send + Sync {
 
     /// The link that carries our orders, fills and balances.
     fn account_link(&self, markets: &Arc<Markets>) -> Result<Box<dyn Link>, ExchangeError>;
+
+    /// The link that carries calls about orders, where the exchange takes them over a stream: see [`Link::call`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] unless overridden; a missing key.
+    fn order_link(&self, markets: &Arc<Markets>) -> Result<Box<dyn Link>, ExchangeError> {
+        let _ = markets;
+        Err(ExchangeError::new(self.venue(), Op::Stream, ErrorKind::Unsupported))
+    }
 }
 
 /// How an adapter is found: its name, and how to make its protocol.

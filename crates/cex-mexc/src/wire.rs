@@ -14,10 +14,13 @@ use sonic_rs::{JsonType, JsonValueTrait, LazyValue};
 
 /// Parses JSON that came from outside; `None` when it is not of this shape.
 ///
-/// The only way in: the parser recurses, so what nests deeper than any message of the exchange never reaches it.
+/// The only way in: the parser recurses, so what nests deeper than any message of the exchange never reaches it. Nor do
+/// bytes that are no UTF-8: it looks at that only after it has lent texts out.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
-    #[expect(clippy::disallowed_methods, reason = "its nesting is bounded here")]
-    cex_wide::is_shallow_json(json).then(|| sonic_rs::from_slice(json).ok()).flatten()
+    if !cex_wide::is_shallow_json(json) {
+        return None;
+    }
+    sonic_rs::from_str(std::str::from_utf8(json).ok()?).ok()
 }
 
 /// Parses a part of a message that was kept raw, and whose nesting was bounded with the whole.

@@ -53,7 +53,7 @@ pub mod tls;
 pub mod venue_clock;
 pub mod ws;
 
-pub use client::Client;
+pub use client::{Client, OrderEntry};
 pub use clock::Clock;
 pub use config::{LinkConfig, RestConfig, TransportConfig};
 pub use driver::{

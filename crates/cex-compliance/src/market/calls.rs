@@ -352,11 +352,11 @@ async fn long_spans_of_candles_have_no_holes_or_repeats(stage: &mut Stage) -> Ve
 }
 
 async fn every_candle_length_is_served_or_unsupported(stage: &mut Stage) -> Verdict {
-    use KlineInterval::{Day1, Hour1, Hour4, Hour8, Hour12, Min1, Min5, Min15, Min30, Month1, Week1};
+    use KlineInterval::{Day1, Hour1, Hour4, Hour8, Hour12, Min1, Min5, Min15, Min30, Month1, Sec10, Week1};
     let market = stage.market(0)?;
     some_candles(stage, 1).await?;
     let mut served = 0;
-    for interval in [Min1, Min5, Min15, Min30, Hour1, Hour4, Hour8, Hour12, Day1, Week1, Month1] {
+    for interval in [Sec10, Min1, Min5, Min15, Min30, Hour1, Hour4, Hour8, Hour12, Day1, Week1, Month1] {
         match stage.exchange.klines(market.id, interval, TimeRange::default(), 3).await {
             Ok(candles) => {
                 on_grid(&candles, interval)?;

@@ -59,6 +59,8 @@ pub(super) static ALL: &[Behaviour] = &[
         .needs(|all| claims(all, StreamKind::Ticker)),
     behaviour!(Market, WebsocketPublic, candle_stream_is_sane, "Candles come over the stream.")
         .needs(|all| claims(all, CANDLES)),
+    behaviour!(Market, WebsocketPublic, every_claimed_candle_stream_brings_its_length, "Candles of every claimed length come, each told as what it is.")
+        .needs(|all| claims(all, CANDLES)),
     behaviour!(Market, WebsocketPublic, top_levels_stream_is_sane, "The best levels of a book come whole: bids falling, asks rising, no more than asked for.")
         .needs(|all| claims(all, TOP_LEVELS)),
     behaviour!(Market, Compliance, unclaimed_streams_are_unsupported, "A stream that is not claimed is refused before anything is sent."),
@@ -223,6 +225,24 @@ async fn candle_stream_is_sane(stage: &mut Stage) -> Verdict {
     .await
 }
 
+async fn every_claimed_candle_stream_brings_its_length(stage: &mut Stage) -> Verdict {
+    let market = stage.market(0)?;
+    let claimed = stage.claims().public_streams.iter().copied();
+    let wanted: Vec<_> = claimed
+        .filter(|stream| is_same_kind(*stream, CANDLES))
+        .map(|stream| Subscription { symbol: market.id, stream })
+        .collect();
+    let mut missing: BTreeSet<_> = wanted.iter().map(|wish| wish.stream).collect();
+    let mut stream = stage.exchange.subscribe(&wanted).await?;
+    next("candles of every length", &mut stream, |event| {
+        let MarketEvent::Kline(candle) = event else { return Ok(None) };
+        missing.remove(&StreamKind::Klines(candle.interval));
+        Ok(missing.is_empty().then_some(()))
+    })
+    .await
+    .map_err(|failure| Failure::new(failure.expected, format_args!("{}; none of {missing:?}", failure.found)))
+}
+
 async fn top_levels_stream_is_sane(stage: &mut Stage) -> Verdict {
     let kind = first_claimed(stage, TOP_LEVELS)?;
     let StreamKind::TopLevels(depth) = kind else {
@@ -260,6 +280,7 @@ async fn unclaimed_streams_are_unsupported(stage: &mut Stage) -> Verdict {
         StreamKind::Ticker,
         StreamKind::TopLevels(5),
         StreamKind::TopLevels(7),
+        StreamKind::Klines(KlineInterval::Sec10),
         StreamKind::Klines(KlineInterval::Min1),
         StreamKind::Klines(KlineInterval::Hour12),
         StreamKind::Account,

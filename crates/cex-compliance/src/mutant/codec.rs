@@ -47,6 +47,9 @@ pub(super) enum CodecFault {
     NoBudget,
     NoFeedback,
     PlacementIsQuery,
+    HideUnreadable,
+    BatchIsPlaced,
+    NoSpan,
 }
 
 /// An adapter's codec with a fault in it, or in its links.
@@ -88,6 +91,7 @@ impl Broken {
         match &mut request {
             Request::Place(order) => self.order(markets, order),
             Request::MyTrades { order, .. } if self.is(CodecFault::AllFills) => *order = None,
+            Request::OrderHistory { range, .. } if self.is(CodecFault::NoSpan) => *range = Default::default(),
             _ => {}
         }
         request
@@ -153,6 +157,13 @@ impl Broken {
                 if error.kind == ErrorKind::OrderNotFound =>
             {
                 Ok(Reply::Order(canceled(error.venue, *symbol)))
+            }
+            (CodecFault::HideUnreadable, _, Ok(Reply::Incomplete(incomplete))) => Ok(incomplete.read),
+            (CodecFault::BatchIsPlaced, Request::PlaceBatch(orders), Ok(Reply::PlacedBatch(_))) => {
+                let placed = |order: &OrderRequest| {
+                    Ok(Placed { client_id: order.client_id, order_id: Default::default(), order: None })
+                };
+                Ok(Reply::PlacedBatch(orders.iter().map(placed).collect()))
             }
             (fault, _, Ok(reply)) => Ok(changed(fault, reply)),
             (_, _, result) => result,
@@ -284,6 +295,10 @@ impl Protocol for Broken {
 
     fn account_link(&self, markets: &Arc<Markets>) -> Result<Box<dyn Link>, ExchangeError> {
         Ok(self.broken(self.inner.account_link(markets)?))
+    }
+
+    fn order_link(&self, markets: &Arc<Markets>) -> Result<Box<dyn Link>, ExchangeError> {
+        Ok(self.broken(self.inner.order_link(markets)?))
     }
 }
 

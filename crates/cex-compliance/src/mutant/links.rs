@@ -1,8 +1,14 @@
 //! Faults of an adapter's links.
 
-use cex_core::{AccountEvent, LevelRange, LinkEvent, MarketEvent, Timestamp, TradeId, UpdateKind};
-use cex_errors::ExchangeError;
-use cex_interface::{Input, Link, Outbox, Subscription};
+use cex_core::{
+    AccountEvent, LevelRange, LinkEvent, MarketEvent, OrderId, OrderRequest, Timestamp, TradeId, UpdateKind,
+};
+use cex_errors::{ErrorKind, ExchangeError, Phase};
+use cex_interface::{
+    CloseReason, Effect, Input, Link, LinkAnswer, LinkCall, Outbox, Payload, Placed, Reply, Request,
+    Subscription,
+};
+use std::time::Duration;
 
 /// What is wrong with the links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +27,13 @@ pub(super) enum LinkFault {
     EarlyReady,
     SwapBalances,
     TimeUnit,
+    FirstIsResult,
+    LossIsNotSent,
+    SendsAgain,
+    NoExpiry,
+    NoResubscribe,
+    NoAnnounced,
+    NewTradeIds,
 }
 
 /// A link with a fault in it.
@@ -29,11 +42,13 @@ pub(super) struct BrokenLink {
     fault: LinkFault,
     updates: u64,
     last_seq: Option<u64>,
+    /// Orders carried, each with its tag and what was sent of it.
+    carried: Vec<(u32, OrderRequest, String)>,
 }
 
 impl BrokenLink {
     pub(super) fn new(inner: Box<dyn Link>, fault: LinkFault) -> Self {
-        Self { inner, fault, updates: 0, last_seq: None }
+        Self { inner, fault, updates: 0, last_seq: None, carried: Vec::new() }
     }
 
     fn spoil(&mut self, out: &mut Outbox) {
@@ -105,6 +120,34 @@ impl BrokenLink {
                     }
                 }
             }
+            LinkFault::LossIsNotSent => {
+                for answer in &mut out.answers {
+                    if let Err(error) = &mut answer.result
+                        && error.kind == ErrorKind::Connection(Phase::AfterSend)
+                    {
+                        error.kind = ErrorKind::Connection(Phase::BeforeSend);
+                    }
+                }
+            }
+            LinkFault::SendsAgain => {
+                let ready = |event: &LinkEvent| matches!(event, LinkEvent::Subscribed { .. });
+                if out.link.iter().any(ready) {
+                    self.carried.drain(..).for_each(|(_, _, text)| out.send_text(text));
+                }
+            }
+            LinkFault::NoAnnounced => {
+                out.effects.retain(|effect| *effect != Effect::Reconnect(CloseReason::Announced));
+            }
+            LinkFault::NewTradeIds => {
+                for event in &mut out.account {
+                    if let AccountEvent::Fill(fill) = event {
+                        self.updates += 1;
+                        fill.trade_id = TradeId::new(&format!("{}", self.updates)).unwrap_or(fill.trade_id);
+                    }
+                }
+            }
+            // These are broken where a call goes out, and where something comes in.
+            LinkFault::NoExpiry | LinkFault::FirstIsResult | LinkFault::NoResubscribe => {}
             LinkFault::TimeUnit => {
                 for event in &mut out.market {
                     if let MarketEvent::Book(update) = event {
@@ -113,6 +156,27 @@ impl BrokenLink {
                 }
             }
         }
+    }
+}
+
+impl BrokenLink {
+    /// Tells the orders that a message names as accepted.
+    fn believe(&mut self, frame: &[u8], out: &mut Outbox) {
+        let text = String::from_utf8_lossy(frame);
+        let named = |(_, order, _): &mut (u32, OrderRequest, String)| text.contains(order.client_id.as_str());
+        for (tag, order, _) in self.carried.extract_if(.., named) {
+            let placed = Placed { client_id: order.client_id, order_id: OrderId::default(), order: None };
+            out.answers.push(LinkAnswer { tag, result: Ok(Reply::Placed(placed)), feedback: Vec::new() });
+        }
+    }
+
+    fn remember(&mut self, call: &LinkCall<'_>, out: &Outbox) {
+        let (Request::Place(order), Some(Effect::Send(Payload::Text(text)))) =
+            (call.request, out.effects.last())
+        else {
+            return;
+        };
+        self.carried.push((call.tag, *order, text.clone()));
     }
 }
 
@@ -135,9 +199,25 @@ fn keep_deleted(out: &mut Outbox) {
 impl Link for BrokenLink {
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) -> Result<(), ExchangeError> {
         // Spoiling twice what one outbox still holds is as broken as spoiling it once.
+        match (self.fault, input) {
+            (LinkFault::FirstIsResult, Input::Text(frame)) => self.believe(frame, out),
+            (LinkFault::NoResubscribe, Input::Resubscribe(_)) => return Ok(()),
+            _ => {}
+        }
         let result = self.inner.handle(now, input, out);
         self.spoil(out);
         result
+    }
+
+    fn call(&mut self, now: Timestamp, call: LinkCall<'_>, out: &mut Outbox) -> Result<(), ErrorKind> {
+        if let (LinkFault::NoExpiry, Request::Place(order)) = (self.fault, call.request) {
+            let mut order = *order;
+            order.expires_in = Duration::from_secs(60);
+            return self.inner.call(now, LinkCall { request: &Request::Place(order), ..call }, out);
+        }
+        self.inner.call(now, call, out)?;
+        self.remember(&call, out);
+        Ok(())
     }
 
     fn wakeup_at(&self) -> Option<Timestamp> {

@@ -92,6 +92,10 @@ pub(super) async fn relay(mut client: TcpStream, shared: &Shared) -> io::Result<
                 let text = String::from_utf8_lossy(&answer.body).into_owned();
                 client.write_all(&instead(status, "", "application/json", &text)).await?;
             }
+            Some(Fault::Mangle(from, to)) => {
+                let text = String::from_utf8_lossy(&answer.body).replace(&from, to);
+                client.write_all(&instead(status(&answer), "", "application/json", &text)).await?;
+            }
             Some(Fault::HoldCall(_) | Fault::LoseCall) | None => client.write_all(&answer.bytes()).await?,
         }
     }

@@ -1,15 +1,16 @@
 //! The relay of a stream: bytes to the exchange as they are, messages to the adapter one by one.
 
-use super::{Shared, StreamFault};
+use super::{Shared, StreamFault, locked};
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
+const READ_BYTES: usize = 1 << 16;
 const MASK: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
 
-/// One frame of a server: never masked, and in one piece, since the simulator does not split messages.
+/// One frame, unmasked, and in one piece, since neither side splits messages.
 struct Frame {
     head: u8,
     payload: Vec<u8>,
@@ -37,12 +38,26 @@ async fn upwards(
     mut buffer: Vec<u8>,
     shared: &Shared,
 ) -> io::Result<()> {
+    let mut heard = Vec::new();
+    // Room for any message at once: one that is held up must be whole to be heard before.
+    buffer.reserve(READ_BYTES);
     loop {
+        listen(&mut heard, &buffer, shared);
         shared.pass().await;
         to.write_all(&buffer).await?;
         buffer.clear();
         if from.read_buf(&mut buffer).await? == 0 {
             return Ok(());
+        }
+    }
+}
+
+/// Notes the whole messages among what the adapter sent; `heard` keeps the beginning of the next.
+fn listen(heard: &mut Vec<u8>, sent: &[u8], shared: &Shared) {
+    heard.extend_from_slice(sent);
+    while let Some(frame) = split(heard) {
+        if matches!(frame.head & 0x0f, TEXT | BINARY) {
+            locked(&shared.said).push(frame.payload);
         }
     }
 }
@@ -100,12 +115,17 @@ fn split(buffer: &mut Vec<u8>) -> Option<Frame> {
         127 => (10, u64::from_be_bytes(buffer.get(2..10)?.try_into().ok()?)),
         length => (2, u64::from(length)),
     };
+    let (mask, start) = match short & 0x80 {
+        0 => ([0; 4], start),
+        _ => (buffer.get(start..start + 4)?.try_into().ok()?, start + 4),
+    };
     let end = start + usize::try_from(length).ok()?;
     if buffer.len() < end {
         return None;
     }
     let rest = buffer.split_off(end);
-    let payload = std::mem::replace(buffer, rest).split_off(start);
+    let mut payload = std::mem::replace(buffer, rest).split_off(start);
+    payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
     Some(Frame { head, payload })
 }
 
@@ -134,6 +154,16 @@ fn encode(head: u8, payload: &[u8], masked: bool, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_adapter_masks_is_heard_unmasked() {
+        let mut bytes = Vec::new();
+        encode(0x81, b"an order", true, &mut bytes);
+        let whole = bytes.clone();
+        let frame = split(&mut bytes).expect("a frame");
+        assert_eq!((frame.payload.as_slice(), bytes.is_empty()), (&b"an order"[..], true));
+        assert!(split(&mut whole[..whole.len() - 1].to_vec()).is_none());
+    }
 
     #[test]
     fn frames_of_every_length_come_out_as_they_went_in() {

@@ -129,9 +129,10 @@ fn of(market: &Market, fault: Fault) -> Malformed {
     Malformed { symbol: Some(market.id), fault }
 }
 
-/// The exchange's spelling of a candle's length, where it has candles of that length (GATEIO-REST-13).
-pub(crate) fn interval_name(interval: KlineInterval) -> Option<&'static str> {
-    Some(match interval {
+/// The exchange's spelling of a candle's length on the streams (GATEIO-WS-27).
+pub(crate) const fn interval_name(interval: KlineInterval) -> &'static str {
+    match interval {
+        KlineInterval::Sec10 => "10s",
         KlineInterval::Min1 => "1m",
         KlineInterval::Min5 => "5m",
         KlineInterval::Min15 => "15m",
@@ -139,18 +140,18 @@ pub(crate) fn interval_name(interval: KlineInterval) -> Option<&'static str> {
         KlineInterval::Hour1 => "1h",
         KlineInterval::Hour4 => "4h",
         KlineInterval::Hour8 => "8h",
+        KlineInterval::Hour12 => "12h",
         KlineInterval::Day1 => "1d",
         KlineInterval::Week1 => "7d",
         KlineInterval::Month1 => "30d",
-        KlineInterval::Hour12 => return None,
-    })
+    }
 }
 
 fn interval_of(name: &str) -> Option<KlineInterval> {
-    use KlineInterval::{Day1, Hour1, Hour4, Hour8, Min1, Min5, Min15, Min30, Month1, Week1};
-    [Min1, Min5, Min15, Min30, Hour1, Hour4, Hour8, Day1, Week1, Month1]
+    use KlineInterval::{Day1, Hour1, Hour4, Hour8, Hour12, Min1, Min5, Min15, Min30, Month1, Sec10, Week1};
+    [Sec10, Min1, Min5, Min15, Min30, Hour1, Hour4, Hour8, Hour12, Day1, Week1, Month1]
         .into_iter()
-        .find(|interval| interval_name(*interval) == Some(name))
+        .find(|interval| interval_name(*interval) == name)
 }
 
 /// A public trade; its side is the taker's (GATEIO-WS-17).

@@ -80,7 +80,7 @@ fn payload_of(stream: StreamKind, streams: Streams, native: &str) -> Vec<String>
             vec![native.to_owned(), depth.to_string(), streams.top_levels.name().to_owned()]
         }
         StreamKind::Klines(interval) => {
-            vec![interval_name(interval).unwrap_or_default().to_owned(), native.to_owned()]
+            vec![interval_name(interval).to_owned(), native.to_owned()]
         }
         StreamKind::BookTicker | StreamKind::Trades | StreamKind::Ticker | StreamKind::Account => {
             vec![native.to_owned()]

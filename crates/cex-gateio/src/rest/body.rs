@@ -6,10 +6,10 @@ use cex_core::{ClientOrderId, Market, Notional, OrderKind, OrderRequest, Price, 
 use cex_errors::ErrorKind;
 
 /// A JSON object under construction.
-pub(super) struct Body<'a>(&'a mut Vec<u8>);
+pub(crate) struct Body<'a>(&'a mut Vec<u8>);
 
 impl<'a> Body<'a> {
-    pub(super) fn new(buffer: &'a mut Vec<u8>) -> Self {
+    pub(crate) fn new(buffer: &'a mut Vec<u8>) -> Self {
         Self(buffer)
     }
 
@@ -73,6 +73,14 @@ impl<'a> Body<'a> {
         for part in ["\"id\":\"", prefix, id, "\","] {
             self.0.extend_from_slice(part.as_bytes());
         }
+        self.end();
+    }
+
+    /// Names one order of a pair, for the trading interface of the streams (GATEIO-WS-30).
+    pub(crate) fn named(mut self, market: &Market, name: &str) {
+        self.0.push(b'{');
+        self.text("order_id", name);
+        self.pair(market);
         self.end();
     }
 

@@ -32,7 +32,7 @@ impl From<Fault> for Failure {
 }
 
 /// Reads the answer to `request`.
-pub(super) fn decode(
+pub(crate) fn decode(
     venue: VenueId,
     markets: &Markets,
     request: &Request,

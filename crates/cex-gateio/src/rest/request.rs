@@ -21,6 +21,8 @@ const DEEPEST_BOOK: u32 = 100;
 const MOST_ROWS: u32 = 1_000;
 /// Open orders of a pair in one answer (GATEIO-REST-22).
 pub(super) const MOST_OPEN: u32 = 100;
+/// Says until when a placement may be executed, in milliseconds (GATEIO-REST-04).
+pub(crate) const EXPIRY: &str = "x-gate-exptime";
 /// The shortest time the dead man's switch takes (GATEIO-REST-25).
 const SHORTEST_COUNTDOWN: Duration = Duration::from_secs(5);
 
@@ -43,6 +45,18 @@ pub(super) fn encode(
         }
         (Access::Private, None) => Err(ErrorKind::InvalidInput("no API key")),
     }
+}
+
+/// Builds a call without headers of its own and without a signature, for whoever sends its parts in another way.
+pub(crate) fn parts(
+    unusual_names: bool,
+    venue_now: Timestamp,
+    markets: &Markets,
+    request: &Request,
+) -> Result<HttpRequest, ErrorKind> {
+    let mut out = HttpRequest::default();
+    Builder { unusual_names, markets, out: &mut out, has_query: false }.fill(venue_now, request)?;
+    Ok(out)
 }
 
 /// Whether a call must be signed.
@@ -128,7 +142,11 @@ impl<'a> Builder<'a> {
         range: TimeRange,
         limit: u32,
     ) -> Result<Access, ErrorKind> {
-        let name = interval_name(interval).ok_or(ErrorKind::Unsupported)?;
+        // Only the streams have candles of half a day.
+        if interval == KlineInterval::Hour12 {
+            return Err(ErrorKind::Unsupported);
+        }
+        let name = interval_name(interval);
         let limit = limit.clamp(1, MOST_ROWS);
         self.begin(Method::Get, "/spot/candlesticks");
         self.pair(symbol)?;
@@ -173,7 +191,7 @@ impl<'a> Builder<'a> {
         // The exchange refuses what arrives later, so an order whose answer is lost is decided soon
         // (GATEIO-REST-04).
         let mut digits = itoa::Buffer::new();
-        self.out.header("x-gate-exptime", digits.format((venue_now + order.expires_in).as_millis()));
+        self.out.header(EXPIRY, digits.format((venue_now + order.expires_in).as_millis()));
         Ok(Access::Private)
     }
 
@@ -194,7 +212,7 @@ impl<'a> Builder<'a> {
         self.end_list();
         let expires_in = orders.iter().map(|order| order.expires_in).min().unwrap_or_default();
         let mut digits = itoa::Buffer::new();
-        self.out.header("x-gate-exptime", digits.format((venue_now + expires_in).as_millis()));
+        self.out.header(EXPIRY, digits.format((venue_now + expires_in).as_millis()));
         Ok(Access::Private)
     }
 
@@ -314,16 +332,9 @@ impl<'a> Builder<'a> {
         self.out.header("content-type", "application/json");
     }
 
-    /// Names an order in the path: by the exchange's number or by our text.
+    /// Names an order in the path.
     fn order_name(&mut self, order: &OrderRef) -> Result<(), ErrorKind> {
-        match order {
-            OrderRef::Id(id) => self.out.target.push_str(safe(id.as_str())?),
-            OrderRef::Client(id) => {
-                self.out.target.push_str(CLIENT_PREFIX);
-                self.out.target.push_str(id.as_str());
-            }
-        }
-        Ok(())
+        name_order(order, &mut self.out.target)
     }
 
     /// Adds a parameter; the value must need no encoding.
@@ -375,6 +386,18 @@ impl<'a> Builder<'a> {
         self.out.header("timestamp", timestamp);
         self.out.header("sign", hex.as_str());
     }
+}
+
+/// Names an order: by the exchange's number or by our text.
+pub(crate) fn name_order(order: &OrderRef, out: &mut String) -> Result<(), ErrorKind> {
+    match order {
+        OrderRef::Id(id) => out.push_str(safe(id.as_str())?),
+        OrderRef::Client(id) => {
+            out.push_str(CLIENT_PREFIX);
+            out.push_str(id.as_str());
+        }
+    }
+    Ok(())
 }
 
 /// An identifier that stands in an address as it is; whatever the exchange may send, nothing else gets into

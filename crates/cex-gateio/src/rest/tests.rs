@@ -703,12 +703,7 @@ fn wishes_are_spread_over_connections() {
     // The first link also tells of the pair whose name is not sent.
     assert_eq!(carried, [("gateio book 1", 3), ("gateio book 2", 1), ("gateio public 1", 2)]);
     let failed = |wanted| gateio.market_links(&markets, &[wanted]).map(|_| ()).map_err(|error| error.kind);
-    for stream in [
-        StreamKind::Account,
-        StreamKind::TopLevels(7),
-        StreamKind::Klines(KlineInterval::Hour12),
-        StreamKind::Klines(KlineInterval::Month1),
-    ] {
+    for stream in [StreamKind::Account, StreamKind::TopLevels(7)] {
         assert_eq!(failed(wish(0, stream)), Err(ErrorKind::Unsupported), "{stream:?}");
     }
     assert_eq!(failed(wish(9, StreamKind::Book)), Err(ErrorKind::InvalidInput("unknown symbol")));

@@ -121,7 +121,7 @@ const SERVER: &[(&str, &[&str])] = &[
         ],
     ),
     ("balance_cancel", &["balance USDT free 985.2 locked 0 at 1700000000330"]),
-    // The trading interface of the streams is not used: orders go over the request interface.
+    // Answers of the trading interface are for the link that carries calls (see `entry.rs`); these pass them over.
     ("login_ok", &[]),
     ("login_bad_key", &[]),
     ("not_logged_in", &[]),

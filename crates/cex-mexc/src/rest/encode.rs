@@ -300,7 +300,7 @@ const fn interval_name(interval: KlineInterval) -> Option<&'static str> {
         KlineInterval::Day1 => Some("1d"),
         KlineInterval::Week1 => Some("1W"),
         KlineInterval::Month1 => Some("1M"),
-        KlineInterval::Hour8 | KlineInterval::Hour12 => None,
+        KlineInterval::Sec10 | KlineInterval::Hour8 | KlineInterval::Hour12 => None,
     }
 }
 

@@ -58,6 +58,12 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 /// After how long a connection without a word, pongs included, is closed.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
+/// Says that the connection will be closed soon; no channel, no event.
+pub const UPGRADE: &str = concat!(
+    r#"{"type":"upgrade","msg":"The connection will soon be closed for a service upgrade. "#,
+    r#"Please reconnect."}"#
+);
+
 /// What a key may not do. The default is everything but wallets, from everywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyRules {

@@ -32,6 +32,15 @@ impl SimExchange {
             Self::Gateio => "gateio",
         }
     }
+
+    /// What it says before it closes a connection for its own reasons; `None` where it says nothing.
+    #[must_use]
+    pub const fn announcement(self) -> Option<&'static str> {
+        match self {
+            Self::Mexc => None,
+            Self::Gateio => Some(crate::dialect::gateio::UPGRADE),
+        }
+    }
 }
 
 impl fmt::Display for SimExchange {

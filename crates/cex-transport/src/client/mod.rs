@@ -4,13 +4,16 @@
 //! |---|---|
 //! | `public`, `private` | the traits |
 //! | `pages` | lists longer than one answer |
+//! | [`order_entry`] | [`OrderEntry`]: orders over a streaming connection |
 //! | [`stream`] | [`Stream`]: events of running links, through bounded queues |
 
+pub mod order_entry;
 mod pages;
 mod private;
 mod public;
 pub mod stream;
 
+pub use order_entry::OrderEntry;
 pub use stream::Stream;
 
 use crate::clock::Clock;
@@ -111,8 +114,7 @@ impl Client {
             let (handle, commands) = link_channel(self.config.links.commands_max);
             let (metrics, number) = self.links.begin();
             let sink = QueueSink::new(Arc::clone(&queues), handle.clone(), Arc::clone(&metrics));
-            // Links of one client must not pause in step.
-            let seed = self.config.seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let seed = self.seed_of(number);
             let config = &self.config.links;
             let protocol = Arc::clone(&self.protocol);
             let rotation = Rotation::of(protocol, self.rest.markets(), link.as_ref(), config, seed);
@@ -128,6 +130,11 @@ impl Client {
             handles.push(handle);
         }
         Stream::new(queues, handles)
+    }
+
+    /// Links of one client must not pause in step.
+    fn seed_of(&self, number: u64) -> u64 {
+        self.config.seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
     fn health_now(&self) -> Health {

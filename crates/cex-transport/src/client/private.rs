@@ -75,7 +75,7 @@ fn split(reply: Reply) -> (Reply, usize) {
 }
 
 /// The same failure for each of so many.
-fn for_each<T>(count: usize, error: &ExchangeError) -> Vec<Result<T, ExchangeError>> {
+pub(super) fn for_each<T>(count: usize, error: &ExchangeError) -> Vec<Result<T, ExchangeError>> {
     (0..count).map(|_| Err(error.clone())).collect()
 }
 

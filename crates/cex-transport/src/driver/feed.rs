@@ -1,10 +1,12 @@
 //! Tells a link what happened, hands what it learned to the sink, and keeps what it wants done.
 
 use super::book_keeping::Complaints;
+use super::handle::QueuedCall;
 use super::sink::{Received, Sink};
 use crate::metrics::LinkMetrics;
-use cex_core::Timestamp;
-use cex_interface::{Effect, Input, Link, Outbox};
+use cex_core::{Timestamp, VenueId};
+use cex_errors::ExchangeError;
+use cex_interface::{Effect, Input, Link, LinkAnswer, Outbox};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -46,18 +48,31 @@ impl<S: Sink> Feed<S> {
         let received = Received { read_at: now, epoch: self.epoch };
         self.sink.observe(now, &received, &input);
         let result = self.link.handle(now, input, &mut self.out);
-        self.wanted.extend(self.out.effects.drain(..));
-        if !self.out.is_empty() {
-            self.sink.deliver(now, &received, &mut self.out);
-            self.unsettled = true;
-        }
-        self.out.clear();
+        self.hand_over(now, &received);
         if let Err(error) = result {
             self.metrics.errors.add_one();
             if let Some(held_back) = self.complaints.may_speak(now) {
                 tracing::warn!(link = self.link.name(), %error, held_back, "link could not use what came");
             }
         }
+    }
+
+    /// Has the link carry a call. One that cannot leave has its answer at once.
+    pub(super) fn tell_call(&mut self, now: Timestamp, venue: VenueId, call: &QueuedCall) {
+        if let Err(kind) = self.link.call(now, call.for_link(), &mut self.out) {
+            let error = ExchangeError::new(venue, call.request.op(), kind);
+            self.out.answers.push(LinkAnswer::failed(call.tag, error));
+        }
+        self.hand_over(now, &Received { read_at: now, epoch: self.epoch });
+    }
+
+    fn hand_over(&mut self, now: Timestamp, received: &Received) {
+        self.wanted.extend(self.out.effects.drain(..));
+        if !self.out.is_empty() {
+            self.sink.deliver(now, received, &mut self.out);
+            self.unsettled = true;
+        }
+        self.out.clear();
     }
 
     /// Whether something was delivered since the sink was last told that all of it was.

@@ -2,7 +2,7 @@
 //!
 //! It is polled by hand over state it owns, so there is no branch that could drop a read, a call or a connection attempt
 //! halfway: each is kept until it ends, or is given up on purpose. In one turn come first frames (within a budget), then
-//! wishes of others, then answers to calls, then deadlines; what is to be sent leaves at the end of the turn.
+//! calls to carry and wishes of others, then answers to calls, then deadlines; what is to be sent leaves at the end of the turn.
 
 use super::book_keeping::{Answered, Calls, Timer};
 use super::feed::Feed;
@@ -136,6 +136,7 @@ impl<S: Sink, N: Network> Driver<S, N> {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..TURNS_PER_POLL {
             let mut progress = self.poll_frames(cx);
+            progress |= self.poll_carried(cx);
             progress |= self.poll_commands(cx);
             progress |= self.poll_calls(cx);
             progress |= self.poll_dial(cx);
@@ -249,6 +250,18 @@ impl<S: Sink, N: Network> Driver<S, N> {
         if self.commands.poll_stop(cx).is_ready() {
             self.begin_to_stop();
             return true;
+        }
+        progress
+    }
+
+    /// Calls for the link to carry; also while it stops, since each must be answered.
+    fn poll_carried(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut progress = false;
+        while let Poll::Ready(Some(call)) = self.commands.poll_call(cx) {
+            progress = true;
+            let now = self.clock.now();
+            self.feed.tell_call(now, self.venue, &call);
+            self.do_wanted();
         }
         progress
     }

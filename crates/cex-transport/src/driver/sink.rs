@@ -18,8 +18,9 @@ pub struct Received {
 /// A sink that shares an engine with other sinks of the same thread holds an `Rc` of it; the driver is then run with
 /// `spawn_local`. It must not wait for anything.
 pub trait Sink {
-    /// News of one call of [`cex_interface::Link::handle`]: market events with their levels, account events, link
-    /// events. Effects are the driver's own business and not in here.
+    /// News of one call of [`cex_interface::Link::handle`] or [`cex_interface::Link::call`]: market events with their
+    /// levels, account events, link events, answers to calls it carried. Effects are the driver's own business and not in
+    /// here.
     fn deliver(&mut self, now: Timestamp, received: &Received, out: &mut Outbox);
 
     /// Everything one socket read, answer or deadline brought has been delivered: work that is worth doing once for many

@@ -44,6 +44,21 @@ fn clocks_and_probes() {
     assert!(reply(&Request::Ping, "pong").is_err());
 }
 
+/// Found by fuzzing: the JSON parser lends texts out before it looks whether they are UTF-8.
+#[test]
+fn bytes_that_are_no_utf8_never_reach_the_parser() {
+    for body in [
+        &b"{\"serverTime\":1,\"x\":\"\xff\xff\xff\"}"[..],
+        b"{\"symbol\":\"BTCUSDT\",\"orderId\":\"C02\xff\xff__57\",\"price\":`",
+        b"{\"code\":30004,\"msg\":\"\xc3\x28\"}",
+    ] {
+        for request in [Request::ServerTime, placement(), Request::Account] {
+            let answer = decode(venue(), &markets(), &request, body);
+            assert!(matches!(answer, Err(ErrorKind::Undecodable(_))), "{request:?}: {answer:?}");
+        }
+    }
+}
+
 #[test]
 fn one_odd_symbol_does_not_hide_the_others() {
     let entry = |name: &str, precision: &str| {

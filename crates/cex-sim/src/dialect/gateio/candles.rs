@@ -101,12 +101,30 @@ impl Window {
         }))
     }
 
+    /// The span of this name on the stream, which knows more of them, but no single seconds.
+    pub(super) fn streamed(text: &str) -> Option<Self> {
+        match text {
+            "1s" => None,
+            "30s" => Some(Self::Seconds(30)),
+            "3m" => Some(Self::Seconds(180)),
+            "2h" => Some(Self::Seconds(7_200)),
+            "6h" => Some(Self::Seconds(21_600)),
+            "12h" => Some(Self::Seconds(43_200)),
+            other => Self::parse(other),
+        }
+    }
+
     /// Its name.
     const fn name(self) -> &'static str {
         match self {
             Self::CalendarMonth => "30d",
             Self::Seconds(1) => "1s",
             Self::Seconds(10) => "10s",
+            Self::Seconds(30) => "30s",
+            Self::Seconds(180) => "3m",
+            Self::Seconds(7_200) => "2h",
+            Self::Seconds(21_600) => "6h",
+            Self::Seconds(43_200) => "12h",
             Self::Seconds(60) => "1m",
             Self::Seconds(300) => "5m",
             Self::Seconds(900) => "15m",
@@ -165,5 +183,9 @@ mod tests {
         assert_eq!(Timestamp::from_secs(end).to_string(), "2026-07-01T00:00:00.000Z");
         assert_eq!(Window::parse("1m").map(|minute| minute.start_of(june_17) % 60), Some(0));
         assert_eq!(Window::parse("2m"), None);
+        assert_eq!((Window::parse("12h"), Window::streamed("1s")), (None, None));
+        for name in ["10s", "30s", "3m", "2h", "6h", "12h", "7d", "30d"] {
+            assert_eq!(Window::streamed(name).map(Window::name), Some(name));
+        }
     }
 }

@@ -164,7 +164,7 @@ fn topic(names: &Names, request: &Request<'_>) -> Result<Topic, StreamError> {
         ("spot.book_ticker", pairs) => each(names, pairs, Kind::BookTicker)?,
         ("spot.tickers", pairs) => each(names, pairs, Kind::Ticker)?,
         ("spot.candlesticks", [interval, pair]) => {
-            let window = Window::parse(interval);
+            let window = Window::streamed(interval);
             let window =
                 window.ok_or_else(|| StreamError::argument(format!("invalid interval: {interval}")))?;
             vec![(Kind::Candles(window), market(names, pair)?)]

@@ -174,7 +174,9 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     if nests {
         return Err(Refusal::new(400, "the body has too many brackets"));
     }
-    sonic_rs::from_slice(body).map_err(|error| Refusal::new(400, format!("the body cannot be read: {error}")))
+    // The parser lends texts out before it looks whether they are UTF-8.
+    let body = std::str::from_utf8(body).map_err(|_| Refusal::new(400, "the body is not UTF-8"))?;
+    sonic_rs::from_str(body).map_err(|error| Refusal::new(400, format!("the body cannot be read: {error}")))
 }
 
 /// The parser recurses; no request that means something has more brackets than two books of ten thousand levels.
