@@ -11,8 +11,9 @@ use std::path::PathBuf;
     version,
     about = "Cross-exchange arbitrage for crypto exchanges",
     after_help = "Start here: arb demo    (two simulated exchanges on this machine, no keys, no internet)\n\n\
-                  Exit codes: 0 success, 1 internal error, 2 usage, 3 bad configuration,\n5 exchange unreachable, 9 ended with residual \
-                  exposure,\nan unknown order or a ledger that differs, 10 check failed, 130 interrupted and drained"
+                  Exit codes: 0 success, 1 internal error, 2 usage, 3 bad configuration, 4 credentials,\n5 exchange unreachable, 6 not \
+                  running or running already, 7 timeout, 8 halted,\n9 ended with residual exposure, an unknown order or a ledger that \
+                  differs,\n10 check failed, 130 / 143 interrupted / terminated and drained"
 )]
 pub struct Cli {
     /// What to do.
@@ -28,6 +29,22 @@ pub enum Command {
     /// Brings up a simulated MEXC and a simulated Gate.io on loopback, speaking the exchanges' own protocols, and
     /// runs the real engine against them over HTTP and WebSocket: the code that would trade live.
     Demo(DemoArgs),
+    /// Observe the exchanges of a configuration, or trade between them
+    ///
+    /// With mode = "observe" it shows what would be traded. With mode = "live", --live and the name of the accounts it
+    /// places real orders. Ctrl-C lets what is open end. Everything it does and hears is in its journal.
+    Run(RunArgs),
+    /// How a running engine is
+    Status(ControlArgs),
+    /// Have a running engine open nothing new, let what is open end, and end
+    Stop(ControlArgs),
+    /// Halt: no engine of this configuration opens anything any more, and all open orders are cancelled
+    ///
+    /// Works while the engine is stopped, hangs or is gone: a halt file holds it, and the orders are cancelled over
+    /// connections of this command's own. `arb resume` ends it, once you have looked.
+    Kill(ControlArgs),
+    /// Say that you have looked at what halted the engine, and let it go on
+    Resume(ControlArgs),
     /// Feed recorded Gate.io traffic through the codecs and books, and print what they came to
     ///
     /// DIR holds currency_pairs.json (an answer of /spot/currency_pairs), rest_order_book.jsonl (a line per snapshot:
@@ -50,6 +67,49 @@ pub enum Command {
     /// (XDG_CONFIG_HOME/arb/arb.toml). docs/configuration.md tells the rest.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+/// How to run.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Override a key, such as risk.max_leg_usdt=100; may be given more than once
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Place real orders; the configuration must say mode = "live" too
+    #[arg(long)]
+    pub live: bool,
+    /// The name of the accounts, such as mexc+gateio, instead of typing it
+    #[arg(long, value_name = "ACCOUNTS", requires = "live")]
+    pub yes_live: Option<String>,
+    /// Stop after this many seconds
+    #[arg(long)]
+    pub seconds: Option<u64>,
+    /// Never let the trading thread sleep: half the latency for a whole core
+    #[arg(long)]
+    pub spin: bool,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+    /// Print the summary only
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Which engine.
+#[derive(Debug, Clone, Args)]
+pub struct ControlArgs {
+    /// The configuration it runs with
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Override a key, as it was overridden there
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to do with the configuration.

@@ -9,14 +9,26 @@ pub enum Exit {
     Internal,
     /// A configuration that makes no sense.
     BadConfig,
+    /// A key that is refused, or may do too much or too little.
+    Credentials,
     /// An exchange cannot be reached.
     Unreachable,
+    /// No engine runs there.
+    NotRunning,
+    /// Another engine runs there already.
+    Running,
+    /// Something did not happen in time.
+    Timeout,
+    /// Halted until an operator has looked.
+    Halted,
     /// Ended with residual exposure, an unknown order, or a ledger that differs.
     Residual,
     /// A check failed.
     CheckFailed,
     /// Interrupted, and drained cleanly.
     Interrupted,
+    /// Terminated, and drained cleanly.
+    Terminated,
 }
 
 impl Exit {
@@ -26,10 +38,15 @@ impl Exit {
         match self {
             Self::Internal => 1,
             Self::BadConfig => 3,
+            Self::Credentials => 4,
             Self::Unreachable => 5,
+            Self::NotRunning | Self::Running => 6,
+            Self::Timeout => 7,
+            Self::Halted => 8,
             Self::Residual => 9,
             Self::CheckFailed => 10,
             Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 }

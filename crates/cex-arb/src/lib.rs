@@ -34,11 +34,19 @@ use tracing_subscriber::EnvFilter;
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let screen = matches!(&cli.command, Command::Demo(demo) if !demo.json && !demo.quiet)
-        && std::io::stdout().is_terminal();
+    let screen = match &cli.command {
+        Command::Demo(args) => !args.json && !args.quiet,
+        Command::Run(args) => !args.json && !args.quiet,
+        _other => false,
+    } && std::io::stdout().is_terminal();
     log_to_stderr(screen);
     let result = match &cli.command {
         Command::Demo(args) => run::demo::run(args),
+        Command::Run(args) => run::live::run(args),
+        Command::Status(args) => run::remote::status(args, &mut std::io::stdout().lock()),
+        Command::Stop(args) => run::remote::stop(args, &mut std::io::stdout().lock()),
+        Command::Kill(args) => run::remote::kill(args, &mut std::io::stdout().lock()),
+        Command::Resume(args) => run::remote::resume(args, &mut std::io::stdout().lock()),
         Command::Replay(args) => replay::run(args, &mut std::io::stdout().lock()),
         Command::Config(command) => {
             config::command::run(command, &config::Surroundings::real(), &mut std::io::stdout().lock())
@@ -49,7 +57,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if failure.exit != Exit::Interrupted {
+            if !matches!(failure.exit, Exit::Interrupted | Exit::Terminated) {
                 eprintln!("{failure}");
             }
             ExitCode::from(failure.exit.code())

@@ -204,7 +204,8 @@ fn venues_example(text: &mut String) {
     }
 }
 
-fn failure(problems: &Problems) -> Failure {
+/// All problems as the reason a command failed.
+pub(crate) fn failure(problems: &Problems) -> Failure {
     let text = problems.to_string();
     // The first word is the failure's own.
     let what = text.strip_prefix("error: ").unwrap_or(&text);

@@ -93,8 +93,9 @@ enum Ended {
 
 fn verdict(summary: &Summary, ended: Ended) -> Result<(), Failure> {
     let arbitrages = &summary.arbitrages;
-    if summary.pnl_difference != "0" || !summary.ledger_mismatches.is_empty() {
-        let what = format!("our books and the exchanges' ledgers differ by {}", summary.pnl_difference);
+    let difference = summary.pnl_difference.as_deref().unwrap_or("?");
+    if difference != "0" || !summary.ledger_mismatches.is_empty() {
+        let what = format!("our books and the exchanges' ledgers differ by {difference}");
         return Err(Failure::new(Exit::Residual, what, "this is a bug: please report it with the seed"));
     }
     if arbitrages.unknown + arbitrages.parked > 0 {
@@ -195,7 +196,7 @@ async fn open_desk(
     let (mut setups, mut pending) = (Vec::new(), Vec::new());
     for (venue, markets) in venues.iter_mut().zip(markets) {
         setups.push(venue.setup(Arc::clone(markets)).await?);
-        pending.extend(venue.start(markets)?);
+        pending.extend(venue.start(markets, true)?);
     }
     // Milliseconds since the epoch: larger in every later run, so no client order id is ever used twice.
     let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
@@ -318,8 +319,8 @@ fn summary(
         arbitrages: Arbitrages::new(&view.totals, view.open),
         pnl_expected: view.totals.expected.to_string(),
         pnl_realised: view.totals.realised.to_string(),
-        pnl_ledger: proof.profit.to_string(),
-        pnl_difference: difference.to_string(),
+        pnl_ledger: Some(proof.profit.to_string()),
+        pnl_difference: Some(difference.to_string()),
         ledger_mismatches: proof.mismatches,
         odd_fills: [view.totals.late_fills, view.totals.foreign_fills, view.totals.duplicate_fills],
         alarms: view.totals.alarms,

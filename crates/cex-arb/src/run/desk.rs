@@ -1,13 +1,16 @@
 //! Events from sockets into the engine, its commands into calls: plain calls on one thread.
 
+use super::record::Recorder;
 use super::stopwatch::Stopwatch;
 use super::venue::Venue;
 use crate::show::{Status, Told, Viewer};
 use cex_core::{ClientOrderId, Decimal, LinkEvent, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
-use cex_engine::{Command, Commands, Engine, EngineConfig, Event, Notice, Understudy, VenueSetup};
+use cex_engine::{
+    Command, Commands, Engine, EngineConfig, EngineView, Event, Notice, Understudy, VenueSetup,
+};
 use cex_errors::{ErrorKind, ExchangeError, Op, Outcome as CallOutcome};
 use cex_interface::{OrderRef, Outbox, Reply, Request, TimeRange};
-use cex_risk::Approved;
+use cex_risk::{Approved, JournalState};
 use cex_transport::{Clock, Received, Sink, Started, Urgency};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,6 +22,9 @@ const FILLS: u32 = 100;
 
 /// How often the way of an order is rehearsed at most: with every frame would double their cost, seldom leaves it cold.
 const REHEARSE_EVERY: Duration = Duration::from_micros(200);
+
+/// How often the engine is told how journal and clocks are: a journal may lag by less before openings stop.
+const WATCH_EVERY: Duration = Duration::from_millis(25);
 
 /// What the thread that trades owns.
 struct Core {
@@ -36,6 +42,7 @@ struct Core {
     rehearsed_at: Timestamp,
     /// Approvals that were used up by sending an order.
     permits: u64,
+    recorder: Option<Recorder>,
 }
 
 /// A handle on the thread's one [`Engine`] and what is around it. Cheap to clone; never leaves its thread.
@@ -79,7 +86,83 @@ impl Desk {
             understudy: None,
             rehearsed_at: started_at,
             permits: 0,
+            recorder: None,
         })))
+    }
+
+    /// Records from now on what is done and heard: no opening leaves that was not written down before.
+    pub fn record_into(&self, recorder: Recorder) {
+        self.0.borrow_mut().recorder = Some(recorder);
+    }
+
+    /// The recorder, to end its session. Nothing is recorded any more.
+    #[must_use]
+    pub fn take_recorder(&self) -> Option<Recorder> {
+        self.0.borrow_mut().recorder.take()
+    }
+
+    /// Stops all openings until an operator has looked, over restarts too.
+    pub fn halt(&self, by: &str, reason: &str) {
+        let now = self.now();
+        tracing::warn!(by, reason, "halted: nothing new is opened");
+        if let Some(recorder) = &mut self.0.borrow_mut().recorder {
+            recorder.halt(now, by, reason);
+        }
+        self.feed(now, Event::Kill);
+    }
+
+    /// An operator has looked at what stopped openings, and lets them go on.
+    pub fn acknowledge(&self, by: &str) {
+        let now = self.now();
+        if let Some(recorder) = &mut self.0.borrow_mut().recorder {
+            recorder.acknowledged(now, by);
+        }
+        self.feed(now, Event::Acknowledge);
+    }
+
+    /// Tells the engine something that came from elsewhere than a stream.
+    pub fn tell_engine(&self, event: Event<'_>) {
+        self.feed(self.now(), event);
+    }
+
+    /// Reads what the engine shows, and the counters of its venues.
+    pub fn look<T>(&self, read: impl FnOnce(Timestamp, &EngineView, &[Venue], JournalState) -> T) -> T {
+        let core = self.0.borrow();
+        let now = core.clock.now();
+        let journal = core.recorder.as_ref().map_or_else(JournalState::default, Recorder::state);
+        read(now, &core.engine.view(now), &core.venues, journal)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.borrow().clock.now()
+    }
+
+    /// Tells the engine how journal and clocks are, a few times a second, until the task is dropped.
+    pub async fn watch(self) {
+        loop {
+            tokio::time::sleep(WATCH_EVERY).await;
+            let (journal, clocks) = {
+                let mut core = self.0.borrow_mut();
+                let core = &mut *core;
+                if let Some(recorder) = &mut core.recorder {
+                    recorder.flush();
+                }
+                let clocks: Vec<_> = core
+                    .venues
+                    .iter()
+                    .map(|venue| {
+                        (venue.id, venue.rest.venue_clock().estimate().map(|known| known.offset_nanos))
+                    })
+                    .collect();
+                (core.recorder.as_ref().map(Recorder::state), clocks)
+            };
+            if let Some(state) = journal {
+                self.tell_engine(Event::Journal(state));
+            }
+            for (venue, offset_nanos) in clocks {
+                self.tell_engine(Event::Clock { venue, offset_nanos });
+            }
+        }
     }
 
     /// A sink for a link of `venue` that carries these symbols (none: the account's).
@@ -197,6 +280,9 @@ impl Desk {
             Command::Close { order } => {
                 let order = order.into_inner();
                 core.permits += 1;
+                if let Some(recorder) = &mut core.recorder {
+                    recorder.closing(core.clock.now(), &order);
+                }
                 let rest = &core.venues[order.venue.index()].rest;
                 self.follow(read_at, order, rest.begin(Request::Place(order), Urgency::MustGo));
             }
@@ -224,7 +310,9 @@ impl Desk {
         });
         let late = core.clock.now().since(read_at) > core.engine.decision_ttl();
         match ready {
-            [(first, Ok(first_ready)), (second, Ok(second_ready))] if !late => {
+            [(first, Ok(first_ready)), (second, Ok(second_ready))]
+                if !late && core.is_recorded([&first, &second]) =>
+            {
                 core.permits += 2;
                 core.stopwatch.signed(read_at, [first_ready.prepared_at(), second_ready.prepared_at()]);
                 let first_sent = first_ready.send();
@@ -256,6 +344,7 @@ impl Desk {
             match answer.result {
                 Ok(Reply::Placed(placed)) => {
                     let (order_id, order) = (placed.order_id, placed.order.as_ref());
+                    desk.record(|recorder| order.into_iter().for_each(|order| recorder.order(now, order)));
                     desk.feed(now, Event::Placed { client_id, order_id, order });
                 }
                 Ok(other) => {
@@ -264,10 +353,24 @@ impl Desk {
                 }
                 Err(error) => {
                     tracing::debug!(%error, order = %client_id, outcome = ?error.outcome(), "placement failed");
+                    desk.shut_out(order.venue, &error);
                     desk.feed(now, Event::PlaceFailed { client_id, outcome: error.outcome() });
                 }
             }
         });
+    }
+
+    /// A key that is refused, or a ban, stops the venue until somebody has looked (R25).
+    fn shut_out(&self, venue: VenueId, error: &ExchangeError) {
+        if let Some(rule) = shut_out_by(&error.kind) {
+            self.tell_engine(Event::ShutOut { venue, rule });
+        }
+    }
+
+    fn record(&self, what: impl FnOnce(&mut Recorder)) {
+        if let Some(recorder) = &mut self.0.borrow_mut().recorder {
+            what(recorder);
+        }
     }
 
     fn fetch_book(&self, core: &Core, (venue, symbol): (VenueId, SymbolId), depth: u32, asked_at: Timestamp) {
@@ -302,6 +405,7 @@ impl Desk {
         let order = order_id.map_or(OrderRef::Client(client_id), OrderRef::Id);
         self.call(core, venue, Request::Order { symbol, order }, move |desk, now, result| match result {
             Ok(Reply::Order(order)) => {
+                desk.record(|recorder| recorder.order(now, &order));
                 desk.feed(now, Event::OrderRead { client_id, asked_at, order: Some(&order) });
             }
             Err(ExchangeError { kind: ErrorKind::OrderNotFound, .. }) => {
@@ -323,11 +427,15 @@ impl Desk {
         let request =
             Request::MyTrades { symbol, order: Some(order_id), range: TimeRange::default(), limit: FILLS };
         self.call(core, venue, request, move |desk, now, result| match result {
-            Ok(Reply::Fills(fills)) => desk.feed(now, Event::FillsRead { client_id, fills: &fills }),
+            Ok(Reply::Fills(fills)) => {
+                desk.record(|recorder| fills.iter().for_each(|fill| recorder.fill(now, fill)));
+                desk.feed(now, Event::FillsRead { client_id, fills: &fills });
+            }
             // Those that could be read are booked; what they miss to the order's own quantity is asked for again.
             Ok(Reply::Incomplete(incomplete)) => {
                 tracing::error!(%venue, order = %client_id, unreadable = ?incomplete.unreadable, "fills could not be read");
                 if let Reply::Fills(fills) = &incomplete.read {
+                    desk.record(|recorder| fills.iter().for_each(|fill| recorder.fill(now, fill)));
                     desk.feed(now, Event::FillsRead { client_id, fills });
                 }
             }
@@ -364,6 +472,16 @@ impl Desk {
 }
 
 impl Core {
+    /// Writes the legs down before they leave; whether that worked, or nothing is recorded in this run.
+    fn is_recorded(&mut self, legs: [&OrderRequest; 2]) -> bool {
+        let Some(recorder) = &mut self.recorder else { return true };
+        let started = self.out.notices.iter().rev().find_map(|notice| match notice {
+            Notice::Started { id, plan } if plan.symbol == legs[0].symbol => Some((id, plan)),
+            _other => None,
+        });
+        started.is_some_and(|(id, plan)| recorder.opening(self.clock.now(), id.0, plan, legs))
+    }
+
     /// Whether no more orders were given to connections than were approved (R36). One that could not leave was approved too.
     fn orders_match_permits(&self) -> bool {
         let sent = |venue: &Venue| venue.rest.metrics().of(Op::PlaceOrder).sent.value();
@@ -413,6 +531,9 @@ impl Core {
                 | Notice::Tripped(_)
                 | Notice::Alarm(_) => {}
             }
+            if let Some(recorder) = &mut self.recorder {
+                recorder.notice(now, &notice);
+            }
             self.viewer.tell(Told::Notice(now, notice));
         }
     }
@@ -453,6 +574,9 @@ impl Sink for LinkSink {
             core.engine.handle(now, Event::Market { venue, event, levels: &out.levels }, &mut core.out);
         }
         for event in &out.account {
+            if let Some(recorder) = &mut core.recorder {
+                recorder.account(now, venue, event);
+            }
             core.engine.handle(now, Event::Account { venue, event }, &mut core.out);
         }
         let (_, market) = self.unsettled.unwrap_or_default();
@@ -473,5 +597,15 @@ impl Sink for LinkSink {
         if !trades {
             core.rehearse(decided_at);
         }
+    }
+}
+
+/// The rule a failed call trips, when it says that the exchange does not let us in any more.
+const fn shut_out_by(kind: &ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::InvalidKey | ErrorKind::InvalidSignature => Some("auth"),
+        ErrorKind::PermissionDenied | ErrorKind::AccountRestricted => Some("permission"),
+        ErrorKind::Banned { .. } => Some("banned"),
+        _other => None,
     }
 }

@@ -6,11 +6,21 @@
 //! | [`venue`] | [`venue::Venue`]: an exchange opened: rules, clock, links |
 //! | [`stopwatch`] | [`stopwatch::Stopwatch`]: latencies of frames and orders |
 //! | [`pace`] | [`pace::Pace`]: sleeps or spins while nothing happens |
-//! | [`demo`] | `arb demo`: simulated exchanges, the real rest |
+//! | [`record`] | [`record::Recorder`]: what is done and heard, into the journal |
+//! | [`live`] | `arb run`: the exchanges of a configuration |
+//! | [`limits`], [`choice`] | a configuration's limits for the engine; which symbols are traded |
+//! | [`control`], [`remote`] | the control socket, from both sides: `arb status`, `stop`, `kill`, `resume` |
+//! | [`demo`], [`proof`] | `arb demo`: simulated exchanges, the real rest; its profit proven |
 
+pub mod choice;
+pub mod control;
 pub mod demo;
 pub mod desk;
+pub mod limits;
+pub mod live;
 pub mod pace;
 pub mod proof;
+pub mod record;
+pub mod remote;
 pub mod stopwatch;
 pub mod venue;

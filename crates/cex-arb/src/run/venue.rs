@@ -129,17 +129,18 @@ impl Venue {
         rates.min().map(|rate| rate.saturating_sub(1).max(1))
     }
 
-    /// Starts the links: books of all markets, and the account's.
-    pub fn start(&mut self, markets: &Arc<Markets>) -> Result<Vec<PendingLink>, Failure> {
+    /// Starts the links: books of all markets, and the account's if there is a key.
+    pub fn start(&mut self, markets: &Arc<Markets>, with_account: bool) -> Result<Vec<PendingLink>, Failure> {
         let wanted: Vec<_> = markets
             .iter()
             .map(|market| Subscription { symbol: market.id, stream: StreamKind::Book })
             .collect();
         let books = self.protocol.market_links(markets, &wanted).map_err(|error| unreachable(&error))?;
-        let account = self.protocol.account_link(markets).map_err(|error| unreachable(&error))?;
+        let account = with_account.then(|| self.protocol.account_link(markets)).transpose();
+        let account = account.map_err(|error| unreachable(&error))?;
         let network = VenueNetwork::new(Arc::clone(&self.rest), self.connector.clone(), &self.config.links);
         let mut pending = Vec::new();
-        for link in books.into_iter().chain([account]) {
+        for link in books.into_iter().chain(account) {
             pending.push(self.prepare(link, markets, network.clone()));
         }
         Ok(pending)

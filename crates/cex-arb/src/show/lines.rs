@@ -99,8 +99,10 @@ pub fn write_summary(out: &mut impl Write, summary: &Summary) -> std::io::Result
     )?;
     writeln!(out, "  profit, expected   {}", summary.pnl_expected)?;
     writeln!(out, "  profit, realised   {}", summary.pnl_realised)?;
-    writeln!(out, "  profit, by ledger  {}", summary.pnl_ledger)?;
-    writeln!(out, "  difference         {}", summary.pnl_difference)?;
+    if let (Some(ledger), Some(difference)) = (&summary.pnl_ledger, &summary.pnl_difference) {
+        writeln!(out, "  profit, by ledger  {ledger}")?;
+        writeln!(out, "  difference         {difference}")?;
+    }
     for mismatch in &summary.ledger_mismatches {
         writeln!(
             out,

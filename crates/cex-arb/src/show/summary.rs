@@ -132,10 +132,12 @@ pub struct Summary {
     pub pnl_expected: String,
     /// What they made by our own books.
     pub pnl_realised: String,
-    /// What they made by the exchanges' own account ledgers.
-    pub pnl_ledger: String,
+    /// What they made by the exchanges' own account ledgers, where those can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pnl_ledger: Option<String>,
     /// The difference of the two: must be 0.
-    pub pnl_difference: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pnl_difference: Option<String>,
     /// Holdings that differ: must be none.
     pub ledger_mismatches: Vec<Mismatch>,
     /// Fills that came after their order seemed settled, that were not ours, that were seen twice.

@@ -1,0 +1,144 @@
+//! Which symbols are traded: what the operator wants, what all exchanges list, and what is the same coin on each (D14).
+
+use super::venue::Rules;
+use crate::config::Symbols;
+use crate::exit::{Exit, Failure};
+use cex_core::{Asset, AssetInfo, SymbolInfo, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Leaves of an exchange's rules those that the operator wants and that do not end soon.
+pub fn wanted(rules: Rules, symbols: &Symbols, now: Timestamp, delist_guard: Duration) -> Rules {
+    let wants = |info: &SymbolInfo| {
+        let name = info.symbol.to_string();
+        let included = symbols.include.is_empty() || symbols.include.contains(&name);
+        let ends = info.delists_at.is_some_and(|at| at <= now + delist_guard);
+        included
+            && info.symbol.quote.as_str() == symbols.quote
+            && !symbols.exclude.iter().any(|pattern| matches(pattern, &name))
+            && !ends
+    };
+    rules.into_iter().filter(wants).collect()
+}
+
+/// Whether `name` is like `pattern`, in which `*` stands for any letters.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
+            (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| matches(tail, rest)))
+        }),
+    }
+}
+
+/// What the operator named and no exchange lists, or not all of them.
+pub fn missing(symbols: &Symbols, rules: &[Rules]) -> Result<(), Failure> {
+    for name in &symbols.include {
+        let listed = |rules: &Rules| rules.iter().any(|info| info.symbol.to_string() == *name);
+        if !rules.iter().all(listed) {
+            let what = format!("symbols.include names {name}, which not every exchange lists");
+            return Err(Failure::new(
+                Exit::BadConfig,
+                what,
+                "take it out, or check its spelling: BASE/QUOTE",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Why a coin is not proven to be the same on two exchanges; `None` when it is.
+#[must_use]
+pub fn difference(left: Option<&AssetInfo>, right: Option<&AssetInfo>) -> Option<&'static str> {
+    let (Some(left), Some(right)) = (left, right) else { return Some("its chains are not told") };
+    let (ours, theirs) = (contracts(left), contracts(right));
+    if !ours.is_empty() && !theirs.is_empty() {
+        return ours.is_disjoint(&theirs).then_some("its contracts differ");
+    }
+    // A chain's own coin has no contract: then the chain must be the same.
+    let chains = |info: &AssetInfo| -> BTreeSet<String> {
+        info.networks.iter().map(|network| chain(&network.network)).collect()
+    };
+    chains(left).is_disjoint(&chains(right)).then_some("its chains differ")
+}
+
+fn contracts(info: &AssetInfo) -> BTreeSet<String> {
+    let told = info.networks.iter().filter_map(|network| network.contract.as_deref());
+    told.map(|contract| contract.trim().to_ascii_lowercase())
+        .filter(|contract| !contract.is_empty())
+        .collect()
+}
+
+/// A chain's name without what exchanges write differently: `Bitcoin(BTC)` and `BTC` are one.
+fn chain(name: &str) -> String {
+    let short = name.rsplit_once('(').map_or(name, |(_, rest)| rest.trim_end_matches(')'));
+    let plain: String =
+        short.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
+    match plain.as_str() {
+        "ERC20" => "ETH".to_owned(),
+        "TRC20" => "TRX".to_owned(),
+        "BEP20" | "BEP20BSC" => "BSC".to_owned(),
+        _ => plain,
+    }
+}
+
+/// Coins by ticker.
+#[must_use]
+pub fn by_asset(infos: &[AssetInfo]) -> BTreeMap<Asset, &AssetInfo> {
+    infos.iter().map(|info| (info.asset, info)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cex_core::NetworkInfo;
+
+    fn coin(networks: &[(&str, Option<&str>)]) -> AssetInfo {
+        let network = |(name, contract): &(&str, Option<&str>)| NetworkInfo {
+            network: (*name).to_owned(),
+            contract: contract.map(str::to_owned),
+            deposit_enabled: true,
+            withdraw_enabled: true,
+            withdraw_fee: None,
+            withdraw_min: None,
+            withdraw_max: None,
+            min_confirmations: None,
+        };
+        AssetInfo {
+            asset: "A".parse().expect("short"),
+            name: String::new(),
+            trade_enabled: true,
+            networks: networks.iter().map(network).collect(),
+        }
+    }
+
+    #[test]
+    fn patterns_stand_for_any_letters() {
+        for (pattern, name, like) in [
+            ("*3L/USDT", "BTC3L/USDT", true),
+            ("*3L/USDT", "3L/USDT", true),
+            ("*3L/USDT", "BTC3S/USDT", false),
+            ("BTC/*", "BTC/USDT", true),
+            ("BTC/USDT", "WBTC/USDT", false),
+            ("*B*", "ABC", true),
+            ("*B*", "AC", false),
+        ] {
+            assert_eq!(matches(pattern, name), like, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn one_ticker_is_one_coin_only_with_the_same_contract_or_chain() {
+        let token = coin(&[("ERC20", Some("0xAB")), ("BSC", Some("0xcd"))]);
+        for (left, right, why) in [
+            (&token, coin(&[("ETH", Some("0xab "))]), None),
+            (&token, coin(&[("ETH", Some("0xef"))]), Some("its contracts differ")),
+            (&coin(&[("Bitcoin(BTC)", None)]), coin(&[("BTC", None)]), None),
+            (&coin(&[("BTC", None)]), coin(&[("BCH", None)]), Some("its chains differ")),
+            (&coin(&[("Ethereum(ERC20)", None)]), coin(&[("ETH", Some(""))]), None),
+        ] {
+            assert_eq!(difference(Some(left), Some(&right)), why, "{left:?} {right:?}");
+        }
+        assert_eq!(difference(Some(&token), None), Some("its chains are not told"));
+    }
+}

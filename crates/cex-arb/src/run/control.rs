@@ -1,0 +1,282 @@
+//! The control socket of a running engine: one JSON line in, one JSON line out, over a unix socket that only its owner may
+//! use.
+
+use super::desk::Desk;
+use crate::show::Names;
+use cex_risk::JournalState;
+use serde::{Deserialize, Serialize};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
+
+/// Longest question.
+const LINE_MAX: u64 = 4_096;
+/// A client that says nothing for so long is let go.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The socket's name in the directory of a run.
+pub const SOCKET: &str = "control.sock";
+
+/// What may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Everything at a glance.
+    Status,
+    /// Open nothing new, let what is open end, and end the program.
+    Stop,
+    /// Open nothing new until an operator has looked, over restarts too.
+    Kill,
+    /// An operator has looked: openings go on.
+    Resume,
+}
+
+/// A question.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// What.
+    pub verb: Verb,
+}
+
+/// An answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// Whether it was done.
+    pub ok: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How things stand after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+}
+
+/// Everything at a glance. The names are a promise to scripts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Process.
+    pub pid: u32,
+    /// `observe`, `close_only`, `active`.
+    pub mode: String,
+    /// Since the start, in milliseconds.
+    pub uptime_ms: u64,
+    /// Whether it is ending.
+    pub draining: bool,
+    /// Whether the kill switch is on.
+    pub halted: bool,
+    /// Rules that stop openings, in words.
+    pub trips: Vec<String>,
+    /// `well`, `behind`, `failed`.
+    pub journal: String,
+    /// Per exchange.
+    pub exchanges: BTreeMap<String, Exchange>,
+    /// Arbitrages on the way.
+    pub open: u32,
+    /// Of these, with an order of unknown fate.
+    pub unknown: u32,
+    /// Arbitrages started.
+    pub started: u64,
+    /// Arbitrages ended, by how.
+    pub ended: BTreeMap<String, u64>,
+    /// Opportunities ended, by verdict.
+    pub opportunities: BTreeMap<String, u64>,
+    /// Profit realised, in quote.
+    pub pnl_realised: String,
+    /// Things that only a person can decide.
+    pub alarms: u64,
+}
+
+/// One exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// Books that can be used.
+    pub books_live: u32,
+    /// Of how many.
+    pub books: u32,
+    /// Whether the account is known well enough to trade.
+    pub account_ready: bool,
+    /// Messages received.
+    pub frames: u64,
+    /// Sequence gaps.
+    pub gaps: u64,
+    /// Connections made again.
+    pub reconnects: u64,
+}
+
+/// Where a run keeps what outlives it, and what others reach it by.
+#[derive(Debug, Clone)]
+pub struct Directory(pub PathBuf);
+
+impl Directory {
+    /// The control socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.0.join(SOCKET)
+    }
+
+    /// The file that halts every run: it works while nobody answers the socket.
+    #[must_use]
+    pub fn halt_file(&self) -> PathBuf {
+        self.0.join("HALT")
+    }
+}
+
+/// What a client can make happen.
+pub struct Controls {
+    /// The thread that trades.
+    pub desk: Desk,
+    /// Names of what it numbers.
+    pub names: Names,
+    /// Rung when the program shall end.
+    pub stop: Rc<Notify>,
+    /// Whether it is ending.
+    pub draining: Rc<Cell<bool>>,
+    /// Where the halt file is.
+    pub directory: Directory,
+    /// Since when it runs.
+    pub started_at: cex_core::Timestamp,
+}
+
+/// Opens the socket. One that nobody listens on any more is taken over.
+///
+/// # Errors
+/// When another program listens there, or as the system says.
+pub fn listen(path: &Path) -> io::Result<UnixListener> {
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(io::ErrorKind::AddrInUse.into());
+    }
+    match std::fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let listener = UnixListener::bind(path)?;
+    // The directory is its owner's alone, so nobody can have come in between.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Answers clients until the task is dropped.
+pub async fn serve(listener: UnixListener, controls: Rc<Controls>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let controls = Rc::clone(&controls);
+                tokio::task::spawn_local(async move {
+                    // A client that goes away has its answer or does not want it.
+                    let _ = tokio::time::timeout(PATIENCE, answer(stream, &controls)).await;
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "control socket");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn answer(stream: UnixStream, controls: &Controls) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read.take(LINE_MAX)).read_line(&mut line).await?;
+    let answer = match sonic_rs::from_str::<Question>(&line) {
+        Ok(Question { verb }) => controls.obey(verb),
+        Err(error) => Answer { ok: false, error: Some(format!("not a question: {error}")), status: None },
+    };
+    let mut text = sonic_rs::to_string(&answer).map_err(io::Error::other)?;
+    text.push('\n');
+    write.write_all(text.as_bytes()).await
+}
+
+impl Controls {
+    fn obey(&self, verb: Verb) -> Answer {
+        let done = match verb {
+            Verb::Status => Ok(()),
+            Verb::Stop => {
+                self.draining.set(true);
+                self.stop.notify_one();
+                Ok(())
+            }
+            Verb::Kill => {
+                self.desk.halt("operator", "arb kill");
+                Ok(())
+            }
+            Verb::Resume if self.directory.halt_file().exists() => {
+                Err(format!("{} is still there", self.directory.halt_file().display()))
+            }
+            Verb::Resume => {
+                self.desk.acknowledge("operator");
+                Ok(())
+            }
+        };
+        Answer { ok: done.is_ok(), error: done.err(), status: Some(self.status()) }
+    }
+
+    fn status(&self) -> Status {
+        self.desk.look(|now, view, venues, journal| {
+            let rows = view.venues.iter().zip(venues).map(|(row, venue)| {
+                let exchange = Exchange {
+                    books_live: row.books_live.0,
+                    books: row.books_live.1,
+                    account_ready: row.account_ready,
+                    frames: venue.frames(),
+                    gaps: row.gaps,
+                    reconnects: venue.reconnects(),
+                };
+                (venue.id.to_string(), exchange)
+            });
+            let totals = &view.totals;
+            let counted = totals.opportunities.iter();
+            Status {
+                pid: std::process::id(),
+                mode: view.mode.name().to_owned(),
+                uptime_ms: u64::try_from(now.since(self.started_at).as_millis()).unwrap_or(u64::MAX),
+                draining: self.draining.get(),
+                halted: view.killed,
+                trips: view.trips.iter().map(|trip| self.names.trip(trip)).collect(),
+                journal: journal_name(journal).to_owned(),
+                exchanges: rows.collect(),
+                open: view.open,
+                unknown: view.unknown,
+                started: totals.started,
+                ended: totals
+                    .ended
+                    .iter()
+                    .map(|(ending, count)| (ending.name().to_owned(), *count))
+                    .collect(),
+                opportunities: counted.map(|(verdict, count)| (verdict.name(), *count)).collect(),
+                pnl_realised: totals.realised.to_string(),
+                alarms: totals.alarms,
+            }
+        })
+    }
+
+    /// Halts when the halt file appears, a few times a second, until the task is dropped: it works without the socket, and
+    /// from a program that knows nothing of it.
+    pub async fn watch_halt_file(self: Rc<Self>) {
+        let path = self.directory.halt_file();
+        loop {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let killed = self.desk.look(|_, view, _, _| view.killed);
+            if !killed && path.exists() {
+                self.desk.halt("file", "the halt file is there");
+            }
+        }
+    }
+}
+
+const fn journal_name(state: JournalState) -> &'static str {
+    match state {
+        JournalState::Well => "well",
+        JournalState::Behind => "behind",
+        JournalState::Failed => "failed",
+    }
+}

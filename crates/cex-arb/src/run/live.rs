@@ -1,0 +1,603 @@
+//! `arb run`: the engine against the exchanges of a configuration, observing or trading.
+
+use super::choice;
+use super::control::{self, Controls, Directory};
+use super::desk::{Desk, Tally};
+use super::limits;
+use super::pace::Pace;
+use super::record::{Recorder, Tolerance};
+use super::venue::{Venue, shared_markets};
+use crate::cli::RunArgs;
+use crate::config::command::failure;
+use crate::config::{Config, Mode, Surroundings, SyncChoice};
+use crate::exit::{Exit, Failure};
+use crate::show::json::Json;
+use crate::show::lines::Lines;
+use crate::show::screen::Screen;
+use crate::show::summary::{Arbitrages, ExchangeRow, Mismatch, Summary};
+use crate::show::{Names, Show, Told, Viewer};
+use cex_core::{Account, Asset, Decimal, Markets, Symbol, SymbolId, Timestamp, VenueId};
+use cex_engine::{Engine, Event, VenueSetup};
+use cex_errors::Outcome;
+use cex_interface::{Reply, Request};
+use cex_journal::messages::{self, SessionStart};
+use cex_journal::{Options, Recovered, SyncPolicy, Writer};
+use cex_risk::Wallet;
+use cex_transport::{Clock, RestConfig, TransportConfig};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io::{BufRead, IsTerminal, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+/// How long orders on the way may take to end once the run is over: proving that a lost one never arrived takes its time
+/// to expire, the exchange's lag, and two questions.
+const DRAIN: Duration = Duration::from_secs(20);
+/// How long links may take to say goodbye.
+const FAREWELL: Duration = Duration::from_secs(4);
+/// Wallets are asked about this often: well within what counts as fresh.
+const WALLETS_EVERY: Duration = Duration::from_secs(20);
+/// The exchange cancels everything of ours when it does not hear of us for so long, ...
+const DEAD_MAN: Duration = Duration::from_secs(10);
+/// ... so it hears this often.
+const DEAD_MAN_EVERY: Duration = Duration::from_secs(3);
+
+/// Runs the command.
+///
+/// # Errors
+/// With the exit code that says why it ended.
+pub fn run(args: &RunArgs) -> Result<(), Failure> {
+    let around = Surroundings::real();
+    let config =
+        Config::load(args.config.as_deref(), &args.set, &around).map_err(|problems| failure(&problems))?;
+    may_run(args, &config)?;
+    let directory = directory(&config)?;
+    let pace = if args.spin { Pace::Spin } else { Pace::Sleep };
+    pace.block_on(trade(args, &config, directory))
+        .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?
+}
+
+/// Real orders need the mode, the flag, and the name of the accounts.
+fn may_run(args: &RunArgs, config: &Config) -> Result<(), Failure> {
+    let refuse = |what: &str, fix: String| Err(Failure::new(Exit::BadConfig, what, fix));
+    match (config.mode, args.live) {
+        (Mode::Observe, false) => Ok(()),
+        (Mode::Observe, true) => refuse(
+            "--live, but the configuration says mode = \"observe\"",
+            "set mode = \"live\" to trade".to_owned(),
+        ),
+        (Mode::Paper, _) => refuse(
+            "mode \"paper\" is not built yet",
+            "mode = \"observe\" shows what would be traded; arb demo trades with play money".to_owned(),
+        ),
+        (Mode::Live, false) => refuse(
+            "mode is \"live\", and --live is not given",
+            "arb run --live places real orders".to_owned(),
+        ),
+        (Mode::Live, true) => {
+            let label = label(config);
+            let given = match &args.yes_live {
+                Some(given) => given.clone(),
+                None if std::io::stdin().is_terminal() => ask(&label),
+                None => String::new(),
+            };
+            if given == label {
+                return Ok(());
+            }
+            refuse("the accounts were not named", format!("--yes-live {label} places real orders there"))
+        }
+    }
+}
+
+/// What the accounts are called: their exchanges, joined.
+fn label(config: &Config) -> String {
+    let names: Vec<&str> = config.venues.iter().map(|venue| venue.exchange.name).collect();
+    names.join("+")
+}
+
+fn ask(label: &str) -> String {
+    eprint!("this places real orders. Type {label} to go on: ");
+    let _ = std::io::stderr().flush();
+    let mut line = String::new();
+    // What cannot be read is not the label.
+    let _ = std::io::stdin().lock().read_line(&mut line);
+    line.trim().to_owned()
+}
+
+/// Where a run keeps what outlives it. Made when it is not there, for its owner alone.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn directory(config: &Config) -> Result<Directory, Failure> {
+    let path = PathBuf::from(&config.storage.dir);
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+    made.map_err(|error| {
+        Failure::new(Exit::BadConfig, format!("{}: {error}", path.display()), "name another storage.dir")
+    })?;
+    Ok(Directory(path))
+}
+
+async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<(), Failure> {
+    if directory.halt_file().exists() {
+        let what = format!("halted: {} is there", directory.halt_file().display());
+        return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
+    }
+    let clock = Clock::new();
+    let started_at = clock.now();
+    let listener = control::listen(&directory.socket()).map_err(|error| {
+        let what = format!("{}: {error}", directory.socket().display());
+        Failure::new(Exit::Running, what, "another arb runs there: arb status; or name another storage.dir")
+    })?;
+    let (writer, recovered) = journal(config, &directory, started_at)?;
+    let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
+    let writer = begin(writer, config, started_at, epoch)?;
+    if let Some(seq) = recovered.halt {
+        let what = format!("halted: record {seq} of the journal was not acknowledged");
+        return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
+    }
+    let (venues, markets) = open_venues(config, clock, epoch).await?;
+    probe_accounts(config, &venues).await?;
+    let quit = Rc::new(Notify::new());
+    let names = names(config, &venues, &markets);
+    let viewer = Rc::new(viewer(args, names.clone())?);
+    let running = open(config, venues, &markets, (clock, started_at, epoch), Rc::clone(&viewer)).await?;
+    let tolerance = Tolerance { lag: config.risk.journal_max_lag_ms, free: config.risk.journal_min_free_mib };
+    running.desk.record_into(Recorder::new(writer, tolerance, names.clone()));
+    let controls = Rc::new(Controls {
+        desk: running.desk.clone(),
+        names,
+        stop: Rc::clone(&quit),
+        draining: Rc::new(Cell::new(false)),
+        directory,
+        started_at,
+    });
+    let helpers = [
+        tokio::task::spawn_local(control::serve(listener, Rc::clone(&controls))),
+        tokio::task::spawn_local(Rc::clone(&controls).watch_halt_file()),
+        tokio::task::spawn_local(running.desk.clone().watch()),
+    ];
+    let ended = until_the_end(args, &quit).await?;
+    controls.draining.set(true);
+    let summary = finish(running, &viewer, epoch, ended).await;
+    helpers.iter().for_each(JoinHandle::abort);
+    let _ = std::fs::remove_file(controls.directory.socket());
+    drop(controls);
+    let summary = summary?;
+    let verdict = verdict(&summary, ended);
+    for _ in 0..100 {
+        if Rc::strong_count(&viewer) == 1 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    match Rc::try_unwrap(viewer) {
+        Ok(viewer) => viewer.finish(summary),
+        Err(viewer) => viewer.tell(Told::Summary(Box::new(summary))),
+    }
+    verdict
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    TimeUp,
+    Stopped,
+    Interrupted,
+    Terminated,
+}
+
+async fn until_the_end(args: &RunArgs, quit: &Notify) -> Result<Ended, Failure> {
+    let failed = |error: std::io::Error| Failure::new(Exit::Internal, format!("signals: {error}"), "");
+    let (mut interrupted, mut terminated) =
+        (signal(SignalKind::interrupt()).map_err(failed)?, signal(SignalKind::terminate()).map_err(failed)?);
+    Ok(tokio::select! {
+        () = tokio::time::sleep(args.seconds.map_or(Duration::MAX, Duration::from_secs)) => Ended::TimeUp,
+        () = quit.notified() => Ended::Stopped,
+        _ = interrupted.recv() => Ended::Interrupted,
+        _ = terminated.recv() => Ended::Terminated,
+    })
+}
+
+fn journal(config: &Config, directory: &Directory, now: Timestamp) -> Result<(Writer, Recovered), Failure> {
+    let opened = open_journal(config, directory, now)?;
+    if let Some(cut) = &opened.1.cut {
+        tracing::warn!(%cut, "an incomplete record at the journal's end was cut off");
+    }
+    Ok(opened)
+}
+
+/// Opens the journal of a run, for its one writer.
+///
+/// # Errors
+/// When another program writes it, or it is damaged.
+pub fn open_journal(
+    config: &Config,
+    directory: &Directory,
+    now: Timestamp,
+) -> Result<(Writer, Recovered), Failure> {
+    let sync = match config.storage.journal_sync {
+        SyncChoice::Strict => SyncPolicy::Strict,
+        SyncChoice::Grouped => SyncPolicy::Grouped(config.storage.journal_group_ms),
+    };
+    let options = Options { segment_bytes: config.storage.journal_segment_mib, sync };
+    let opened = cex_journal::open_directory(&directory.0.join("journal"), options, now);
+    let opened =
+        opened.map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
+    Ok((opened.writer, opened.recovered))
+}
+
+/// Begins a session. Its epoch stands in every client order id of it, and is on disk before any is used.
+fn begin(mut writer: Writer, config: &Config, now: Timestamp, epoch: u64) -> Result<Writer, Failure> {
+    let start = SessionStart {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: epoch,
+        mode: match config.mode {
+            Mode::Observe => messages::Mode::Observe,
+            Mode::Paper => messages::Mode::Paper,
+            Mode::Live => messages::Mode::Live,
+        }
+        .into(),
+        pid: std::process::id(),
+        ..SessionStart::default()
+    };
+    writer
+        .begin(now, start)
+        .map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
+    Ok(writer)
+}
+
+async fn open_venues(
+    config: &Config,
+    clock: Clock,
+    seed: u64,
+) -> Result<(Vec<Venue>, Vec<Arc<Markets>>), Failure> {
+    let (mut venues, mut rules) = (Vec::new(), Vec::new());
+    for configured in &config.venues {
+        let rest = RestConfig { clock_error_max: config.risk.max_clock_error_ms, ..RestConfig::default() };
+        let transport = TransportConfig {
+            seed: seed ^ u64::try_from(configured.config.venue.index()).unwrap_or(0),
+            rest,
+            ..TransportConfig::default()
+        };
+        let opened = Venue::open(configured.exchange, configured.config.clone(), transport, clock).await;
+        let (venue, stated) = opened?;
+        venues.push(venue);
+        rules.push(choice::wanted(stated, &config.symbols, clock.now(), config.risk.delist_guard_h));
+    }
+    choice::missing(&config.symbols, &rules)?;
+    let ids: Vec<_> = venues.iter().map(|venue| venue.id).collect();
+    let markets = shared_markets(&ids, rules)?;
+    Ok((venues, markets))
+}
+
+/// Whether an account has a key at all: without one only books are seen.
+fn has_key(config: &Config, index: usize) -> bool {
+    config.venues.get(index).is_some_and(|venue| !venue.config.key.is_empty())
+}
+
+/// Keys that are refused, and where real orders are placed keys that cannot trade, end the run before it begins.
+async fn probe_accounts(config: &Config, venues: &[Venue]) -> Result<(), Failure> {
+    for (index, venue) in venues.iter().enumerate() {
+        if !has_key(config, index) {
+            continue;
+        }
+        let account = account(venue).await?;
+        let refuse = |what: &str, fix: &str| {
+            Err(Failure::new(Exit::Credentials, format!("{}: {what}", venue.id), fix))
+        };
+        if config.mode == Mode::Live && account.can_trade == Some(false) {
+            return refuse("the key cannot trade", "give it the permission for spot trading");
+        }
+    }
+    Ok(())
+}
+
+async fn account(venue: &Venue) -> Result<Account, Failure> {
+    match venue.rest.call(&Request::Account).await {
+        Ok(Reply::Account(account)) => Ok(account),
+        Ok(other) => {
+            Err(Failure::new(Exit::Internal, format!("{}: account answered as {other:?}", venue.id), ""))
+        }
+        Err(error) if error.outcome() == Outcome::Refused => Err(Failure::new(
+            Exit::Credentials,
+            error.to_string(),
+            "check key and secret, their permissions, and the addresses they are bound to",
+        )),
+        Err(error) => Err(Failure::new(Exit::Unreachable, error.to_string(), "check the network")),
+    }
+}
+
+/// The running trading thread.
+struct Running {
+    desk: Desk,
+    links: Vec<JoinHandle<()>>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+async fn open(
+    config: &Config,
+    mut venues: Vec<Venue>,
+    markets: &[Arc<Markets>],
+    (clock, started_at, epoch): (Clock, Timestamp, u64),
+    viewer: Rc<Viewer>,
+) -> Result<Running, Failure> {
+    let (mut setups, mut pending) = (Vec::new(), Vec::new());
+    for (index, (venue, markets)) in venues.iter_mut().zip(markets).enumerate() {
+        let mut setup = venue.setup(Arc::clone(markets)).await?;
+        if let Some(fee) = config.venues.get(index).and_then(|venue| venue.taker_fee) {
+            setup.taker_fees = markets.iter().map(|market| (market.id, fee)).collect();
+        }
+        setups.push(setup);
+        pending.extend(venue.start(markets, has_key(config, index))?);
+    }
+    let settings = limits::settings(config)
+        .map_err(|error| Failure::new(Exit::BadConfig, format!("a limit does not fit: {error}"), ""))?;
+    let rests: Vec<_> = venues.iter().map(|venue| (venue.id, Arc::clone(&venue.rest))).collect();
+    let dead_man: Vec<_> = venues
+        .iter()
+        .filter(|venue| config.mode == Mode::Live && venue.protocol.capabilities().dead_man_switch)
+        .map(|venue| Arc::clone(&venue.rest))
+        .collect();
+    let engine = Engine::new(settings.clone(), &setups, epoch);
+    let desk = Desk::new(engine, venues, clock, started_at, viewer);
+    let links = pending.into_iter().map(|link| link.run(&desk)).collect();
+    let mut helpers =
+        vec![tokio::task::spawn_local(desk.clone().wake()), tokio::task::spawn_local(desk.clone().report())];
+    let coins = Coins { desk: desk.clone(), rests, symbols: coins_of(&setups) };
+    coins.look().await;
+    helpers.push(tokio::task::spawn_local(coins.keep_looking()));
+    if config.mode == Mode::Live {
+        helpers.push(tokio::task::spawn_local(desk.clone().rehearse(settings, setups)));
+    }
+    helpers.extend(dead_man.into_iter().map(|rest| tokio::task::spawn_local(keep_alive(rest))));
+    Ok(Running { desk, links, helpers })
+}
+
+/// Has an exchange cancel everything of ours when it no longer hears of us.
+async fn keep_alive(rest: Arc<cex_transport::Rest>) {
+    loop {
+        if let Err(error) = rest.call(&Request::DeadManSwitch { timeout: DEAD_MAN }).await {
+            tracing::warn!(%error, "the dead man's switch was not renewed");
+        }
+        tokio::time::sleep(DEAD_MAN_EVERY).await;
+    }
+}
+
+fn coins_of(setups: &[VenueSetup]) -> Vec<(SymbolId, Symbol)> {
+    let first = setups.first().map(|setup| &setup.markets);
+    first
+        .map(|markets| markets.iter().map(|market| (market.id, market.symbol())).collect())
+        .unwrap_or_default()
+}
+
+/// Looks at what exchanges say of coins: whether they can be moved (R3), and whether they are the same (R2, D14).
+struct Coins {
+    desk: Desk,
+    rests: Vec<(VenueId, Arc<cex_transport::Rest>)>,
+    symbols: Vec<(SymbolId, Symbol)>,
+}
+
+impl Coins {
+    async fn keep_looking(self) {
+        loop {
+            tokio::time::sleep(WALLETS_EVERY).await;
+            self.look().await;
+        }
+    }
+
+    async fn look(&self) {
+        let mut told = Vec::new();
+        for (venue, rest) in &self.rests {
+            match rest.call(&Request::Assets).await {
+                Ok(Reply::Assets(assets)) => {
+                    let wallets: Vec<(Asset, Wallet)> = assets
+                        .iter()
+                        .map(|info| {
+                            let any =
+                                |open: fn(&cex_core::NetworkInfo) -> bool| info.networks.iter().any(open);
+                            let wallet = Wallet {
+                                deposits: any(|network| network.deposit_enabled),
+                                withdrawals: any(|network| network.withdraw_enabled),
+                            };
+                            (info.asset, wallet)
+                        })
+                        .collect();
+                    self.desk.tell_engine(Event::Wallets { venue: *venue, wallets: &wallets });
+                    told.push(assets);
+                }
+                Ok(other) => {
+                    tracing::error!(%venue, reply = ?other, "coins were answered with something else")
+                }
+                // What was known grows old, and stops openings by itself.
+                Err(error) => tracing::warn!(%error, "coins could not be read"),
+            }
+        }
+        if told.len() < self.rests.len() {
+            return;
+        }
+        let known: Vec<_> = told.iter().map(|assets| choice::by_asset(assets)).collect();
+        for (symbol, coins) in &self.symbols {
+            let why = known.windows(2).find_map(|pair| {
+                let info = |at: usize| pair[at].get(&coins.base).copied();
+                choice::difference(info(0), info(1))
+            });
+            if let Some(why) = why {
+                tracing::debug!(symbol = %coins, why, "left alone");
+            }
+            self.desk.tell_engine(Event::Blocked { symbol: *symbol, why });
+        }
+    }
+}
+
+fn names(config: &Config, venues: &[Venue], markets: &[Arc<Markets>]) -> Names {
+    let symbols = markets.first().map(|markets| {
+        markets.iter().map(|market| (market.id, (market.symbol(), market.scale))).collect::<BTreeMap<_, _>>()
+    });
+    Names {
+        symbols: symbols.unwrap_or_default(),
+        venues: venues.iter().map(|venue| venue.id.to_string()).collect(),
+        title: format!(
+            "arb run   {:?}   {}   {} symbols",
+            config.mode,
+            label(config),
+            markets.first().map_or(0, |markets| markets.len())
+        ),
+    }
+}
+
+fn viewer(args: &RunArgs, names: Names) -> Result<Viewer, Failure> {
+    let failed =
+        |error: std::io::Error| Failure::new(Exit::Internal, format!("terminal: {error}"), "try --json");
+    let out = std::io::stdout();
+    let show: Box<dyn Show> = if args.json {
+        Box::new(Json::new(names, out, args.quiet))
+    } else if args.quiet || !out.is_terminal() {
+        Box::new(Lines::new(names, out, args.quiet))
+    } else {
+        Box::new(Screen::new(names).map_err(failed)?)
+    };
+    // `q` on the screen is an interrupt: it drains.
+    Viewer::spawn(show, || {
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
+    })
+    .map_err(failed)
+}
+
+/// Lets what is open end, says goodbye, and compares our ledger with the accounts.
+async fn finish(running: Running, viewer: &Viewer, epoch: u64, ended: Ended) -> Result<Summary, Failure> {
+    let Running { desk, links, helpers } = running;
+    desk.drain(DRAIN).await;
+    let accounts = read_accounts(&desk).await;
+    desk.stop_links();
+    let farewell = async {
+        for link in links {
+            // A link that panicked has been reported by the runtime; there is nothing to wait for.
+            let _ = link.await;
+        }
+    };
+    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+    helpers.iter().for_each(JoinHandle::abort);
+    let summary = desk.close(|engine, venues, tally| summary(epoch, engine, venues, &tally, &accounts));
+    let summary = Summary { lines_dropped: viewer.dropped(), ..summary };
+    if let Some(recorder) = desk.take_recorder() {
+        let reason = match ended {
+            Ended::TimeUp => "finished",
+            Ended::Stopped => "stopped",
+            Ended::Interrupted | Ended::Terminated => "interrupted",
+        };
+        let left = u32::try_from(summary.arbitrages.unknown).unwrap_or(u32::MAX);
+        let now = desk.look(|now, _, _, _| now);
+        if let Err(error) = recorder.close(now, reason, left) {
+            return Err(Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()));
+        }
+    }
+    Ok(summary)
+}
+
+/// What the exchanges say is held, where they can be asked.
+async fn read_accounts(desk: &Desk) -> Vec<(VenueId, Account)> {
+    let rests: Vec<_> = desk.look(|_, view, venues, _| {
+        let ready = view.venues.iter().zip(venues).filter(|(row, _)| row.account_ready);
+        ready.map(|(_, venue)| (venue.id, Arc::clone(&venue.rest))).collect()
+    });
+    let mut accounts = Vec::new();
+    for (venue, rest) in rests {
+        match rest.call(&Request::Account).await {
+            Ok(Reply::Account(account)) => accounts.push((venue, account)),
+            Ok(_) | Err(_) => tracing::warn!(%venue, "the account could not be read at the end"),
+        }
+    }
+    accounts
+}
+
+fn summary(
+    epoch: u64,
+    engine: &Engine,
+    venues: &[Venue],
+    tally: &Tally,
+    accounts: &[(VenueId, Account)],
+) -> Summary {
+    let view = engine.view(tally.closed_at);
+    let rows = view.venues.iter().zip(venues).map(|(row, venue)| {
+        let row = ExchangeRow {
+            frames: venue.frames(),
+            book_updates: row.updates,
+            gaps: row.gaps,
+            resyncs: row.resyncs,
+            reconnects: venue.reconnects(),
+            rotations: venue.rotations(),
+            books_live: row.books_live.0,
+        };
+        (venue.id.to_string(), row)
+    });
+    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let counts = view.totals.opportunities.iter();
+    Summary {
+        event: "summary",
+        seed: epoch,
+        elapsed_ms: millis(tally.elapsed),
+        first_book_ms: tally.first_book.map(millis),
+        exchanges: rows.collect(),
+        opportunities: counts.map(|(verdict, count)| (verdict.name(), *count)).collect(),
+        arbitrages: Arbitrages::new(&view.totals, view.open),
+        pnl_expected: view.totals.expected.to_string(),
+        pnl_realised: view.totals.realised.to_string(),
+        pnl_ledger: None,
+        pnl_difference: None,
+        ledger_mismatches: mismatches(engine, accounts),
+        odd_fills: [view.totals.late_fills, view.totals.foreign_fills, view.totals.duplicate_fills],
+        alarms: view.totals.alarms,
+        lines_dropped: 0,
+        latency_ns: tally.stopwatch.rows().into_iter().collect(),
+    }
+}
+
+/// Holdings that our ledger and an account tell differently.
+fn mismatches(engine: &Engine, accounts: &[(VenueId, Account)]) -> Vec<Mismatch> {
+    let held = engine.holdings().into_iter();
+    held.filter_map(|(venue, asset, ours)| {
+        let (_, account) = accounts.iter().find(|(known, _)| *known == venue)?;
+        let theirs = account.balance(asset).map_or(Ok(Decimal::ZERO), cex_core::Balance::total).ok()?;
+        (ours != theirs).then(|| Mismatch {
+            venue: venue.to_string(),
+            asset: asset.to_string(),
+            ours: ours.to_string(),
+            theirs: theirs.to_string(),
+        })
+    })
+    .collect()
+}
+
+fn verdict(summary: &Summary, ended: Ended) -> Result<(), Failure> {
+    let arbitrages = &summary.arbitrages;
+    if arbitrages.unknown + arbitrages.parked > 0 {
+        let what = format!("{} arbitrages unknown, {} parked", arbitrages.unknown, arbitrages.parked);
+        return Err(Failure::new(Exit::Residual, what, "look at the orders and holdings on both exchanges"));
+    }
+    if !summary.ledger_mismatches.is_empty() {
+        let what =
+            format!("{} holdings differ from the exchanges' accounts", summary.ledger_mismatches.len());
+        return Err(Failure::new(
+            Exit::Residual,
+            what,
+            "somebody else traded or moved coins, or we lost a fill",
+        ));
+    }
+    if summary.alarms > 0 {
+        let what = format!("{} alarms: something happened that must not", summary.alarms);
+        return Err(Failure::new(Exit::Halted, what, "arb journal dump tells what; then: arb resume"));
+    }
+    match ended {
+        Ended::TimeUp | Ended::Stopped => Ok(()),
+        Ended::Interrupted => Err(Failure::new(Exit::Interrupted, "", "")),
+        Ended::Terminated => Err(Failure::new(Exit::Terminated, "", "")),
+    }
+}

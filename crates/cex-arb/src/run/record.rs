@@ -1,0 +1,203 @@
+//! What the desk does and hears, into the journal: intents before anything leaves, everything else right after.
+
+use crate::show::Names;
+use cex_core::{AccountEvent, Fill, Order, OrderRequest, Plan, Timestamp, VenueId};
+use cex_engine::Notice;
+use cex_journal::messages::{self, Source};
+use cex_journal::{Health, JournalError, Payload, Writer, record};
+use cex_risk::{JournalState, Scope, Until};
+use std::time::{Duration, Instant};
+
+/// When a journal counts as behind.
+#[derive(Debug, Clone, Copy)]
+pub struct Tolerance {
+    /// Longest the disk may lag.
+    pub lag: Duration,
+    /// Least room on its disk, in bytes.
+    pub free: u64,
+}
+
+/// Keeps the journal of a run. Messages are kept and filled anew, so that recording takes no memory.
+pub struct Recorder {
+    writer: Writer,
+    health: Health,
+    tolerance: Tolerance,
+    names: Names,
+    failed: bool,
+    intent: messages::Intent,
+    order: messages::OrderEvent,
+    fill: messages::Fill,
+    balance: messages::Balance,
+}
+
+impl Recorder {
+    /// A recorder into an opened journal whose session has begun.
+    #[must_use]
+    pub fn new(writer: Writer, tolerance: Tolerance, names: Names) -> Self {
+        Self {
+            health: writer.health(),
+            writer,
+            tolerance,
+            names,
+            failed: false,
+            intent: messages::Intent::default(),
+            order: messages::OrderEvent::default(),
+            fill: messages::Fill::default(),
+            balance: messages::Balance::default(),
+        }
+    }
+
+    /// How the journal is (R34).
+    #[must_use]
+    pub fn state(&self) -> JournalState {
+        if self.failed || self.health.failed() || self.health.starved() {
+            JournalState::Failed
+        } else if self.health.lag(Instant::now()) > self.tolerance.lag
+            || self.health.free_bytes() < self.tolerance.free
+        {
+            JournalState::Behind
+        } else {
+            JournalState::Well
+        }
+    }
+
+    /// Both legs of a plan are about to leave. Whether that was written: if not, they must not.
+    #[must_use]
+    pub fn opening(&mut self, now: Timestamp, id: u64, plan: &Plan, legs: [&OrderRequest; 2]) -> bool {
+        let Some((symbol, scale)) = self.names.symbols.get(&plan.symbol) else { return false };
+        record::intent(&mut self.intent, id, symbol, *scale, plan, legs);
+        self.append_intent(now)
+    }
+
+    /// An order that closes what is half open is about to leave. It leaves whether that can be written or not.
+    pub fn closing(&mut self, now: Timestamp, order: &OrderRequest) {
+        let Some((symbol, scale)) = self.names.symbols.get(&order.symbol) else { return };
+        let notional = match (order.kind.price(), order.kind.qty()) {
+            (Some(price), Some(qty)) => scale.notional_value(price.times(qty)),
+            (None, _) | (_, None) => cex_core::Decimal::ZERO,
+        };
+        record::mending(&mut self.intent, 0, symbol, *scale, "unwind", order, notional);
+        let _told = self.append_intent(now);
+    }
+
+    fn append_intent(&mut self, now: Timestamp) -> bool {
+        let result = self.writer.append(now, &self.intent).map(|_| ());
+        self.note(result)
+    }
+
+    /// News of an account.
+    pub fn account(&mut self, now: Timestamp, venue: VenueId, event: &AccountEvent) {
+        match event {
+            AccountEvent::Order(order) => self.order(now, order),
+            AccountEvent::Fill(fill) => self.fill(now, fill),
+            AccountEvent::Balance(balance) => {
+                record::balance(&mut self.balance, venue, Source::Stream, balance);
+                let result = self.writer.stage(now, &self.balance).map(|_| ());
+                self.note(result);
+            }
+        }
+    }
+
+    /// An order as an exchange tells it.
+    pub fn order(&mut self, now: Timestamp, order: &Order) {
+        let Some((symbol, _)) = self.names.symbols.get(&order.symbol) else { return };
+        record::order_event(&mut self.order, symbol, order);
+        let result = self.writer.stage(now, &self.order).map(|_| ());
+        self.note(result);
+    }
+
+    /// A fill; one that is told twice is recorded twice and counts once.
+    pub fn fill(&mut self, now: Timestamp, fill: &Fill) {
+        let Some((symbol, _)) = self.names.symbols.get(&fill.symbol) else { return };
+        record::fill(&mut self.fill, symbol, fill);
+        let result = self.writer.stage(now, &self.fill).map(|_| ());
+        self.note(result);
+    }
+
+    /// What the engine told, as far as it moves what may be done.
+    pub fn notice(&mut self, now: Timestamp, notice: &Notice) {
+        match notice {
+            Notice::Tripped(trip) => {
+                let (venue, symbol) = match trip.scope {
+                    Scope::All => (String::new(), String::new()),
+                    Scope::Venue(venue) => (venue.to_string(), String::new()),
+                    Scope::Symbol(symbol) => (String::new(), self.names.symbol(symbol)),
+                };
+                self.stage(
+                    now,
+                    &messages::RiskTrip {
+                        rule: trip.rule.to_owned(),
+                        venue,
+                        symbol,
+                        state: "close_only".to_owned(),
+                        reason: trip.to_string(),
+                        until_ns: match trip.until {
+                            Until::Time(until) => until.as_nanos(),
+                            Until::Operator => 0,
+                        },
+                    },
+                );
+            }
+            Notice::Alarm(what) => self.halt(now, "engine", what),
+            Notice::BookLive { .. }
+            | Notice::BookLost { .. }
+            | Notice::Opportunity { .. }
+            | Notice::Started { .. }
+            | Notice::OrderEnded { .. }
+            | Notice::Finished(_) => {}
+        }
+    }
+
+    /// Everything stops until an operator has looked, over restarts too.
+    pub fn halt(&mut self, now: Timestamp, by: &str, reason: &str) {
+        self.stage(now, &messages::Halt { by: by.to_owned(), reason: reason.to_owned() });
+        let result = self.writer.sync();
+        self.note(result);
+    }
+
+    /// An operator has looked.
+    pub fn acknowledged(&mut self, now: Timestamp, by: &str) {
+        let ack = messages::OperatorAck { by: by.to_owned(), ..Default::default() };
+        self.stage(now, &ack);
+        let result = self.writer.sync();
+        self.note(result);
+    }
+
+    /// How far a venue's clock is from ours.
+    pub fn clock(&mut self, now: Timestamp, venue: VenueId, offset_ns: i64, error: Duration) {
+        let error_ns = u64::try_from(error.as_nanos()).unwrap_or(u64::MAX);
+        self.stage(now, &messages::ClockOffset { venue: venue.to_string(), offset_ns, error_ns });
+    }
+
+    fn stage<P: Payload>(&mut self, now: Timestamp, payload: &P) {
+        let result = self.writer.stage(now, payload).map(|_| ());
+        self.note(result);
+    }
+
+    /// Hands what was staged to the system.
+    pub fn flush(&mut self) {
+        let result = self.writer.flush();
+        self.note(result);
+    }
+
+    /// The session ends.
+    ///
+    /// # Errors
+    /// When its last records could not be written.
+    pub fn close(self, now: Timestamp, reason: &str, orders_left: u32) -> Result<(), JournalError> {
+        let end = messages::SessionEnd { reason: reason.to_owned(), orders_left, ..Default::default() };
+        self.writer.close(now, &end)
+    }
+
+    fn note(&mut self, result: Result<(), JournalError>) -> bool {
+        match result {
+            Ok(()) => true,
+            Err(error) => {
+                if !std::mem::replace(&mut self.failed, true) {
+                    tracing::error!(%error, "the journal cannot be written: nothing new is opened");
+                }
+                false
+            }
+        }
+    }
+}

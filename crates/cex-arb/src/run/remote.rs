@@ -1,0 +1,341 @@
+//! `arb status`, `stop`, `kill`, `resume`: what another process says to a running engine, or does without it.
+
+use super::control::{Answer, Directory, Question, Status, Verb};
+use super::live::{directory, open_journal};
+use super::venue::Venue;
+use crate::cli::ControlArgs;
+use crate::config::command::failure;
+use crate::config::{Config, Surroundings};
+use crate::exit::{Exit, Failure};
+use cex_core::{Markets, SymbolId, SymbolInfo};
+use cex_interface::{Reply, Request};
+use cex_journal::messages::{OperatorAck, SessionEnd, SessionStart};
+use cex_transport::{Clock, TransportConfig};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a running engine may take to answer.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How long a stopped engine may take to let go of what is open.
+const STOP: Duration = Duration::from_secs(60);
+/// How long open orders may take to be gone once they were cancelled.
+const CANCEL: Duration = Duration::from_secs(5);
+/// Between two looks at open orders.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// `arb status`.
+///
+/// # Errors
+/// Exit code 6 when no engine runs there.
+pub fn status(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let (_, directory) = place(args)?;
+    let status = ask(&directory, Verb::Status)?;
+    show(args, &status, out)
+}
+
+/// `arb stop`: asks, and waits until it has ended.
+///
+/// # Errors
+/// Exit code 6 when no engine runs there, 7 when it does not end in time.
+pub fn stop(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let (_, directory) = place(args)?;
+    let status = ask(&directory, Verb::Stop)?;
+    let until = Instant::now() + STOP;
+    while UnixStream::connect(directory.socket()).is_ok() {
+        if Instant::now() > until {
+            let what = format!("process {} has not ended within {} s", status.pid, STOP.as_secs());
+            return Err(Failure::new(
+                Exit::Timeout,
+                what,
+                "arb status tells what is open; arb kill halts it",
+            ));
+        }
+        std::thread::sleep(LOOK);
+    }
+    written(if args.json {
+        writeln!(out, "{{\"event\":\"stopped\",\"pid\":{}}}", status.pid)
+    } else {
+        writeln!(out, "stopped: process {} let {} arbitrages end", status.pid, status.open)
+    })
+}
+
+/// `arb resume`: an operator has looked.
+///
+/// # Errors
+/// When the halt cannot be lifted.
+pub fn resume(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let (config, directory) = place(args)?;
+    match std::fs::remove_file(directory.halt_file()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => {
+            let what = format!("{}: {error}", directory.halt_file().display());
+            return Err(Failure::new(Exit::Internal, what, "remove it by hand"));
+        }
+    }
+    match ask(&directory, Verb::Resume) {
+        Ok(status) => show(args, &status, out),
+        Err(failure) if failure.exit == Exit::NotRunning => {
+            acknowledge(&config, &directory)?;
+            written(if args.json {
+                writeln!(out, "{{\"event\":\"resumed\",\"running\":false}}")
+            } else {
+                writeln!(out, "acknowledged; no engine runs, the next one may trade")
+            })
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Writes the acknowledgement into the journal of a run that is not there.
+fn acknowledge(config: &Config, directory: &Directory) -> Result<(), Failure> {
+    let now = Clock::new().now();
+    let (mut writer, recovered) = open_journal(config, directory, now)?;
+    let Some(halt_seq) = recovered.halt else { return Ok(()) };
+    let ack = OperatorAck { by: "operator".to_owned(), reason: "arb resume".to_owned(), halt_seq };
+    let start = SessionStart { pid: std::process::id(), ..SessionStart::default() };
+    let end = SessionEnd { reason: "finished".to_owned(), ..SessionEnd::default() };
+    let done =
+        writer.begin(now, start).and_then(|_| writer.append(now, &ack)).and_then(|_| writer.close(now, &end));
+    done.map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))
+}
+
+/// `arb kill`: halts every run of this configuration, cancels what is open at the exchanges, and looks until nothing is.
+/// None of that needs the engine: it may be stopped, hanging or gone.
+///
+/// # Errors
+/// Exit code 9 when it is not proven that nothing is open.
+pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let (config, directory) = place(args)?;
+    halt(&directory)?;
+    let told = match ask(&directory, Verb::Kill) {
+        Ok(status) => format!("process {} opens nothing any more", status.pid),
+        Err(failure) if failure.exit == Exit::NotRunning => "no engine runs".to_owned(),
+        Err(failure) => format!("the engine does not answer ({}); the halt file holds it", failure.what),
+    };
+    let flat = super::pace::Pace::Sleep
+        .block_on(cancel_everywhere(&config))
+        .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?;
+    for (venue, outcome) in &flat {
+        written(if args.json {
+            let line = Row { event: "venue", venue, flat: outcome.is_ok(), what: outcome.as_ref().err() };
+            sonic_rs::to_string(&line).map_err(std::io::Error::other).and_then(|line| writeln!(out, "{line}"))
+        } else {
+            match outcome {
+                Ok(canceled) => writeln!(out, "{venue}: no open orders ({canceled} canceled)"),
+                Err(what) => writeln!(out, "{venue}: NOT PROVEN FLAT: {what}"),
+            }
+        })?;
+    }
+    let failed = flat.iter().filter(|(_, outcome)| outcome.is_err()).count();
+    written(if args.json {
+        writeln!(out, "{{\"event\":\"killed\",\"not_proven\":{failed}}}")
+    } else {
+        writeln!(out, "halted: {told}; {} keeps it so until arb resume", directory.halt_file().display())
+    })?;
+    if failed == 0 {
+        return Ok(());
+    }
+    let what = format!("{failed} exchanges may have open orders");
+    Err(Failure::new(Exit::Residual, what, "cancel them at the exchange, or run arb kill again"))
+}
+
+/// What `kill --json` says of an exchange.
+#[derive(serde::Serialize)]
+struct Row<'a> {
+    event: &'static str,
+    venue: &'a str,
+    flat: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what: Option<&'a String>,
+}
+
+/// Puts the halt file there, on disk before anything else is tried.
+fn halt(directory: &Directory) -> Result<(), Failure> {
+    let path = directory.halt_file();
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&path)?;
+        writeln!(file, "{} arb kill, process {}", Clock::new().now(), std::process::id())?;
+        file.sync_all()?;
+        File::open(&directory.0)?.sync_all()
+    };
+    write().map_err(|error| Failure::new(Exit::Internal, format!("{}: {error}", path.display()), ""))
+}
+
+/// Cancels all open orders at every exchange at once, over connections of its own.
+async fn cancel_everywhere(config: &Config) -> Vec<(String, Result<usize, String>)> {
+    let mut running = Vec::new();
+    for venue in config.venues.iter().filter(|venue| !venue.config.key.is_empty()) {
+        let venue = venue.clone();
+        running.push((
+            venue.exchange.name.to_owned(),
+            tokio::task::spawn_local(async move { cancel_all(&venue).await }),
+        ));
+    }
+    let mut all = Vec::new();
+    for (name, task) in running {
+        all.push((name, task.await.unwrap_or_else(|error| Err(error.to_string()))));
+    }
+    all
+}
+
+async fn cancel_all(configured: &crate::config::Venue) -> Result<usize, String> {
+    let clock = Clock::new();
+    let opened =
+        Venue::open(configured.exchange, configured.config.clone(), TransportConfig::default(), clock);
+    let (venue, rules) = opened.await.map_err(|failure| failure.what)?;
+    let markets = Arc::new(every_market(&venue, rules));
+    venue.rest.set_markets(Arc::clone(&markets));
+    let (mut canceled, mut empty) = (0, 0);
+    let until = Instant::now() + CANCEL;
+    // Twice nothing: an order that was on its way may show up after the first look.
+    while empty < 2 {
+        let open = open_symbols(&venue, &markets).await?;
+        empty = if open.is_empty() { empty + 1 } else { 0 };
+        canceled += open.len();
+        if !open.is_empty() && Instant::now() > until {
+            return Err(format!("{} orders are still open", open.len()));
+        }
+        let symbols: BTreeSet<SymbolId> = open.into_iter().collect();
+        for symbol in symbols {
+            let answer = venue.rest.call(&Request::CancelAll { symbol }).await;
+            answer.map_err(|error| error.to_string())?;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(canceled)
+}
+
+/// All markets an exchange lists, whatever is traded here: open orders may be anywhere.
+fn every_market(venue: &Venue, rules: Vec<SymbolInfo>) -> Markets {
+    let numbered = rules.into_iter().enumerate();
+    Markets::new(
+        numbered
+            .filter_map(|(index, info)| {
+                let scale = info.scale().ok()?;
+                cex_core::Market::new(venue.id, SymbolId(u32::try_from(index).ok()?), info, scale).ok()
+            })
+            .collect(),
+    )
+}
+
+/// The symbol of every open order.
+async fn open_symbols(venue: &Venue, markets: &Markets) -> Result<Vec<SymbolId>, String> {
+    let symbols = |reply: Reply| match reply {
+        Reply::Orders(orders) => Ok(orders.iter().map(|order| order.symbol).collect::<Vec<_>>()),
+        Reply::Incomplete(incomplete) => {
+            Err(format!("{} open orders could not be read", incomplete.unreadable.len()))
+        }
+        other => Err(format!("open orders were answered as {other:?}")),
+    };
+    match venue.rest.call(&Request::OpenOrders { symbol: None }).await {
+        Ok(reply) => symbols(reply),
+        // An exchange that lists them by symbol only is asked for each.
+        Err(error) if error.kind == cex_errors::ErrorKind::Unsupported => {
+            let mut all = Vec::new();
+            for market in markets.iter() {
+                let reply = venue.rest.call(&Request::OpenOrders { symbol: Some(market.id) }).await;
+                all.extend(symbols(reply.map_err(|error| error.to_string())?)?);
+            }
+            Ok(all)
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn place(args: &ControlArgs) -> Result<(Config, Directory), Failure> {
+    let around = Surroundings::real();
+    let config =
+        Config::load(args.config.as_deref(), &args.set, &around).map_err(|problems| failure(&problems))?;
+    let directory = directory(&config)?;
+    Ok((config, directory))
+}
+
+/// Asks the engine that runs there.
+fn ask(directory: &Directory, verb: Verb) -> Result<Status, Failure> {
+    let path = directory.socket();
+    let mut stream = UnixStream::connect(&path).map_err(|error| {
+        let what = format!("no engine runs there ({}: {error})", path.display());
+        Failure::new(Exit::NotRunning, what, "arb run starts one; --config names the one that is meant")
+    })?;
+    let talk = || -> std::io::Result<String> {
+        stream.set_read_timeout(Some(ANSWER))?;
+        stream.set_write_timeout(Some(ANSWER))?;
+        let question = sonic_rs::to_string(&Question { verb }).map_err(std::io::Error::other)?;
+        writeln!(stream, "{question}")?;
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line)?;
+        Ok(line)
+    };
+    let mut talk = talk;
+    let line = talk().map_err(|error| {
+        Failure::new(
+            Exit::Timeout,
+            format!("the engine does not answer: {error}"),
+            "arb kill works without it",
+        )
+    })?;
+    let answer: Answer = sonic_rs::from_str(&line).map_err(|error| {
+        Failure::new(Exit::Internal, format!("answer {line:?}: {error}"), "is it the same version?")
+    })?;
+    match (answer.error, answer.status) {
+        (None, Some(status)) => Ok(status),
+        (error, _) => Err(Failure::new(Exit::Internal, error.unwrap_or_else(|| "no status".to_owned()), "")),
+    }
+}
+
+fn show(args: &ControlArgs, status: &Status, out: &mut impl Write) -> Result<(), Failure> {
+    if args.json {
+        let line = sonic_rs::to_string(status).map_err(std::io::Error::other);
+        return written(line.and_then(|line| writeln!(out, "{line}")));
+    }
+    written(print(status, out))
+}
+
+fn print(status: &Status, out: &mut impl Write) -> std::io::Result<()> {
+    let state = match (status.halted, status.draining) {
+        (true, _) => "HALTED",
+        (false, true) => "draining",
+        (false, false) => status.mode.as_str(),
+    };
+    writeln!(
+        out,
+        "{state}   process {}   up {:.1} s   journal {}",
+        status.pid,
+        Duration::from_millis(status.uptime_ms).as_secs_f64(),
+        status.journal
+    )?;
+    for (name, row) in &status.exchanges {
+        writeln!(
+            out,
+            "  {name:<10} books {}/{}   account {}   frames {}   gaps {}   reconnects {}",
+            row.books_live,
+            row.books,
+            if row.account_ready { "ready" } else { "not ready" },
+            row.frames,
+            row.gaps,
+            row.reconnects
+        )?;
+    }
+    writeln!(
+        out,
+        "  arbitrages {} open ({} unknown), {} started   realised {}   alarms {}",
+        status.open, status.unknown, status.started, status.pnl_realised, status.alarms
+    )?;
+    for (what, count) in status.ended.iter().chain(&status.opportunities) {
+        writeln!(out, "    {what:<24} {count:>8}")?;
+    }
+    status.trips.iter().try_for_each(|trip| writeln!(out, "  ! {trip}"))
+}
+
+fn written(result: std::io::Result<()>) -> Result<(), Failure> {
+    match result {
+        // Nobody reads any more, which is no failure of ours.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| Failure::new(Exit::Internal, format!("output: {error}"), "")),
+    }
+}
