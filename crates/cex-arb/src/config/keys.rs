@@ -2,7 +2,7 @@
 //! commented example and the check for unknown keys are made of it.
 
 use super::layers::{Given, Origin};
-use super::problem::Problems;
+use super::problem::{Problems, shown_key};
 use super::unit::{self, Unit};
 use crate::venues;
 use std::collections::BTreeMap;
@@ -164,6 +164,9 @@ sections! {
     }
 }
 
+/// Longest text beside a number's key that is shown: no secret is so short.
+const LONGEST_NUMBER: usize = 12;
+
 /// The sections of the file.
 pub(super) const SECTIONS: [&str; 4] = ["venues", "symbols", "risk", "storage"];
 
@@ -227,6 +230,18 @@ pub(super) fn unknown(path: &str) -> Option<String> {
     Some(suggestion(path, &known))
 }
 
+/// Whether a value can be shown beside the name of its key: known keys that are no secrets, numbers only when they are
+/// as short as numbers.
+pub(super) fn is_harmless(name: &str, value: &str) -> bool {
+    if ["key", "secret"].contains(&name) {
+        return false;
+    }
+    let known = KEYS.iter().find(|key| key.name == name);
+    let text = known.is_some_and(|key| key.default.starts_with(['"', '[']));
+    let venue = VENUE_KEYS.iter().any(|(known, _)| *known == name);
+    venue || text || (known.is_some() && value.len() <= LONGEST_NUMBER)
+}
+
 fn venue_paths() -> impl Iterator<Item = String> {
     venues::EXCHANGES.iter().flat_map(|exchange| {
         VENUE_KEYS.iter().map(move |(name, _)| format!("venues.{}.{name}", exchange.name))
@@ -238,6 +253,7 @@ fn suggestion(path: &str, known: &[String]) -> String {
         let name = rest.split('.').next().unwrap_or_default();
         if venues::by_name(name).is_none() {
             let names: Vec<&str> = venues::EXCHANGES.iter().map(|exchange| exchange.name).collect();
+            let name = shown_key(name);
             return format!("no exchange {name:?} is registered; there are {}", names.join(", "));
         }
     }

@@ -49,6 +49,20 @@ pub struct Config {
     pub risk: Risk,
     /// Where records go.
     pub storage: Storage,
+    /// SHA-256 of every value that holds, default or not; of secrets only where they are. Equal settings, equal hash.
+    pub hash: [u8; 32],
+}
+
+impl Storage {
+    /// How the journal is written.
+    #[must_use]
+    pub fn journal_options(&self) -> cex_journal::Options {
+        let sync = match self.journal_sync {
+            SyncChoice::Grouped => cex_journal::SyncPolicy::Grouped(self.journal_group_ms),
+            SyncChoice::Strict => cex_journal::SyncPolicy::Strict,
+        };
+        cex_journal::Options { segment_bytes: self.journal_segment_mib, sync }
+    }
 }
 
 impl Config {

@@ -45,8 +45,12 @@ pub struct Given<'a>(pub(super) &'a Raw);
 fn number(raw: &Raw, range: Option<(&str, &str)>) -> Result<Decimal, String> {
     let text = match raw {
         Raw::Number(text) | Raw::Plain(text) => text,
-        Raw::Text(text) => return Err(format!("is text; write the number without quotes: {text}")),
-        Raw::Flag(_) | Raw::List(_) | Raw::Table | Raw::Other(_) => return Err("must be a number".to_owned()),
+        Raw::Text(text) if text.parse::<Decimal>().is_ok() => {
+            return Err(format!("is text; write the number without quotes: {text}"));
+        }
+        Raw::Text(_) | Raw::Flag(_) | Raw::List(_) | Raw::Table | Raw::Other(_) => {
+            return Err("must be a number".to_owned());
+        }
     };
     let plain = text.replace('_', "");
     let value: Decimal =
