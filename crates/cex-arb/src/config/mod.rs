@@ -3,7 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`keys`] | the table of all keys, and the sections made of it |
-//! | [`unit`] | what a value can be: its unit, its range, its type in the program |
+//! | [`mod@unit`] | what a value can be: its unit, its range, its type in the program |
 //! | [`venue`] | the accounts: registered exchanges, addresses, references to secrets |
 //! | [`problem`] | what is wrong, where, and how to fix it |
 //! | [`command`] | `arb config check`, `show`, `example` |
@@ -14,6 +14,7 @@
 mod check;
 mod file;
 mod layers;
+mod limits;
 mod place;
 mod secret;
 
@@ -66,7 +67,7 @@ impl Storage {
 }
 
 impl Config {
-    /// Finds the file (see [`place`]), reads it and everything that overrides it, and checks all of it.
+    /// Finds the file (`docs/configuration.md` says where), reads it and everything that overrides it, and checks all of it.
     ///
     /// `sets` are `KEY=VALUE` from the command line.
     ///

@@ -445,6 +445,30 @@ fn no_slip_of_a_finger_shows_a_secret() {
 }
 
 #[test]
+fn the_gate_gets_every_limit_as_it_was_written() {
+    let text = format!(
+        "{GOOD}[risk]\nmax_leg_usdt = 11\nmax_cycle_usdt = 22\nmax_venue_orders_per_s = 7\nmax_symbol_orders_per_s = 6\n\
+         max_book_age_ms = 40\nmax_book_venue_age_ms = 50\nmin_notional_margin_pct = 15\nfailure_window_s = 60\n\
+         max_day_loss_usdt = 9\nmax_hour_loss_usdt = 8\nmax_cycle_loss_usdt = 3.5\ncollar_own_bps = 12.5\n"
+    );
+    let limits = good(&text).risk.limits();
+    let [eleven, twenty_two, nine, eight] = [11, 22, 9, 8].map(|whole| Decimal::new(whole, 0));
+    assert_eq!((limits.max_leg_notional, limits.max_cycle_notional), (eleven, twenty_two));
+    assert_eq!((limits.max_orders_per_second, limits.max_symbol_orders_per_second), (7, 6));
+    assert_eq!(limits.max_book_age, Duration::from_millis(40));
+    assert_eq!(limits.max_venue_age, Duration::from_millis(50));
+    assert_eq!(
+        (limits.min_notional_margin, limits.max_collar),
+        (Bps::from_bps(1_500), Bps::from_e8(125_000))
+    );
+    assert_eq!(limits.failure_window, Duration::from_secs(60));
+    assert_eq!(
+        (limits.max_day_loss, limits.max_hour_loss, limits.max_cycle_loss),
+        (nine, eight, Decimal::new(35, 1))
+    );
+}
+
+#[test]
 fn equal_settings_have_an_equal_hash() {
     let hash = |text: &str| good(text).hash;
     let written = format!("# The default, written.\n{GOOD}[risk]\nmax_leg_usdt = 200\n");
@@ -489,7 +513,7 @@ fn show_prints_what_holds_where_it_comes_from_and_no_secret() {
     let text = shown(true, false);
     for (value, origin) in [
         ("max_leg_usdt = 150", format!("{}:7", path.display())),
-        ("max_cycle_usdt = 200", "default".to_owned()),
+        ("max_cycle_usdt = 400", "default".to_owned()),
         ("hedge_ms = 900", "ARB__RISK__HEDGE_MS".to_owned()),
         ("cooldown_s = 9", "--set".to_owned()),
         ("key = \"env:K\"", format!("{}:3", path.display())),

@@ -142,18 +142,6 @@ impl Unit for Usdt {
     }
 }
 
-/// A factor, exact.
-#[derive(Debug)]
-pub enum Times {}
-
-impl Unit for Times {
-    type Value = Decimal;
-
-    fn read(raw: &Given<'_>, range: Option<(&str, &str)>) -> Result<Decimal, String> {
-        number(raw.0, range)
-    }
-}
-
 /// Text.
 #[derive(Debug)]
 pub enum Words {}
