@@ -31,9 +31,16 @@ fn word<'a>(value: &'a Value, key: &str) -> &'a str {
 
 #[test]
 fn help_and_version_succeed_and_nonsense_is_usage() {
-    for args in
-        [&["--help"][..], &["--version"], &["demo", "--help"], &["replay", "--help"], &["sim", "--help"]]
-    {
+    for args in [
+        &["--help"][..],
+        &["--version"],
+        &["demo", "--help"],
+        &["replay", "--help"],
+        &["sim", "--help"],
+        &["journal", "--help"],
+        &["config", "--help"],
+        &["config", "example"],
+    ] {
         assert!(arb(args).status.success(), "{args:?}");
     }
     for args in [
@@ -43,6 +50,9 @@ fn help_and_version_succeed_and_nonsense_is_usage() {
         &["demo", "--symbols", "0"],
         &["replay"],
         &["sim", "--speed", "0"],
+        &["journal"],
+        &["journal", "verify"],
+        &["config", "show", "--origins"],
     ] {
         assert_eq!(arb(args).status.code(), Some(2), "{args:?}");
     }

@@ -30,3 +30,22 @@ pub(crate) fn hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S
 pub(crate) fn text<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&String::from_utf8_lossy(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::journal::{Balance, SessionStart, Source, VenueReport};
+
+    #[test]
+    fn enums_have_names_hashes_are_hex_and_words_are_text() {
+        let json = |value: &dyn Fn() -> Result<String, sonic_rs::Error>| value().expect("it serializes");
+        let source = Source::Stream.into();
+        let report = VenueReport { source, body: b"{\"a\":\xff}".to_vec(), ..Default::default() };
+        let text = json(&|| sonic_rs::to_string(&report));
+        let body = "{\\\"a\\\":\u{fffd}}";
+        assert_eq!(text, format!(r#"{{"venue":"","source":"stream","op":"","status":0,"body":"{body}"}}"#));
+        let start = SessionStart { config_hash: vec![0, 0xab], ..Default::default() };
+        assert!(json(&|| sonic_rs::to_string(&start)).contains(r#""config_hash":"00ab""#));
+        let newer = Balance { source: 99, ..Default::default() };
+        assert!(json(&|| sonic_rs::to_string(&newer)).contains(r#""source":99"#), "a later program's word");
+    }
+}

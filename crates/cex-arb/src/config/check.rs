@@ -1,7 +1,8 @@
 //! The configuration as a whole: sections together, and what each of them cannot see alone.
 
+use super::command::literal;
 use super::file::Source;
-use super::keys::{KEYS, Key, Risk, Storage, Symbols, Top};
+use super::keys::{KEYS, Key, Risk, Storage, Symbols, Top, default_value};
 use super::layers::{Given, Origin, Surroundings};
 use super::problem::Problems;
 use super::unit::Mode;
@@ -42,14 +43,17 @@ pub(super) fn config(
         let what = format!("an arbitrage needs two venues; there is {}", venues.len());
         problems.missing("venues", what, "add sections such as [venues.mexc] and [venues.gateio]");
     }
-    Some(Config {
-        file: file.path.clone(),
-        mode: mode?,
-        venues,
-        symbols: symbols?,
-        risk: risk?,
-        storage: storage?,
-    })
+    let hash = cex_journal::frame::hash_of(held(given).as_bytes());
+    let file = file.path.clone();
+    Some(Config { file, mode: mode?, venues, symbols: symbols?, risk: risk?, storage: storage?, hash })
+}
+
+/// Every value that holds, one a line, in an order that depends on nothing else.
+fn held(given: &Keys) -> String {
+    let mut rows: BTreeMap<String, String> =
+        KEYS.iter().map(|key| (key.path(), literal(&default_value(key)))).collect();
+    rows.extend(given.values().map(|given| (given.key.clone(), literal(&given.raw))));
+    rows.into_iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
 }
 
 fn version(given: &Keys, problems: &mut Problems) {

@@ -149,16 +149,23 @@ fn lines(rows: &[Row], origin: bool) -> String {
 }
 
 /// A value as the file would give it. Secrets are references here, and the configuration has been checked.
-fn literal(raw: &Raw) -> String {
+pub(super) fn literal(raw: &Raw) -> String {
     match raw {
-        Raw::Text(text) => format!("{text:?}"),
+        Raw::Text(text) => quoted(text),
         Raw::Number(text) => text.clone(),
         Raw::Flag(flag) => flag.to_string(),
-        Raw::List(items) => format!("{items:?}"),
+        Raw::List(items) => {
+            format!("[{}]", items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", "))
+        }
         Raw::Table | Raw::Other(_) => "{}".to_owned(),
         Raw::Plain(text) if text.parse::<cex_core::Decimal>().is_ok() => text.clone(),
-        Raw::Plain(text) => format!("{text:?}"),
+        Raw::Plain(text) => quoted(text),
     }
+}
+
+/// Text in quotes: JSON escapes as TOML does.
+fn quoted(text: &str) -> String {
+    sonic_rs::to_string(text).unwrap_or_default()
 }
 
 /// A full file with every key, its meaning, range and default.

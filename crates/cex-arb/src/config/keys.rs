@@ -2,7 +2,7 @@
 //! commented example and the check for unknown keys are made of it.
 
 use super::layers::{Given, Origin};
-use super::problem::Problems;
+use super::problem::{Problems, shown_key};
 use super::unit::{self, Unit};
 use crate::venues;
 use std::collections::BTreeMap;
@@ -79,7 +79,7 @@ sections! {
     /// What the program may do at all.
     Top "" {
         "Version of this file's shape." version: unit::Count = "1", "1" to "1";
-        "observe: looks, never orders. paper: live data, simulated fills. live: real orders; then every key of [risk] must be written." mode: unit::Mode = "\"observe\"";
+        "observe: looks, never orders. paper: live data, simulated fills. live: real orders; then every key of the section risk must be written." mode: unit::Mode = "\"observe\"";
     }
     /// What is traded.
     Symbols "symbols" {
@@ -93,8 +93,8 @@ sections! {
         "R2: hours before a delisting from which a symbol is not opened." delist_guard_h: unit::Hours = "24", "0" to "720";
         "R3: oldest news of a coin's deposits and withdrawals." wallet_max_age_s: unit::Seconds = "60", "1" to "3600";
         "R4: largest notional of one leg." max_leg_usdt: unit::Usdt = "200", "1" to "1000000";
-        "R4: largest notional of one cycle." max_cycle_usdt: unit::Usdt = "200", "1" to "1000000";
-        "R5: least notional, times what both exchanges ask for." min_notional_x: unit::Times = "1.2", "1" to "100";
+        "R4: largest notional of one cycle, both legs together." max_cycle_usdt: unit::Usdt = "400", "1" to "1000000";
+        "R5: how far an order must be above the least that both exchanges take." min_notional_margin_pct: unit::Percent = "20", "0" to "1000";
         "R6: largest share of the visible depth." max_depth_share_pct: unit::Percent = "25", "1" to "100";
         "R7: oldest book, by arrival." max_book_age_ms: unit::Ms = "500", "10" to "10000";
         "R7: oldest book, by the exchange's clock." max_book_venue_age_ms: unit::Ms = "1000", "10" to "10000";
@@ -104,10 +104,10 @@ sections! {
         "R10: furthest price from the mid over all venues." collar_cross_bps: unit::BasisPoints = "200", "1" to "2000";
         "R11: least edge, after fees and the reserve for slippage." min_edge_bps: unit::BasisPoints = "8", "0" to "1000";
         "R11: largest edge that is believed; above, the data is suspected." max_edge_bps: unit::BasisPoints = "300", "1" to "5000";
+        "R11: how long a symbol whose edge was not believed is left alone." quarantine_s: unit::Seconds = "600", "1" to "86400";
         "R12: largest net position of one symbol, unknown orders at their worst." max_symbol_net_usdt: unit::Usdt = "300", "1" to "1000000";
         "R13: most to be held at one venue." max_venue_equity_usdt: unit::Usdt = "2000", "1" to "100000000";
-        "R13: least share of a symbol's inventory at one venue." inv_band_low_pct: unit::Percent = "20", "0" to "50";
-        "R13: largest share of a symbol's inventory at one venue." inv_band_high_pct: unit::Percent = "80", "50" to "100";
+        "R13: least part of all we hold of a coin that must stay where an opening spends it." min_inventory_pct: unit::Percent = "20", "0" to "50";
         "R14: largest exposure in all: reserved, live, unknown and naked." max_gross_usdt: unit::Usdt = "2000", "1" to "10000000";
         "R15: cycles open at once." max_open_cycles: unit::Count = "4", "1" to "1000";
         "R15: cycles open at once in one symbol." max_open_cycles_per_symbol: unit::Count = "1", "1" to "100";
@@ -129,13 +129,13 @@ sections! {
         "R23: pause of a symbol after a cycle that failed; doubles each time." cooldown_s: unit::Seconds = "30", "1" to "3600";
         "R23: longest such pause." cooldown_max_s: unit::Seconds = "3600", "1" to "86400";
         "R24: failures in one symbol that pause it." symbol_failures: unit::Count = "3", "1" to "100";
-        "R24: within what time." symbol_failures_window_s: unit::Seconds = "600", "10" to "86400";
-        "R25: part of a venue's requests that may fail." venue_error_pct: unit::Percent = "20", "1" to "100";
-        "R25: of how many requests." venue_error_window: unit::Count = "50", "5" to "10000";
+        "R24, R26: within what time failures count together." failure_window_s: unit::Seconds = "600", "10" to "86400";
+        "R25: failed orders in a row that pause a venue." venue_failures: unit::Count = "5", "1" to "100";
+        "R25: part of a venue's last fifty orders that may have failed." venue_error_pct: unit::Percent = "20", "1" to "100";
+        "R24, R25: how long such a pause lasts." breaker_pause_s: unit::Seconds = "300", "1" to "86400";
         "R25: unknown orders at one venue after which only closing is allowed." venue_unknown: unit::Count = "2", "1" to "100";
         "R25: slowest answer of a hundred that is tolerated." venue_p99_ms: unit::Ms = "2000", "50" to "60000";
         "R26: failures over all symbols that stop everything." global_failures: unit::Count = "5", "1" to "1000";
-        "R26: within what time." global_failures_window_s: unit::Seconds = "600", "10" to "86400";
         "R27: unknown orders at one venue with which nothing is opened." max_unknown: unit::Count = "1", "1" to "100";
         "R28: longest time with one leg and not the other." hedge_ms: unit::Ms = "1500", "100" to "60000";
         "R28: largest notional of one leg without the other." max_naked_usdt: unit::Usdt = "200", "1" to "1000000";
@@ -143,11 +143,9 @@ sections! {
         "R28: largest loss that mending may lock in." max_unwind_bps: unit::BasisPoints = "30", "0" to "1000";
         "R29: how wrong the difference to a venue's clock may be." max_clock_error_ms: unit::Ms = "250", "1" to "1000";
         "R29: longest standstill of the program after which all books are stale." max_pause_ms: unit::Ms = "1000", "100" to "10000";
-        "R30: how far a fee may be from what was expected." fee_surprise_bps: unit::BasisPoints = "1", "0" to "100";
-        "R30: how many such surprises pause a symbol." fee_surprises: unit::Count = "3", "1" to "100";
+        "R30: how much more than expected a fee may be; the third in a row pauses the symbol." fee_surprise_bps: unit::BasisPoints = "1", "0" to "100";
         "R31: over how many cycles the realised edge must not be negative." slippage_cycles: unit::Count = "20", "1" to "1000";
-        "R32: how far our own books may be from an exchange's balance." max_drift_usdt: unit::Usdt = "1", "0" to "10000";
-        "R32: in how many comparisons in a row." drift_polls: unit::Count = "2", "1" to "100";
+        "R32: how far our own books may be from an exchange's balance; two in a row stop the venue." max_drift_usdt: unit::Usdt = "1", "0" to "10000";
         "R33: most of one symbol that is too little to sell." max_symbol_dust_usdt: unit::Usdt = "5", "0" to "10000";
         "R33: most of that in all." max_dust_usdt: unit::Usdt = "50", "0" to "100000";
         "R34: how far the disk may lag behind the journal." journal_max_lag_ms: unit::Ms = "100", "10" to "10000";
@@ -163,6 +161,9 @@ sections! {
         "How often records are put on disk." journal_group_ms: unit::Ms = "5", "1" to "10";
     }
 }
+
+/// Longest text beside a number's key that is shown: no secret is so short.
+const LONGEST_NUMBER: usize = 12;
 
 /// The sections of the file.
 pub(super) const SECTIONS: [&str; 4] = ["venues", "symbols", "risk", "storage"];
@@ -227,6 +228,18 @@ pub(super) fn unknown(path: &str) -> Option<String> {
     Some(suggestion(path, &known))
 }
 
+/// Whether a value can be shown beside the name of its key: known keys that are no secrets, numbers only when they are
+/// as short as numbers.
+pub(super) fn is_harmless(name: &str, value: &str) -> bool {
+    if ["key", "secret"].contains(&name) {
+        return false;
+    }
+    let known = KEYS.iter().find(|key| key.name == name);
+    let text = known.is_some_and(|key| key.default.starts_with(['"', '[']));
+    let venue = VENUE_KEYS.iter().any(|(known, _)| *known == name);
+    venue || text || (known.is_some() && value.len() <= LONGEST_NUMBER)
+}
+
 fn venue_paths() -> impl Iterator<Item = String> {
     venues::EXCHANGES.iter().flat_map(|exchange| {
         VENUE_KEYS.iter().map(move |(name, _)| format!("venues.{}.{name}", exchange.name))
@@ -238,6 +251,7 @@ fn suggestion(path: &str, known: &[String]) -> String {
         let name = rest.split('.').next().unwrap_or_default();
         if venues::by_name(name).is_none() {
             let names: Vec<&str> = venues::EXCHANGES.iter().map(|exchange| exchange.name).collect();
+            let name = shown_key(name);
             return format!("no exchange {name:?} is registered; there are {}", names.join(", "));
         }
     }

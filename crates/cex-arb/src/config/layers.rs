@@ -2,7 +2,7 @@
 
 use super::file::{self, Source};
 use super::keys;
-use super::problem::Problems;
+use super::problem::{Problems, shown_key};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -50,8 +50,8 @@ pub(super) struct Given {
     pub(super) origin: Origin,
 }
 
-/// What surrounds the program, as an argument: tests bring their own.
-#[derive(Debug, Clone, Default)]
+/// What surrounds the program, as an argument: tests bring their own. It holds secrets and does not print.
+#[derive(Clone, Default)]
 pub struct Surroundings {
     /// Variables of the environment.
     pub vars: BTreeMap<String, String>,
@@ -109,7 +109,10 @@ pub(super) fn collect(
         }
         match keys::unknown(&given.key) {
             None => drop(by_key.insert(given.key.clone(), given)),
-            Some(fix) => problems.add(&given.key, &given.origin, format!("unknown key `{}`", given.key), fix),
+            Some(fix) => {
+                let what = format!("unknown key `{}`", shown_key(&given.key));
+                problems.add(&given.key, &given.origin, what, fix);
+            }
         }
     }
     by_key

@@ -3,7 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`keys`] | the table of all keys, and the sections made of it |
-//! | [`unit`] | what a value can be: its unit, its range, its type in the program |
+//! | [`mod@unit`] | what a value can be: its unit, its range, its type in the program |
 //! | [`venue`] | the accounts: registered exchanges, addresses, references to secrets |
 //! | [`problem`] | what is wrong, where, and how to fix it |
 //! | [`command`] | `arb config check`, `show`, `example` |
@@ -14,6 +14,7 @@
 mod check;
 mod file;
 mod layers;
+mod limits;
 mod place;
 mod secret;
 
@@ -49,10 +50,24 @@ pub struct Config {
     pub risk: Risk,
     /// Where records go.
     pub storage: Storage,
+    /// SHA-256 of every value that holds, default or not; of secrets only where they are. Equal settings, equal hash.
+    pub hash: [u8; 32],
+}
+
+impl Storage {
+    /// How the journal is written.
+    #[must_use]
+    pub fn journal_options(&self) -> cex_journal::Options {
+        let sync = match self.journal_sync {
+            SyncChoice::Grouped => cex_journal::SyncPolicy::Grouped(self.journal_group_ms),
+            SyncChoice::Strict => cex_journal::SyncPolicy::Strict,
+        };
+        cex_journal::Options { segment_bytes: self.journal_segment_mib, sync }
+    }
 }
 
 impl Config {
-    /// Finds the file (see [`place`]), reads it and everything that overrides it, and checks all of it.
+    /// Finds the file (`docs/configuration.md` says where), reads it and everything that overrides it, and checks all of it.
     ///
     /// `sets` are `KEY=VALUE` from the command line.
     ///

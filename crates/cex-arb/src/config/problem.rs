@@ -1,13 +1,16 @@
 //! What is wrong with a configuration: what, where, the line itself, and how to fix it. No secret is ever shown.
 
 use super::file::Source;
+use super::keys;
 use super::layers::Origin;
 use serde::Serialize;
 use std::fmt;
 use std::ops::Range;
 
-/// Words in a line that make what stands behind its `=` a secret. An address with a user name holds a password.
-const SECRETIVE: [&str; 6] = ["key", "secret", "token", "pass", "credential", "@"];
+/// What stands for something that could be a secret.
+const MASK: &str = "***";
+/// Longest part of a key that is shown as it stands; known ones are shorter.
+const LONGEST_NAME: usize = 32;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -76,11 +79,17 @@ impl Problems {
     ) {
         let (place, line) = match origin {
             Origin::File(span) => (self.place(span), Some(self.line(span))),
-            Origin::Env(name) => (name.clone(), None),
+            Origin::Env(name) => (shown_variable(name), None),
             Origin::Flag => ("--set".to_owned(), None),
             Origin::Default => (self.name.clone(), None),
         };
-        self.found.push(Problem { key: key.to_owned(), place, line, what: what.into(), fix: fix.into() });
+        self.found.push(Problem {
+            key: shown_key(key).to_owned(),
+            place,
+            line,
+            what: what.into(),
+            fix: fix.into(),
+        });
     }
 
     /// Adds one about something that is not there.
@@ -95,27 +104,59 @@ impl Problems {
         format!("{}:{line}:{column}", self.name)
     }
 
-    /// The line in which a span begins. What stands behind `=` is masked where the line, or the one its value began on,
-    /// speaks of a secret.
+    /// The line in which a span begins, as far as it can be shown.
     fn line(&self, span: &Range<usize>) -> String {
         let before = self.text.get(..span.start).unwrap_or_default();
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-        let secretive = |line: &str| {
-            let line = line.to_ascii_lowercase();
-            SECRETIVE.iter().any(|word| line.contains(word))
-        };
-        match line.split_once('=') {
-            Some((key, _)) if secretive(line) => format!("{}= ***", key.trim_start()),
-            Some(_) => line.trim().to_owned(),
-            None => {
-                let owner = before.get(..start).unwrap_or_default().lines().rfind(|line| line.contains('='));
-                let masked =
-                    owner.is_some_and(secretive) || (secretive(line) && !line.trim().starts_with('['));
-                if masked { "***".to_owned() } else { line.trim().to_owned() }
-            }
-        }
+        showable(line.trim())
     }
+}
+
+/// A line of the file without anything that could be a secret: what is misspelt or misplaced can be one, too. Shown are
+/// the headers of sections, the values of known keys that are no secrets, and plain numbers.
+fn showable(line: &str) -> String {
+    let Some((key, value)) = line.split_once('=') else {
+        let header = line.starts_with('[') && name_is_plain(line.trim_matches(['[', ']']));
+        return if header { line.to_owned() } else { MASK.to_owned() };
+    };
+    let key = key.trim();
+    // An inline table or a second `=` may bring anything.
+    let simple = !value.contains(['=', '{', '@']);
+    let number = value.trim().parse::<cex_core::Decimal>().is_ok();
+    match (name_is_plain(key), simple && (number || keys::is_harmless(key, value.trim()))) {
+        (true, true) => line.to_owned(),
+        (true, false) => format!("{key} = {MASK}"),
+        (false, _) => MASK.to_owned(),
+    }
+}
+
+/// The name of a variable as it can be shown, likewise.
+fn shown_variable(name: &str) -> String {
+    if name_is_plain(&name.to_ascii_lowercase().replace("__", ".")) {
+        name.to_owned()
+    } else {
+        format!("ARB__{MASK}")
+    }
+}
+
+/// A key as it can be shown: keys and values may have been exchanged.
+pub(super) fn shown_key(path: &str) -> &str {
+    if name_is_plain(path) { path } else { MASK }
+}
+
+/// The name of any variable as it can be shown: the secret itself may stand where its variable should.
+pub(super) fn shown_name(name: &str) -> &str {
+    if name_is_plain(&name.to_ascii_lowercase()) { name } else { MASK }
+}
+
+/// Whether every part of a path looks like a name and not like something drawn by lot.
+fn name_is_plain(path: &str) -> bool {
+    path.split('.').all(|part| {
+        let digits = part.bytes().filter(u8::is_ascii_digit).count();
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        part.len() <= LONGEST_NAME && digits <= 3 && part.bytes().all(plain)
+    })
 }
 
 impl fmt::Display for Problems {

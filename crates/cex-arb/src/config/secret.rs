@@ -1,6 +1,7 @@
 //! References to secrets: the file says where a secret is, never what it is.
 
 use super::layers::Surroundings;
+use super::problem::shown_name;
 use cex_interface::Secret;
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
@@ -50,7 +51,10 @@ fn from_env(name: &str, around: &Surroundings) -> Result<Secret, Refused> {
         return Err(refused("env: needs the name of a variable", FORMS));
     }
     let value = around.var(name).map(|value| Secret::new(value.to_owned()));
-    value.ok_or_else(|| refused(format!("env:{name}: the variable is not set"), format!("export {name}=…")))
+    value.ok_or_else(|| {
+        let shown = shown_name(name);
+        refused(format!("env:{shown}: the variable is not set"), format!("export {shown}=…"))
+    })
 }
 
 fn expanded(path: &str, around: &Surroundings) -> PathBuf {

@@ -119,7 +119,7 @@ fn broken_files_are_told_with_place_line_and_way_out() {
         ),
         (
             "[dashboard]\nlisten = \"x\"\n",
-            "error: arb.toml:5:1: unknown key `dashboard.listen`\n    | listen = \"x\"\n  fix: `arb config example` shows all keys",
+            "error: arb.toml:5:1: unknown key `dashboard.listen`\n    | listen = ***\n  fix: `arb config example` shows all keys",
         ),
         (
             "[venues.gate]\n",
@@ -380,6 +380,7 @@ fn no_secret_is_ever_in_what_is_said() {
         two(&format!("key = \"env:{CANARY} \"\nsecret = \"x:{CANARY}\"")),
         two(&format!("secret = \"{CANARY}\"")),
         two(&format!("secret = \"{CANARY}")),
+        two(&format!("secret = \"env:{}\"", CANARY.replace('-', "1234"))),
         two(&format!("secret = {CANARY}")),
         two(&format!("secret = \"\"\"\n{CANARY}\n\"")),
         two(&format!("secret =\n{CANARY}")),
@@ -393,7 +394,7 @@ fn no_secret_is_ever_in_what_is_said() {
     ] {
         let problems = read(&text, &[], &[]).expect_err("a secret stands in the file");
         let shown = format!("{problems} {problems:?}").replace(&format!("{text:?}"), "");
-        assert!(!problems.to_string().contains(CANARY), "{text}\n{problems}");
+        assert!(!problems.to_string().contains("5ecret"), "{text}\n{problems}");
         assert!(!sonic_rs::to_string(problems.all()).expect("JSON").contains(CANARY), "{text}");
         assert!(!shown.contains(CANARY), "{text}\n{shown}");
     }
@@ -401,6 +402,83 @@ fn no_secret_is_ever_in_what_is_said() {
     let said =
         read(GOOD, &[&format!("venues.mexc.key={CANARY}")], &[(name, CANARY)]).expect_err("no references");
     assert!(said.to_string().contains(name) && !said.to_string().contains(CANARY), "{said}");
+}
+
+#[test]
+fn no_slip_of_a_finger_shows_a_secret() {
+    let text =
+        format!("version = 1\n[venues.mexc]\nkey = \"{CANARY}\"\nsecret = \"{CANARY}\"\n[venues.gateio]\n");
+    let mut broken = 0;
+    let mut try_out = |text: &str| {
+        if let Err(problems) = read(text, &[], &[]) {
+            let said = format!("{problems}\n{}", sonic_rs::to_string(problems.all()).expect("JSON"));
+            // Half a secret is a secret.
+            assert!(!said.contains("5ecret-9b") && !said.contains("canary-5e"), "{text}\n{said}");
+            broken += 1;
+        }
+    };
+    let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    for at in ends {
+        for slip in ["\"", "'", "\n", "=", "[", "]", "{", "#", ".", ",", " ", "x", "\"\"\"", "= 1\n", "\u{7}"]
+        {
+            try_out(&format!("{}{slip}{}", &text[..at], &text[at..]));
+        }
+        if at < text.len() {
+            try_out(&format!("{}{}", &text[..at], &text[at + 1..]));
+            try_out(&text[..at]);
+            try_out(&text[at..]);
+        }
+    }
+    assert!(broken > 1_500, "{broken}");
+    for swapped in [
+        format!("version = 1\n[venues.mexc]\n\"{CANARY}\" = \"key\"\n[venues.gateio]\n"),
+        format!("version = 1\n[venues.mexc]\n[venues.\"{CANARY}\"]\n"),
+        format!("version = 1\n[{CANARY}]\nx = 1\n"),
+        format!("version = 1\n[risk]\nmax_leg_usdt = \"{CANARY}\"\nhedge_ms = {{ x = \"{CANARY}\" }}\n"),
+    ] {
+        let said = read(&swapped, &[], &[]).expect_err("no such key").to_string();
+        assert!(!said.contains(CANARY), "{said}");
+    }
+    let name = format!("ARB__VENUES__MEXC__{}", CANARY.to_uppercase());
+    let said = read(GOOD, &[&format!("{CANARY}=1")], &[(&name, "1")]).expect_err("no such key").to_string();
+    assert!(!said.to_lowercase().contains(CANARY), "{said}");
+}
+
+#[test]
+fn the_gate_gets_every_limit_as_it_was_written() {
+    let text = format!(
+        "{GOOD}[risk]\nmax_leg_usdt = 11\nmax_cycle_usdt = 22\nmax_venue_orders_per_s = 7\nmax_symbol_orders_per_s = 6\n\
+         max_book_age_ms = 40\nmax_book_venue_age_ms = 50\nmin_notional_margin_pct = 15\nfailure_window_s = 60\n\
+         max_day_loss_usdt = 9\nmax_hour_loss_usdt = 8\nmax_cycle_loss_usdt = 3.5\ncollar_own_bps = 12.5\n"
+    );
+    let limits = good(&text).risk.limits();
+    let [eleven, twenty_two, nine, eight] = [11, 22, 9, 8].map(|whole| Decimal::new(whole, 0));
+    assert_eq!((limits.max_leg_notional, limits.max_cycle_notional), (eleven, twenty_two));
+    assert_eq!((limits.max_orders_per_second, limits.max_symbol_orders_per_second), (7, 6));
+    assert_eq!(limits.max_book_age, Duration::from_millis(40));
+    assert_eq!(limits.max_venue_age, Duration::from_millis(50));
+    assert_eq!(
+        (limits.min_notional_margin, limits.max_collar),
+        (Bps::from_bps(1_500), Bps::from_e8(125_000))
+    );
+    assert_eq!(limits.failure_window, Duration::from_secs(60));
+    assert_eq!(
+        (limits.max_day_loss, limits.max_hour_loss, limits.max_cycle_loss),
+        (nine, eight, Decimal::new(35, 1))
+    );
+}
+
+#[test]
+fn equal_settings_have_an_equal_hash() {
+    let hash = |text: &str| good(text).hash;
+    let written = format!("# The default, written.\n{GOOD}[risk]\nmax_leg_usdt = 200\n");
+    assert_eq!(hash(GOOD), hash(&written));
+    assert_ne!(hash(GOOD), hash(&written.replace("200", "199")));
+    let options = good(&format!("{GOOD}[storage]\njournal_segment_mib = 8\njournal_group_ms = 2\n"))
+        .storage
+        .journal_options();
+    let sync = cex_journal::SyncPolicy::Grouped(Duration::from_millis(2));
+    assert_eq!(options, cex_journal::Options { segment_bytes: 8 << 20, sync });
 }
 
 /// What a command prints, and its exit code.
@@ -435,7 +513,7 @@ fn show_prints_what_holds_where_it_comes_from_and_no_secret() {
     let text = shown(true, false);
     for (value, origin) in [
         ("max_leg_usdt = 150", format!("{}:7", path.display())),
-        ("max_cycle_usdt = 200", "default".to_owned()),
+        ("max_cycle_usdt = 400", "default".to_owned()),
         ("hedge_ms = 900", "ARB__RISK__HEDGE_MS".to_owned()),
         ("cooldown_s = 9", "--set".to_owned()),
         ("key = \"env:K\"", format!("{}:3", path.display())),

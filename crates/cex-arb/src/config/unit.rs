@@ -45,8 +45,12 @@ pub struct Given<'a>(pub(super) &'a Raw);
 fn number(raw: &Raw, range: Option<(&str, &str)>) -> Result<Decimal, String> {
     let text = match raw {
         Raw::Number(text) | Raw::Plain(text) => text,
-        Raw::Text(text) => return Err(format!("is text; write the number without quotes: {text}")),
-        Raw::Flag(_) | Raw::List(_) | Raw::Table | Raw::Other(_) => return Err("must be a number".to_owned()),
+        Raw::Text(text) if text.parse::<Decimal>().is_ok() => {
+            return Err(format!("is text; write the number without quotes: {text}"));
+        }
+        Raw::Text(_) | Raw::Flag(_) | Raw::List(_) | Raw::Table | Raw::Other(_) => {
+            return Err("must be a number".to_owned());
+        }
     };
     let plain = text.replace('_', "");
     let value: Decimal =
@@ -131,18 +135,6 @@ impl Unit for Signed {
 pub enum Usdt {}
 
 impl Unit for Usdt {
-    type Value = Decimal;
-
-    fn read(raw: &Given<'_>, range: Option<(&str, &str)>) -> Result<Decimal, String> {
-        number(raw.0, range)
-    }
-}
-
-/// A factor, exact.
-#[derive(Debug)]
-pub enum Times {}
-
-impl Unit for Times {
     type Value = Decimal;
 
     fn read(raw: &Given<'_>, range: Option<(&str, &str)>) -> Result<Decimal, String> {
