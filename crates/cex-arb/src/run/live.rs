@@ -9,7 +9,7 @@ use super::record::{Recorder, Tolerance};
 use super::venue::{Venue, shared_markets};
 use crate::cli::RunArgs;
 use crate::config::command::failure;
-use crate::config::{Config, Mode, Surroundings, SyncChoice};
+use crate::config::{Config, Mode, Surroundings};
 use crate::exit::{Exit, Failure};
 use crate::show::json::Json;
 use crate::show::lines::Lines;
@@ -21,7 +21,7 @@ use cex_engine::{Engine, Event, VenueSetup};
 use cex_errors::Outcome;
 use cex_interface::{Reply, Request};
 use cex_journal::messages::{self, SessionStart};
-use cex_journal::{Options, Recovered, SyncPolicy, Writer};
+use cex_journal::{Recovered, Writer};
 use cex_risk::Wallet;
 use cex_transport::{Clock, RestConfig, TransportConfig};
 use std::cell::Cell;
@@ -221,11 +221,7 @@ pub fn open_journal(
     directory: &Directory,
     now: Timestamp,
 ) -> Result<(Writer, Recovered), Failure> {
-    let sync = match config.storage.journal_sync {
-        SyncChoice::Strict => SyncPolicy::Strict,
-        SyncChoice::Grouped => SyncPolicy::Grouped(config.storage.journal_group_ms),
-    };
-    let options = Options { segment_bytes: config.storage.journal_segment_mib, sync };
+    let options = config.storage.journal_options();
     let opened = cex_journal::open_directory(&directory.0.join("journal"), options, now);
     let opened =
         opened.map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
@@ -237,6 +233,7 @@ fn begin(mut writer: Writer, config: &Config, now: Timestamp, epoch: u64) -> Res
     let start = SessionStart {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: epoch,
+        config_hash: config.hash.to_vec(),
         mode: match config.mode {
             Mode::Observe => messages::Mode::Observe,
             Mode::Paper => messages::Mode::Paper,
@@ -336,8 +333,7 @@ async fn open(
         setups.push(setup);
         pending.extend(venue.start(markets, has_key(config, index))?);
     }
-    let settings = limits::settings(config)
-        .map_err(|error| Failure::new(Exit::BadConfig, format!("a limit does not fit: {error}"), ""))?;
+    let settings = limits::settings(config);
     let rests: Vec<_> = venues.iter().map(|venue| (venue.id, Arc::clone(&venue.rest))).collect();
     let dead_man: Vec<_> = venues
         .iter()
