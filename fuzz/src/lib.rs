@@ -125,8 +125,9 @@ impl Desk {
 fn sound(event: &MarketEvent, levels: &[Level]) {
     let (MarketEvent::Book(update) | MarketEvent::TopLevels(update)) = event else { return };
     assert!(update.first_seq <= update.last_seq);
+    // A price of nought is the book's business: it makes an ask side cross, and a crossed book is not used.
     for range in [update.bids, update.asks] {
-        assert!(range.of(levels).iter().all(|level| level.price.0 > 0 && level.qty.0 >= 0), "{event:?}");
+        assert!(range.of(levels).iter().all(|level| level.price.0 >= 0 && level.qty.0 >= 0), "{event:?}");
     }
 }
 

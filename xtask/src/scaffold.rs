@@ -58,7 +58,12 @@ const NEXT: &str = "new-exchange: crates/cex-@name@ and docs/exchanges/@name@.md
 What is yours now, in this order (docs/adding-an-exchange.md tells more):
   0. cargo check --package cex-@name@: it compiles, and Cargo.lock learns of it
   1. docs/exchanges/@name@.md: the facts, numbered, each with its source
-  2. crates/cex-sim/src/dialect/@name@.rs: the exchange's side of the wire, and its line in SimExchange::ALL
+  2. crates/cex-sim/src/dialect/@name@.rs: the exchange's side of the wire, written from the facts and not from the adapter:
+     `pub struct @Title@` and `impl Dialect for @Title@` (http, open, message, message_refused, behave, step_clock, closed,
+     events, wake, wakeup_at; see dialect/mod.rs), and dialect/@name@/refusal.rs with every code it refuses with.
+     Then `pub mod @name@;` in dialect/mod.rs and a variant of SimExchange in server/config.rs; the compiler names every
+     match that is then missing a line: name, announcement, port (server/config.rs), address (server.rs), the dialect and
+     its fees (server/host.rs), what counts as data (server/faults.rs), paths of faults (fault/schedule.rs)
   3. crates/cex-@name@/src: rest.rs and symbol.rs first, then market.rs, account.rs, error.rs, limits.rs
   4. crates/cex-arb: cex-@name@.workspace = true in Cargo.toml, cex_@name@::REGISTRATION among the venues
   5. cargo xtask verify-compliance @name@, until it is green
@@ -131,6 +136,44 @@ mod tests {
         assert!(read("docs/exchanges/kraken.md").starts_with("# Kraken spot"));
         let again = run(dir.path(), "kraken").unwrap_err().to_string();
         assert!(again.contains("crates/cex-kraken is there already"), "{again}");
+    }
+
+    /// Nothing compiles a template, so what the interface wants of every adapter is looked for in it.
+    #[test]
+    fn the_template_classes_every_request() {
+        let interface = interface("request.rs");
+        let (_, rest) = interface.split_once("pub enum Request {").expect("requests");
+        let (variants, _) = rest.split_once("\n}").expect("an end");
+        let template = include_str!("../templates/adapter/limits.rs.in");
+        let indented = variants.lines().filter_map(|line| line.strip_prefix("    "));
+        for variant in indented.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase())) {
+            let name = variant.split(|c: char| !c.is_ascii_alphanumeric()).next().expect("a name");
+            let named = template.split("Request::").any(|rest| {
+                rest.strip_prefix(name)
+                    .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+            });
+            assert!(named, "limits.rs.in says nothing of `{name}`");
+        }
+    }
+
+    fn interface(file: &str) -> String {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        fs::read_to_string(root.join("crates/cex-interface/src").join(file)).expect("the interface")
+    }
+
+    /// Nothing compiles a template, so what the interface wants of every adapter is looked for in it.
+    #[test]
+    fn the_template_claims_every_capability() {
+        let interface = interface("capability.rs");
+        let template = include_str!("../templates/adapter/market.rs.in");
+        for kind in ["pub struct Capabilities {", "pub struct PageRule {"] {
+            let (_, rest) = interface.split_once(kind).expect(kind);
+            let (fields, _) = rest.split_once("\n}").expect("an end");
+            let names = fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':'));
+            for (name, _) in names {
+                assert!(template.contains(&format!("{name}:")), "market.rs.in says nothing of `{name}`");
+            }
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
-//! Budgets, clocks, and how fast it all is.
+//! Budgets; and below, clocks, and how fast it all is.
 
-use crate::behaviour::{Behaviour, Failure, Verdict, behaviour, ensure, error_of, outcome, refused, same};
-use crate::follow::Follow;
+mod clocks;
+mod speed;
+
+use crate::behaviour::{Behaviour, Failure, Verdict, behaviour, ensure, error_of, outcome, same};
 use crate::stage::Stage;
 use crate::wire::{Cause, Fault, Match};
 use cex_core::Side;
 use cex_errors::{ErrorKind, Outcome, Retry};
-use cex_interface::{CallClass, HttpRequest, OrderRef, PrivateExchange, PublicExchange, Request, TimeRange};
+use cex_interface::{CallClass, OrderRef, PrivateExchange, Request, TimeRange};
 use std::time::{Duration, Instant};
 
 static ALL: &[Behaviour] = &[
@@ -89,70 +91,12 @@ static ALL: &[Behaviour] = &[
     )
     .rows("H1 H2")
     .set(|setting| setting.exchange_limits = true),
-    behaviour!(
-        Limits,
-        Compliance,
-        placement_carries_its_expiry,
-        "A longer expiry is another request: the exchange is told."
-    )
-    .rows("O16 O17"),
-    behaviour!(
-        Limits,
-        Compliance,
-        every_signature_has_its_own_time,
-        "The same order signed later has another signature."
-    )
-    .rows("H5"),
-    behaviour!(
-        Limits,
-        RestPrivate,
-        clock_is_measured_before_anything_is_signed,
-        "The exchange's clock is known before the first signed call."
-    )
-    .rows("H4"),
-    behaviour!(
-        Limits,
-        RestPrivate,
-        skewed_clock_is_refused_and_told,
-        "A call signed with a wrong time is refused as such, and nothing is on record."
-    )
-    .rows("H4"),
-    behaviour!(
-        Limits,
-        Performance,
-        placement_round_trip_is_fast,
-        "On loopback a placement's round trip stays below 50 ms."
-    ),
-    behaviour!(
-        Limits,
-        Performance,
-        read_round_trip_is_fast,
-        "On loopback a read's round trip stays below 50 ms."
-    ),
-    behaviour!(
-        Limits,
-        Performance,
-        frames_are_handled_fast,
-        "Half of all socket reads are handled within 100 microseconds."
-    ),
-    behaviour!(
-        Limits,
-        Performance,
-        connections_are_reused,
-        "After warming up ninety-nine of a hundred calls find a connection open."
-    ),
-    behaviour!(
-        Limits,
-        Performance,
-        orders_are_encoded_and_signed_fast,
-        "An order is encoded and signed within 100 microseconds, optimised or not."
-    ),
 ];
 
 /// All behaviours of this theme.
 #[must_use]
 pub fn all() -> Vec<&'static Behaviour> {
-    ALL.iter().collect()
+    [ALL, clocks::ALL, speed::ALL].into_iter().flatten().collect()
 }
 
 fn own_limits(setting: &mut crate::stage::Setting) {
@@ -378,134 +322,4 @@ async fn exchanges_own_limit_is_told_as_such(stage: &mut Stage) -> Verdict {
         return Ok(());
     }
     Err(Failure::new("the exchange's limit within 2000 calls", "none"))
-}
-
-/// A placement as it would leave now.
-fn encoded(stage: &Stage, order: cex_core::OrderRequest, later: Duration) -> Result<String, Failure> {
-    let mut out = HttpRequest::default();
-    stage.protocol.encode(stage.now() + later, &stage.markets(), &Request::Place(order), &mut out)?;
-    Ok(format!(
-        "{} {:?} {}",
-        out.target,
-        Vec::from_iter(out.headers.iter()),
-        String::from_utf8_lossy(&out.body)
-    ))
-}
-
-async fn placement_carries_its_expiry(stage: &mut Stage) -> Verdict {
-    let market = stage.market(0)?;
-    let mut order = stage.resting(&market, Side::Buy).await?;
-    let now = stage.now();
-    let mut written = Vec::new();
-    for seconds in [1, 4] {
-        order.expires_in = Duration::from_secs(seconds);
-        let mut out = HttpRequest::default();
-        stage.protocol.encode(now, &stage.markets(), &Request::Place(order), &mut out)?;
-        written.push(format!(
-            "{} {:?} {}",
-            out.target,
-            Vec::from_iter(out.headers.iter()),
-            String::from_utf8_lossy(&out.body)
-        ));
-    }
-    ensure!(written[0] != written[1], "two requests", "the same one");
-    Ok(())
-}
-
-async fn every_signature_has_its_own_time(stage: &mut Stage) -> Verdict {
-    let market = stage.market(0)?;
-    let order = stage.resting(&market, Side::Buy).await?;
-    let (first, second) =
-        (encoded(stage, order, Duration::ZERO)?, encoded(stage, order, Duration::from_secs(2))?);
-    ensure!(first != second, "two signatures", "the same one");
-    Ok(())
-}
-
-async fn clock_is_measured_before_anything_is_signed(stage: &mut Stage) -> Verdict {
-    let known = stage.exchange.health().clock_error;
-    let known = known.ok_or_else(|| Failure::new("a known clock", "none"))?;
-    ensure!(known < Duration::from_millis(250), "an error below 250 ms", format_args!("{known:?}"));
-    stage.exchange.account().await.map(|_| ()).map_err(Failure::from)
-}
-
-/// What is signed with a time far off must be refused: encoded by the codec itself, sent over a bare connection.
-async fn skewed_clock_is_refused_and_told(stage: &mut Stage) -> Verdict {
-    let market = stage.market(0)?;
-    let order = stage.resting(&market, Side::Buy).await?;
-    let request = Request::Place(order);
-    let mut out = HttpRequest::default();
-    let markets = stage.markets();
-    stage.protocol.encode(stage.now() - Duration::from_secs(600), &markets, &request, &mut out)?;
-    let (status, body) = crate::stage::bare_call(stage, &out).await?;
-    let response = cex_interface::HttpResponse { status, headers: &[], body: &body };
-    let kinds = [ErrorKind::ClockSkew];
-    refused(stage.protocol.decode(&markets, &request, &response), &kinds)?;
-    same("orders on record", &0, &stage.on_record(order.client_id)?.len())
-}
-
-fn micros(took: Duration) -> f64 {
-    took.as_secs_f64() * 1e6
-}
-
-async fn placement_round_trip_is_fast(stage: &mut Stage) -> Verdict {
-    let market = stage.market(0)?;
-    let first = stage.resting(&market, Side::Buy).await?;
-    for _ in 0..60 {
-        stage.exchange.place(stage.request(&market, Side::Buy, first.kind)?).await?;
-    }
-    let seen = stage.exchange.client().call_metrics().of(cex_errors::Op::PlaceOrder).snapshot().round_trip;
-    stage.measure("placement_round_trip_p50_us", micros(seen.p50), 50_000.0)?;
-    stage.measure("placement_round_trip_p90_us", micros(seen.p90), 50_000.0)
-}
-
-async fn read_round_trip_is_fast(stage: &mut Stage) -> Verdict {
-    let market = stage.market(0)?;
-    for _ in 0..60 {
-        stage.exchange.book(market.id, 20).await?;
-    }
-    let seen = stage.exchange.client().call_metrics().of(cex_errors::Op::Book).snapshot().round_trip;
-    stage.measure("read_round_trip_p50_us", micros(seen.p50), 50_000.0)?;
-    stage.measure("read_round_trip_p90_us", micros(seen.p90), 50_000.0)
-}
-
-async fn frames_are_handled_fast(stage: &mut Stage) -> Verdict {
-    let mut follow = Follow::open(stage, 0).await?;
-    follow.until_live(stage).await?;
-    follow.updates(stage, 150).await?;
-    let links = stage.exchange.client().link_metrics();
-    let seen = links.first().ok_or_else(|| Failure::new("a link", "none"))?.handling;
-    ensure!(seen.count >= 100, "a hundred socket reads", seen.count);
-    stage.measure("frame_handling_p50_us", micros(seen.p50), 100.0)
-}
-
-async fn connections_are_reused(stage: &mut Stage) -> Verdict {
-    let market = stage.market(0)?;
-    for _ in 0..10 {
-        stage.exchange.book(market.id, 5).await?;
-    }
-    let metrics = std::sync::Arc::clone(stage.exchange.client().call_metrics());
-    let before = metrics.market.snapshot();
-    for _ in 0..300 {
-        stage.exchange.book(market.id, 5).await?;
-    }
-    let after = metrics.market.snapshot();
-    let (opened, reused) = (after.opened - before.opened, after.reused - before.reused);
-    ensure!(reused >= 300, "300 calls over open connections", reused);
-    let share = 100.0 * opened as f64 / (opened + reused) as f64;
-    stage.measure("calls_over_new_connections_pct", share, 1.0)
-}
-
-async fn orders_are_encoded_and_signed_fast(stage: &mut Stage) -> Verdict {
-    let market = stage.market(0)?;
-    let order = Request::Place(stage.resting(&market, Side::Buy).await?);
-    let markets = stage.markets();
-    let mut out = HttpRequest::default();
-    let mut best = Duration::MAX;
-    for _ in 0..200 {
-        out.clear();
-        let began = Instant::now();
-        stage.protocol.encode(stage.now(), &markets, &order, &mut out)?;
-        best = best.min(began.elapsed());
-    }
-    stage.measure("encode_and_sign_best_us", micros(best), 100.0)
 }

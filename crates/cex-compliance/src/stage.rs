@@ -1,12 +1,15 @@
 //! A simulator, an adapter opened against it, and the truth beside it.
 
 mod bare;
+mod opening;
 mod orders;
 mod quiet;
+mod setting;
 mod waiting;
 
 pub use bare::bare_call;
 pub use orders::sum;
+pub use setting::Setting;
 pub use waiting::{PATIENCE, now_or_never, until};
 
 use crate::behaviour::{Failure, Verdict};
@@ -21,51 +24,10 @@ use cex_sim::matching::MarketRules;
 use cex_sim::server::{AccountLedger, SimAccount, SimConfig, SimExchange, SimHandle, SimServer};
 use cex_transport::metrics::LatencySnapshot;
 use cex_transport::{Client, TransportConfig};
+use opening::{connect, dialect, unnamed, venue_config};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// What a stage is like. The default suits most behaviours: three symbols, no limits on either side, short pauses.
-#[derive(Debug, Clone)]
-pub struct Setting {
-    /// Symbols of the simulated exchange.
-    pub symbols: usize,
-    /// How many of them are registered.
-    pub registered: usize,
-    /// Whether nobody trades but us: books hold a ladder of ten levels a side, and only behaviours change them.
-    pub is_quiet: bool,
-    /// Whether the exchange keeps its limits.
-    pub exchange_limits: bool,
-    /// Whether the adapter keeps its own budgets.
-    pub own_limits: bool,
-    /// Further options of the adapter.
-    pub options: Vec<(String, String)>,
-    /// How transport behaves.
-    pub transport: TransportConfig,
-}
-
-impl Default for Setting {
-    fn default() -> Self {
-        let mut transport = TransportConfig::default();
-        transport.links.backoff_base = Duration::from_millis(20);
-        transport.links.backoff_cap = Duration::from_millis(250);
-        transport.links.dial_spacing = Duration::from_millis(5);
-        transport.links.stop_timeout = Duration::from_secs(1);
-        transport.rest.market_timeout = Duration::from_secs(3);
-        transport.rest.query_timeout = Duration::from_secs(3);
-        transport.rest.cancel_timeout = Duration::from_secs(3);
-        transport.rest.placement_timeout = Duration::from_secs(3);
-        Self {
-            symbols: 3,
-            registered: 3,
-            is_quiet: false,
-            exchange_limits: false,
-            own_limits: false,
-            options: Vec::new(),
-            transport,
-        }
-    }
-}
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What a stage saw, for the report.
 #[derive(Debug, Clone, Default)]
@@ -415,46 +377,4 @@ impl std::fmt::Debug for Stage {
 /// When it is none.
 pub fn decimal(text: &str) -> Result<Decimal, Failure> {
     Ok(text.parse()?)
-}
-
-fn unnamed() -> VenueId {
-    VenueId::new(0, "venue").expect("a short name")
-}
-
-fn dialect(cast: &Cast) -> Result<SimExchange, Failure> {
-    let name = cast.registration.name;
-    let known = SimExchange::ALL.into_iter().find(|exchange| exchange.name() == name);
-    known.ok_or_else(|| Failure::new(format_args!("a dialect for {name} in cex-sim"), "none"))
-}
-
-fn venue_config(
-    cast: &Cast,
-    setting: &Setting,
-    wire: &Wire,
-    account: &SimAccount,
-) -> Result<VenueConfig, Failure> {
-    let venue = VenueId::new(0, cast.registration.name)
-        .map_err(|error| Failure::new("a short name of the exchange", error))?;
-    let mut config = VenueConfig::public(venue);
-    config.rest_url = Some(wire.rest.clone());
-    config.ws_url = Some(wire.ws.clone());
-    config.key = Secret::new(account.key.clone());
-    config.secret = Secret::new(account.secret.clone());
-    let limits = if setting.own_limits { "on" } else { "off" };
-    config.options.insert("rate_limits".to_owned(), limits.to_owned());
-    config.options.extend(setting.options.iter().cloned());
-    Ok(config)
-}
-
-async fn connect(
-    cast: &Cast,
-    config: VenueConfig,
-    transport: TransportConfig,
-) -> Result<(Subject, Arc<dyn Protocol>), Failure> {
-    let protocol = cast.broken((cast.registration.open)(config)?);
-    let client = Client::connect(Arc::clone(&protocol), transport).await?;
-    let subject = Subject::new(client);
-    #[cfg(feature = "mutants")]
-    let subject = subject.broken(cast.call_fault());
-    Ok((subject, protocol))
 }

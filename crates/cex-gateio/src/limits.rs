@@ -32,7 +32,7 @@ pub(crate) const CANCEL_BATCH: BatchRule = BatchRule { orders: 20, symbols: 20, 
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Ended orders, by the time they ended (GATEIO-REST-23).
 pub(crate) const ORDERS_PAGE: PageRule =
-    PageRule { rows: 1_000, span: MONTH, grain: Duration::from_secs(1), kept: None };
+    PageRule { rows: 1_000, rows_perhaps: 1_000, span: MONTH, grain: Duration::from_secs(1), kept: None };
 /// Our fills: at most 30 days in one call (GATEIO-REST-24).
 pub(crate) const FILLS_PAGE: PageRule = ORDERS_PAGE;
 

@@ -51,6 +51,9 @@ impl BatchRule {
 pub struct PageRule {
     /// Rows one answer holds at most: as many may mean that there are more.
     pub rows: u32,
+    /// Rows one answer may hold for all that is known: asked for only where a span cannot be made any shorter. As
+    /// [`Self::rows`] where nothing says so.
+    pub rows_perhaps: u32,
     /// The longest span one call may ask for.
     pub span: Duration,
     /// The finest difference between two ends of a span.

@@ -30,6 +30,8 @@ pub trait EventSource: Send {
 
 /// A list as an exchange gives it. Rows that cannot be read cost the others nothing, but nobody is to take such a list
 /// for whole: it says how many they were. Derefs to the rows that could be read.
+///
+/// Where the exchange cannot be made to show whether there are more rows, one counts as unreadable that may not be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T> {
     /// What could be read.
@@ -269,7 +271,9 @@ pub trait PrivateExchange: PublicExchange {
     ) -> impl Future<Output = Result<Listing<Fill>, ExchangeError>> + Send;
 
     /// All our fills of a span of any length, in as many calls as it takes, oldest first. An error where the exchange no
-    /// longer has the span, or cannot be made to show all of it.
+    /// longer has the span, or cannot be made to show all of it. A moment that holds more fills than an answer is asked
+    /// for order by order; the list is whole only where the exchange lists orders of any age, since an older one may have
+    /// been filled then too.
     fn my_trades_all(
         &self,
         symbol: SymbolId,

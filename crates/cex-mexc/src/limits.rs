@@ -25,14 +25,16 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// Orders are kept for seven days and listed a thousand at a time (MEXC-REST-25).
 pub const ORDERS_PAGE: PageRule = PageRule {
     rows: 1_000,
+    rows_perhaps: 1_000,
     span: DAY.saturating_mul(7),
     grain: Duration::from_millis(1),
     kept: Some(DAY.saturating_mul(7)),
 };
 
-/// Our trades are kept for a month and listed a hundred at a time (MEXC-REST-18).
+/// Our trades are kept for a month and listed a hundred at a time, perhaps a thousand (MEXC-REST-18).
 pub const FILLS_PAGE: PageRule = PageRule {
     rows: 100,
+    rows_perhaps: 1_000,
     span: DAY.saturating_mul(7),
     grain: Duration::from_millis(1),
     kept: Some(DAY.saturating_mul(30)),

@@ -63,18 +63,20 @@ pub(super) fn table(reports: &[Report]) -> String {
 }
 
 fn mutants(reports: &[Report], out: &mut String) {
-    let mut all: BTreeMap<&str, (&str, Vec<&str>)> = BTreeMap::new();
-    for report in reports {
-        for mutant in &report.mutants {
-            let word = if mutant.caught { "caught" } else { "MISSED" };
-            all.entry(&mutant.mutant).or_insert((&mutant.caught_by, Vec::new())).1.push(word);
-        }
-    }
+    let mutants = reports.iter().flat_map(|report| &report.mutants);
+    let all: BTreeMap<&str, &str> =
+        mutants.map(|mutant| (mutant.mutant.as_str(), mutant.caught_by.as_str())).collect();
     if !all.is_empty() {
-        out.push_str("\nbroken adapter, and the behaviour that notices\n");
+        out.push_str("\nbroken adapter, and the behaviour that notices (- cannot be broken like this)\n");
     }
-    for (name, (by, words)) in all {
-        let _ = writeln!(out, "{name:<42} {by:<66} {}", words.join(" "));
+    for (name, by) in all {
+        let word = |report: &Report| match report.mutants.iter().find(|mutant| mutant.mutant == name) {
+            Some(mutant) if mutant.caught => "caught",
+            Some(_) => "MISSED",
+            None => "-",
+        };
+        let words = reports.iter().map(|report| format!("{:<6}", word(report))).collect::<Vec<_>>().join(" ");
+        let _ = writeln!(out, "{name:<42} {by:<66} {}", words.trim_end());
     }
     out.push('\n');
 }
@@ -112,6 +114,10 @@ pub(super) fn holes(reports: &[Report], least_behaviours: usize, least_mutants: 
 pub(super) fn summary(reports: &[Report], still: usize, code: u8) -> String {
     let mut out = String::new();
     for report in reports {
+        if report.test_results.is_empty() {
+            let _ = writeln!(out, "{:<8} could not be reached: nothing was checked", report.exchange);
+            continue;
+        }
         let caught = report.mutants.iter().filter(|mutant| mutant.caught).count();
         let _ = writeln!(
             out,
@@ -136,7 +142,9 @@ pub(super) fn summary(reports: &[Report], still: usize, code: u8) -> String {
         let _ = writeln!(out, "{:<8} {}", "", words.collect::<Vec<_>>().join(", "));
     }
     let gaps: usize = reports.iter().map(|report| report.count("KNOWN_GAP")).sum();
+    let unchecked = reports.iter().all(|report| report.test_results.is_empty());
     let word = match (code, gaps) {
+        (1.., _) if unchecked => "nothing was checked".to_owned(),
         (0, 0) => "compliant".to_owned(),
         (0, gaps) => format!("compliant but for {gaps} known gaps"),
         _ => "NOT COMPLIANT".to_owned(),
@@ -183,6 +191,15 @@ mod tests {
         assert_eq!(holes(&reports, 2, 1), Vec::<String>::new());
         let table = table(&reports);
         assert!(table.contains("caught caught") && table.contains("orders::b"), "{table}");
+    }
+
+    #[test]
+    fn an_exchange_that_cannot_be_reached_is_neither_compliant_nor_not() {
+        let nobody = summary(&[Report::unreachable("kraken")], 0, 2);
+        assert!(nobody.contains("kraken   could not be reached: nothing was checked"), "{nobody}");
+        assert!(nobody.ends_with("verify-compliance: nothing was checked (exit code 2, 0 static problems)"));
+        let one = summary(&[Report::unreachable("kraken"), report("mexc", &[("a", "PASSED")], &[])], 0, 2);
+        assert!(one.contains("NOT COMPLIANT (exit code 2"), "{one}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::behaviour::{Behaviour, Failure, Verdict, behaviour, ensure, outcome, same};
 use crate::stage::{Stage, until};
 use crate::wire::{Fault, Match};
-use cex_core::{OrderRequest, OrderStatus, Side, Timestamp};
+use cex_core::{Market, OrderKind, OrderRequest, OrderStatus, Price, Qty, Side, TimeInForce, Timestamp};
 use cex_errors::Outcome;
 use cex_interface::{PrivateExchange, TimeRange};
 use std::collections::BTreeSet;
@@ -14,6 +14,7 @@ pub(super) static ALL: &[Behaviour] = &[
     behaviour!(Account, RestPrivate, order_history_stays_within_its_span, "Orders of a span are all there, and those of another span are not.").rows("H7").needs(|claims| claims.order_history),
     behaviour!(Account, RestPrivate, whole_order_history_has_each_order_once, "All orders of a span of any length, each once.").rows("H7").needs(|claims| claims.order_history),
     behaviour!(Account, RestPrivate, whole_list_of_fills_has_each_fill_once, "All fills of a span of any length, each once and oldest first.").rows("H7"),
+    behaviour!(Account, RestPrivate, more_fills_at_once_than_an_answer_holds_are_all_found, "A moment with more fills than an answer shows is told in full, and as whole only where nothing can be missing.").rows("H7").needs(|claims| claims.fills_page.rows <= 100 && claims.place_batch.is_some()).set(|setting| setting.is_quiet = true),
     behaviour!(Account, RestPrivate, span_before_what_is_kept_is_an_error_not_fewer, "A span whose beginning the exchange no longer keeps is refused before anything is sent.").rows("H7").needs(|claims| claims.fills_page.kept.is_some()),
     behaviour!(Account, RestPrivate, span_that_ends_before_it_begins_is_not_sent, "A span that makes no sense never leaves."),
     behaviour!(Account, RestPrivate, unreadable_open_order_is_told_and_costs_the_others_nothing, "Of a list with a row that cannot be read the others stand, and the list says that one is missing.").rows("W11 W13"),
@@ -92,6 +93,48 @@ async fn whole_list_of_fills_has_each_fill_once(stage: &mut Stage) -> Verdict {
         Ok(Some(()))
     })
     .await
+}
+
+/// A market, a price below its best ask, and a quantity of which an account can sell so many there.
+async fn small_orders(stage: &Stage, count: u32) -> Result<(Market, Price, Qty), Failure> {
+    for market in stage.markets().iter() {
+        let price = Price(stage.book(market).await?.asks[0].price.0 - market.tick.0);
+        let least = Qty(stage.qty(market, price)?.0 / 12).ceil_to(market.lot).unwrap_or(market.min_qty);
+        let qty = least.max(market.min_qty);
+        let all = market.scale.qty_value(Qty(qty.0 * i64::from(count)));
+        if stage.has(market.symbol().base)?.0 >= all {
+            return Ok((market.clone(), price, qty));
+        }
+    }
+    Err(Failure::new(format_args!("a market with enough for {count} orders"), "none"))
+}
+
+/// Two orders of one call meet more of the other account's than an answer shows fills, all within a moment.
+async fn more_fills_at_once_than_an_answer_holds_are_all_found(stage: &mut Stage) -> Verdict {
+    let each = stage.claims().fills_page.rows / 2 + 10;
+    let (market, price, qty) = small_orders(stage, 2 * each).await?;
+    let other = stage.other().await?;
+    for _ in 0..2 * each {
+        other.place(stage.request(&market, Side::Sell, OrderKind::PostOnly { price, qty })?).await?;
+    }
+    let all = Qty(qty.0 * i64::from(each));
+    let take = OrderKind::Limit { price, qty: all, tif: TimeInForce::Gtc };
+    let orders = vec![stage.request(&market, Side::Buy, take)?, stage.request(&market, Side::Buy, take)?];
+    for placed in stage.exchange.place_batch(orders).await {
+        placed?;
+    }
+    let expected = stage.truth()?.fills.len();
+    same("fills on record", &(2 * each as usize), &expected)?;
+    let (from, to) = lately(stage);
+    let told = until("all fills", || async {
+        let told = stage.exchange.my_trades_all(market.id, from, to).await?;
+        Ok((told.len() >= expected).then_some(told))
+    })
+    .await?;
+    let keys: BTreeSet<_> = told.iter().map(cex_core::Fill::key).collect();
+    same("fills, and different ones", &(expected, expected), &(told.len(), keys.len()))?;
+    let sure = stage.claims().orders_page.kept.is_none();
+    same("told as whole", &sure, &told.whole().is_some())
 }
 
 async fn span_before_what_is_kept_is_an_error_not_fewer(stage: &mut Stage) -> Verdict {

@@ -1,13 +1,76 @@
-//! Public streams other than books, and how subscriptions are spread.
+//! What public streams other than books bring.
 
-use crate::behaviour::{Behaviour, Failure, Verdict, behaviour, ensure, error_of, same};
-use crate::stage::{PATIENCE, Stage, now_or_never, until};
-use cex_core::{KlineInterval, LinkEvent, Market, MarketEvent, Markets, Side, StreamKind, Text};
-use cex_errors::{ErrorKind, Outcome};
+use super::subscriptions::confirmed;
+use crate::behaviour::{Behaviour, Failure, Verdict, behaviour, ensure, same};
+use crate::stage::{PATIENCE, Stage, now_or_never};
+use cex_core::{KlineInterval, Market, MarketEvent, Side, StreamKind};
 use cex_interface::{Capabilities, EventSource, PublicExchange, Subscription};
 use cex_transport::client::Stream;
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+pub(super) static ALL: &[Behaviour] = &[
+    behaviour!(
+        Market,
+        WebsocketPublic,
+        best_price_stream_is_sane,
+        "Best prices come, bid below ask, of the symbol asked for."
+    )
+    .needs(|all| claims(all, StreamKind::BookTicker))
+    .public(),
+    behaviour!(
+        Market,
+        WebsocketPublic,
+        best_price_stream_meets_the_book,
+        "Streamed best prices are those of the snapshot."
+    )
+    .needs(|all| claims(all, StreamKind::BookTicker)),
+    behaviour!(
+        Market,
+        WebsocketPublic,
+        trade_stream_brings_our_own_trade,
+        "A trade of ours comes over the stream with side, price and quantity."
+    )
+    .needs(|all| claims(all, StreamKind::Trades)),
+    behaviour!(
+        Market,
+        WebsocketPublic,
+        trade_stream_never_repeats_a_trade,
+        "A trade's identifier comes once."
+    )
+    .needs(|all| claims(all, StreamKind::Trades))
+    .rows("W9"),
+    behaviour!(Market, WebsocketPublic, ticker_stream_is_sane, "Day statistics come over the stream.")
+        .needs(|all| claims(all, StreamKind::Ticker)),
+    behaviour!(Market, WebsocketPublic, candle_stream_is_sane, "Candles come over the stream.")
+        .needs(|all| claims(all, CANDLES)),
+    behaviour!(
+        Market,
+        WebsocketPublic,
+        every_claimed_candle_stream_brings_its_length,
+        "Candles of every claimed length come, each told as what it is."
+    )
+    .needs(|all| claims(all, CANDLES)),
+    behaviour!(
+        Market,
+        WebsocketPublic,
+        top_levels_stream_is_sane,
+        "The best levels of a book come whole: bids falling, asks rising, no more than asked for."
+    )
+    .needs(|all| claims(all, TOP_LEVELS)),
+    behaviour!(
+        Market,
+        WebsocketPublic,
+        several_streams_share_a_connection,
+        "Several subscriptions of one connection all bring data."
+    ),
+    behaviour!(
+        Market,
+        WebsocketPublic,
+        frames_and_silence_are_counted,
+        "Health tells frames, and how long ago the last one came."
+    ),
+];
 
 const fn claims(claims: &Capabilities, stream: StreamKind) -> bool {
     let mut at = 0;
@@ -36,6 +99,7 @@ const fn is_same_kind(one: StreamKind, other: StreamKind) -> bool {
 
 /// Any candle and any depth: which ones are claimed does not matter.
 const CANDLES: StreamKind = StreamKind::Klines(KlineInterval::Min1);
+
 const TOP_LEVELS: StreamKind = StreamKind::TopLevels(5);
 
 /// The first stream of this kind that is claimed.
@@ -44,51 +108,18 @@ fn first_claimed(stage: &Stage, kind: StreamKind) -> Result<StreamKind, Failure>
     claimed.copied().ok_or_else(|| Failure::new("a claimed stream", format_args!("no {kind:?}")))
 }
 
-pub(super) static ALL: &[Behaviour] = &[
-    behaviour!(Market, WebsocketPublic, best_price_stream_is_sane, "Best prices come, bid below ask, of the symbol asked for.")
-        .needs(|all| claims(all, StreamKind::BookTicker))
-        .public(),
-    behaviour!(Market, WebsocketPublic, best_price_stream_meets_the_book, "Streamed best prices are those of the snapshot.")
-        .needs(|all| claims(all, StreamKind::BookTicker)),
-    behaviour!(Market, WebsocketPublic, trade_stream_brings_our_own_trade, "A trade of ours comes over the stream with side, price and quantity.")
-        .needs(|all| claims(all, StreamKind::Trades)),
-    behaviour!(Market, WebsocketPublic, trade_stream_never_repeats_a_trade, "A trade's identifier comes once.")
-        .needs(|all| claims(all, StreamKind::Trades))
-        .rows("W9"),
-    behaviour!(Market, WebsocketPublic, ticker_stream_is_sane, "Day statistics come over the stream.")
-        .needs(|all| claims(all, StreamKind::Ticker)),
-    behaviour!(Market, WebsocketPublic, candle_stream_is_sane, "Candles come over the stream.")
-        .needs(|all| claims(all, CANDLES)),
-    behaviour!(Market, WebsocketPublic, every_claimed_candle_stream_brings_its_length, "Candles of every claimed length come, each told as what it is.")
-        .needs(|all| claims(all, CANDLES)),
-    behaviour!(Market, WebsocketPublic, top_levels_stream_is_sane, "The best levels of a book come whole: bids falling, asks rising, no more than asked for.")
-        .needs(|all| claims(all, TOP_LEVELS)),
-    behaviour!(Market, Compliance, unclaimed_streams_are_unsupported, "A stream that is not claimed is refused before anything is sent."),
-    behaviour!(Market, Compliance, stream_of_unregistered_symbol_is_refused, "A stream of a symbol nobody registered is refused before anything is sent."),
-    behaviour!(Market, WebsocketPublic, several_streams_share_a_connection, "Several subscriptions of one connection all bring data."),
-    behaviour!(Market, WebsocketPublic, subscription_named_twice_is_made_once, "The same wish twice brings each event once."),
-    behaviour!(Market, WebsocketPublic, subscriptions_spread_within_the_limit, "More subscriptions than a connection carries make more connections, and all are confirmed.")
-        .rows("W4")
-        .set(|setting| {
-            setting.symbols = 70;
-            setting.registered = 70;
-        }),
-    behaviour!(Market, WebsocketPublic, refused_subscription_is_told, "A subscription the exchange refuses is reported as refused, also when the refusal looks like success.")
-        .rows("W3"),
-    behaviour!(Market, WebsocketPublic, refused_subscription_leaves_the_others_alive, "Beside a refused subscription the others bring data.")
-        .rows("W3"),
-    behaviour!(Market, WebsocketPublic, dropped_stream_closes_its_connections, "Nothing stays connected for a stream nobody reads."),
-    behaviour!(Market, WebsocketPublic, frames_and_silence_are_counted, "Health tells frames, and how long ago the last one came."),
-];
-
-async fn subscribe(stage: &Stage, index: usize, stream: StreamKind) -> Result<(Market, Stream), Failure> {
+pub(super) async fn subscribe(
+    stage: &Stage,
+    index: usize,
+    stream: StreamKind,
+) -> Result<(Market, Stream), Failure> {
     let market = stage.market(index)?;
     let wanted = [Subscription { symbol: market.id, stream }];
     Ok((market, stage.exchange.subscribe(&wanted).await?))
 }
 
 /// The next event this takes something from.
-async fn next<T>(
+pub(super) async fn next<T>(
     what: &str,
     stream: &mut Stream,
     mut take: impl FnMut(MarketEvent) -> Result<Option<T>, Failure>,
@@ -103,27 +134,6 @@ async fn next<T>(
     };
     let found = tokio::time::timeout(PATIENCE, search).await;
     found.unwrap_or_else(|_| Err(Failure::new(what, format_args!("nothing within {PATIENCE:?}"))))
-}
-
-async fn confirmed(stream: &mut Stream, count: usize) -> Result<Vec<LinkEvent>, Failure> {
-    let mut news = Vec::new();
-    let search = async {
-        let answered =
-            |event: &LinkEvent| matches!(event, LinkEvent::Subscribed { .. } | LinkEvent::Refused { .. });
-        while news.iter().filter(|event| answered(event)).count() < count {
-            match stream.next_link().await {
-                Some(event) => news.push(event),
-                None => return,
-            }
-        }
-    };
-    let waited = tokio::time::timeout(PATIENCE, search).await;
-    ensure!(
-        waited.is_ok(),
-        format_args!("{count} answers to subscriptions"),
-        format_args!("{} pieces of news", news.len())
-    );
-    Ok(news)
 }
 
 async fn best_price_stream_is_sane(stage: &mut Stage) -> Verdict {
@@ -271,36 +281,6 @@ async fn top_levels_stream_is_sane(stage: &mut Stage) -> Verdict {
     Ok(())
 }
 
-async fn unclaimed_streams_are_unsupported(stage: &mut Stage) -> Verdict {
-    let market = stage.market(0)?;
-    let all = [
-        StreamKind::Book,
-        StreamKind::BookTicker,
-        StreamKind::Trades,
-        StreamKind::Ticker,
-        StreamKind::TopLevels(5),
-        StreamKind::TopLevels(7),
-        StreamKind::Klines(KlineInterval::Sec10),
-        StreamKind::Klines(KlineInterval::Min1),
-        StreamKind::Klines(KlineInterval::Hour12),
-        StreamKind::Account,
-    ];
-    let claimed = stage.claims().public_streams;
-    for stream in all.into_iter().filter(|stream| !claimed.contains(stream)) {
-        let result = stage.exchange.subscribe(&[Subscription { symbol: market.id, stream }]).await;
-        let error = error_of(&format!("no stream of {stream:?}"), result)?;
-        same("kind of refusal", &ErrorKind::Unsupported, &error.kind)?;
-    }
-    Ok(())
-}
-
-async fn stream_of_unregistered_symbol_is_refused(stage: &mut Stage) -> Verdict {
-    let wanted = [Subscription { symbol: stage.nobodys_symbol(), stream: StreamKind::Book }];
-    let error = error_of("no stream of a symbol nobody registered", stage.exchange.subscribe(&wanted).await)?;
-    same("outcome", &Outcome::NotSent, &error.outcome())?;
-    same("streams opened", &0, &stage.wire()?.sockets())
-}
-
 async fn several_streams_share_a_connection(stage: &mut Stage) -> Verdict {
     let market = stage.market(0)?;
     let kinds: Vec<_> = [StreamKind::Book, StreamKind::BookTicker, StreamKind::Trades]
@@ -321,109 +301,6 @@ async fn several_streams_share_a_connection(stage: &mut Stage) -> Verdict {
             MarketEvent::Kline(_) => CANDLES,
         });
         Ok(missing.is_empty().then_some(()))
-    })
-    .await
-}
-
-async fn subscription_named_twice_is_made_once(stage: &mut Stage) -> Verdict {
-    let market = stage.market(0)?;
-    let wish = Subscription { symbol: market.id, stream: StreamKind::Book };
-    let mut stream = stage.exchange.subscribe(&[wish, wish]).await?;
-    let mut before = 0;
-    for _ in 0..20 {
-        next("updates", &mut stream, |event| {
-            let MarketEvent::Book(update) = event else { return Ok(None) };
-            ensure!(update.last_seq > before, format_args!("a version after {before}"), update.last_seq);
-            before = update.last_seq;
-            Ok(Some(()))
-        })
-        .await?;
-    }
-    Ok(())
-}
-
-async fn subscriptions_spread_within_the_limit(stage: &mut Stage) -> Verdict {
-    let most = stage.claims().subscriptions_per_connection;
-    let markets = stage.markets();
-    let count = (most + 1).min(markets.len());
-    ensure!(count > most, "fewer subscriptions on a connection than the stage has symbols", most);
-    let wish = |market: &Market| Subscription { symbol: market.id, stream: StreamKind::Book };
-    let wanted: Vec<_> = markets.iter().take(count).map(wish).collect();
-    let mut stream = stage.exchange.subscribe(&wanted).await?;
-    let links = stage.exchange.health().links_up.1 as usize;
-    same("connections", &count.div_ceil(most), &links)?;
-    let news = confirmed(&mut stream, count).await?;
-    let refused = news.iter().find(|event| matches!(event, LinkEvent::Refused { .. }));
-    ensure!(refused.is_none(), "no refusal", format_args!("{refused:?}"));
-    Ok(())
-}
-
-/// The registered markets, and one that the exchange does not know.
-fn with_a_stranger(stage: &Stage) -> Result<(Market, Markets), Failure> {
-    let markets = stage.markets();
-    let mut stranger = stage.market(0)?;
-    stranger.id = stage.nobodys_symbol();
-    let base = stranger.info.symbol.base;
-    let native = stranger.native().replace(base.as_str(), "NOSUCH");
-    stranger.info.native = Text::new(&native).map_err(|error| Failure::new("a short name", error))?;
-    stranger.info.symbol.base =
-        cex_core::Asset::new("NOSUCH").map_err(|error| Failure::new("a short name", error))?;
-    let all = markets.iter().cloned().chain([stranger.clone()]).collect();
-    Ok((stranger, Markets::new(all)))
-}
-
-async fn with_one_refused(stage: &Stage) -> Result<(Market, Stream), Failure> {
-    let (stranger, markets) = with_a_stranger(stage)?;
-    stage.exchange.client().set_markets(std::sync::Arc::new(markets));
-    let known = stage.market(0)?;
-    let wanted = [known.id, stranger.id].map(|symbol| Subscription { symbol, stream: StreamKind::Book });
-    Ok((stranger, stage.exchange.subscribe(&wanted).await?))
-}
-
-async fn refused_subscription_is_told(stage: &mut Stage) -> Verdict {
-    let (stranger, mut stream) = with_one_refused(stage).await?;
-    let search = async {
-        while let Some(event) = stream.next_link().await {
-            match event {
-                LinkEvent::Refused { symbol, stream: StreamKind::Book }
-                    if symbol.is_none_or(|symbol| symbol == stranger.id) =>
-                {
-                    return Ok(());
-                }
-                LinkEvent::Subscribed { symbol, .. } if symbol == Some(stranger.id) => {
-                    return Err(Failure::new("a refusal", "a confirmation of a symbol that does not exist"));
-                }
-                _ => {}
-            }
-        }
-        Err(Failure::new("a refusal", "the end of the stream"))
-    };
-    let found = tokio::time::timeout(PATIENCE, search).await;
-    found.unwrap_or_else(|_| {
-        Err(Failure::new("news of the refusal", format_args!("none within {PATIENCE:?}")))
-    })
-}
-
-async fn refused_subscription_leaves_the_others_alive(stage: &mut Stage) -> Verdict {
-    let (_, mut stream) = with_one_refused(stage).await?;
-    let known = stage.market(0)?;
-    for _ in 0..10 {
-        next("updates of the other symbol", &mut stream, |event| {
-            let MarketEvent::Book(update) = event else { return Ok(None) };
-            Ok((update.symbol == known.id).then_some(()))
-        })
-        .await?;
-    }
-    Ok(())
-}
-
-async fn dropped_stream_closes_its_connections(stage: &mut Stage) -> Verdict {
-    let (_, mut stream) = subscribe(stage, 0, StreamKind::Book).await?;
-    confirmed(&mut stream, 1).await?;
-    same("connections", &1, &stage.exchange.health().links_up.1)?;
-    drop(stream);
-    until("the end of the connection", || async {
-        Ok((stage.exchange.health().links_up.1 == 0).then_some(()))
     })
     .await
 }

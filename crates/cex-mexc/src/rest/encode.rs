@@ -95,7 +95,10 @@ pub(super) fn encode(
                 Some(order) => query.text("orderId", order.as_str()),
                 None => query,
             };
-            query.range(*range).whole("limit", clamped(*limit, FILLS_PAGE.rows)).signed(credentials, now)
+            query
+                .range(*range)
+                .whole("limit", clamped(*limit, FILLS_PAGE.rows_perhaps))
+                .signed(credentials, now)
         }
         Request::CreateListenKey => Query::post(out, "/userDataStream").signed(credentials, now),
         Request::KeepListenKey(key) => {

@@ -60,19 +60,30 @@ impl Pages {
         Ok(Some(Page { first, last, range: TimeRange { from: at(first), to: at(last) } }))
     }
 
-    /// How many rows a span was answered with, readable or not. Whether they are all there are; if not, its halves are
-    /// asked for, and a span that has no halves is an error.
-    pub(super) fn answered(&mut self, page: &Page, rows: usize) -> Result<bool, ErrorKind> {
+    /// How many rows a span was answered with, readable or not, and what that means. The halves of a span that may hold
+    /// more are asked for next.
+    pub(super) fn answered(&mut self, page: &Page, rows: usize) -> Answered {
         if rows < self.rows {
-            return Ok(true);
+            return Answered::Whole;
         }
         if page.last - page.first < 2 {
-            return Err(ErrorKind::AboveMaximum);
+            return Answered::Dense;
         }
         let middle = page.first + (page.last - page.first) / 2;
         self.waiting.extend([(middle, page.last), (page.first, middle)]);
-        Ok(false)
+        Answered::Halved
     }
+}
+
+/// What an answer is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// It is all there is.
+    Whole,
+    /// There may be more; its halves are asked for.
+    Halved,
+    /// There may be more, and the span has no halves.
+    Dense,
 }
 
 /// A span that was asked for.
@@ -92,7 +103,7 @@ mod tests {
 
     fn rule(rows: u32, span_ms: u64, grain_ms: u64) -> PageRule {
         let ms = Duration::from_millis;
-        PageRule { rows, span: ms(span_ms), grain: ms(grain_ms), kept: None }
+        PageRule { rows, rows_perhaps: rows, span: ms(span_ms), grain: ms(grain_ms), kept: None }
     }
 
     /// What an exchange answers that shows the oldest or the newest rows of a span, with its end or without.
@@ -135,10 +146,10 @@ mod tests {
             while let Ok(Some(page)) = pages.next() {
                 let found = answer(&rows, &page, most, newest, end_belongs, grain);
                 match pages.answered(&page, found.len()) {
-                    Ok(true) => seen.extend(found),
-                    Ok(false) => {}
+                    Answered::Whole => seen.extend(found),
+                    Answered::Halved => {}
                     // Only where one moment holds more than an answer.
-                    Err(_) => {
+                    Answered::Dense => {
                         let begin = page.range.from.expect("from").as_millis();
                         let close = rows.iter().filter(|at| (begin..=begin + 3 * grain).contains(at)).count();
                         prop_assert!(close >= most);
@@ -161,11 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_that_holds_more_than_an_answer_is_an_error() {
+    fn a_moment_that_holds_more_than_an_answer_has_no_halves() {
         let at = Timestamp::from_millis;
         let mut pages = Pages::new(rule(10, 1_000, 1), at(0), at(0), at(0)).expect("a moment");
         let page = pages.next().expect("few calls").expect("one");
-        assert_eq!(pages.answered(&page, 10), Err(ErrorKind::AboveMaximum));
-        assert_eq!(pages.answered(&page, 9), Ok(true));
+        assert_eq!(pages.answered(&page, 10), Answered::Dense);
+        assert_eq!(pages.answered(&page, 9), Answered::Whole);
     }
 }

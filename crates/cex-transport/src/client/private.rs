@@ -1,6 +1,6 @@
 //! Trading and account over any protocol.
 
-use super::pages::Pages;
+use super::pages::{Answered, Pages};
 use super::public::{ask, tell};
 use super::{Client, Stream};
 use cex_core::{
@@ -31,7 +31,7 @@ impl Client {
         }
     }
 
-    async fn fills(&self, request: Request) -> Result<Listing<Fill>, ExchangeError> {
+    pub(super) async fn fills(&self, request: Request) -> Result<Listing<Fill>, ExchangeError> {
         let (read, unreadable) = split(self.rest.call(&request).await?);
         match read {
             Reply::Fills(rows) => Ok(Listing { rows, unreadable }),
@@ -43,24 +43,32 @@ impl Client {
         self.error(request.op(), ErrorKind::Undecodable("the answer to another call"))
     }
 
-    /// Everything of a span, each row once by `key`.
-    async fn all_of<T, K: Ord, F: Future<Output = Result<Listing<T>, ExchangeError>>>(
+    /// Everything of a span, each row once by `key`. `dense` is asked about a moment that holds more than an answer.
+    async fn all_of<T, K: Ord, F, D>(
         &self,
         op: Op,
         rule: PageRule,
         (from, to): (Timestamp, Timestamp),
         ask: impl Fn(TimeRange) -> F,
+        dense: impl Fn(TimeRange) -> D,
         key: impl Fn(&T) -> K,
-    ) -> Result<Listing<T>, ExchangeError> {
+    ) -> Result<Listing<T>, ExchangeError>
+    where
+        F: Future<Output = Result<Listing<T>, ExchangeError>>,
+        D: Future<Output = Result<Listing<T>, ExchangeError>>,
+    {
         let fail = |kind| self.error(op, kind);
         let mut pages = Pages::new(rule, from, to, self.rest.clock().now()).map_err(fail)?;
         let (mut rows, mut unreadable) = (BTreeMap::new(), 0);
         while let Some(page) = pages.next().map_err(fail)? {
             let answer = ask(page.range).await?;
-            if pages.answered(&page, answer.len() + answer.unreadable).map_err(fail)? {
-                unreadable += answer.unreadable;
-                rows.extend(answer.into_iter().map(|row| (key(&row), row)));
-            }
+            let answer = match pages.answered(&page, answer.len() + answer.unreadable) {
+                Answered::Whole => answer,
+                Answered::Halved => continue,
+                Answered::Dense => dense(page.range).await?,
+            };
+            unreadable += answer.unreadable;
+            rows.extend(answer.into_iter().map(|row| (key(&row), row)));
         }
         Ok(Listing { rows: rows.into_values().collect(), unreadable })
     }
@@ -179,7 +187,8 @@ impl PrivateExchange for Client {
         let rule = self.capabilities().orders_page;
         let ask = |range| self.orders(Request::OrderHistory { symbol, range, limit: rule.rows });
         let key = |order: &Order| (order.order_id, order.client_id);
-        self.all_of(Op::OrderHistory, rule, (from, to), ask, key).await
+        let dense = |_| async { Err(self.error(Op::OrderHistory, ErrorKind::AboveMaximum)) };
+        self.all_of(Op::OrderHistory, rule, (from, to), ask, dense, key).await
     }
 
     async fn my_trades(
@@ -189,6 +198,7 @@ impl PrivateExchange for Client {
         range: TimeRange,
         limit: u32,
     ) -> Result<Listing<Fill>, ExchangeError> {
+        let limit = limit.min(self.capabilities().fills_page.rows);
         self.fills(Request::MyTrades { symbol, order, range, limit }).await
     }
 
@@ -200,7 +210,8 @@ impl PrivateExchange for Client {
     ) -> Result<Listing<Fill>, ExchangeError> {
         let rule = self.capabilities().fills_page;
         let ask = |range| self.fills(Request::MyTrades { symbol, order: None, range, limit: rule.rows });
-        let mut all = self.all_of(Op::MyTrades, rule, (from, to), ask, Fill::key).await?;
+        let dense = |range| self.fills_of_a_moment(symbol, range);
+        let mut all = self.all_of(Op::MyTrades, rule, (from, to), ask, dense, Fill::key).await?;
         all.rows.retain(|fill| fill.exchange_ts >= from && fill.exchange_ts <= to);
         all.rows.sort_by_key(|fill| fill.exchange_ts);
         Ok(all)

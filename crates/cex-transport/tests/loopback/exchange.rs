@@ -55,6 +55,7 @@ impl MadeUp {
 
 const PAGE: cex_interface::PageRule = cex_interface::PageRule {
     rows: 10,
+    rows_perhaps: 10,
     span: Duration::from_secs(60),
     grain: Duration::from_millis(1),
     kept: None,

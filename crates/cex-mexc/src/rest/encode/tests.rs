@@ -210,7 +210,7 @@ fn signed_calls_name_what_they_are_about() {
         ),
         (
             Request::MyTrades { symbol, order: Some(id), range: none, limit: 500 },
-            "GET /api/v3/myTrades?symbol=BTCUSDT&orderId=C02__1&limit=100&",
+            "GET /api/v3/myTrades?symbol=BTCUSDT&orderId=C02__1&limit=500&",
         ),
         (Request::CreateListenKey, "POST /api/v3/userDataStream?"),
         (Request::DeleteListenKey("a/b".to_owned()), "DELETE /api/v3/userDataStream?listenKey=a%2Fb&"),
