@@ -324,6 +324,12 @@ impl Engine {
         self.slot(venue, symbol)?.sync.usable()
     }
 
+    /// The version of such a book, by the exchange's own counting.
+    #[must_use]
+    pub fn book_version(&self, venue: VenueId, symbol: SymbolId) -> Option<u64> {
+        self.slot(venue, symbol)?.sync.live().map(|live| live.last_seq)
+    }
+
     /// Whether nothing is on the way any more.
     #[must_use]
     pub fn is_idle(&self) -> bool {

@@ -26,10 +26,7 @@ pub enum BookTruth {
 }
 
 /// The hash of a book's best levels, best first.
-pub fn book_hash(
-    bids: impl Iterator<Item = (Price, Qty)>,
-    asks: impl Iterator<Item = (Price, Qty)>,
-) -> u64 {
+pub fn book_hash(bids: impl Iterator<Item = (Price, Qty)>, asks: impl Iterator<Item = (Price, Qty)>) -> u64 {
     let mut hasher = FxHasher::default();
     let mut side = |levels: &mut dyn Iterator<Item = (Price, Qty)>| {
         for (price, qty) in levels.take(HASHED_LEVELS) {

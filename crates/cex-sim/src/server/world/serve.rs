@@ -1,8 +1,8 @@
 //! The exchange's end of a connection: calls, upgrades, frames. What `listen` and `socket` do over real sockets.
 
+use super::World;
 use super::line::{Arrival, Call, LineId, Parcel, Said};
 use super::way::{BACK, OUT};
-use super::World;
 use crate::dialect::{ConnId, Frame, HttpAnswer, HttpCall, Message};
 use crate::fault::{Moment, RestEffect};
 use crate::server::SimExchange;

@@ -90,7 +90,11 @@ impl Ways {
         let extra = if now < slow_until { by } else { Duration::ZERO };
         let at = now + self.network.latency + luck + extra;
         // What was lost is sent again once something gets through.
-        if now < self.lost_until[way] { at.max(self.lost_until[way] + self.network.latency + luck) } else { at }
+        if now < self.lost_until[way] {
+            at.max(self.lost_until[way] + self.network.latency + luck)
+        } else {
+            at
+        }
     }
 
     pub(super) fn slow(&mut self, route: Route, by: Duration, until: Timestamp) {
