@@ -6,14 +6,14 @@ mod books;
 mod close;
 mod naked;
 
+use crate::plan::Family;
+use crate::run::CANARY;
 use cex_core::{ClientOrderId, Decimal, MarketEvent, Markets, OrderRequest, SymbolId, Timestamp, VenueId};
 use cex_engine::{Ending, Engine, EngineConfig, Notice, VenueSetup};
 use cex_errors::{ExchangeError, Outcome};
 use cex_interface::Reply;
 use cex_risk::Limits;
 use cex_sim::world::{Trouble, World};
-use crate::plan::Family;
-use crate::run::CANARY;
 use naked::Nakedness;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -203,7 +203,10 @@ impl Checks {
         }
         let age = self.heard.get(&(venue, symbol)).map(|at| now.since(*at));
         if !is_carried || !is_usable || age.is_none_or(|age| age > self.limits.max_book_age) {
-            let what = format!("{} at {venue} on a book heard of {age:?} ago, connected: {is_carried}, usable: {is_usable}", order.client_id);
+            let what = format!(
+                "{} at {venue} on a book heard of {age:?} ago, connected: {is_carried}, usable: {is_usable}",
+                order.client_id
+            );
             self.violate(Invariant::I8, now, what);
         }
         match self.notional(order) {

@@ -126,7 +126,9 @@ impl Day {
 
     fn arrive(&mut self, line: LineId, arrival: Arrival) {
         let now = self.now();
-        self.desk.trace.note(now, arrival_bytes(&arrival), || format!("{} {}", line.0, arrival_words(&arrival)));
+        self.desk
+            .trace
+            .note(now, arrival_bytes(&arrival), || format!("{} {}", line.0, arrival_words(&arrival)));
         for index in 0..self.places.len() {
             if self.places[index].rest.knows(line) {
                 let Self { world, places, .. } = self;
@@ -249,8 +251,11 @@ fn arrival_words(arrival: &Arrival) -> String {
         Arrival::Binary(bytes) => format!("{} bytes", bytes.len()),
         Arrival::Answer(answer) => format!("answer {} {}", answer.status, shown(&answer.body)),
         Arrival::Refused(answer) => format!("refused {}", answer.status),
-        Arrival::Dialed | Arrival::Upgraded | Arrival::Ping | Arrival::Pong | Arrival::Closed | Arrival::Lost => {
-            shown(arrival_bytes(arrival))
-        }
+        Arrival::Dialed
+        | Arrival::Upgraded
+        | Arrival::Ping
+        | Arrival::Pong
+        | Arrival::Closed
+        | Arrival::Lost => shown(arrival_bytes(arrival)),
     }
 }

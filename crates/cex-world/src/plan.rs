@@ -145,7 +145,9 @@ fn transport(dice: &mut Dice, exchange: SimExchange) -> Act {
     let (method, path) = dice.pick(&[("POST", orders), ("", all), ("GET", all)]);
     let call = |moment, effect| Act::Fault(Fault::rest(method, path, moment, effect).lasting(PATIENCE));
     match dice.below(11) {
-        0 => Act::Trouble(Trouble::Slow { route, by: dice.millis(20, 2_000), lasts: dice.millis(200, 5_000) }),
+        0 => {
+            Act::Trouble(Trouble::Slow { route, by: dice.millis(20, 2_000), lasts: dice.millis(200, 5_000) })
+        }
         1 | 2 => Act::Trouble(Trouble::Loss { route, lasts: dice.millis(100, 8_000), resets }),
         3 => Act::Trouble(Trouble::ResetOne),
         4 => Act::Trouble(Trouble::CutAll),
@@ -240,7 +242,8 @@ fn order(dice: &mut Dice, exchange: SimExchange) -> Fault {
     let moment = dice.pick(&[Moment::Before, Moment::After]);
     let ours = |effect| Fault::order(effect).of_account(ACCOUNT).lasting(PATIENCE);
     let refused = dice.pick(&[Refused::Halted, Refused::Frozen, Refused::Funds, Refused::Overloaded]);
-    let end = dice.pick(&[ForcedEnd::SelfTrade, ForcedEnd::Depth, ForcedEnd::Small, ForcedEnd::PriceProtection]);
+    let end =
+        dice.pick(&[ForcedEnd::SelfTrade, ForcedEnd::Depth, ForcedEnd::Small, ForcedEnd::PriceProtection]);
     match dice.below(9) {
         0 => ours(OrderEffect::Reject(refused)).times(dice.between(1, 3)),
         1 | 2 => ours(OrderEffect::Partial(Bps::from_bps(i32::try_from(dice.below(10_000)).unwrap_or(0)))),

@@ -102,12 +102,7 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    pub(crate) fn new(
-        protocol: Arc<dyn Protocol>,
-        exchange: SimExchange,
-        seed: u64,
-        now: Timestamp,
-    ) -> Self {
+    pub(crate) fn new(protocol: Arc<dyn Protocol>, exchange: SimExchange, seed: u64, now: Timestamp) -> Self {
         let config = RestConfig::default();
         Self {
             exchange,
@@ -147,9 +142,10 @@ impl Rest {
         let now = world.now();
         let request = Request::Place(order);
         let cost = self.protocol.cost(&request);
-        let made = self.lanes.take_idle(Lane::Orders, now, &self.config).ok_or_else(|| {
-            self.failed(request.op(), ErrorKind::Connection(cex_errors::Phase::BeforeSend))
-        });
+        let made = self
+            .lanes
+            .take_idle(Lane::Orders, now, &self.config)
+            .ok_or_else(|| self.failed(request.op(), ErrorKind::Connection(cex_errors::Phase::BeforeSend)));
         let line = made?;
         let call = self.encode(now, &request, cost.class).and_then(|call| {
             self.spend(&cost, Urgency::Normal, now).map_err(|kind| self.failed(request.op(), kind))?;
@@ -170,8 +166,7 @@ impl Rest {
         let Ready { order, cost, line, call, .. } = ready;
         let (now, request) = (world.now(), Request::Place(order));
         self.next_call += 1;
-        let state =
-            State::Away { line, deadline: now + self.config.placement_timeout, sent_at: now };
+        let state = State::Away { line, deadline: now + self.config.placement_timeout, sent_at: now };
         let pending = Pending {
             request,
             purpose: Purpose::Place(order),

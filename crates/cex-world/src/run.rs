@@ -108,9 +108,8 @@ impl Day {
 fn schedule(seed: u64) -> Schedule {
     let mut dice = Dice::new(seed, 0);
     // A moment of its own for every seed: what depends on the clock's digits shows.
-    let starts_at = Timestamp::from_nanos(1_800_000_000_000_000_000).shifted(
-        i64::try_from(dice.below(86_400_000_000_000)).unwrap_or(0),
-    );
+    let starts_at = Timestamp::from_nanos(1_800_000_000_000_000_000)
+        .shifted(i64::try_from(dice.below(86_400_000_000_000)).unwrap_or(0));
     let faults_from = starts_at + QUIET;
     let calm_from = faults_from + Duration::from_millis(dice.between(5_000, 20_000));
     let kill_at = (dice.below(6) == 0).then(|| faults_from + Duration::from_millis(dice.between(0, 5_000)));

@@ -94,7 +94,11 @@ impl Counts {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
-        writeln!(f, "seeds              {} ({} of them twice, with the same hash)", self.seeds, self.repeated)?;
+        writeln!(
+            f,
+            "seeds              {} ({} of them twice, with the same hash)",
+            self.seeds, self.repeated
+        )?;
         writeln!(f, "virtual time       {} s", self.virtual_time.as_secs())?;
         writeln!(f, "things that came   {}", counts.steps)?;
         writeln!(f, "books compared     {}", counts.books)?;

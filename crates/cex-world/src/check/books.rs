@@ -19,7 +19,8 @@ impl Day {
             let now = self.now();
             let Some(market) = self.market(venue, symbol) else { continue };
             let (engine, pair) = (&self.desk.engine, market.symbol());
-            let (Some(book), Some(version)) = (engine.book(venue, symbol), engine.book_version(venue, symbol))
+            let (Some(book), Some(version)) =
+                (engine.book(venue, symbol), engine.book_version(venue, symbol))
             else {
                 continue;
             };

@@ -98,12 +98,7 @@ impl Day {
     }
 
     /// The answer to a call of the engine.
-    pub(super) fn answered(
-        &mut self,
-        place: usize,
-        purpose: Purpose,
-        result: Result<Reply, ExchangeError>,
-    ) {
+    pub(super) fn answered(&mut self, place: usize, purpose: Purpose, result: Result<Reply, ExchangeError>) {
         let now = self.now();
         self.desk.trace.note(now, format!("{purpose:?}").as_bytes(), || format!("{purpose:?} -> {result:?}"));
         let venue = self.places[place].id;

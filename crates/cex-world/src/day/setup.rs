@@ -46,24 +46,31 @@ impl Day {
         for (index, exchange) in SimExchange::ALL.into_iter().enumerate() {
             places.push(open_place(seed, index, exchange, now)?);
         }
-        let stated = places.iter_mut().map(|place| match ask(&mut world, place, Request::Symbols)? {
-            Reply::Symbols(rules) => Ok(rules),
-            other => Err(format!("symbols answered as {other:?}")),
-        });
-        let stated = stated.collect::<Result<Vec<_>, String>>()?;
+        let mut stated = Vec::new();
+        for index in 0..places.len() {
+            match ask(&mut world, &mut places, index, Request::Symbols)? {
+                Reply::Symbols(rules) => stated.push(rules),
+                other => return Err(format!("symbols answered as {other:?}")),
+            }
+        }
         let ids: Vec<VenueId> = places.iter().map(|place| place.id).collect();
         let markets = shared_markets(&ids, stated).map_err(|failure| failure.to_string())?;
-        let mut setups = Vec::new();
         for (place, markets) in places.iter_mut().zip(&markets) {
             (place.markets, place.rest.markets) = (Arc::clone(markets), Arc::clone(markets));
-            setups.push(setup(&mut world, place)?);
+        }
+        let mut setups = Vec::new();
+        for index in 0..places.len() {
+            setups.push(setup(&mut world, &mut places, index)?);
+        }
+        for place in &mut places {
             link_up(seed, &world, place)?;
-            for market in markets.iter() {
+            for market in place.markets.iter() {
                 let watched = world.watch(place.exchange(), market.symbol(), market.scale);
                 watched.map_err(|error| error.to_string())?;
             }
         }
-        let symbols: Vec<Symbol> = markets.iter().flat_map(|all| all.iter()).map(|one| one.symbol()).collect();
+        let symbols: Vec<Symbol> =
+            markets.iter().flat_map(|all| all.iter()).map(|one| one.symbol()).collect();
         let span = (schedule.faults_from, schedule.calm_from);
         let planned = plan(&mut Dice::new(seed, 2), &options.families, &symbols, span);
         let config = settings();
@@ -123,38 +130,43 @@ fn open_place(seed: u64, index: usize, exchange: SimExchange, now: Timestamp) ->
 }
 
 /// Makes a call and lets nothing else happen until it is answered.
-fn ask(world: &mut World, place: &mut Place, request: Request) -> Result<Reply, String> {
-    place.rest.begin(world, request, Purpose::Setup, Urgency::Normal);
-    wait(world, place, |place, _| place.rest.has_done())?;
-    let (_, result) = place.rest.take_done().pop().ok_or("an answer that is gone")?;
+fn ask(world: &mut World, places: &mut [Place], index: usize, request: Request) -> Result<Reply, String> {
+    places[index].rest.begin(world, request, Purpose::Setup, Urgency::Normal);
+    wait(world, places, |places, _| places[index].rest.has_done())?;
+    let (_, result) = places[index].rest.take_done().pop().ok_or("an answer that is gone")?;
     result.map_err(|error| error.to_string())
 }
 
-/// Lets nothing happen but the calls of one place, until something is so.
+/// Lets nothing happen but calls, until something is so.
 fn wait(
     world: &mut World,
-    place: &mut Place,
-    is_so: impl Fn(&Place, Timestamp) -> bool,
+    places: &mut [Place],
+    is_so: impl Fn(&[Place], Timestamp) -> bool,
 ) -> Result<(), String> {
     let until = world.now() + SETUP_MAX;
-    while !is_so(place, world.now()) {
+    while !is_so(places, world.now()) {
         if world.now() > until {
-            return Err(format!("{} did not answer", place.id));
+            return Err("an exchange did not answer in time".to_owned());
         }
-        let next = world.next_at().min(place.rest.next_at()).max(world.now());
-        world.step(next);
+        let rests = places.iter().map(|place| place.rest.next_at()).min();
+        let next = rests.map_or(world.next_at(), |at| at.min(world.next_at()));
+        world.step(next.max(world.now()));
         while let Some((line, arrival)) = world.take() {
-            place.rest.hear(world, line, arrival);
+            if let Some(place) = places.iter_mut().find(|place| place.rest.knows(line)) {
+                place.rest.hear(world, line, arrival);
+            }
         }
-        place.rest.wake(world);
+        places.iter_mut().for_each(|place| place.rest.wake(world));
     }
     Ok(())
 }
 
-fn setup(world: &mut World, place: &mut Place) -> Result<VenueSetup, String> {
-    wait(world, place, |place, now| place.rest.knows_time(now))?;
+fn setup(world: &mut World, places: &mut [Place], index: usize) -> Result<VenueSetup, String> {
+    wait(world, places, |places, now| places[index].rest.knows_time(now))?;
+    let fees = ask(world, places, index, Request::Fees { symbol: None });
+    let place = &places[index];
     // The account's own fee where the exchange tells it for the account as a whole; elsewhere the list fee stands.
-    let taker_fees: BTreeMap<_, Bps> = match ask(world, place, Request::Fees { symbol: None }) {
+    let taker_fees: BTreeMap<_, Bps> = match fees {
         Ok(Reply::Fees(fees)) => {
             let whole = fees.iter().filter(|fee| fee.symbol.is_none());
             whole.flat_map(|fee| place.markets.iter().map(move |one| (one.id, fee.taker))).collect()

@@ -48,8 +48,7 @@ impl Rest {
         let now = world.now();
         for lane in Lane::ALL {
             while let Some(id) = self.lanes.first_waiting(lane) {
-                let Some(State::NeedsLine { deadline }) =
-                    self.calls.get(&id).map(|pending| pending.state)
+                let Some(State::NeedsLine { deadline }) = self.calls.get(&id).map(|pending| pending.state)
                 else {
                     self.lanes.forget_first(lane);
                     continue;

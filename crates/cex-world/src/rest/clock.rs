@@ -63,8 +63,7 @@ impl Rest {
         let samples = std::mem::take(&mut measuring.samples);
         self.measuring = None;
         let known = !samples.is_empty() && self.clock.learn(&samples, now).is_some();
-        let pause =
-            if known { self.config.clock_every } else { self.config.clock_every.min(RETRY_CLOCK) };
+        let pause = if known { self.config.clock_every } else { self.config.clock_every.min(RETRY_CLOCK) };
         self.clock_at = now + pause;
         self.release_measured(world, known);
     }
