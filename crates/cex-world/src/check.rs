@@ -180,6 +180,11 @@ impl Checks {
         self.naked.excuse_until(now + lasts);
     }
 
+    /// An exchange shuts us out, and we are silent towards it for as long as we must take that to last.
+    pub(crate) fn went_silent(&mut self, now: Timestamp) {
+        self.naked.excuse_until(now + Duration::from_secs(100));
+    }
+
     /// News of the market reached the engine.
     pub(crate) fn market_news(&mut self, now: Timestamp, venue: VenueId, event: &MarketEvent) {
         if let MarketEvent::Book(update) = event {

@@ -43,6 +43,8 @@ pub(crate) struct Day {
     pub(crate) desk: Desk,
     pub(crate) places: Vec<Place>,
     planned: VecDeque<Planned>,
+    /// An exchange may have shut us out for a long time.
+    pub(crate) is_banned: bool,
 }
 
 /// Hears one link for the engine.
@@ -202,6 +204,10 @@ impl Day {
             }
             Act::Fault(fault) => {
                 self.desk.trace.tell(now, format!("{family} {exchange} {fault}"));
+                if planned.is_ban() {
+                    self.is_banned = true;
+                    self.desk.checks.went_silent(now);
+                }
                 // What is drawn makes sense, or the seed would say so.
                 if let Err(error) = self.world.inject(*exchange, fault) {
                     self.desk.checks.harness(now, format!("{fault}: {error}"));

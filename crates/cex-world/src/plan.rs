@@ -3,7 +3,8 @@
 use cex_core::{Bps, Symbol, Timestamp};
 use cex_sim::dialect::DuplicateClientIds;
 use cex_sim::fault::{
-    Canned, Fault, ForcedEnd, Frames, Moment, OrderEffect, Refused, RestEffect, Stream, VenueFault, WsEffect,
+    Canned, Fault, FaultKind, ForcedEnd, Frames, Moment, OrderEffect, Refused, RestEffect, Stream,
+    VenueFault, WsEffect,
 };
 use cex_sim::server::SimExchange;
 use cex_sim::world::{Route, Trouble};
@@ -61,6 +62,18 @@ pub(crate) struct Planned {
     pub(crate) family: Family,
     pub(crate) exchange: SimExchange,
     pub(crate) act: Act,
+}
+
+impl Planned {
+    /// Whether it shuts us out until further notice (H2).
+    pub(crate) fn is_ban(&self) -> bool {
+        match &self.act {
+            Act::Fault(Fault { kind: FaultKind::Rest(fault), .. }) => {
+                matches!(&fault.effect, RestEffect::Answer(canned) if canned.status == 403)
+            }
+            Act::Fault(_) | Act::Trouble(_) => false,
+        }
+    }
 }
 
 /// Chance of one run.
@@ -199,7 +212,7 @@ fn rest(dice: &mut Dice, exchange: SimExchange) -> Fault {
     let moment = dice.pick(&[Moment::Before, Moment::After]);
     let count = dice.between(1, 4);
     let call = |moment, effect| Fault::rest(method, path, moment, effect).times(count).lasting(PATIENCE);
-    match dice.below(9) {
+    match dice.below(33) / 4 {
         // Refused before anything happened, or it would be a lie.
         0 => call(Moment::Before, RestEffect::Answer(too_many(exchange))),
         1 => call(moment, RestEffect::Answer(Canned::html(502))),

@@ -84,7 +84,7 @@ impl Day {
             #[cfg(feature = "bugs")]
             bug: options.bug.map(|bug| crate::bugs::Planted::new(bug, seed)),
         };
-        Ok(Self { world, desk, places, planned: VecDeque::from(planned) })
+        Ok(Self { world, desk, places, planned: VecDeque::from(planned), is_banned: false })
     }
 }
 
