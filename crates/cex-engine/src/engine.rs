@@ -371,8 +371,10 @@ impl Engine {
             LinkEvent::Subscribed { symbol: Some(symbol), stream: StreamKind::Book } => {
                 self.book_subscribed(now, venue, symbol);
             }
-            LinkEvent::Refused { symbol: Some(symbol), stream: StreamKind::Book }
-            | LinkEvent::Undecodable { symbol: Some(symbol) } => self.book_lost(now, venue, symbol, out),
+            LinkEvent::Refused { symbol: Some(symbol), stream: StreamKind::Book } => {
+                self.book_refused(now, venue, symbol, out);
+            }
+            LinkEvent::Undecodable { symbol: Some(symbol) } => self.book_lost(now, venue, symbol, out),
             // News of the account were lost: whatever they were is asked for.
             LinkEvent::Undecodable { symbol: None } if symbols.is_empty() => {
                 self.account_doubted(now, venue, out);
