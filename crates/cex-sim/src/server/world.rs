@@ -29,7 +29,7 @@ use super::ledger::Ledger;
 use super::truth::TruthBook;
 use crate::dialect::ConnId;
 use crate::fault::{ActiveFault, Fault, FaultId, Fired};
-use cex_core::{Scale, Symbol, Timestamp};
+use cex_core::{Decimal, Scale, Symbol, Timestamp};
 use history::History;
 use line::{Line, Parcel};
 use rand::{Rng as _, SeedableRng as _};
@@ -133,18 +133,18 @@ impl World {
         let ConnId(number) = self.host.next_connection();
         let id = LineId(number);
         self.lines.insert(id, Line::new(exchange));
-        self.to_exchange(id, Said::Dial);
+        self.send_out(id, Said::Dial);
         id
     }
 
     /// Says something on a connection. On one that is gone it is said to nobody.
     pub fn say(&mut self, line: LineId, said: Said) {
-        self.to_exchange(line, said);
+        self.send_out(line, said);
     }
 
     /// Leaves a connection: nothing arrives from it any more. What was said before still reaches the exchange.
     pub fn hang_up(&mut self, line: LineId) {
-        self.to_exchange(line, Said::Bye);
+        self.send_out(line, Said::Bye);
         if let Some(line) = self.lines.get_mut(&line) {
             line.client_left = true;
         }
@@ -218,6 +218,22 @@ impl World {
     /// When the symbol does not trade there.
     pub fn book(&self, exchange: SimExchange, symbol: Symbol) -> Result<TruthBook, SimError> {
         self.host.truth_book(exchange, symbol)
+    }
+
+    /// Replaces what was put into a book by these levels, as over real sockets.
+    ///
+    /// # Errors
+    /// When the symbol does not trade there, or a level does not fit its grid.
+    pub fn set_book(
+        &mut self,
+        exchange: SimExchange,
+        symbol: Symbol,
+        bids: &[(Decimal, Decimal)],
+        asks: &[(Decimal, Decimal)],
+    ) -> Result<(), SimError> {
+        let set = self.host.set_book(exchange, symbol, bids, asks);
+        self.after_host();
+        set
     }
 
     /// Remembers from now on what a book was at each version, in a client's scale.

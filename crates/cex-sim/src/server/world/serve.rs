@@ -21,13 +21,13 @@ const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 impl World {
     /// Sends something to the exchange.
-    pub(super) fn to_exchange(&mut self, id: LineId, said: Said) {
+    pub(super) fn send_out(&mut self, id: LineId, said: Said) {
         let Some(at) = self.arrives_at(id, OUT) else { return };
         self.post(at, Parcel::Said(id, said));
     }
 
     /// Sends something to the client.
-    pub(super) fn to_client(&mut self, id: LineId, arrival: Arrival) {
+    pub(super) fn send_back(&mut self, id: LineId, arrival: Arrival) {
         let Some(at) = self.arrives_at(id, BACK) else { return };
         self.post(at, Parcel::Arrival(id, arrival));
     }
@@ -100,18 +100,18 @@ impl World {
         line.is_entered = true;
         let plug = Plug::of_memory(Arc::clone(&line.is_cut));
         self.host.connected(exchange, ConnId(id.0), plug);
-        self.to_client(id, Arrival::Dialed);
+        self.send_back(id, Arrival::Dialed);
     }
 
     fn open(&mut self, id: LineId, exchange: SimExchange, path: &str, query: &str) {
         match self.host.open(exchange, ConnId(id.0), path, query) {
             Ok(opened) => {
-                self.to_client(id, Arrival::Upgraded);
+                self.send_back(id, Arrival::Upgraded);
                 let Some(line) = self.lines.get_mut(&id) else { return };
                 (line.queue, line.silence_max) = (Some(opened.queue), opened.silence_max);
                 self.mind_silence(id);
             }
-            Err(answer) => self.to_client(id, Arrival::Refused(answer)),
+            Err(answer) => self.send_back(id, Arrival::Refused(answer)),
         }
     }
 
@@ -132,7 +132,7 @@ impl World {
         let effect = self.host.rest_fault(exchange, Moment::Before, call.method, &call.path);
         match effect {
             Some(RestEffect::Late(by)) => self.post(self.now + by, Parcel::Serve(id, call)),
-            Some(RestEffect::Answer(canned)) => self.to_client(id, Arrival::Answer(canned_answer(canned))),
+            Some(RestEffect::Answer(canned)) => self.send_back(id, Arrival::Answer(canned_answer(canned))),
             Some(RestEffect::Close) => self.leave(id, false),
             Some(RestEffect::Reset) => self.cut(id),
             Some(RestEffect::Stall) => {}
@@ -169,12 +169,12 @@ impl World {
             Some(RestEffect::Reset) => return self.cut(id),
             Some(RestEffect::Stall) => return,
             Some(RestEffect::HangUp) => {
-                self.to_client(id, Arrival::Answer(answer));
+                self.send_back(id, Arrival::Answer(answer));
                 return self.leave(id, false);
             }
             None => {}
         }
-        self.to_client(id, Arrival::Answer(answer));
+        self.send_back(id, Arrival::Answer(answer));
     }
 
     /// The exchange's end of a connection closes; what it sent before arrives, unless it never stood.
@@ -186,7 +186,7 @@ impl World {
         if !refused {
             self.host.disconnected(exchange, ConnId(id.0));
         }
-        self.to_client(id, Arrival::Lost);
+        self.send_back(id, Arrival::Lost);
     }
 
     /// A connection breaks: what is on the way is lost.
@@ -216,7 +216,7 @@ impl World {
                     Ok(item) => {
                         let arrival = arrival(item);
                         let closes = arrival == Arrival::Closed;
-                        self.to_client(id, arrival);
+                        self.send_back(id, arrival);
                         if closes {
                             self.leave(id, false);
                         }
