@@ -32,6 +32,10 @@ struct Cli {
     /// Stop after so many failed seeds
     #[arg(long, default_value_t = 5)]
     failures: usize,
+    /// Plant bugs and look whether each is found within so many seeds
+    #[cfg(feature = "bugs")]
+    #[arg(long)]
+    bugs: bool,
 }
 
 fn main() -> ExitCode {
@@ -40,6 +44,10 @@ fn main() -> ExitCode {
         eprintln!("error: --faults {:?} is neither all, none, nor a list such as T,W,H,B,O,M,K", cli.faults);
         return ExitCode::from(2);
     };
+    #[cfg(feature = "bugs")]
+    if cli.bugs {
+        return look_for_bugs(&cli);
+    }
     let options = Options { families, ..Options::default() };
     if cli.trace {
         let report = run(cli.from, &Options { trace: true, ..options.clone() });
@@ -68,6 +76,28 @@ fn families(text: &str) -> Option<Vec<Family>> {
             .map(|one| Family::ALL.into_iter().find(|family| family.to_string() == one))
             .collect(),
     }
+}
+
+/// Plants each bug in turn; says which invariant found it, and in which seed.
+#[cfg(feature = "bugs")]
+fn look_for_bugs(cli: &Cli) -> ExitCode {
+    let mut missed = 0;
+    for bug in cex_world::bugs::Bug::ALL {
+        let name = format!("{bug:?}");
+        match cex_world::bugs::find(bug, cli.from, cli.seeds) {
+            Some((seed, invariant)) => println!("{name:<22} {invariant:<8} seed {seed}"),
+            None => {
+                missed += 1;
+                println!("{name:<22} NOT FOUND within {} seeds", cli.seeds);
+            }
+        }
+    }
+    println!(
+        "{} of {} planted bugs found",
+        cex_world::bugs::Bug::ALL.len() - missed,
+        cex_world::bugs::Bug::ALL.len()
+    );
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What does not hold in a seed, and what happened before.

@@ -96,6 +96,10 @@ impl Day {
             let now = self.now();
             self.desk.trace.tell(now, "the kill switch is thrown".to_owned());
             self.desk.checks.killed_at.get_or_insert(now);
+            #[cfg(feature = "bugs")]
+            if self.has(crate::bugs::Bug::KillIgnored) {
+                return;
+            }
             self.feed(Event::Kill);
         }
     }

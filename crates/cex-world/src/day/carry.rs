@@ -75,6 +75,8 @@ impl Day {
         let now = self.now();
         let orders = legs.map(Approved::into_inner);
         self.check_opening(&orders);
+        #[cfg(feature = "bugs")]
+        let leaves_all_the_same = self.has(crate::bugs::Bug::WithheldLegLeaves);
         let Self { world, places, desk, .. } = self;
         let ready = orders.map(|order| (order, places[order.venue.index()].rest.prepare(world, order)));
         match ready {
@@ -86,6 +88,18 @@ impl Day {
             }
             ready => {
                 for (order, outcome) in ready {
+                    #[cfg(feature = "bugs")]
+                    let outcome = match outcome {
+                        Ok(ready) if leaves_all_the_same => {
+                            places[order.venue.index()].rest.send(world, ready);
+                            Err(ExchangeError::new(
+                                order.venue,
+                                cex_errors::Op::PlaceOrder,
+                                ErrorKind::ShuttingDown,
+                            ))
+                        }
+                        outcome => outcome,
+                    };
                     if let Ok(ready) = outcome {
                         places[order.venue.index()].rest.give_up(ready, now);
                     }
@@ -98,11 +112,11 @@ impl Day {
     }
 
     /// The answer to a call of the engine.
-    pub(super) fn answered(&mut self, place: usize, purpose: Purpose, result: Result<Reply, ExchangeError>) {
+    pub(super) fn answered(&mut self, place: usize, purpose: &Purpose, result: Result<Reply, ExchangeError>) {
         let now = self.now();
         self.desk.trace.note(now, format!("{purpose:?}").as_bytes(), || format!("{purpose:?} -> {result:?}"));
         let venue = self.places[place].id;
-        match purpose {
+        match *purpose {
             Purpose::Place(order) => self.placed(order, result),
             Purpose::Book { symbol, asked_at } => match result {
                 Ok(Reply::Book(book)) => {

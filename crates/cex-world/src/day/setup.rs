@@ -70,7 +70,7 @@ impl Day {
             }
         }
         let symbols: Vec<Symbol> =
-            markets.iter().flat_map(|all| all.iter()).map(|one| one.symbol()).collect();
+            markets.iter().flat_map(|all| all.iter()).map(cex_core::Market::symbol).collect();
         let span = (schedule.faults_from, schedule.calm_from);
         let planned = plan(&mut Dice::new(seed, 2), &options.families, &symbols, span);
         let config = settings();
@@ -82,8 +82,12 @@ impl Day {
             checks,
             trace: Trace::new(now, options.trace),
             #[cfg(feature = "bugs")]
-            bug: options.bug.map(|bug| crate::bugs::Planted::new(bug, seed)),
+            bug: options.bug.map(crate::bugs::Planted::new),
         };
+        #[cfg(feature = "bugs")]
+        if options.bug == Some(crate::bugs::Bug::SignedLate) {
+            places.iter_mut().for_each(|place| place.rest.sign_off_by = -10_000_000_000);
+        }
         Ok(Self { world, desk, places, planned: VecDeque::from(planned), is_banned: false })
     }
 }

@@ -114,7 +114,17 @@ impl Rest {
                 }
             }
             // An answer nobody waits for, or what belongs to a WebSocket: the connection cannot be trusted.
-            (_, _) => {
+            (
+                Arrival::Answer(_)
+                | Arrival::Upgraded
+                | Arrival::Refused(_)
+                | Arrival::Text(_)
+                | Arrival::Binary(_)
+                | Arrival::Ping
+                | Arrival::Pong
+                | Arrival::Closed,
+                _,
+            ) => {
                 self.lanes.drop_line(line);
                 world.hang_up(line);
             }
