@@ -306,6 +306,7 @@ impl Checks {
             Notice::BookLost { .. }
             | Notice::Opportunity { .. }
             | Notice::Started { .. }
+            | Notice::Tripped(_)
             | Notice::OrderEnded { .. } => {}
         }
     }

@@ -11,7 +11,7 @@ use cex_arb::run::venue::shared_markets;
 use cex_core::{Bps, Decimal, Markets, StreamKind, Symbol, Timestamp, VenueId};
 use cex_engine::{Commands, Engine, EngineConfig, VenueSetup};
 use cex_interface::{Protocol, Registration, Reply, Request, Secret, Subscription, VenueConfig};
-use cex_risk::Limits;
+use cex_risk::{Limits, Mode};
 use cex_sim::server::{SimAccount, SimConfig, SimExchange};
 use cex_sim::world::{NetworkConfig, World, WorldConfig};
 use cex_transport::driver::DialBudget;
@@ -213,11 +213,17 @@ fn settings() -> EngineConfig {
             max_edge: Bps::from_bps(300),
             max_orders_per_second: 8,
             cooldown: Duration::from_secs(1),
+            max_cooldown: Duration::from_secs(1),
             max_unknown: 0,
             max_failures: 5,
             breaker_pause: Duration::from_secs(5),
+            ..Limits::boundless()
         },
+        mode: Mode::Active,
+        wallet_max_age: Duration::from_secs(60),
         expires_in: Duration::from_millis(1_500),
+        // Time stands still while the world decides.
+        decision_ttl: Duration::from_millis(50),
         settle: Duration::from_millis(50),
         max_unwind: Bps::from_bps(50),
         max_closings: 3,
