@@ -8,7 +8,7 @@ use crate::error::TaskError;
 use crate::process;
 
 /// Seeds of every `cargo xtask ci`: what two cores do in about a minute.
-const CI_SEEDS: u64 = 400;
+const CI_SEEDS: u64 = 800;
 
 /// What to run.
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ mod naked;
 use crate::plan::Family;
 use crate::run::CANARY;
 use cex_core::{ClientOrderId, Decimal, MarketEvent, Markets, OrderRequest, SymbolId, Timestamp, VenueId};
-use cex_engine::{Ending, Engine, EngineConfig, Notice, VenueSetup};
+use cex_engine::{Ending, EngineConfig, Notice, VenueSetup};
 use cex_errors::{ExchangeError, Outcome};
 use cex_interface::Reply;
 use cex_risk::Limits;
@@ -285,7 +285,7 @@ impl Checks {
     }
 
     /// The engine tells something.
-    pub(crate) fn notice(&mut self, now: Timestamp, notice: &Notice, _engine: &Engine) {
+    pub(crate) fn notice(&mut self, now: Timestamp, notice: &Notice) {
         match notice {
             Notice::Finished(outcome) => {
                 self.open.remove(&outcome.symbol);
@@ -318,9 +318,9 @@ impl Checks {
     }
 
     /// Looks around now and then.
-    pub(crate) fn look(&mut self, now: Timestamp, world: &World, engine: &Engine) {
+    pub(crate) fn look(&mut self, now: Timestamp, world: &World) {
         if self.naked.is_due(now) {
-            self.look_for_naked(now, world, engine);
+            self.look_for_naked(now, world);
         }
     }
 }

@@ -123,7 +123,7 @@ impl Day {
         while let Some(planned) = self.planned.pop_front_if(|planned| planned.at <= at) {
             self.go_wrong(&planned);
         }
-        self.desk.checks.look(at, &self.world, &self.desk.engine);
+        self.desk.checks.look(at, &self.world);
     }
 
     fn arrive(&mut self, line: LineId, arrival: Arrival) {

@@ -2,7 +2,6 @@
 
 use super::{Checks, Invariant};
 use cex_core::{ClientOrderId, Decimal, NumError, Side, Timestamp};
-use cex_engine::Engine;
 use cex_sim::server::LedgerFill;
 use cex_sim::world::World;
 use std::collections::BTreeMap;
@@ -48,7 +47,7 @@ impl Nakedness {
 }
 
 impl Checks {
-    pub(super) fn look_for_naked(&mut self, now: Timestamp, world: &World, _engine: &Engine) {
+    pub(super) fn look_for_naked(&mut self, now: Timestamp, world: &World) {
         self.naked.next_look = now + LOOK_EVERY;
         if !world.faults().is_empty() {
             self.naked.excuse_until(now);

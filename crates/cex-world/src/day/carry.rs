@@ -21,10 +21,10 @@ impl Day {
             }
         }
         let now = self.now();
-        let Desk { engine, out, checks, trace, .. } = &mut self.desk;
+        let Desk { out, checks, trace, .. } = &mut self.desk;
         for notice in out.notices.drain(..) {
             trace.tell(now, format!("{notice:?}"));
-            checks.notice(now, &notice, engine);
+            checks.notice(now, &notice);
         }
         self.check_books();
     }
