@@ -1,4 +1,4 @@
-//! The invariants of `spec/reliability.md` §5, checked while a run goes on and at its end, against the exchanges' own books.
+//! The invariants of `docs/reliability.md`, checked while a run goes on and at its end, against the exchanges' own books.
 //!
 //! What is compared here is reckoned from what left and what the exchanges have, never from what the engine says of itself.
 
@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What must hold. The numbers are those of the specification.
+/// What must hold, as `docs/reliability.md` numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Invariant {
     /// No limit is exceeded.

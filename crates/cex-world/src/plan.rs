@@ -16,7 +16,7 @@ use std::time::Duration;
 /// The account that trades.
 pub(crate) const ACCOUNT: &str = "rich";
 
-/// A family of the fault catalogue (`spec/reliability.md` §2).
+/// A family of faults, as `docs/reliability.md` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// Transport.

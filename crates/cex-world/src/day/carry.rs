@@ -138,6 +138,11 @@ impl Day {
                     self.feed(Event::OrderRead { client_id, asked_at, order: Some(&order) });
                 }
                 Err(ExchangeError { kind: ErrorKind::OrderNotFound, .. }) => {
+                    #[cfg(feature = "bugs")]
+                    if self.has(crate::bugs::Bug::AbsenceBelieved) {
+                        let before = asked_at - std::time::Duration::from_secs(3);
+                        self.feed(Event::OrderRead { client_id, asked_at: before, order: None });
+                    }
                     self.feed(Event::OrderRead { client_id, asked_at, order: None });
                 }
                 Ok(_) | Err(_) => {}
