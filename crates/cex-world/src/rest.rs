@@ -181,10 +181,9 @@ impl Rest {
     }
 
     /// Does not send it: its connection serves the next call, and the budgets forget it.
-    pub(crate) fn give_up(&mut self, ready: Ready, now: Timestamp) {
-        let Ready { cost, line, at, .. } = ready;
-        self.budget.give_back(&cost, at);
-        self.lanes.give_back(Lane::Orders, line, now);
+    pub(crate) fn give_up(&mut self, ready: &Ready, now: Timestamp) {
+        self.budget.give_back(&ready.cost, ready.at);
+        self.lanes.give_back(Lane::Orders, ready.line, now);
     }
 
     /// The answers that came since the last call.

@@ -87,7 +87,7 @@ fn the_same_calls_get_the_same_answers_from_both_hosts() {
         let mut world = quiet_world(INSTANT);
         let symbol: Symbol = "BTC/USDT".parse().expect("a symbol");
         let (bids, asks) = (levels(&[("60000", "0.5")]), levels(&[("60010", "0.25"), ("60020", "1")]));
-        sim.set_book(SimExchange::Gateio, symbol, bids.clone(), asks.clone()).expect("a book");
+        sim.set_book(SimExchange::Gateio, symbol, &bids, &asks).expect("a book");
         world.set_book(SimExchange::Gateio, symbol, &bids, &asks).expect("a book");
         let mut http = Http::connect(&sim, SimExchange::Gateio).await.expect("a connection");
         let line = dialed(&mut world, SimExchange::Gateio);

@@ -101,7 +101,7 @@ impl Day {
                         outcome => outcome,
                     };
                     if let Ok(ready) = outcome {
-                        places[order.venue.index()].rest.give_up(ready, now);
+                        places[order.venue.index()].rest.give_up(&ready, now);
                     }
                     desk.checks.withholds(order.client_id);
                     let event = Event::PlaceFailed { client_id: order.client_id, outcome: Outcome::NotSent };
