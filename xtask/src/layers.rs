@@ -70,6 +70,7 @@ const TABLE: &[Row] = &[
     row("cex-journal", Driver, &["cex-core", "cex-proto"]),
     row("cex-observe", Driver, &["cex-core", "cex-engine"]),
     row("cex-arb", Joint, EVERYTHING),
+    row("cex-world", Joint, EVERYTHING),
     row("cex-benches", Joint, EVERYTHING),
     row("xtask", Tool, &[]),
 ];

@@ -15,6 +15,7 @@ mod layers;
 mod metadata;
 mod process;
 mod scaffold;
+mod soak;
 #[cfg(test)]
 mod testdir;
 mod tidy;
@@ -65,6 +66,8 @@ enum Task {
     },
     /// Run every adapter through every behaviour it claims, and print behaviour by exchange
     VerifyCompliance(compliance::Options),
+    /// Run seeds of the simulated world, with faults, and check what must hold
+    Soak(soak::Options),
     /// Write the files of a new adapter
     NewExchange {
         /// The exchange's name, lower case: `kraken`
@@ -98,6 +101,7 @@ fn run(root: &Path, task: Task) -> Result<(), TaskError> {
         Task::Tidy => tidy::run(root),
         Task::Codegen { check } => codegen::run(root, check),
         Task::Fixtures { dir, args } => fixtures::run(root, &dir, &args),
+        Task::Soak(options) => soak::run(root, &options),
         Task::NewExchange { name } => scaffold::run(root, &name),
         Task::VerifyCompliance(options) => compliance::run(root, &options),
         Task::Bench { names, args } => bench::run(root, &names, &args),

@@ -324,6 +324,12 @@ impl Engine {
         self.slot(venue, symbol)?.sync.usable()
     }
 
+    /// The version of such a book, by the exchange's own counting.
+    #[must_use]
+    pub fn book_version(&self, venue: VenueId, symbol: SymbolId) -> Option<u64> {
+        self.slot(venue, symbol)?.sync.live().map(|live| live.last_seq)
+    }
+
     /// Whether nothing is on the way any more.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -365,8 +371,10 @@ impl Engine {
             LinkEvent::Subscribed { symbol: Some(symbol), stream: StreamKind::Book } => {
                 self.book_subscribed(now, venue, symbol);
             }
-            LinkEvent::Refused { symbol: Some(symbol), stream: StreamKind::Book }
-            | LinkEvent::Undecodable { symbol: Some(symbol) } => self.book_lost(now, venue, symbol, out),
+            LinkEvent::Refused { symbol: Some(symbol), stream: StreamKind::Book } => {
+                self.book_refused(now, venue, symbol, out);
+            }
+            LinkEvent::Undecodable { symbol: Some(symbol) } => self.book_lost(now, venue, symbol, out),
             // News of the account were lost: whatever they were is asked for.
             LinkEvent::Undecodable { symbol: None } if symbols.is_empty() => {
                 self.account_doubted(now, venue, out);

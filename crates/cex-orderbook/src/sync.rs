@@ -159,6 +159,17 @@ impl BookSync {
         self.begin(now, outage);
     }
 
+    /// The exchange refused the subscription: there is no book, and whoever keeps it asks again after a while, because
+    /// what is refused now may be granted later.
+    pub fn on_refused(&mut self, now: Timestamp) -> SyncOutcome {
+        let outage = self.outage_now(now, StaleReason::Refused);
+        self.book.clear();
+        self.pending.restart(None);
+        self.forget_heard();
+        self.state = SyncState::Stale { outage, until: now + self.limits.resubscribe_timeout };
+        SyncOutcome::Unusable
+    }
+
     /// The connection is gone: nothing of the book is true any more.
     pub fn on_disconnect(&mut self, now: Timestamp) {
         let outage = self.outage_now(now, StaleReason::Disconnected);
@@ -365,6 +376,7 @@ impl BookSync {
             | StaleReason::Crossed
             | StaleReason::NoSnapshot
             | StaleReason::Mismatch
+            | StaleReason::Refused
             | StaleReason::Shallow => Some(last_seq),
         }
     }

@@ -7,6 +7,7 @@
 //! | [`fault`] | what goes wrong on request |
 //! | [`dialect`] | an exchange's side of the wire, written from the wire references apart from the adapters |
 //! | [`server`] | real HTTP and WebSocket servers on loopback |
+//! | [`world`] | the same exchanges in memory, on a virtual clock and a network made of chance |
 #![forbid(unsafe_code)]
 
 pub mod dialect;
@@ -14,3 +15,5 @@ pub mod fault;
 pub mod market;
 pub mod matching;
 pub mod server;
+
+pub use server::world;

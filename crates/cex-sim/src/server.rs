@@ -13,6 +13,7 @@
 //! | `listen`, `socket`, `line`, `body` | HTTP, WebSocket sessions, connections and answers that can be cut |
 //! | `ledger`, `truth` | the exact books, to compare with |
 //! | `clock` | the only clock of the crate |
+//! | [`world`] | the same host in memory, on a virtual clock |
 
 mod api;
 mod body;
@@ -29,12 +30,14 @@ mod listen;
 mod rules;
 mod socket;
 mod truth;
+pub mod world;
 
 pub use config::{Profile, Rights, SimAccount, SimConfig, SimExchange};
 pub use error::SimError;
 pub use ledger::{AccountLedger, Ledger, LedgerFill, LedgerOrder};
 pub use truth::TruthBook;
 
+use clock::Clock;
 use host::{Host, Shared};
 use listen::Door;
 use std::cell::RefCell;
@@ -206,7 +209,7 @@ async fn serve(config: SimConfig, commands: UnboundedReceiver<Command>, ready: &
             Err(error) => return answer(ready, Err(error)),
         },
     };
-    let host: Shared = Rc::new(RefCell::new(Host::new(config)));
+    let host: Shared = Rc::new(RefCell::new(Host::new(config, Clock::start())));
     let control = control.map(|(listener, base)| {
         tokio::task::spawn_local(api::accept(Rc::clone(&host), listener));
         base

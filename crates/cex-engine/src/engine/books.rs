@@ -79,6 +79,20 @@ impl Engine {
         self.after_book(now, venue, symbol, outcome, out);
     }
 
+    /// The exchange does not give us this book, for now.
+    pub(super) fn book_refused(
+        &mut self,
+        now: Timestamp,
+        venue: VenueId,
+        symbol: SymbolId,
+        out: &mut Commands,
+    ) {
+        let Some(slot) = self.slot_mut(venue, symbol) else { return };
+        slot.snapshot = Wanted::No;
+        let outcome = slot.sync.on_refused(now);
+        self.after_book(now, venue, symbol, outcome, out);
+    }
+
     pub(super) fn wake_books(&mut self, now: Timestamp, out: &mut Commands) {
         for symbol in 0..self.symbols.len() {
             let symbol = SymbolId(u32::try_from(symbol).unwrap_or(u32::MAX));

@@ -23,6 +23,8 @@ pub enum StaleReason {
     NoSnapshot,
     /// It differs from what the exchange says elsewhere.
     Mismatch,
+    /// The exchange refused the subscription.
+    Refused,
     /// Too few of the levels known remain, and the stream cannot be asked for more without a new subscription.
     Shallow,
 }

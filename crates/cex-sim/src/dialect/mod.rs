@@ -1,4 +1,4 @@
-//! An exchange's side of the wire, sans-IO: the same code answers over real sockets and, later, in memory under a
+//! An exchange's side of the wire, sans-IO: the same code answers over real sockets and in memory under a
 //! virtual clock.
 //!
 //! Written from the wire references, apart from the adapters; the two share only the published schema. A dialect

@@ -3,7 +3,7 @@
 
 use super::Exchange;
 use super::book::OrderSlot;
-use super::listing::{FIRST_VERSION, Rates};
+use super::listing::Rates;
 use super::types::{
     AccountIndex, BalanceReason, MarketIndex, NewOrder, NewOrderKind, OrderNo, OrderView, Reject,
 };
@@ -151,9 +151,10 @@ impl Exchange {
         self.views(self.owner(account).orders(&self.orders))
     }
 
-    /// Begins a market's versions anew, as after a restart.
+    /// Begins a market's versions anew, as after a restart: far below those it has had, so that none comes twice within
+    /// what clients still remember.
     pub(crate) fn reset_version(&mut self, market: MarketIndex) {
-        self.listings[market.0 as usize].version = FIRST_VERSION;
+        self.listings[market.0 as usize].version /= 2;
     }
 
     /// Changes the fees of orders placed from now on.

@@ -1,25 +1,37 @@
-//! The wall clock, read here and nowhere else in the crate; and the market's pace by it.
+//! The wall clock, read here and nowhere else in the crate, or a clock that is told the time; and the market's pace by it.
 
 use cex_core::Timestamp;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Wall time that never steps back: read once, then carried on by the monotonic clock.
+/// Wall time that never steps back: read once, then carried on by the monotonic clock. Or virtual time: it stands until
+/// told otherwise.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
     began_at: Timestamp,
-    began: Instant,
+    /// `None` of virtual time.
+    began: Option<Instant>,
 }
 
 impl Clock {
     /// Reads the wall clock.
     pub(super) fn start() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        Self { began_at: Timestamp::EPOCH + since_epoch, began: Instant::now() }
+        Self { began_at: Timestamp::EPOCH + since_epoch, began: Some(Instant::now()) }
+    }
+
+    /// Stands at this time.
+    pub(super) const fn standing(at: Timestamp) -> Self {
+        Self { began_at: at, began: None }
+    }
+
+    /// Moves virtual time on.
+    pub(super) const fn stand_at(&mut self, at: Timestamp) {
+        *self = Self::standing(at);
     }
 
     /// The time.
     pub(super) fn now(&self) -> Timestamp {
-        self.began_at + self.began.elapsed()
+        self.began_at + self.began.map_or(Duration::ZERO, |began| began.elapsed())
     }
 }
 

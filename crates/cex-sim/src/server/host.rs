@@ -80,9 +80,8 @@ pub(super) struct Connection {
 }
 
 impl Host {
-    /// Opens the accounts and the market.
-    pub(super) fn new(config: SimConfig) -> Self {
-        let clock = Clock::start();
+    /// Opens the accounts and the market, by this clock.
+    pub(super) fn new(config: SimConfig, clock: Clock) -> Self {
         let now = clock.now();
         let market = Market::new(config.seed, market_config(&config));
         let mut exchanges = Vec::new();
@@ -260,7 +259,8 @@ impl Host {
         self.market.step(local, &mut self.exchanges);
     }
 
-    fn wakeup_at(&self) -> Timestamp {
+    /// When [`Self::tick`] is wanted next.
+    pub(super) fn wakeup_at(&self) -> Timestamp {
         let inside = self.venues.iter().zip(&self.exchanges).flat_map(|(venue, exchange)| {
             let due = [venue.dialect.wakeup_at(), exchange.wakeup_at()].into_iter().flatten();
             due.map(|at| exchange.true_time(at))

@@ -21,7 +21,8 @@ pub(super) struct Line {
 #[derive(Debug)]
 pub(super) struct Plug {
     is_cut: Arc<AtomicBool>,
-    task: AbortHandle,
+    /// `None` where nobody serves the connection in a task of its own.
+    task: Option<AbortHandle>,
 }
 
 impl Line {
@@ -35,13 +36,20 @@ impl Line {
 impl Plug {
     /// The plug of the line with this switch, served by this task.
     pub(super) const fn new(is_cut: Arc<AtomicBool>, task: AbortHandle) -> Self {
-        Self { is_cut, task }
+        Self { is_cut, task: Some(task) }
+    }
+
+    /// The plug of a connection in memory: whoever carries it looks at the switch.
+    pub(super) const fn of_memory(is_cut: Arc<AtomicBool>) -> Self {
+        Self { is_cut, task: None }
     }
 
     /// Pulls it: nothing more is read or sent.
     pub(super) fn pull(&self) {
         self.is_cut.store(true, Ordering::Relaxed);
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 

@@ -249,7 +249,8 @@ impl Client {
     }
 }
 
-fn canned_answer(canned: Canned) -> HttpAnswer {
+/// An answer made in advance, as the host gives it.
+pub(super) fn canned_answer(canned: Canned) -> HttpAnswer {
     let wait = canned.retry_after.map(|seconds| ("retry-after", seconds.to_string()));
     let headers = std::iter::once(("content-type", canned.content_type)).chain(wait).collect();
     HttpAnswer { status: canned.status, headers, body: canned.body }

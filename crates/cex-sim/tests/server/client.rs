@@ -266,12 +266,12 @@ pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value:?} is not a text"))
 }
 
-fn hmac(secret: &str, text: &str) -> String {
+pub(crate) fn hmac(secret: &str, text: &str) -> String {
     let mut mac = Hmac::<Sha512>::new_from_slice(secret.as_bytes()).expect("any key");
     mac.update(text.as_bytes());
     hex(&mac.finalize().into_bytes())
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,3 +6,4 @@ mod failures;
 mod faults;
 mod mexc;
 mod trading;
+mod world;

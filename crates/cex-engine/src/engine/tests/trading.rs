@@ -161,6 +161,21 @@ fn legs_that_could_not_leave_cost_neither_a_pause_nor_a_failure() {
 }
 
 #[test]
+fn a_refused_book_is_out_at_once_and_asked_for_again() {
+    let mut stage = Stage::ready();
+    let venue = stage.venue(0);
+    let refused = LinkEvent::Refused { symbol: Some(SYMBOL), stream: StreamKind::Book };
+    assert_eq!(stage.link(0, refused), vec![]);
+    assert!(stage.engine.book(venue, SYMBOL).is_none());
+    assert!(!stage.pass(5_000).contains(&Command::Resubscribe { venue, symbol: SYMBOL }));
+    assert!(stage.pass(6_000).contains(&Command::Resubscribe { venue, symbol: SYMBOL }));
+    // Refused again, as it would be where the symbol is gone: asked as seldom as before.
+    stage.link(0, refused);
+    assert!(!stage.pass(5_000).contains(&Command::Resubscribe { venue, symbol: SYMBOL }));
+    stage.join(0);
+}
+
+#[test]
 fn a_book_just_traded_on_must_show_it_before_it_is_traded_on_again() {
     let mut stage = Stage::ready();
     let [buy, sell] = stage.cross();

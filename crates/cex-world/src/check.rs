@@ -1,0 +1,326 @@
+//! The invariants of `docs/reliability.md`, checked while a run goes on and at its end, against the exchanges' own books.
+//!
+//! What is compared here is reckoned from what left and what the exchanges have, never from what the engine says of itself.
+
+mod books;
+mod close;
+mod naked;
+
+use crate::plan::Family;
+use crate::run::CANARY;
+use cex_core::{ClientOrderId, Decimal, MarketEvent, Markets, OrderRequest, SymbolId, Timestamp, VenueId};
+use cex_engine::{Ending, EngineConfig, Notice, VenueSetup};
+use cex_errors::{ExchangeError, Outcome};
+use cex_interface::Reply;
+use cex_risk::Limits;
+use cex_sim::world::{Trouble, World};
+use naked::Nakedness;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What must hold, as `docs/reliability.md` numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Invariant {
+    /// No limit is exceeded.
+    I1,
+    /// At most one order is accepted per intent, and none is sent twice.
+    I2,
+    /// Every fill is booked exactly once.
+    I3,
+    /// The bank test.
+    I4,
+    /// The profit we report is the profit by the exchanges' ledgers.
+    I5,
+    /// A naked leg is closed, or somebody is told.
+    I6,
+    /// A live book is the exchange's at its version.
+    I7,
+    /// No order is decided on a stale book.
+    I8,
+    /// After the kill switch nothing is opened.
+    I9,
+    /// When faults stop, everything works again.
+    I10,
+    /// No secret shows.
+    I11,
+    /// No alarm without a reason.
+    Alarm,
+    /// The harness itself works.
+    Harness,
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{self:?}"))
+    }
+}
+
+/// Something that must not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// What does not hold.
+    pub invariant: Invariant,
+    /// Since when.
+    pub at: Timestamp,
+    /// In words.
+    pub what: String,
+}
+
+/// What a run came to, in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Arbitrages whose legs left.
+    pub opened: u64,
+    /// Orders that left, closing ones included.
+    pub orders: u64,
+    /// Fills by the exchanges' ledgers.
+    pub fills: u64,
+    /// Placements of which nobody could say whether they happened.
+    pub unknown: u64,
+    /// Arbitrages ended, by how.
+    pub endings: BTreeMap<&'static str, u64>,
+    /// Books compared with the truth.
+    pub books: u64,
+    /// Alarms, by what they say.
+    pub alarms: BTreeMap<&'static str, u64>,
+    /// Faults that happened, by kind.
+    pub faults: BTreeMap<String, u64>,
+    /// Frames that reached us.
+    pub steps: u64,
+}
+
+/// An order that left us.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    /// The arbitrage, by our own counting.
+    of: u64,
+}
+
+/// All that is watched.
+pub(crate) struct Checks {
+    limits: Limits,
+    began: Timestamp,
+    markets: Vec<Arc<Markets>>,
+    violations: Vec<Violation>,
+    pub(crate) counts: Counts,
+    sent: BTreeMap<ClientOrderId, Sent>,
+    /// When openings left, by venue.
+    openings: Vec<VecDeque<Timestamp>>,
+    /// Arbitrages on the way, by symbol: our number, and since when.
+    open: BTreeMap<SymbolId, (u64, Timestamp)>,
+    arbitrages: u64,
+    /// When a book was last heard of, by venue and symbol.
+    heard: BTreeMap<(VenueId, SymbolId), Timestamp>,
+    /// Books that changed since they were last compared.
+    touched: Vec<(VenueId, SymbolId)>,
+    pub(crate) killed_at: Option<Timestamp>,
+    /// What the base moved by each order of an ended arbitrage is valued at.
+    marks: BTreeMap<ClientOrderId, Decimal>,
+    outcomes: Vec<cex_engine::Outcome>,
+    naked: Nakedness,
+}
+
+impl Checks {
+    pub(crate) fn new(
+        now: Timestamp,
+        config: &EngineConfig,
+        markets: &[Arc<Markets>],
+        venues: &[VenueSetup],
+    ) -> Self {
+        Self {
+            limits: config.limits.clone(),
+            began: now,
+            markets: markets.to_vec(),
+            violations: Vec::new(),
+            counts: Counts::default(),
+            sent: BTreeMap::new(),
+            openings: venues.iter().map(|_| VecDeque::new()).collect(),
+            open: BTreeMap::new(),
+            arbitrages: 0,
+            heard: BTreeMap::new(),
+            touched: Vec::new(),
+            killed_at: None,
+            marks: BTreeMap::new(),
+            outcomes: Vec::new(),
+            naked: Nakedness::new(now),
+        }
+    }
+
+    /// Whether something does not hold; the run ends then.
+    pub(crate) const fn is_broken(&self) -> bool {
+        !self.violations.is_empty()
+    }
+
+    /// What does not hold.
+    pub(crate) fn into_violations(self) -> (Vec<Violation>, Counts) {
+        (self.violations, self.counts)
+    }
+
+    pub(crate) fn violate(&mut self, invariant: Invariant, at: Timestamp, what: String) {
+        self.violations.push(Violation { invariant, at, what });
+    }
+
+    /// Something is wrong with the harness.
+    pub(crate) fn harness(&mut self, now: Timestamp, what: String) {
+        self.violate(Invariant::Harness, now, what);
+    }
+
+    /// Something goes wrong on purpose.
+    pub(crate) fn went_wrong(&mut self, now: Timestamp, family: Family, trouble: &Trouble) {
+        let (kind, lasts) = match *trouble {
+            Trouble::Slow { lasts, .. } => ("net.delay", lasts),
+            Trouble::Loss { lasts, .. } => ("net.loss", lasts),
+            Trouble::ResetOne => ("net.rst one", Duration::ZERO),
+            Trouble::CutAll => ("net.rst all", Duration::ZERO),
+            Trouble::Refuse { lasts } => ("net.refuse", lasts),
+        };
+        *self.counts.faults.entry(format!("{family} {kind}")).or_default() += 1;
+        self.naked.excuse_until(now + lasts);
+    }
+
+    /// An exchange shuts us out, and we are silent towards it for as long as we must take that to last.
+    pub(crate) fn went_silent(&mut self, now: Timestamp) {
+        self.naked.excuse_until(now + Duration::from_secs(100));
+    }
+
+    /// News of the market reached the engine.
+    pub(crate) fn market_news(&mut self, now: Timestamp, venue: VenueId, event: &MarketEvent) {
+        if let MarketEvent::Book(update) = event {
+            self.book_news(now, venue, update.symbol);
+        }
+    }
+
+    /// News of a book reached the engine.
+    pub(crate) fn book_news(&mut self, now: Timestamp, venue: VenueId, symbol: SymbolId) {
+        self.heard.insert((venue, symbol), now);
+        if !self.touched.contains(&(venue, symbol)) {
+            self.touched.push((venue, symbol));
+        }
+    }
+
+    /// The engine wants to open: what it decides on, and whether it may.
+    pub(crate) fn opens(&mut self, now: Timestamp, order: &OrderRequest, is_carried: bool, is_usable: bool) {
+        let (venue, symbol) = (order.venue, order.symbol);
+        if self.killed_at.is_some() {
+            self.violate(Invariant::I9, now, format!("{} opens after the kill switch", order.client_id));
+        }
+        let age = self.heard.get(&(venue, symbol)).map(|at| now.since(*at));
+        if !is_carried || !is_usable || age.is_none_or(|age| age > self.limits.max_book_age) {
+            let what = format!(
+                "{} at {venue} on a book heard of {age:?} ago, connected: {is_carried}, usable: {is_usable}",
+                order.client_id
+            );
+            self.violate(Invariant::I8, now, what);
+        }
+        match self.notional(order) {
+            Some(notional) if notional <= self.limits.max_leg_notional => {}
+            notional => {
+                self.violate(Invariant::I1, now, format!("a leg of {notional:?} in {order:?}"));
+            }
+        }
+    }
+
+    fn notional(&self, order: &OrderRequest) -> Option<Decimal> {
+        let scale = self.markets.get(order.venue.index())?.get(order.symbol)?.scale;
+        let (price, qty) = (order.kind.price()?, order.kind.qty()?);
+        scale.price_value(price).checked_mul(scale.qty_value(qty)).ok()
+    }
+
+    /// An opening order leaves.
+    pub(crate) fn sends(&mut self, now: Timestamp, order: &OrderRequest) {
+        let fresh = !self.open.contains_key(&order.symbol);
+        if fresh {
+            self.arbitrages += 1;
+            self.counts.opened += 1;
+            self.open.insert(order.symbol, (self.arbitrages, now));
+        }
+        self.leaves(now, order);
+        let Some(openings) = self.openings.get_mut(order.venue.index()) else { return };
+        openings.push_back(now);
+        while openings.front().is_some_and(|at| *at + Duration::from_secs(1) <= now) {
+            openings.pop_front();
+        }
+        if openings.len() > usize::try_from(self.limits.max_orders_per_second).unwrap_or(usize::MAX) {
+            let what = format!("{} openings at {} within a second", openings.len(), order.venue);
+            self.violate(Invariant::I1, now, what);
+        }
+        if self.open.len() > usize::try_from(self.limits.max_open).unwrap_or(usize::MAX) {
+            self.violate(Invariant::I1, now, format!("{} arbitrages open", self.open.len()));
+        }
+    }
+
+    /// A closing order is to leave.
+    pub(crate) fn closes(&mut self, now: Timestamp, order: &OrderRequest) {
+        self.leaves(now, order);
+    }
+
+    fn leaves(&mut self, now: Timestamp, order: &OrderRequest) {
+        self.counts.orders += 1;
+        let of = self.open.get(&order.symbol).map_or(0, |(number, _)| *number);
+        if self.sent.insert(order.client_id, Sent { of }).is_some() {
+            self.violate(Invariant::I2, now, format!("{} is wanted twice", order.client_id));
+        }
+    }
+
+    /// A leg did not leave, because the other one could not.
+    pub(crate) fn withholds(&mut self, client_id: ClientOrderId) {
+        self.sent.remove(&client_id);
+    }
+
+    /// An answer to a call.
+    pub(crate) fn answered(&mut self, result: &Result<Reply, ExchangeError>) {
+        if let Err(error) = result {
+            let shown = format!("{error} {error:?}");
+            if shown.contains(CANARY) {
+                self.violate(Invariant::I11, self.began, format!("a secret in an error: {}", error.op));
+            }
+        }
+    }
+
+    /// A placement failed.
+    pub(crate) fn placement_failed(&mut self, outcome: Outcome) {
+        self.counts.unknown += u64::from(crate::rest::may_have_happened(outcome));
+    }
+
+    /// The engine tells something.
+    pub(crate) fn notice(&mut self, now: Timestamp, notice: &Notice) {
+        match notice {
+            Notice::Finished(outcome) => {
+                self.open.remove(&outcome.symbol);
+                self.marks.extend(outcome.orders.iter().map(|order| (*order, outcome.mark)));
+                *self.counts.endings.entry(outcome.ending.name()).or_default() += 1;
+                if outcome.ending == Ending::Parked {
+                    // Told to people, and left in the holdings: no longer naked, but inventory.
+                    self.naked.excuse_until(now);
+                }
+                self.outcomes.push((**outcome).clone());
+            }
+            Notice::Alarm(what) => {
+                *self.counts.alarms.entry(what).or_default() += 1;
+                self.naked.alarmed();
+                self.violate(Invariant::Alarm, now, (*what).to_owned());
+            }
+            Notice::BookLive { venue, symbol } => self.book_news_quietly(*venue, *symbol),
+            Notice::BookLost { .. }
+            | Notice::Opportunity { .. }
+            | Notice::Started { .. }
+            | Notice::Tripped(_)
+            | Notice::OrderEnded { .. } => {}
+        }
+    }
+
+    fn book_news_quietly(&mut self, venue: VenueId, symbol: SymbolId) {
+        if !self.touched.contains(&(venue, symbol)) {
+            self.touched.push((venue, symbol));
+        }
+    }
+
+    /// Looks around now and then.
+    pub(crate) fn look(&mut self, now: Timestamp, world: &World) {
+        if self.naked.is_due(now) {
+            self.look_for_naked(now, world);
+        }
+    }
+}

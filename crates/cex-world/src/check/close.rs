@@ -1,0 +1,174 @@
+//! What must hold at the end of a run: I2, I3, I4, I5, and I10 when the faults have stopped.
+
+use super::naked::{client_id, ours};
+use super::{Checks, Invariant};
+use crate::day::Day;
+use cex_arb::run::proof::prove;
+use cex_core::{Asset, ClientOrderId, Decimal, NumError, Side, Timestamp, VenueId};
+use cex_sim::server::{AccountLedger, Ledger};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// An order on its way may take this long while nothing is wrong.
+const USUAL: Duration = Duration::from_secs(15);
+
+impl Day {
+    /// I10: the faults stopped a while ago.
+    pub(crate) fn check_recovered(&mut self) {
+        let now = self.now();
+        let view = self.desk.engine.view(now);
+        let mut wrong: Vec<String> = Vec::new();
+        for venue in &view.venues {
+            if venue.books_live.0 != venue.books_live.1 {
+                wrong.push(format!("{} books live {:?}", venue.venue, venue.books_live));
+            }
+            if !venue.account_ready {
+                wrong.push(format!("{} account not ready", venue.venue));
+            }
+        }
+        if view.unknown > 0 {
+            wrong.push(format!("{} arbitrages unknown", view.unknown));
+        }
+        let stuck = self.desk.checks.open.values().filter(|(_, since)| now.since(*since) > USUAL).count();
+        if stuck > 0 {
+            wrong.push(format!("{stuck} arbitrages stuck"));
+        }
+        if !wrong.is_empty() {
+            self.desk.checks.violate(Invariant::I10, now, wrong.join("; "));
+        }
+    }
+
+    /// Everything has ended: the books are closed.
+    pub(crate) fn close(&mut self) {
+        let now = self.now();
+        let ledger = self.world.ledger();
+        if !self.desk.engine.is_idle() {
+            let view = self.desk.engine.view(now);
+            let what = format!("{} arbitrages still open, {} of them unknown", view.open, view.unknown);
+            self.desk.checks.violate(Invariant::I10, now, what);
+        }
+        self.check_placements(now, &ledger);
+        if let Err(error) = self.check_money(now, &ledger) {
+            self.desk.checks.harness(now, format!("the ledgers do not add up: {error}"));
+        }
+        for fired in self.world.fired() {
+            let kind: String = fired.fault.split(": ").last().unwrap_or_default().to_owned();
+            let kind: String = kind.split(',').next().unwrap_or_default().to_owned();
+            let kind: String = kind.chars().filter(|char| !char.is_ascii_digit()).take(24).collect();
+            *self.desk.checks.counts.faults.entry(kind.trim().to_owned()).or_default() += 1;
+        }
+        self.desk.checks.counts.steps = self.desk.trace.steps();
+    }
+
+    /// I2, and that no order is there that we did not send.
+    fn check_placements(&mut self, now: Timestamp, ledger: &Ledger) {
+        let checks = &mut self.desk.checks;
+        for (client_id, times) in self.places.iter().flat_map(|place| &place.rest.placements) {
+            if *times > 1 {
+                checks.violate(Invariant::I2, now, format!("{client_id} left {times} times"));
+            }
+        }
+        let mut accepted: BTreeMap<ClientOrderId, u32> = BTreeMap::new();
+        for order in ledger.accounts.iter().flat_map(|account| &account.orders) {
+            let Some(id) = ours(&order.client_id).filter(|id| checks.sent.contains_key(id)) else {
+                checks.violate(Invariant::I2, now, format!("an order nobody sent: {order:?}"));
+                continue;
+            };
+            *accepted.entry(id).or_default() += 1;
+        }
+        for (id, times) in accepted {
+            if times > 1 {
+                checks.violate(Invariant::I2, now, format!("{id} was accepted {times} times"));
+            }
+        }
+    }
+
+    fn check_money(&mut self, now: Timestamp, ledger: &Ledger) -> Result<(), NumError> {
+        let holdings = self.desk.engine.holdings();
+        let holdings: BTreeMap<(VenueId, Asset), Decimal> =
+            holdings.into_iter().map(|(venue, asset, held)| ((venue, asset), held)).collect();
+        let ids = self.places.iter().map(|place| place.id);
+        let ledgers: Vec<(VenueId, &AccountLedger)> = ids.zip(&ledger.accounts).collect();
+        let totals = self.desk.engine.view(now).totals;
+        let checks = &mut self.desk.checks;
+        checks.counts.fills = ledger.accounts.iter().map(|account| account.fills.len() as u64).sum();
+        for account in &ledger.accounts {
+            for (asset, off) in bank_test(account)? {
+                let what = format!("{} is off by {off} {asset} in its own books", account.exchange);
+                checks.violate(Invariant::I4, now, what);
+            }
+        }
+        let proof = prove(&ledgers, &checks.marks, &holdings)?;
+        for mismatch in &proof.mismatches {
+            checks.violate(Invariant::I4, now, format!("holdings differ: {mismatch:?}"));
+        }
+        if proof.profit != totals.realised {
+            let what = format!("we say {}, the ledgers say {}", totals.realised, proof.profit);
+            checks.violate(Invariant::I5, now, what);
+        }
+        if totals.late_fills == 0 {
+            checks.check_outcomes(now, ledger)?;
+        }
+        Ok(())
+    }
+}
+
+impl Checks {
+    /// I3: what every arbitrage is said to have moved is what its orders' fills moved, by the ledgers.
+    fn check_outcomes(&mut self, now: Timestamp, ledger: &Ledger) -> Result<(), NumError> {
+        let mut moved: BTreeMap<ClientOrderId, (Decimal, Decimal)> = BTreeMap::new();
+        for fill in ledger.accounts.iter().flat_map(|account| &account.fills) {
+            let Some(id) = client_id(fill) else { continue };
+            let (base, quote) = moved.entry(id).or_default();
+            let (gets, gives) = match fill.side {
+                Side::Buy => (fill.qty, fill.notional),
+                Side::Sell => (fill.qty.negated()?, fill.notional.negated()?),
+            };
+            *base = base.checked_add(gets)?;
+            *quote = quote.checked_sub(gives)?;
+            if fill.fee_asset == fill.symbol.base {
+                *base = base.checked_sub(fill.fee)?;
+            } else {
+                *quote = quote.checked_sub(fill.fee)?;
+            }
+        }
+        for outcome in std::mem::take(&mut self.outcomes) {
+            let mut sums = (Decimal::ZERO, Decimal::ZERO);
+            for (base, quote) in outcome.orders.iter().filter_map(|order| moved.get(order)) {
+                sums = (sums.0.checked_add(*base)?, sums.1.checked_add(*quote)?);
+            }
+            if sums != (outcome.base_change, outcome.quote_change) {
+                let ours = (outcome.base_change, outcome.quote_change);
+                let what = format!("arbitrage {:?} moved {ours:?}, by the ledgers {sums:?}", outcome.id);
+                self.violate(Invariant::I3, now, what);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// I4: what was there, plus what fills moved, less fees, is what is there. Answers the assets of which it is not.
+fn bank_test(account: &AccountLedger) -> Result<Vec<(Asset, Decimal)>, NumError> {
+    let mut left: BTreeMap<Asset, Decimal> = BTreeMap::new();
+    let mut add = |asset: Asset, amount: Decimal| -> Result<(), NumError> {
+        let sum = left.entry(asset).or_default();
+        *sum = sum.checked_add(amount)?;
+        Ok(())
+    };
+    for (asset, amount) in &account.deposits {
+        add(*asset, *amount)?;
+    }
+    for fill in &account.fills {
+        let (base, quote) = match fill.side {
+            Side::Buy => (fill.qty, fill.notional.negated()?),
+            Side::Sell => (fill.qty.negated()?, fill.notional),
+        };
+        add(fill.symbol.base, base)?;
+        add(fill.symbol.quote, quote)?;
+        add(fill.fee_asset, fill.fee.negated()?)?;
+    }
+    for (asset, free, locked) in &account.balances {
+        add(*asset, free.checked_add(*locked)?.negated()?)?;
+    }
+    Ok(left.into_iter().filter(|(_, off)| !off.is_zero()).collect())
+}

@@ -1,0 +1,271 @@
+//! One run: the exchanges, the network, the adapters and the engine, one event after the other.
+
+mod carry;
+mod setup;
+
+use crate::check::Checks;
+use crate::plan::{Act, Planned};
+use crate::rest::{Purpose, Rest};
+use crate::trace::Trace;
+use crate::wire::{Around, Hears, Wire};
+use cex_core::{Market, Markets, SymbolId, Timestamp, VenueId};
+use cex_engine::{Commands, Engine, Event};
+use cex_interface::Outbox;
+use cex_sim::server::SimExchange;
+use cex_sim::world::{Arrival, LineId, World};
+use cex_transport::driver::DialBudget;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The engine and who watches it.
+pub(crate) struct Desk {
+    pub(crate) engine: Engine,
+    pub(crate) out: Commands,
+    pub(crate) checks: Checks,
+    pub(crate) trace: Trace,
+    #[cfg(feature = "bugs")]
+    pub(crate) bug: Option<crate::bugs::Planted>,
+}
+
+/// One venue.
+pub(crate) struct Place {
+    pub(crate) id: VenueId,
+    pub(crate) rest: Rest,
+    pub(crate) wires: Vec<Wire>,
+    pub(crate) dials: DialBudget,
+    pub(crate) markets: Arc<Markets>,
+}
+
+/// Everything.
+pub(crate) struct Day {
+    pub(crate) world: World,
+    pub(crate) desk: Desk,
+    pub(crate) places: Vec<Place>,
+    planned: VecDeque<Planned>,
+    /// An exchange may have shut us out for a long time.
+    pub(crate) is_banned: bool,
+}
+
+/// Hears one link for the engine.
+struct Ear<'a> {
+    desk: &'a mut Desk,
+    venue: VenueId,
+    symbols: Rc<[SymbolId]>,
+}
+
+impl Hears for Ear<'_> {
+    fn hear(&mut self, now: Timestamp, out: &mut Outbox) {
+        let (venue, symbols) = (self.venue, &self.symbols);
+        #[cfg(feature = "bugs")]
+        if let Some(bug) = &mut self.desk.bug {
+            bug.spoil_news(out);
+        }
+        let Desk { engine, out: wanted, checks, .. } = &mut *self.desk;
+        // Connection news first: a stream that went down must not be traded on.
+        for event in out.link.drain(..) {
+            engine.handle(now, Event::Link { venue, event, symbols }, wanted);
+        }
+        for event in &out.market {
+            checks.market_news(now, venue, event);
+            engine.handle(now, Event::Market { venue, event, levels: &out.levels }, wanted);
+        }
+        for event in &out.account {
+            engine.handle(now, Event::Account { venue, event }, wanted);
+        }
+    }
+}
+
+impl Day {
+    /// How late it is.
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    /// Lets everything happen until then.
+    pub(crate) fn run_until(&mut self, until: Timestamp) {
+        loop {
+            let next = self.next_at();
+            if next > until || self.desk.checks.is_broken() {
+                break;
+            }
+            self.turn(next.max(self.now()));
+        }
+        if !self.desk.checks.is_broken() {
+            self.world.step(until);
+        }
+    }
+
+    fn next_at(&self) -> Timestamp {
+        let engine = self.desk.engine.wakeup_at().unwrap_or(Timestamp::MAX);
+        let plan = self.planned.front().map_or(Timestamp::MAX, |planned| planned.at);
+        let places = self.places.iter().map(Place::next_at).min().unwrap_or(Timestamp::MAX);
+        [self.world.next_at(), engine, plan, places].into_iter().min().unwrap_or(Timestamp::MAX)
+    }
+
+    /// Everything that happens at one moment.
+    fn turn(&mut self, at: Timestamp) {
+        self.world.step(at);
+        while let Some((line, arrival)) = self.world.take() {
+            self.arrive(line, arrival);
+        }
+        for index in 0..self.places.len() {
+            if self.places[index].rest.next_at() <= at {
+                let Self { world, places, .. } = self;
+                places[index].rest.wake(world);
+            }
+            self.hand_out(index);
+            self.wake_wires(index, at);
+        }
+        if self.desk.engine.wakeup_at().is_some_and(|due| due <= at) {
+            self.feed(Event::Wake);
+        }
+        while let Some(planned) = self.planned.pop_front_if(|planned| planned.at <= at) {
+            self.go_wrong(&planned);
+        }
+        self.desk.checks.look(at, &self.world);
+    }
+
+    fn arrive(&mut self, line: LineId, arrival: Arrival) {
+        let now = self.now();
+        self.desk
+            .trace
+            .note(now, arrival_bytes(&arrival), || format!("{} {}", line.0, arrival_words(&arrival)));
+        for index in 0..self.places.len() {
+            if self.places[index].rest.knows(line) {
+                let Self { world, places, .. } = self;
+                places[index].rest.hear(world, line, arrival);
+                return self.hand_out(index);
+            }
+            if let Some(wire) = self.places[index].wires.iter().position(|wire| wire.uses(line)) {
+                self.with_wire(index, wire, |wire, around| wire.arrive(around, arrival));
+                return self.settle();
+            }
+        }
+    }
+
+    fn wake_wires(&mut self, index: usize, at: Timestamp) {
+        for wire in 0..self.places[index].wires.len() {
+            if self.places[index].wires[wire].next_at() <= at {
+                self.with_wire(index, wire, Wire::wake);
+                self.settle();
+            }
+        }
+    }
+
+    /// Does something with a wire of a place.
+    fn with_wire(&mut self, place: usize, wire: usize, work: impl FnOnce(&mut Wire, &mut Around<'_>)) {
+        let Self { world, desk, places, .. } = self;
+        let Place { id, rest, wires, dials, .. } = &mut places[place];
+        let mut ear = Ear { desk, venue: *id, symbols: Rc::clone(&wires[wire].symbols) };
+        let mut around = Around { world, rest, dials, ear: &mut ear };
+        work(&mut wires[wire], &mut around);
+    }
+
+    /// Everything that came at once is told: the engine decides, and what it wants is done.
+    fn settle(&mut self) {
+        let now = self.now();
+        let Desk { engine, out, .. } = &mut self.desk;
+        engine.handle(now, Event::Settled, out);
+        self.act();
+    }
+
+    /// One thing that happened, alone.
+    pub(crate) fn feed(&mut self, event: Event<'_>) {
+        let now = self.now();
+        let Desk { engine, out, .. } = &mut self.desk;
+        engine.handle(now, event, out);
+        self.settle();
+    }
+
+    /// Answers to calls go to whoever asked.
+    fn hand_out(&mut self, place: usize) {
+        while self.places[place].rest.has_done() {
+            for (purpose, result) in self.places[place].rest.take_done() {
+                #[cfg(feature = "bugs")]
+                let (mut purpose, mut result) = (purpose, result);
+                #[cfg(feature = "bugs")]
+                self.spoil_answer(&mut purpose, &mut result);
+                self.desk.checks.answered(&result);
+                if let Purpose::Link { index, tag, life } = purpose {
+                    self.with_wire(place, index, |wire, around| wire.answered(around, (tag, life), &result));
+                    self.settle();
+                } else {
+                    self.answered(place, &purpose, result);
+                }
+            }
+        }
+    }
+
+    fn go_wrong(&mut self, planned: &Planned) {
+        let now = self.now();
+        let Planned { exchange, act, family, .. } = planned;
+        match act {
+            Act::Trouble(trouble) => {
+                self.desk.trace.tell(now, format!("{family} {exchange} {trouble}"));
+                self.world.disturb(*exchange, trouble);
+                self.desk.checks.went_wrong(now, *family, trouble);
+            }
+            Act::Fault(fault) => {
+                self.desk.trace.tell(now, format!("{family} {exchange} {fault}"));
+                if planned.is_ban() {
+                    self.is_banned = true;
+                    self.desk.checks.went_silent(now);
+                }
+                // What is drawn makes sense, or the seed would say so.
+                if let Err(error) = self.world.inject(*exchange, fault) {
+                    self.desk.checks.harness(now, format!("{fault}: {error}"));
+                }
+            }
+        }
+    }
+
+    /// The market of a symbol at a venue.
+    pub(crate) fn market(&self, venue: VenueId, symbol: SymbolId) -> Option<&Market> {
+        self.places.get(venue.index())?.markets.get(symbol)
+    }
+}
+
+impl Place {
+    fn next_at(&self) -> Timestamp {
+        let wires = self.wires.iter().map(Wire::next_at).min().unwrap_or(Timestamp::MAX);
+        if self.rest.has_done() { Timestamp::EPOCH } else { wires.min(self.rest.next_at()) }
+    }
+
+    /// Which exchange it is.
+    pub(crate) const fn exchange(&self) -> SimExchange {
+        self.rest.exchange
+    }
+}
+
+fn arrival_bytes(arrival: &Arrival) -> &[u8] {
+    match arrival {
+        Arrival::Text(bytes) | Arrival::Binary(bytes) => bytes,
+        Arrival::Answer(answer) | Arrival::Refused(answer) => &answer.body,
+        Arrival::Dialed => b"dialed",
+        Arrival::Upgraded => b"upgraded",
+        Arrival::Ping => b"ping",
+        Arrival::Pong => b"pong",
+        Arrival::Closed => b"closed",
+        Arrival::Lost => b"lost",
+    }
+}
+
+fn arrival_words(arrival: &Arrival) -> String {
+    let shown = |bytes: &[u8]| {
+        let text: String = String::from_utf8_lossy(bytes).chars().take(200).collect();
+        text.escape_debug().to_string()
+    };
+    match arrival {
+        Arrival::Text(bytes) => format!("text {}", shown(bytes)),
+        Arrival::Binary(bytes) => format!("{} bytes", bytes.len()),
+        Arrival::Answer(answer) => format!("answer {} {}", answer.status, shown(&answer.body)),
+        Arrival::Refused(answer) => format!("refused {}", answer.status),
+        Arrival::Dialed
+        | Arrival::Upgraded
+        | Arrival::Ping
+        | Arrival::Pong
+        | Arrival::Closed
+        | Arrival::Lost => shown(arrival_bytes(arrival)),
+    }
+}

@@ -1,0 +1,120 @@
+//! Many seeds on several threads, and what is told of them.
+
+use crate::check::Counts;
+use crate::run::{Options, Report, run};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Every so many seeds one is run twice: its hashes must agree.
+pub const TWICE_EVERY: u64 = 16;
+
+/// What many seeds came to.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// Seeds run.
+    pub seeds: u64,
+    /// Of these, run twice with the same hash.
+    pub repeated: u64,
+    /// Time that passed in the worlds.
+    pub virtual_time: Duration,
+    /// Sums of all numbers.
+    pub counts: Counts,
+    /// The runs in which something does not hold, by seed.
+    pub failed: BTreeMap<u64, Report>,
+    /// Seeds of which two runs differ.
+    pub differing: Vec<u64>,
+}
+
+/// Runs `count` seeds from `from` on, on `jobs` threads; stops early once `failures_max` seeds have failed.
+pub fn soak(from: u64, count: u64, jobs: usize, failures_max: usize, options: &Options) -> Summary {
+    let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let summary = Mutex::new(Summary::default());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= count {
+                        return;
+                    }
+                    let report = run(from + index, options);
+                    let again = (index.is_multiple_of(TWICE_EVERY)).then(|| run(from + index, options).hash);
+                    let mut summary = summary.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    summary.add(report, again);
+                    if summary.failed.len() + summary.differing.len() >= failures_max {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    summary.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Summary {
+    /// Whether everything holds.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.failed.is_empty() && self.differing.is_empty()
+    }
+
+    fn add(&mut self, report: Report, again: Option<u64>) {
+        self.seeds += 1;
+        self.virtual_time += report.virtual_time;
+        if let Some(again) = again {
+            self.repeated += 1;
+            if again != report.hash {
+                self.differing.push(report.seed);
+            }
+        }
+        self.counts.add(&report.counts);
+        if !report.violations.is_empty() {
+            self.failed.insert(report.seed, report);
+        }
+    }
+}
+
+impl Counts {
+    fn add(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.orders += other.orders;
+        self.fills += other.fills;
+        self.unknown += other.unknown;
+        self.books += other.books;
+        self.steps += other.steps;
+        other.endings.iter().for_each(|(name, count)| *self.endings.entry(name).or_default() += count);
+        other.alarms.iter().for_each(|(name, count)| *self.alarms.entry(name).or_default() += count);
+        other.faults.iter().for_each(|(name, count)| *self.faults.entry(name.clone()).or_default() += count);
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = &self.counts;
+        writeln!(
+            f,
+            "seeds              {} ({} of them twice, with the same hash)",
+            self.seeds, self.repeated
+        )?;
+        writeln!(f, "virtual time       {} s", self.virtual_time.as_secs())?;
+        writeln!(f, "things that came   {}", counts.steps)?;
+        writeln!(f, "books compared     {}", counts.books)?;
+        writeln!(f, "arbitrages         {}", counts.opened)?;
+        writeln!(f, "orders             {}", counts.orders)?;
+        writeln!(f, "fills              {}", counts.fills)?;
+        writeln!(f, "placements unknown {}, each of which became known", counts.unknown)?;
+        for (ending, count) in &counts.endings {
+            writeln!(f, "  ended {ending:<12} {count}")?;
+        }
+        for (alarm, count) in &counts.alarms {
+            writeln!(f, "  alarm {alarm}: {count}")?;
+        }
+        for (fault, count) in &counts.faults {
+            writeln!(f, "  fault {fault:<28} {count}")?;
+        }
+        write!(f, "seeds that failed  {}", self.failed.len() + self.differing.len())
+    }
+}
