@@ -6,6 +6,7 @@ use super::desk::{Desk, Tally};
 use super::limits;
 use super::pace::Pace;
 use super::record::{Recorder, Tolerance};
+use super::recover::Unfinished;
 use super::venue::{Venue, shared_markets};
 use crate::cli::RunArgs;
 use crate::config::command::failure;
@@ -135,6 +136,9 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
         Failure::new(Exit::Running, what, "another arb runs there: arb status; or name another storage.dir")
     })?;
     let (writer, recovered) = journal(config, &directory, started_at)?;
+    let unfinished = Unfinished::read(&directory.0.join("journal"));
+    let mut unfinished =
+        unfinished.map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
     let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
     let writer = begin(writer, config, started_at, epoch)?;
     if let Some(seq) = recovered.halt {
@@ -145,10 +149,15 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     probe_accounts(config, &venues).await?;
     let quit = Rc::new(Notify::new());
     let names = names(config, &venues, &markets);
+    let tolerance = Tolerance { lag: config.risk.journal_max_lag_ms, free: config.risk.journal_min_free_mib };
+    let mut recorder = Recorder::new(writer, tolerance, names.clone());
+    for (venue, markets) in venues.iter().zip(&markets) {
+        venue.rest.set_markets(Arc::clone(markets));
+    }
+    unfinished.settle(&venues, &mut recorder).await?;
     let viewer = Rc::new(viewer(args, names.clone())?);
     let running = open(config, venues, &markets, (clock, started_at, epoch), Rc::clone(&viewer)).await?;
-    let tolerance = Tolerance { lag: config.risk.journal_max_lag_ms, free: config.risk.journal_min_free_mib };
-    running.desk.record_into(Recorder::new(writer, tolerance, names.clone()));
+    running.desk.record_into(recorder);
     let controls = Rc::new(Controls {
         desk: running.desk.clone(),
         names,
@@ -408,7 +417,7 @@ impl Coins {
                     told.push(assets);
                 }
                 Ok(other) => {
-                    tracing::error!(%venue, reply = ?other, "coins were answered with something else")
+                    tracing::error!(%venue, reply = ?other, "coins were answered with something else");
                 }
                 // What was known grows old, and stops openings by itself.
                 Err(error) => tracing::warn!(%error, "coins could not be read"),

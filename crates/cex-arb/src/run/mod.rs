@@ -7,6 +7,7 @@
 //! | [`stopwatch`] | [`stopwatch::Stopwatch`]: latencies of frames and orders |
 //! | [`pace`] | [`pace::Pace`]: sleeps or spins while nothing happens |
 //! | [`record`] | [`record::Recorder`]: what is done and heard, into the journal |
+//! | [`recover`] | [`recover::Unfinished`]: what an earlier run left undecided |
 //! | [`live`] | `arb run`: the exchanges of a configuration |
 //! | [`limits`], [`choice`] | a configuration's limits for the engine; which symbols are traded |
 //! | [`control`], [`remote`] | the control socket, from both sides: `arb status`, `stop`, `kill`, `resume` |
@@ -21,6 +22,7 @@ pub mod live;
 pub mod pace;
 pub mod proof;
 pub mod record;
+pub mod recover;
 pub mod remote;
 pub mod stopwatch;
 pub mod venue;
