@@ -156,8 +156,8 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     }
     unfinished.settle(&venues, &mut recorder).await?;
     let viewer = Rc::new(viewer(args, names.clone())?);
-    let running = open(config, venues, &markets, (clock, started_at, epoch), Rc::clone(&viewer)).await?;
-    running.desk.record_into(recorder);
+    let running =
+        open(config, venues, &markets, (clock, started_at, epoch), Rc::clone(&viewer), recorder).await?;
     let controls = Rc::new(Controls {
         desk: running.desk.clone(),
         names,
@@ -332,6 +332,7 @@ async fn open(
     markets: &[Arc<Markets>],
     (clock, started_at, epoch): (Clock, Timestamp, u64),
     viewer: Rc<Viewer>,
+    recorder: Recorder,
 ) -> Result<Running, Failure> {
     let (mut setups, mut pending) = (Vec::new(), Vec::new());
     for (index, (venue, markets)) in venues.iter_mut().zip(markets).enumerate() {
@@ -351,11 +352,13 @@ async fn open(
         .collect();
     let engine = Engine::new(settings.clone(), &setups, epoch);
     let desk = Desk::new(engine, venues, clock, started_at, viewer);
+    // Before a frame can come in: what is opened is written down, and nothing is opened of which the coins are not known.
+    desk.record_into(recorder);
+    let coins = Coins { desk: desk.clone(), rests, symbols: coins_of(&setups) };
+    coins.look().await;
     let links = pending.into_iter().map(|link| link.run(&desk)).collect();
     let mut helpers =
         vec![tokio::task::spawn_local(desk.clone().wake()), tokio::task::spawn_local(desk.clone().report())];
-    let coins = Coins { desk: desk.clone(), rests, symbols: coins_of(&setups) };
-    coins.look().await;
     helpers.push(tokio::task::spawn_local(coins.keep_looking()));
     if config.mode == Mode::Live {
         helpers.push(tokio::task::spawn_local(desk.clone().rehearse(settings, setups)));

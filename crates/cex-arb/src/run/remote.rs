@@ -112,14 +112,20 @@ fn acknowledge(config: &Config, directory: &Directory) -> Result<(), Failure> {
 pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     let (config, directory) = place(args)?;
     halt(&directory)?;
-    let told = match ask(&directory, Verb::Kill) {
+    // Both at once: an engine that hangs must not hold up the cancels.
+    let asked = std::thread::spawn({
+        let directory = directory.clone();
+        move || ask(&directory, Verb::Kill)
+    });
+    let flat = super::pace::Pace::Sleep
+        .block_on(cancel_everywhere(&config))
+        .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?;
+    let asked = asked.join().unwrap_or_else(|_| Err(Failure::new(Exit::Internal, "asking panicked", "")));
+    let told = match asked {
         Ok(status) => format!("process {} opens nothing any more", status.pid),
         Err(failure) if failure.exit == Exit::NotRunning => "no engine runs".to_owned(),
         Err(failure) => format!("the engine does not answer ({}); the halt file holds it", failure.what),
     };
-    let flat = super::pace::Pace::Sleep
-        .block_on(cancel_everywhere(&config))
-        .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?;
     for (venue, outcome) in &flat {
         written(if args.json {
             let line = Row { event: "venue", venue, flat: outcome.is_ok(), what: outcome.as_ref().err() };

@@ -1,0 +1,268 @@
+//! `arb run` and what is said to it, with the real binary against simulated exchanges: trading, killed in the middle, halted
+//! while it hangs.
+
+use cex_sim::server::{SimConfig, SimExchange, SimHandle, SimServer};
+use sonic_rs::{JsonValueTrait, Value};
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Simulated exchanges and a configuration for them.
+struct Stage {
+    sim: SimHandle,
+    directory: TempDir,
+}
+
+impl Stage {
+    fn new(mode: &str) -> Self {
+        let config = SimConfig { seed: 7, symbols: 6, ..SimConfig::default() };
+        let sim = SimServer::start(config).expect("loopback");
+        let directory = tempfile::tempdir().expect("a directory");
+        let stage = Self { sim, directory };
+        stage.write(mode);
+        stage
+    }
+
+    /// The example, with real values where it must differ: the simulator's addresses, a market that crosses often, and no
+    /// limit that ends the trading within seconds.
+    fn write(&self, mode: &str) {
+        let example = arb(&["config", "example"]);
+        let mut text = String::from_utf8(example.stdout).expect("text");
+        for (key, value) in [
+            ("mode", format!("\"{mode}\"")),
+            ("include", "[]".to_owned()),
+            ("dir", format!("\"{}\"", self.state().display())),
+            ("max_venue_equity_usdt", "100000000".to_owned()),
+            ("min_inventory_pct", "0".to_owned()),
+            ("min_edge_bps", "1".to_owned()),
+            ("max_book_age_ms", "2000".to_owned()),
+            ("max_book_venue_age_ms", "5000".to_owned()),
+            ("max_age_gap_ms", "2000".to_owned()),
+            ("decision_ttl_ms", "1000".to_owned()),
+            ("cooldown_s", "1".to_owned()),
+            ("symbol_failures", "100".to_owned()),
+            ("venue_failures", "100".to_owned()),
+            ("global_failures", "1000".to_owned()),
+            ("slippage_cycles", "1000".to_owned()),
+            ("max_orders_per_min", "60000".to_owned()),
+            ("max_cycle_loss_usdt", "1000".to_owned()),
+            ("max_hour_loss_usdt", "1000".to_owned()),
+            ("max_day_loss_usdt", "1000".to_owned()),
+            ("max_drawdown_usdt", "1000".to_owned()),
+            ("journal_max_lag_ms", "10000".to_owned()),
+            ("journal_min_free_mib", "64".to_owned()),
+            ("journal_segment_mib", "1".to_owned()),
+        ] {
+            text = with(&text, key, &value);
+        }
+        for exchange in SimExchange::ALL {
+            let endpoint = self.sim.endpoint(exchange);
+            let (head, tail) = text.split_once(&format!("[venues.{}]", exchange.name())).expect("a section");
+            let account = format!(
+                "[venues.{}]\nkey = \"env:ARB_TEST_KEY\"\nsecret = \"env:ARB_TEST_SECRET\"\nrest = \"{}\"\nws = \"{}\"",
+                exchange.name(),
+                endpoint.rest,
+                endpoint.ws
+            );
+            text = format!("{head}{account}{tail}");
+        }
+        std::fs::write(self.config(), text).expect("a file");
+        std::fs::set_permissions(self.config(), std::fs::Permissions::from_mode(0o600)).expect("its owner's");
+    }
+
+    fn config(&self) -> std::path::PathBuf {
+        self.directory.path().join("arb.toml")
+    }
+
+    fn state(&self) -> std::path::PathBuf {
+        self.directory.path().join("state")
+    }
+
+    fn command(&self, verb: &str, args: &[&str]) -> Command {
+        let account = self.sim.accounts().first().expect("an account").clone();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_arb"));
+        command.arg(verb).arg("--config").arg(self.config()).args(args);
+        command.env("ARB_TEST_KEY", account.key).env("ARB_TEST_SECRET", account.secret);
+        command
+    }
+
+    fn say(&self, verb: &str, args: &[&str]) -> Output {
+        self.command(verb, args).output().expect("the program starts")
+    }
+
+    /// An engine that trades, once it has started an arbitrage.
+    fn trading(&self) -> Child {
+        let mut command = self.command("run", &["--live", "--yes-live", "mexc+gateio", "--json", "--quiet"]);
+        let child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        self.until("an arbitrage started", || number(&self.status(), "started") > 0);
+        child
+    }
+
+    fn status(&self) -> Value {
+        let output = self.say("status", &["--json"]);
+        sonic_rs::from_slice(&output.stdout).unwrap_or_default()
+    }
+
+    fn until(&self, what: &str, done: impl Fn() -> bool) {
+        let until = Instant::now() + Duration::from_secs(30);
+        while !done() {
+            assert!(Instant::now() < until, "{what}: {:?}", self.status());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn journal(&self) -> std::path::PathBuf {
+        self.state().join("journal")
+    }
+
+    /// Every fill, in the journal (where one that was told twice counts once) and at the exchanges.
+    fn fills(&self) -> [Vec<String>; 2] {
+        let journal = self.journal();
+        let path = journal.to_str().expect("text");
+        let dump = arb(&["journal", "dump", "--dir", path, "--json", "--type", "fill"]);
+        let text = String::from_utf8(dump.stdout).expect("text");
+        let ours: BTreeSet<[String; 6]> = text
+            .lines()
+            .map(|line| {
+                let record: Value = sonic_rs::from_str(line).expect("JSON");
+                let fill = &record["payload"];
+                ["venue", "client_id", "qty", "price", "order_id", "trade_id"]
+                    .map(|key| fill[key].as_str().unwrap_or_else(|| panic!("{key} in {line}")).to_owned())
+            })
+            .collect();
+        let mut ours: Vec<String> = ours
+            .into_iter()
+            .map(|[venue, client_id, qty, price, ..]| format!("{venue} {client_id} {qty} at {price}"))
+            .collect();
+        let name = self.sim.accounts().first().expect("an account").name.clone();
+        let mut theirs = Vec::new();
+        for exchange in SimExchange::ALL {
+            for fill in self.sim.fills(exchange, &name).expect("the truth") {
+                let client_id = fill.client_id.strip_prefix("t-").unwrap_or(&fill.client_id);
+                theirs.push(format!("{} {client_id} {} at {}", exchange.name(), fill.qty, fill.price));
+            }
+        }
+        ours.sort();
+        theirs.sort();
+        [ours, theirs]
+    }
+}
+
+/// The example with another value for a key.
+fn with(text: &str, key: &str, value: &str) -> String {
+    let begins = format!("{key} = ");
+    let mut found = false;
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| {
+            if line.starts_with(&begins) {
+                found = true;
+                format!("{begins}{value}")
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect();
+    assert!(found, "the example has no key {key}");
+    lines.join("\n") + "\n"
+}
+
+fn arb(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_arb")).args(args).output().expect("the program starts")
+}
+
+fn number(value: &Value, key: &str) -> u64 {
+    value.get(key).and_then(|found| found.as_u64()).unwrap_or_default()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn signal(child: &Child, name: &str) {
+    let done = Command::new("kill").args([name, &child.id().to_string()]).status().expect("kill");
+    assert!(done.success());
+}
+
+fn exists(path: &Path) -> bool {
+    path.try_exists().expect("a directory of ours")
+}
+
+#[test]
+fn real_orders_need_the_mode_the_flag_and_the_name_of_the_accounts() {
+    let stage = Stage::new("observe");
+    for (mode, args, what) in [
+        (
+            "observe",
+            &["--live", "--yes-live", "mexc+gateio"][..],
+            "the configuration says mode = \"observe\"",
+        ),
+        ("live", &[], "--live is not given"),
+        ("live", &["--live", "--yes-live", "mexc"], "the accounts were not named"),
+        ("paper", &[], "not built yet"),
+    ] {
+        stage.write(mode);
+        let output = stage.say("run", args);
+        assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+        assert!(said(&output).contains(what), "{}", said(&output));
+    }
+    stage.write("observe");
+    let watched = stage.say("run", &["--seconds", "3", "--json", "--quiet"]);
+    assert!(watched.status.success(), "{}", said(&watched));
+    assert_eq!(stage.fills()[1].len(), 0, "observing sends nothing");
+    for verb in ["status", "stop"] {
+        assert_eq!(stage.say(verb, &[]).status.code(), Some(6), "nothing runs any more");
+    }
+}
+
+#[test]
+fn an_engine_killed_in_the_middle_loses_no_fill_and_books_none_twice() {
+    let stage = Stage::new("live");
+    for _ in 0..3 {
+        let mut child = stage.trading();
+        child.kill().expect("it runs");
+        child.wait().expect("it is ours");
+    }
+    let mut child = stage.trading();
+    let second = stage.say("run", &["--live", "--yes-live", "mexc+gateio"]);
+    assert_eq!(second.status.code(), Some(6), "one engine at a time: {}", said(&second));
+    let stopped = stage.say("stop", &["--json"]);
+    assert!(stopped.status.success(), "{}", said(&stopped));
+    let end = child.wait().expect("it is ours");
+    assert!(end.success(), "{end}");
+    let [ours, theirs] = stage.fills();
+    assert!(!theirs.is_empty());
+    assert_eq!(ours, theirs, "every fill of the exchanges is in the journal, and no other");
+    let path = stage.journal();
+    assert!(arb(&["journal", "verify", "--dir", path.to_str().expect("text")]).status.success());
+}
+
+#[test]
+fn a_halt_holds_an_engine_that_hangs_and_every_later_one_until_somebody_has_looked() {
+    let stage = Stage::new("live");
+    let mut child = stage.trading();
+    signal(&child, "-STOP");
+    let killed = stage.say("kill", &[]);
+    assert!(killed.status.success(), "{}", said(&killed));
+    assert!(said(&killed).contains("mexc: no open orders"), "{}", said(&killed));
+    assert!(exists(&stage.state().join("HALT")));
+    signal(&child, "-CONT");
+    stage.until("it is halted", || stage.status()["halted"].as_bool() == Some(true));
+    let started = number(&stage.status(), "started");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(number(&stage.status(), "started"), started, "nothing new is opened");
+    assert!(stage.say("stop", &[]).status.success());
+    child.wait().expect("it is ours");
+    let refused = stage.say("run", &["--live", "--yes-live", "mexc+gateio", "--seconds", "1"]);
+    assert_eq!(refused.status.code(), Some(8), "{}", said(&refused));
+    let resumed = stage.say("resume", &[]);
+    assert!(resumed.status.success(), "{}", said(&resumed));
+    assert!(!exists(&stage.state().join("HALT")));
+    let mut child = stage.trading();
+    assert!(stage.say("stop", &[]).status.success());
+    child.wait().expect("it is ours");
+}
