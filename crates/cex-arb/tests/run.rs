@@ -176,7 +176,7 @@ fn arb(args: &[&str]) -> Output {
 }
 
 fn number(value: &Value, key: &str) -> u64 {
-    value.get(key).and_then(|found| found.as_u64()).unwrap_or_default()
+    value.get(key).and_then(JsonValueTrait::as_u64).unwrap_or_default()
 }
 
 fn said(output: &Output) -> String {

@@ -354,7 +354,7 @@ async fn open(
     let desk = Desk::new(engine, venues, clock, started_at, viewer);
     // Before a frame can come in: what is opened is written down, and nothing is opened of which the coins are not known.
     desk.record_into(recorder);
-    let coins = Coins { desk: desk.clone(), rests, symbols: coins_of(&setups) };
+    let coins = Coins { desk: desk.clone(), rests, symbols: coins_of(&setups), known: Cell::new(false) };
     coins.look().await;
     let links = pending.into_iter().map(|link| link.run(&desk)).collect();
     let mut helpers =
@@ -389,9 +389,17 @@ struct Coins {
     desk: Desk,
     rests: Vec<(VenueId, Arc<cex_transport::Rest>)>,
     symbols: Vec<(SymbolId, Symbol)>,
+    /// All exchanges have told of their coins once.
+    known: Cell<bool>,
 }
 
 impl Coins {
+    fn block_all(&self, why: &'static str) {
+        for (symbol, _) in &self.symbols {
+            self.desk.tell_engine(Event::Blocked { symbol: *symbol, why: Some(why) });
+        }
+    }
+
     async fn keep_looking(self) {
         loop {
             tokio::time::sleep(WALLETS_EVERY).await;
@@ -427,8 +435,13 @@ impl Coins {
             }
         }
         if told.len() < self.rests.len() {
+            // What was proven stays so, and what is known of wallets grows old by itself.
+            if !self.known.get() {
+                self.block_all("what its exchanges say of the coin could not be read");
+            }
             return;
         }
+        self.known.set(true);
         let known: Vec<_> = told.iter().map(|assets| choice::by_asset(assets)).collect();
         for (symbol, coins) in &self.symbols {
             let why = known.windows(2).find_map(|pair| {
