@@ -219,7 +219,10 @@ impl BookSync {
             | SyncState::Stale { .. } => return SyncOutcome::Ignored,
         }
         self.counters.snapshots += 1;
-        if !self.can_join(seq) {
+        // When the stream may have begun to count from below, nobody can tell of which count the snapshot is, and frames of
+        // the old one must not follow a snapshot of the new.
+        let doubted = self.behind > 0 && self.live().is_none();
+        if doubted || !self.can_join(seq) {
             self.counters.too_old += 1;
             return self.attempt_failed(now);
         }

@@ -211,3 +211,24 @@ fn gate_update_crossed_after_apply_resyncs_at_once() {
     assert_eq!(feed.delta(2_004, 2_004, &[(370_013, 1)], &[]), SyncOutcome::NeedSnapshot);
     assert!(matches!(feed.sync.state(), SyncState::Buffering { .. }));
 }
+
+/// The exchange begins to count anew while frames of the old count are kept: a snapshot of the new count lies among them.
+#[test]
+fn a_snapshot_is_not_joined_to_frames_of_a_count_that_was_left() {
+    let mut feed = Feed::subscribed(MEXC);
+    for seq in 100..=110 {
+        feed.delta(seq, seq, &[(99, 5)], &[]);
+    }
+    feed.pass(ms(2_000));
+    feed.wake();
+    // The new count: later by time, lower by number.
+    feed.delta(103, 103, &[(90, 1)], &[]);
+    feed.snapshot(103, &[(90, 1)], &[(120, 1)]);
+    assert_eq!(feed.seq(), None, "104 to 110 of the old count would follow it");
+    // One that goes on above what was kept was a late repetition after all: the book is made.
+    feed.delta(111, 111, &[(99, 6)], &[]);
+    feed.pass(ms(1_000));
+    feed.wake();
+    feed.snapshot(110, &[(99, 5)], &[(120, 1)]);
+    assert_eq!(feed.seq(), Some(111));
+}
