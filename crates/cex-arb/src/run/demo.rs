@@ -9,7 +9,7 @@ use crate::exit::{Exit, Failure};
 use crate::show::json::Json;
 use crate::show::lines::Lines;
 use crate::show::screen::Screen;
-use crate::show::summary::{Arbitrages, ExchangeRow, Summary};
+use crate::show::summary::{Arbitrages, Summary};
 use crate::show::{Names, Show, Viewer};
 use crate::venues::EXCHANGES;
 use cex_core::{Bps, Decimal, Markets, Timestamp, VenueId};
@@ -69,17 +69,7 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
     drop(desk.desk);
     let summary = Summary { lines_dropped: viewer.dropped(), ..summary };
     let verdict = verdict(&summary, ended);
-    // The helpers held the only other handles, and they are gone.
-    for _ in 0..100 {
-        if Rc::strong_count(&viewer) == 1 {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
-    match Rc::try_unwrap(viewer) {
-        Ok(viewer) => viewer.finish(summary),
-        Err(viewer) => viewer.tell(crate::show::Told::Summary(Box::new(summary))),
-    }
+    Viewer::end(viewer, summary).await;
     sim.stop().map_err(|error| Failure::new(Exit::Internal, format!("simulator: {error}"), ""))?;
     verdict
 }
@@ -291,18 +281,7 @@ fn summary(
     let difference = view.totals.realised.checked_sub(proof.profit);
     let difference =
         difference.map_err(|error| Failure::new(Exit::Residual, format!("profit: {error}"), ""))?;
-    let exchanges = view.venues.iter().zip(venues).map(|(row, venue)| {
-        let row = ExchangeRow {
-            frames: venue.frames(),
-            book_updates: row.updates,
-            gaps: row.gaps,
-            resyncs: row.resyncs,
-            reconnects: venue.reconnects(),
-            rotations: venue.rotations(),
-            books_live: row.books_live.0,
-        };
-        (venue.id.to_string(), row)
-    });
+    let exchanges = view.venues.iter().zip(venues).map(|(row, venue)| (venue.id.to_string(), venue.row(row)));
     let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     Ok(Summary {
         event: "summary",

@@ -1,24 +1,23 @@
 //! Events from sockets into the engine, its commands into calls: plain calls on one thread.
 
+mod calls;
+
 use super::record::Recorder;
 use super::stopwatch::Stopwatch;
 use super::venue::Venue;
 use crate::show::{Status, Told, Viewer};
-use cex_core::{ClientOrderId, Decimal, LinkEvent, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
+use cex_core::{ClientOrderId, Decimal, LinkEvent, OrderRequest, SymbolId, Timestamp, VenueId};
 use cex_engine::{
     Command, Commands, Engine, EngineConfig, EngineView, Event, Notice, Understudy, VenueSetup,
 };
-use cex_errors::{ErrorKind, ExchangeError, Op, Outcome as CallOutcome};
-use cex_interface::{OrderRef, Outbox, Reply, Request, TimeRange};
+use cex_errors::{Op, Outcome as CallOutcome};
+use cex_interface::{Outbox, Request};
 use cex_risk::{Approved, JournalState};
-use cex_transport::{Clock, Received, Sink, Started, Urgency};
+use cex_transport::{Clock, Received, Sink, Urgency};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// Fills asked for at once of one order: more than an order of ours can have.
-const FILLS: u32 = 100;
 
 /// How often the way of an order is rehearsed at most: with every frame would double their cost, seldom leaves it cold.
 const REHEARSE_EVERY: Duration = Duration::from_micros(200);
@@ -333,142 +332,6 @@ impl Desk {
             }
         }
     }
-
-    /// Tells the engine what becomes of an order that is on its way.
-    fn follow(&self, read_at: Timestamp, order: OrderRequest, started: Started) {
-        let desk = self.clone();
-        tokio::task::spawn_local(async move {
-            let answer = started.await;
-            let (client_id, now) = (order.client_id, desk.0.borrow().clock.now());
-            desk.0.borrow_mut().stopwatch.ordered(read_at, &answer.stamps);
-            match answer.result {
-                Ok(Reply::Placed(placed)) => {
-                    let (order_id, order) = (placed.order_id, placed.order.as_ref());
-                    desk.record(|recorder| order.into_iter().for_each(|order| recorder.order(now, order)));
-                    desk.feed(now, Event::Placed { client_id, order_id, order });
-                }
-                Ok(other) => {
-                    tracing::error!(venue = %order.venue, reply = ?other, "a placement was answered with something else");
-                    desk.feed(now, Event::PlaceFailed { client_id, outcome: CallOutcome::Unknown });
-                }
-                Err(error) => {
-                    tracing::debug!(%error, order = %client_id, outcome = ?error.outcome(), "placement failed");
-                    desk.shut_out(order.venue, &error);
-                    desk.feed(now, Event::PlaceFailed { client_id, outcome: error.outcome() });
-                }
-            }
-        });
-    }
-
-    /// A key that is refused, or a ban, stops the venue until somebody has looked (R25).
-    fn shut_out(&self, venue: VenueId, error: &ExchangeError) {
-        if let Some(rule) = shut_out_by(&error.kind) {
-            self.tell_engine(Event::ShutOut { venue, rule });
-        }
-    }
-
-    fn record(&self, what: impl FnOnce(&mut Recorder)) {
-        if let Some(recorder) = &mut self.0.borrow_mut().recorder {
-            what(recorder);
-        }
-    }
-
-    fn fetch_book(&self, core: &Core, (venue, symbol): (VenueId, SymbolId), depth: u32, asked_at: Timestamp) {
-        self.call(core, venue, Request::Book { symbol, depth }, move |desk, now, result| match result {
-            Ok(Reply::Book(book)) => desk.feed(
-                now,
-                Event::Book {
-                    venue,
-                    symbol,
-                    asked_at,
-                    seq: book.seq,
-                    exchange_ts: book.exchange_ts,
-                    bids: &book.bids,
-                    asks: &book.asks,
-                },
-            ),
-            Ok(_) => desk.feed(now, Event::BookFailed { venue, symbol, asked_at }),
-            Err(error) => {
-                tracing::warn!(%error, "no book snapshot");
-                desk.feed(now, Event::BookFailed { venue, symbol, asked_at });
-            }
-        });
-    }
-
-    fn query_order(
-        &self,
-        core: &Core,
-        (venue, symbol): (VenueId, SymbolId),
-        (client_id, order_id): (ClientOrderId, Option<OrderId>),
-        asked_at: Timestamp,
-    ) {
-        let order = order_id.map_or(OrderRef::Client(client_id), OrderRef::Id);
-        self.call(core, venue, Request::Order { symbol, order }, move |desk, now, result| match result {
-            Ok(Reply::Order(order)) => {
-                desk.record(|recorder| recorder.order(now, &order));
-                desk.feed(now, Event::OrderRead { client_id, asked_at, order: Some(&order) });
-            }
-            Err(ExchangeError { kind: ErrorKind::OrderNotFound, .. }) => {
-                desk.feed(now, Event::OrderRead { client_id, asked_at, order: None });
-            }
-            // No answer is no answer: the engine asks again.
-            Ok(_) => tracing::error!(%venue, order = %client_id, "a query was answered with something else"),
-            Err(error) => tracing::warn!(%error, order = %client_id, "query failed"),
-        });
-    }
-
-    fn query_fills(
-        &self,
-        core: &Core,
-        (venue, symbol): (VenueId, SymbolId),
-        client_id: ClientOrderId,
-        order_id: OrderId,
-    ) {
-        let request =
-            Request::MyTrades { symbol, order: Some(order_id), range: TimeRange::default(), limit: FILLS };
-        self.call(core, venue, request, move |desk, now, result| match result {
-            Ok(Reply::Fills(fills)) => {
-                desk.record(|recorder| fills.iter().for_each(|fill| recorder.fill(now, fill)));
-                desk.feed(now, Event::FillsRead { client_id, fills: &fills });
-            }
-            // Those that could be read are booked; what they miss to the order's own quantity is asked for again.
-            Ok(Reply::Incomplete(incomplete)) => {
-                tracing::error!(%venue, order = %client_id, unreadable = ?incomplete.unreadable, "fills could not be read");
-                if let Reply::Fills(fills) = &incomplete.read {
-                    desk.record(|recorder| fills.iter().for_each(|fill| recorder.fill(now, fill)));
-                    desk.feed(now, Event::FillsRead { client_id, fills });
-                }
-            }
-            Ok(_) => tracing::error!(%venue, order = %client_id, "a query was answered with something else"),
-            Err(error) => tracing::warn!(%error, order = %client_id, "query of fills failed"),
-        });
-    }
-
-    fn read_account(&self, core: &Core, venue: VenueId, asked_at: Timestamp) {
-        self.call(core, venue, Request::Account, move |desk, now, result| match result {
-            Ok(Reply::Account(account)) => {
-                desk.feed(now, Event::AccountRead { venue, asked_at, balances: &account.balances });
-            }
-            Ok(_) => tracing::error!(%venue, "an account was answered with something else"),
-            Err(error) => tracing::warn!(%error, "account could not be read"),
-        });
-    }
-
-    fn call(
-        &self,
-        core: &Core,
-        venue: VenueId,
-        request: Request,
-        then: impl FnOnce(&Self, Timestamp, Result<Reply, ExchangeError>) + 'static,
-    ) {
-        let rest = std::sync::Arc::clone(&core.venues[venue.index()].rest);
-        let desk = self.clone();
-        tokio::task::spawn_local(async move {
-            let result = rest.call(&request).await;
-            let now = desk.0.borrow().clock.now();
-            then(&desk, now, result);
-        });
-    }
 }
 
 impl Core {
@@ -597,15 +460,5 @@ impl Sink for LinkSink {
         if !trades {
             core.rehearse(decided_at);
         }
-    }
-}
-
-/// The rule a failed call trips, when it says that the exchange does not let us in any more.
-const fn shut_out_by(kind: &ErrorKind) -> Option<&'static str> {
-    match kind {
-        ErrorKind::InvalidKey | ErrorKind::InvalidSignature => Some("auth"),
-        ErrorKind::PermissionDenied | ErrorKind::AccountRestricted => Some("permission"),
-        ErrorKind::Banned { .. } => Some("banned"),
-        _other => None,
     }
 }

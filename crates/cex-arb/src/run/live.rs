@@ -1,8 +1,10 @@
 //! `arb run`: the engine against the exchanges of a configuration, observing or trading.
 
 use super::choice;
+use super::coins::Coins;
 use super::control::{self, Controls, Directory};
-use super::desk::{Desk, Tally};
+use super::desk::Desk;
+use super::finish::{finish, verdict};
 use super::limits;
 use super::pace::Pace;
 use super::record::{Recorder, Tolerance};
@@ -15,15 +17,13 @@ use crate::exit::{Exit, Failure};
 use crate::show::json::Json;
 use crate::show::lines::Lines;
 use crate::show::screen::Screen;
-use crate::show::summary::{Arbitrages, ExchangeRow, Mismatch, Summary};
-use crate::show::{Names, Show, Told, Viewer};
-use cex_core::{Account, Asset, Decimal, Markets, Symbol, SymbolId, Timestamp, VenueId};
-use cex_engine::{Engine, Event, VenueSetup};
+use crate::show::{Names, Show, Viewer};
+use cex_core::{Account, Markets, Timestamp};
+use cex_engine::Engine;
 use cex_errors::Outcome;
 use cex_interface::{Reply, Request};
 use cex_journal::messages::{self, SessionStart};
 use cex_journal::{Recovered, Writer};
-use cex_risk::Wallet;
 use cex_transport::{Clock, RestConfig, TransportConfig};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -37,13 +37,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// How long orders on the way may take to end once the run is over: proving that a lost one never arrived takes its time
-/// to expire, the exchange's lag, and two questions.
-const DRAIN: Duration = Duration::from_secs(20);
-/// How long links may take to say goodbye.
-const FAREWELL: Duration = Duration::from_secs(4);
-/// Wallets are asked about this often: well within what counts as fresh.
-const WALLETS_EVERY: Duration = Duration::from_secs(20);
 /// The exchange cancels everything of ours when it does not hear of us for so long, ...
 const DEAD_MAN: Duration = Duration::from_secs(10);
 /// ... so it hears this often.
@@ -179,22 +172,13 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     drop(controls);
     let summary = summary?;
     let verdict = verdict(&summary, ended);
-    for _ in 0..100 {
-        if Rc::strong_count(&viewer) == 1 {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
-    match Rc::try_unwrap(viewer) {
-        Ok(viewer) => viewer.finish(summary),
-        Err(viewer) => viewer.tell(Told::Summary(Box::new(summary))),
-    }
+    Viewer::end(viewer, summary).await;
     verdict
 }
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ended {
+pub(super) enum Ended {
     TimeUp,
     Stopped,
     Interrupted,
@@ -320,10 +304,10 @@ async fn account(venue: &Venue) -> Result<Account, Failure> {
 }
 
 /// The running trading thread.
-struct Running {
-    desk: Desk,
-    links: Vec<JoinHandle<()>>,
-    helpers: Vec<JoinHandle<()>>,
+pub(super) struct Running {
+    pub(super) desk: Desk,
+    pub(super) links: Vec<JoinHandle<()>>,
+    pub(super) helpers: Vec<JoinHandle<()>>,
 }
 
 async fn open(
@@ -354,7 +338,7 @@ async fn open(
     let desk = Desk::new(engine, venues, clock, started_at, viewer);
     // Before a frame can come in: what is opened is written down, and nothing is opened of which the coins are not known.
     desk.record_into(recorder);
-    let coins = Coins { desk: desk.clone(), rests, symbols: coins_of(&setups), known: Cell::new(false) };
+    let coins = Coins::new(desk.clone(), rests, &setups);
     coins.look().await;
     let links = pending.into_iter().map(|link| link.run(&desk)).collect();
     let mut helpers =
@@ -374,85 +358,6 @@ async fn keep_alive(rest: Arc<cex_transport::Rest>) {
             tracing::warn!(%error, "the dead man's switch was not renewed");
         }
         tokio::time::sleep(DEAD_MAN_EVERY).await;
-    }
-}
-
-fn coins_of(setups: &[VenueSetup]) -> Vec<(SymbolId, Symbol)> {
-    let first = setups.first().map(|setup| &setup.markets);
-    first
-        .map(|markets| markets.iter().map(|market| (market.id, market.symbol())).collect())
-        .unwrap_or_default()
-}
-
-/// Looks at what exchanges say of coins: whether they can be moved (R3), and whether they are the same (R2, D14).
-struct Coins {
-    desk: Desk,
-    rests: Vec<(VenueId, Arc<cex_transport::Rest>)>,
-    symbols: Vec<(SymbolId, Symbol)>,
-    /// All exchanges have told of their coins once.
-    known: Cell<bool>,
-}
-
-impl Coins {
-    fn block_all(&self, why: &'static str) {
-        for (symbol, _) in &self.symbols {
-            self.desk.tell_engine(Event::Blocked { symbol: *symbol, why: Some(why) });
-        }
-    }
-
-    async fn keep_looking(self) {
-        loop {
-            tokio::time::sleep(WALLETS_EVERY).await;
-            self.look().await;
-        }
-    }
-
-    async fn look(&self) {
-        let mut told = Vec::new();
-        for (venue, rest) in &self.rests {
-            match rest.call(&Request::Assets).await {
-                Ok(Reply::Assets(assets)) => {
-                    let wallets: Vec<(Asset, Wallet)> = assets
-                        .iter()
-                        .map(|info| {
-                            let any =
-                                |open: fn(&cex_core::NetworkInfo) -> bool| info.networks.iter().any(open);
-                            let wallet = Wallet {
-                                deposits: any(|network| network.deposit_enabled),
-                                withdrawals: any(|network| network.withdraw_enabled),
-                            };
-                            (info.asset, wallet)
-                        })
-                        .collect();
-                    self.desk.tell_engine(Event::Wallets { venue: *venue, wallets: &wallets });
-                    told.push(assets);
-                }
-                Ok(other) => {
-                    tracing::error!(%venue, reply = ?other, "coins were answered with something else");
-                }
-                // What was known grows old, and stops openings by itself.
-                Err(error) => tracing::warn!(%error, "coins could not be read"),
-            }
-        }
-        if told.len() < self.rests.len() {
-            // What was proven stays so, and what is known of wallets grows old by itself.
-            if !self.known.get() {
-                self.block_all("what its exchanges say of the coin could not be read");
-            }
-            return;
-        }
-        self.known.set(true);
-        let known: Vec<_> = told.iter().map(|assets| choice::by_asset(assets)).collect();
-        for (symbol, coins) in &self.symbols {
-            let why = known.windows(2).find_map(|pair| {
-                let info = |at: usize| pair[at].get(&coins.base).copied();
-                choice::difference(info(0), info(1))
-            });
-            if let Some(why) = why {
-                tracing::debug!(symbol = %coins, why, "left alone");
-            }
-            self.desk.tell_engine(Event::Blocked { symbol: *symbol, why });
-        }
     }
 }
 
@@ -488,137 +393,4 @@ fn viewer(args: &RunArgs, names: Names) -> Result<Viewer, Failure> {
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
     })
     .map_err(failed)
-}
-
-/// Lets what is open end, says goodbye, and compares our ledger with the accounts.
-async fn finish(running: Running, viewer: &Viewer, epoch: u64, ended: Ended) -> Result<Summary, Failure> {
-    let Running { desk, links, helpers } = running;
-    desk.drain(DRAIN).await;
-    let accounts = read_accounts(&desk).await;
-    desk.stop_links();
-    let farewell = async {
-        for link in links {
-            // A link that panicked has been reported by the runtime; there is nothing to wait for.
-            let _ = link.await;
-        }
-    };
-    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
-        tracing::warn!("some connections did not end in time");
-    }
-    helpers.iter().for_each(JoinHandle::abort);
-    let summary = desk.close(|engine, venues, tally| summary(epoch, engine, venues, &tally, &accounts));
-    let summary = Summary { lines_dropped: viewer.dropped(), ..summary };
-    if let Some(recorder) = desk.take_recorder() {
-        let reason = match ended {
-            Ended::TimeUp => "finished",
-            Ended::Stopped => "stopped",
-            Ended::Interrupted | Ended::Terminated => "interrupted",
-        };
-        let left = u32::try_from(summary.arbitrages.unknown).unwrap_or(u32::MAX);
-        let now = desk.look(|now, _, _, _| now);
-        if let Err(error) = recorder.close(now, reason, left) {
-            return Err(Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()));
-        }
-    }
-    Ok(summary)
-}
-
-/// What the exchanges say is held, where they can be asked.
-async fn read_accounts(desk: &Desk) -> Vec<(VenueId, Account)> {
-    let rests: Vec<_> = desk.look(|_, view, venues, _| {
-        let ready = view.venues.iter().zip(venues).filter(|(row, _)| row.account_ready);
-        ready.map(|(_, venue)| (venue.id, Arc::clone(&venue.rest))).collect()
-    });
-    let mut accounts = Vec::new();
-    for (venue, rest) in rests {
-        match rest.call(&Request::Account).await {
-            Ok(Reply::Account(account)) => accounts.push((venue, account)),
-            Ok(_) | Err(_) => tracing::warn!(%venue, "the account could not be read at the end"),
-        }
-    }
-    accounts
-}
-
-fn summary(
-    epoch: u64,
-    engine: &Engine,
-    venues: &[Venue],
-    tally: &Tally,
-    accounts: &[(VenueId, Account)],
-) -> Summary {
-    let view = engine.view(tally.closed_at);
-    let rows = view.venues.iter().zip(venues).map(|(row, venue)| {
-        let row = ExchangeRow {
-            frames: venue.frames(),
-            book_updates: row.updates,
-            gaps: row.gaps,
-            resyncs: row.resyncs,
-            reconnects: venue.reconnects(),
-            rotations: venue.rotations(),
-            books_live: row.books_live.0,
-        };
-        (venue.id.to_string(), row)
-    });
-    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-    let counts = view.totals.opportunities.iter();
-    Summary {
-        event: "summary",
-        seed: epoch,
-        elapsed_ms: millis(tally.elapsed),
-        first_book_ms: tally.first_book.map(millis),
-        exchanges: rows.collect(),
-        opportunities: counts.map(|(verdict, count)| (verdict.name(), *count)).collect(),
-        arbitrages: Arbitrages::new(&view.totals, view.open),
-        pnl_expected: view.totals.expected.to_string(),
-        pnl_realised: view.totals.realised.to_string(),
-        pnl_ledger: None,
-        pnl_difference: None,
-        ledger_mismatches: mismatches(engine, accounts),
-        odd_fills: [view.totals.late_fills, view.totals.foreign_fills, view.totals.duplicate_fills],
-        alarms: view.totals.alarms,
-        lines_dropped: 0,
-        latency_ns: tally.stopwatch.rows().into_iter().collect(),
-    }
-}
-
-/// Holdings that our ledger and an account tell differently.
-fn mismatches(engine: &Engine, accounts: &[(VenueId, Account)]) -> Vec<Mismatch> {
-    let held = engine.holdings().into_iter();
-    held.filter_map(|(venue, asset, ours)| {
-        let (_, account) = accounts.iter().find(|(known, _)| *known == venue)?;
-        let theirs = account.balance(asset).map_or(Ok(Decimal::ZERO), cex_core::Balance::total).ok()?;
-        (ours != theirs).then(|| Mismatch {
-            venue: venue.to_string(),
-            asset: asset.to_string(),
-            ours: ours.to_string(),
-            theirs: theirs.to_string(),
-        })
-    })
-    .collect()
-}
-
-fn verdict(summary: &Summary, ended: Ended) -> Result<(), Failure> {
-    let arbitrages = &summary.arbitrages;
-    if arbitrages.unknown + arbitrages.parked > 0 {
-        let what = format!("{} arbitrages unknown, {} parked", arbitrages.unknown, arbitrages.parked);
-        return Err(Failure::new(Exit::Residual, what, "look at the orders and holdings on both exchanges"));
-    }
-    if !summary.ledger_mismatches.is_empty() {
-        let what =
-            format!("{} holdings differ from the exchanges' accounts", summary.ledger_mismatches.len());
-        return Err(Failure::new(
-            Exit::Residual,
-            what,
-            "somebody else traded or moved coins, or we lost a fill",
-        ));
-    }
-    if summary.alarms > 0 {
-        let what = format!("{} alarms: something happened that must not", summary.alarms);
-        return Err(Failure::new(Exit::Halted, what, "arb journal dump tells what; then: arb resume"));
-    }
-    match ended {
-        Ended::TimeUp | Ended::Stopped => Ok(()),
-        Ended::Interrupted => Err(Failure::new(Exit::Interrupted, "", "")),
-        Ended::Terminated => Err(Failure::new(Exit::Terminated, "", "")),
-    }
 }

@@ -2,11 +2,12 @@
 
 use super::desk::Desk;
 use crate::exit::{Exit, Failure};
+use crate::show::summary::ExchangeRow;
 use cex_core::{
     Bps, ClientOrderId, Market, Markets, OrderKind, OrderRequest, Scale, Side, StreamKind, Symbol, SymbolId,
     SymbolInfo, TimeInForce, VenueId,
 };
-use cex_engine::VenueSetup;
+use cex_engine::{VenueSetup, VenueView};
 use cex_errors::ExchangeError;
 use cex_interface::{Link, Protocol, Registration, Reply, Request, Subscription, VenueConfig};
 use cex_transport::metrics::LinkMetrics;
@@ -181,6 +182,20 @@ impl Venue {
     /// Asks all links for an orderly end.
     pub fn stop(&self) {
         self.handles.iter().for_each(|(handle, _)| handle.stop());
+    }
+
+    /// Its line in a summary: what the engine knows of its books, and what its links counted.
+    #[must_use]
+    pub fn row(&self, view: &VenueView) -> ExchangeRow {
+        ExchangeRow {
+            frames: self.frames(),
+            book_updates: view.updates,
+            gaps: view.gaps,
+            resyncs: view.resyncs,
+            reconnects: self.reconnects(),
+            rotations: self.rotations(),
+            books_live: view.books_live.0,
+        }
     }
 
     /// Connections made again so far.

@@ -10,6 +10,7 @@ use cex_core::{Scale, Symbol, SymbolId, Timestamp};
 use cex_engine::{EngineView, Notice};
 use cex_risk::{Scope, Trip};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -126,6 +127,20 @@ impl Viewer {
         drop(self.sender);
         if let Some(thread) = thread {
             let _ = thread.join();
+        }
+    }
+
+    /// As [`Self::finish`], once the tasks that still hold the viewer are gone; they were asked to go.
+    pub async fn end(viewer: Rc<Self>, summary: Summary) {
+        for _ in 0..100 {
+            if Rc::strong_count(&viewer) == 1 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        match Rc::try_unwrap(viewer) {
+            Ok(viewer) => viewer.finish(summary),
+            Err(viewer) => viewer.tell(Told::Summary(Box::new(summary))),
         }
     }
 

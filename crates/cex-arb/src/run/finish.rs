@@ -1,0 +1,147 @@
+//! The end of a run: what is open ends, our ledger is compared with the accounts, and the journal is closed.
+
+use super::desk::{Desk, Tally};
+use super::live::{Ended, Running};
+use super::venue::Venue;
+use crate::exit::{Exit, Failure};
+use crate::show::Viewer;
+use crate::show::summary::{Arbitrages, Mismatch, Summary};
+use cex_core::{Account, Decimal, VenueId};
+use cex_engine::Engine;
+use cex_interface::{Reply, Request};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// How long orders on the way may take to end once the run is over: proving that a lost one never arrived takes its time
+/// to expire, the exchange's lag, and two questions.
+const DRAIN: Duration = Duration::from_secs(20);
+/// How long links may take to say goodbye.
+const FAREWELL: Duration = Duration::from_secs(4);
+
+/// Lets what is open end, says goodbye, and compares our ledger with the accounts.
+pub(super) async fn finish(
+    running: Running,
+    viewer: &Viewer,
+    epoch: u64,
+    ended: Ended,
+) -> Result<Summary, Failure> {
+    let Running { desk, links, helpers } = running;
+    desk.drain(DRAIN).await;
+    let accounts = read_accounts(&desk).await;
+    desk.stop_links();
+    let farewell = async {
+        for link in links {
+            // A link that panicked has been reported by the runtime; there is nothing to wait for.
+            let _ = link.await;
+        }
+    };
+    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+    helpers.iter().for_each(JoinHandle::abort);
+    let summary = desk.close(|engine, venues, tally| summary(epoch, engine, venues, &tally, &accounts));
+    let summary = Summary { lines_dropped: viewer.dropped(), ..summary };
+    if let Some(recorder) = desk.take_recorder() {
+        let reason = match ended {
+            Ended::TimeUp => "finished",
+            Ended::Stopped => "stopped",
+            Ended::Interrupted | Ended::Terminated => "interrupted",
+        };
+        let left = u32::try_from(summary.arbitrages.unknown).unwrap_or(u32::MAX);
+        let now = desk.look(|now, _, _, _| now);
+        if let Err(error) = recorder.close(now, reason, left) {
+            return Err(Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()));
+        }
+    }
+    Ok(summary)
+}
+
+/// What the exchanges say is held, where they can be asked.
+async fn read_accounts(desk: &Desk) -> Vec<(VenueId, Account)> {
+    let rests: Vec<_> = desk.look(|_, view, venues, _| {
+        let ready = view.venues.iter().zip(venues).filter(|(row, _)| row.account_ready);
+        ready.map(|(_, venue)| (venue.id, Arc::clone(&venue.rest))).collect()
+    });
+    let mut accounts = Vec::new();
+    for (venue, rest) in rests {
+        match rest.call(&Request::Account).await {
+            Ok(Reply::Account(account)) => accounts.push((venue, account)),
+            Ok(_) | Err(_) => tracing::warn!(%venue, "the account could not be read at the end"),
+        }
+    }
+    accounts
+}
+
+fn summary(
+    epoch: u64,
+    engine: &Engine,
+    venues: &[Venue],
+    tally: &Tally,
+    accounts: &[(VenueId, Account)],
+) -> Summary {
+    let view = engine.view(tally.closed_at);
+    let rows = view.venues.iter().zip(venues).map(|(row, venue)| (venue.id.to_string(), venue.row(row)));
+    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let counts = view.totals.opportunities.iter();
+    Summary {
+        event: "summary",
+        seed: epoch,
+        elapsed_ms: millis(tally.elapsed),
+        first_book_ms: tally.first_book.map(millis),
+        exchanges: rows.collect(),
+        opportunities: counts.map(|(verdict, count)| (verdict.name(), *count)).collect(),
+        arbitrages: Arbitrages::new(&view.totals, view.open),
+        pnl_expected: view.totals.expected.to_string(),
+        pnl_realised: view.totals.realised.to_string(),
+        pnl_ledger: None,
+        pnl_difference: None,
+        ledger_mismatches: mismatches(engine, accounts),
+        odd_fills: [view.totals.late_fills, view.totals.foreign_fills, view.totals.duplicate_fills],
+        alarms: view.totals.alarms,
+        lines_dropped: 0,
+        latency_ns: tally.stopwatch.rows().into_iter().collect(),
+    }
+}
+
+/// Holdings that our ledger and an account tell differently.
+fn mismatches(engine: &Engine, accounts: &[(VenueId, Account)]) -> Vec<Mismatch> {
+    let held = engine.holdings().into_iter();
+    held.filter_map(|(venue, asset, ours)| {
+        let (_, account) = accounts.iter().find(|(known, _)| *known == venue)?;
+        let theirs = account.balance(asset).map_or(Ok(Decimal::ZERO), cex_core::Balance::total).ok()?;
+        (ours != theirs).then(|| Mismatch {
+            venue: venue.to_string(),
+            asset: asset.to_string(),
+            ours: ours.to_string(),
+            theirs: theirs.to_string(),
+        })
+    })
+    .collect()
+}
+
+pub(super) fn verdict(summary: &Summary, ended: Ended) -> Result<(), Failure> {
+    let arbitrages = &summary.arbitrages;
+    if arbitrages.unknown + arbitrages.parked > 0 {
+        let what = format!("{} arbitrages unknown, {} parked", arbitrages.unknown, arbitrages.parked);
+        return Err(Failure::new(Exit::Residual, what, "look at the orders and holdings on both exchanges"));
+    }
+    if !summary.ledger_mismatches.is_empty() {
+        let what =
+            format!("{} holdings differ from the exchanges' accounts", summary.ledger_mismatches.len());
+        return Err(Failure::new(
+            Exit::Residual,
+            what,
+            "somebody else traded or moved coins, or we lost a fill",
+        ));
+    }
+    if summary.alarms > 0 {
+        let what = format!("{} alarms: something happened that must not", summary.alarms);
+        return Err(Failure::new(Exit::Halted, what, "arb journal dump tells what; then: arb resume"));
+    }
+    match ended {
+        Ended::TimeUp | Ended::Stopped => Ok(()),
+        Ended::Interrupted => Err(Failure::new(Exit::Interrupted, "", "")),
+        Ended::Terminated => Err(Failure::new(Exit::Terminated, "", "")),
+    }
+}
