@@ -266,3 +266,15 @@ fn a_halt_holds_an_engine_that_hangs_and_every_later_one_until_somebody_has_look
     assert!(stage.say("stop", &[]).status.success());
     child.wait().expect("it is ours");
 }
+
+/// A run that ended because of what an earlier one left open has written no halt; it waits for this all the same.
+#[test]
+fn resume_is_written_down_where_no_engine_runs_and_nothing_was_halted() {
+    let stage = Stage::new("observe");
+    let resumed = stage.say("resume", &[]);
+    assert!(resumed.status.success(), "{}", said(&resumed));
+    let journal = stage.journal();
+    let path = journal.to_str().expect("text");
+    let dump = arb(&["journal", "dump", "--dir", path, "--json", "--type", "operator_ack"]);
+    assert_eq!(said(&dump).lines().count(), 1, "{}", said(&dump));
+}

@@ -209,6 +209,8 @@ impl Controls {
                 self.desk.halt("operator", "arb kill");
                 Ok(())
             }
+            // What is ending opens nothing any more, whoever has looked.
+            Verb::Resume if self.draining.get() => Err("it is ending".to_owned()),
             Verb::Resume if self.directory.halt_file().exists() => {
                 Err(format!("{} is still there", self.directory.halt_file().display()))
             }

@@ -195,10 +195,13 @@ impl Desk {
     pub async fn report(self) {
         loop {
             tokio::time::sleep(Duration::from_millis(250)).await;
-            let now = self.0.borrow().clock.now();
-            if !self.0.borrow().orders_match_permits() {
-                tracing::error!("more orders left than were approved");
-                self.feed(now, Event::Kill);
+            let (now, broken) = {
+                let core = self.0.borrow();
+                let now = core.clock.now();
+                (now, !core.orders_match_permits() && !core.engine.view(now).killed)
+            };
+            if broken {
+                self.halt("R36", "more orders left than were approved");
             }
             let core = self.0.borrow();
             core.viewer.tell(Told::Status(Box::new(Status {

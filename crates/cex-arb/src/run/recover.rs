@@ -46,6 +46,8 @@ struct Open {
     booked: Decimal,
     /// How much it filled, once it is over.
     ended_with: Option<Decimal>,
+    /// An operator has looked since: it is asked for, and no longer in the way.
+    acknowledged: bool,
 }
 
 impl Unfinished {
@@ -72,7 +74,10 @@ impl Unfinished {
             Entry::OrderEvent(event) => self.hear(event)?,
             Entry::Fill(fill) => self.book(fill)?,
             Entry::SessionEnd(end) if end.orders_left == 0 => *self = Self::default(),
-            Entry::OperatorAck(_) => *self = Self::default(),
+            Entry::OperatorAck(_) => {
+                self.net.clear();
+                self.orders.values_mut().for_each(|open| open.acknowledged = true);
+            }
             _other => {}
         }
         Ok(())
@@ -86,6 +91,7 @@ impl Unfinished {
             dead_at: at + Duration::from_nanos(leg.expires_in_ns) + VENUE_LAG,
             booked: Decimal::ZERO,
             ended_with: None,
+            acknowledged: false,
         };
         self.orders.insert(leg.client_id.clone(), open);
     }
@@ -131,6 +137,12 @@ impl Unfinished {
         self.orders.iter().filter(|(_, open)| open.ended_with != Some(open.booked))
     }
 
+    /// How many orders are not known to their end.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.open().count()).unwrap_or(u32::MAX)
+    }
+
     /// Asks the exchanges for every order that is not known to its end, and books what they tell.
     ///
     /// # Errors
@@ -142,7 +154,12 @@ impl Unfinished {
             tracing::warn!(orders = open.len(), "orders of an earlier run are asked for");
         }
         for (client_id, order) in open {
-            self.settle_one(&client_id, &order, venues, recorder).await?;
+            match self.settle_one(&client_id, &order, venues, recorder).await {
+                Err(failure) if order.acknowledged => {
+                    tracing::warn!(%failure, "an operator has looked at it");
+                }
+                settled => settled?,
+            }
         }
         recorder.flush();
         self.judge()
@@ -356,15 +373,17 @@ mod tests {
     }
 
     #[test]
-    fn an_orderly_end_and_an_operator_begin_anew() {
+    fn an_orderly_end_begins_anew_and_an_operator_settles_what_stood_open() {
         let undecided = vec![intent("BTC/USDT", ["b", "s"]), fill("b", "mexc", "1", Side::Buy, "1")];
         let end = |left| Entry::SessionEnd(messages::SessionEnd { orders_left: left, ..Default::default() });
-        for (last, open_then) in
-            [(end(0), 0), (end(1), 2), (Entry::OperatorAck(messages::OperatorAck::default()), 0)]
-        {
+        for (last, open_then) in [(end(0), 0), (end(1), 2)] {
             let unfinished = read(&[undecided.clone(), vec![last.clone()]].concat());
             assert_eq!(open(&unfinished).len(), open_then, "{last:?}");
             assert_eq!(unfinished.judge().is_ok(), open_then == 0);
         }
+        let looked = read(&[undecided, vec![Entry::OperatorAck(messages::OperatorAck::default())]].concat());
+        assert_eq!(looked.judge(), Ok(()), "what stood open is the operator's business now");
+        assert_eq!(looked.count(), 2, "the orders are still asked for: their fills belong into the journal");
+        assert!(looked.orders.values().all(|open| open.acknowledged));
     }
 }

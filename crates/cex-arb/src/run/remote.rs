@@ -2,6 +2,7 @@
 
 use super::control::{Answer, Directory, Question, Status, Verb};
 use super::live::{directory, open_journal};
+use super::recover::Unfinished;
 use super::venue::Venue;
 use crate::cli::ControlArgs;
 use crate::config::command::failure;
@@ -95,13 +96,18 @@ pub fn resume(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
 fn acknowledge(config: &Config, directory: &Directory) -> Result<(), Failure> {
     let now = Clock::new().now();
     let (mut writer, recovered) = open_journal(config, directory, now)?;
-    let Some(halt_seq) = recovered.halt else { return Ok(()) };
+    let failed =
+        |error: cex_journal::JournalError| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy());
+    // Also without a halt: a run that ended because of what an earlier one left open waits for it.
+    let halt_seq = recovered.halt.unwrap_or_default();
     let ack = OperatorAck { by: "operator".to_owned(), reason: "arb resume".to_owned(), halt_seq };
+    // Orders nobody has seen to their end stay to be asked for.
+    let orders_left = Unfinished::read(&directory.0.join("journal")).map_err(failed)?.count();
     let start = SessionStart { pid: std::process::id(), ..SessionStart::default() };
-    let end = SessionEnd { reason: "finished".to_owned(), ..SessionEnd::default() };
+    let end = SessionEnd { reason: "finished".to_owned(), orders_left, ..SessionEnd::default() };
     let done =
         writer.begin(now, start).and_then(|_| writer.append(now, &ack)).and_then(|_| writer.close(now, &end));
-    done.map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))
+    done.map_err(failed)
 }
 
 /// `arb kill`: halts every run of this configuration, cancels what is open at the exchanges, and looks until nothing is.
