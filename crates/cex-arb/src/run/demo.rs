@@ -33,7 +33,8 @@ const FAREWELL: Duration = Duration::from_secs(4);
 
 /// Runs the command.
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
-    let pace = if args.spin { Pace::Spin } else { Pace::Sleep };
+    // The exchanges live on this machine too, and need its cores.
+    let pace = Pace::of(args.spin, true);
     pace.block_on(demo(args))
         .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?
 }

@@ -1,7 +1,9 @@
 //! Events from sockets into the engine, its commands into calls: plain calls on one thread.
 
+mod alert;
 mod calls;
 
+use self::alert::Hearing;
 use super::record::Recorder;
 use super::stopwatch::Stopwatch;
 use super::venue::Venue;
@@ -42,6 +44,7 @@ struct Core {
     /// Approvals that were used up by sending an order.
     permits: u64,
     recorder: Option<Recorder>,
+    hearing: Hearing,
 }
 
 /// A handle on the thread's one [`Engine`] and what is around it. Cheap to clone; never leaves its thread.
@@ -86,6 +89,7 @@ impl Desk {
             rehearsed_at: started_at,
             permits: 0,
             recorder: None,
+            hearing: Hearing::default(),
         })))
     }
 
@@ -453,6 +457,7 @@ impl Sink for LinkSink {
         let Some((read_at, market)) = self.unsettled.take() else { return };
         let mut core = self.desk.0.borrow_mut();
         let core = &mut *core;
+        core.hearing.heard(read_at);
         core.engine.handle(read_at, Event::Settled, &mut core.out);
         let decided_at = core.clock.now();
         if market {

@@ -52,7 +52,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         Config::load(args.config.as_deref(), &args.set, &around).map_err(|problems| failure(&problems))?;
     may_run(args, &config)?;
     let directory = directory(&config)?;
-    let pace = if args.spin { Pace::Spin } else { Pace::Sleep };
+    let pace = Pace::of(args.spin, args.sleep);
     pace.block_on(trade(args, &config, directory))
         .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?
 }
@@ -149,8 +149,11 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     }
     unfinished.settle(&venues, &mut recorder).await?;
     let viewer = Rc::new(viewer(args, names.clone())?);
-    let running =
+    let mut running =
         open(config, venues, &markets, (clock, started_at, epoch), Rc::clone(&viewer), recorder).await?;
+    if Pace::of(args.spin, args.sleep) == Pace::Alert {
+        running.helpers.push(tokio::task::spawn_local(running.desk.clone().stay_alert()));
+    }
     let controls = Rc::new(Controls {
         desk: running.desk.clone(),
         names,
