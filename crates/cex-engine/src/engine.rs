@@ -27,7 +27,7 @@ use cex_core::{
     Notional, OrderId, OrderRequest, Plan, Qty, Scale, StreamKind, Symbol, SymbolId, SyncRule, Timestamp,
     VenueId,
 };
-use cex_orderbook::{BookConfig, BookSync};
+use cex_orderbook::{BookConfig, BookSync, SyncLimits, WatchLimits};
 use cex_risk::{ArbitrageId, Gate, Limits, Mode, Scope, Trip, Until};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, VecDeque};
@@ -69,6 +69,8 @@ pub struct EngineConfig {
     pub max_snapshots: usize,
     /// Levels kept per side of a book.
     pub book_depth: usize,
+    /// When the silence of a book's stream is looked into.
+    pub watch: WatchLimits,
 }
 
 /// One venue as the engine knows it: no exchange by name.
@@ -524,7 +526,15 @@ fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<Sym
                 market: market.clone(),
                 taker_fee,
                 least_notional: with_margin(market.min_notional, config.limits.min_notional_margin),
-                sync: BookSync::new(market.id, setup.sync, BookConfig::new(market.tick, config.book_depth)),
+                sync: BookSync::with_limits(
+                    market.id,
+                    setup.sync,
+                    BookConfig::new(market.tick, config.book_depth),
+                    SyncLimits {
+                        watch: config.watch,
+                        ..SyncLimits::for_rule(&setup.sync, config.book_depth)
+                    },
+                ),
                 rule: setup.sync,
                 snapshot: Wanted::No,
                 live: false,

@@ -15,6 +15,7 @@ use crate::venues::EXCHANGES;
 use cex_core::{Bps, Decimal, Markets, Timestamp, VenueId};
 use cex_engine::{Engine, EngineConfig};
 use cex_interface::{Secret, VenueConfig};
+use cex_orderbook::WatchLimits;
 use cex_risk::{Limits, Mode};
 use cex_sim::server::{SimConfig, SimExchange, SimHandle, SimServer};
 use cex_transport::{Clock, LinkConfig, TransportConfig};
@@ -235,6 +236,7 @@ fn demo_settings() -> EngineConfig {
         account_refresh: Duration::from_secs(10),
         max_snapshots: 4,
         book_depth: 200,
+        watch: WatchLimits::default(),
     }
 }
 
