@@ -3,14 +3,18 @@
 //!
 //! | part | what |
 //! |---|---|
+//! | `adopt` | what an earlier run began, and what it did, into this one |
 //! | `books` | updates and snapshots into books; which books are wanted anew |
 //! | `trade` | a crossing into a sized, approved pair of orders, or a verdict why not |
 //! | `equity` | what coins and accounts are worth |
 //! | `orders` | reports, answers and fills into settled orders and ended arbitrages |
+//! | `flatten` | what ended arbitrages left over, traded away at the end of a run |
 //! | `leveling` | what a half-done arbitrage left open into closing orders |
 
+mod adopt;
 mod books;
 mod equity;
+mod flatten;
 mod leveling;
 mod orders;
 mod trade;
@@ -21,11 +25,12 @@ use crate::ids::IdSource;
 use crate::message::{Command, Commands, Event, Notice};
 use crate::opportunity::Opportunity;
 use crate::view::{EngineView, Totals, VenueView};
+pub use adopt::{PastArbitrage, PastOrder};
 use books::Snapshot;
 use cex_core::{
     AccountEvent, Bps, ClientOrderId, Decimal, Fill, FillKey, LinkEvent, Market, MarketEvent, Markets,
-    Notional, OrderId, OrderRequest, Plan, Qty, Scale, StreamKind, Symbol, SymbolId, SyncRule, Timestamp,
-    VenueId,
+    Notional, OrderId, OrderRequest, Plan, Qty, Scale, SnapshotSource, StreamKind, Symbol, SymbolId,
+    SyncRule, Timestamp, VenueId,
 };
 use cex_orderbook::{BookConfig, BookSync, SyncLimits, WatchLimits};
 use cex_risk::{ArbitrageId, Gate, Limits, Mode, Scope, Trip, Until};
@@ -115,6 +120,17 @@ struct Slot {
     changed: bool,
     /// Our last order here ended at this time.
     touched_at: Timestamp,
+    /// Not compared with the exchange's own before this.
+    audit_at: Timestamp,
+    /// How often it was not what it should have been, as far as that was noticed and told.
+    drifts: u64,
+}
+
+impl Slot {
+    /// Whether it can be compared with the exchange's own: where whole books are asked for, not sent by the stream.
+    const fn is_auditable(&self) -> bool {
+        matches!(self.rule.snapshot, SnapshotSource::Rest { .. })
+    }
 }
 
 /// Where the snapshot of a book stands.
@@ -163,6 +179,12 @@ struct Starting {
     orders: [OrderRequest; 2],
 }
 
+impl Starting {
+    fn has(&self, client_id: ClientOrderId) -> bool {
+        self.orders.iter().any(|order| order.client_id == client_id)
+    }
+}
+
 /// The engine.
 #[derive(Debug)]
 pub struct Engine {
@@ -181,6 +203,8 @@ pub struct Engine {
     by_order_id: FxHashMap<(VenueId, OrderId), ClientOrderId>,
     /// What leftovers of ended arbitrages are valued at, should a fill of theirs come late.
     marks: FxHashMap<ArbitrageId, Decimal>,
+    /// What ended arbitrages left over, by symbol.
+    leftovers: BTreeMap<SymbolId, flatten::Leftover>,
     seen_fills: FxHashSet<FillKey>,
     fills_in_order: VecDeque<FillKey>,
     /// Fills of orders nobody knew when they came; an answer may yet say whose they are.
@@ -224,6 +248,7 @@ impl Engine {
             orders: table(2 * orders::ENDED_KEPT),
             by_order_id: table(2 * orders::ENDED_KEPT),
             marks: table(orders::ENDED_KEPT),
+            leftovers: BTreeMap::new(),
             seen_fills: FxHashSet::with_capacity_and_hasher(orders::FILLS_KEPT, FxBuildHasher),
             fills_in_order: VecDeque::with_capacity(orders::FILLS_KEPT + 1),
             orphans: VecDeque::new(),
@@ -278,6 +303,7 @@ impl Engine {
             Event::Settled => self.look_at_changes(now, out),
             Event::Wake => self.wake(now, out),
             Event::Kill => self.kill(),
+            Event::Flatten { give } => self.flatten(now, give),
             Event::Acknowledge => self.acknowledge(),
             Event::Mode(mode) => self.gate.set_mode(mode),
             Event::Journal(state) => self.gate.set_journal(state),
@@ -540,6 +566,8 @@ fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<Sym
                 live: false,
                 changed: false,
                 touched_at: Timestamp::EPOCH,
+                audit_at: Timestamp::EPOCH,
+                drifts: 0,
             });
         }
     }

@@ -38,6 +38,23 @@ pub struct Bounds {
     pub base_free: Qty,
 }
 
+impl Bounds {
+    /// The least that both venues take at these best prices, and one step more, since deeper bids bring less.
+    #[must_use]
+    pub fn least(&self, ask: Price, bid: Price) -> Qty {
+        let enough = |notional: Notional, price: Price| {
+            let price = i128::from(price.0.max(1));
+            notional.0.div_euclid(price) + i128::from(notional.0.rem_euclid(price) != 0)
+        };
+        let least = i128::from(self.min_qty.0)
+            .max(enough(self.min_buy_notional, ask))
+            .max(enough(self.min_sell_notional, bid));
+        let step = i128::from(self.step.0.max(1));
+        let steps = least.div_euclid(step) + i128::from(least.rem_euclid(step) != 0) + 1;
+        Qty(i64::try_from(steps * step).unwrap_or(i64::MAX))
+    }
+}
+
 /// The best size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {

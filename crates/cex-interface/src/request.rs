@@ -80,6 +80,11 @@ pub enum Request {
         /// For what; `None` for the account as a whole, where the exchange has such a thing.
         symbol: Option<SymbolId>,
     },
+    /// Asks for the history of withdrawals, to learn whether the key reaches where coins leave: a key for trading must be
+    /// refused with [`ErrorKind::PermissionDenied`]. It reads, and nobody looks at what. Answer: [`Reply::Done`].
+    ///
+    /// [`ErrorKind::PermissionDenied`]: cex_errors::ErrorKind::PermissionDenied
+    Withdrawals,
     /// Places an order. Answer: [`Reply::Placed`]. Never sent twice.
     Place(OrderRequest),
     /// Places several orders in one call, each for itself, within [`Capabilities::place_batch`]. Answer:
@@ -180,6 +185,7 @@ impl Request {
             Self::Tickers { .. } | Self::BookTickers { .. } => Op::Tickers,
             Self::Account => Op::Account,
             Self::Fees { .. } => Op::Fees,
+            Self::Withdrawals => Op::Withdrawals,
             // A batch is as little to be repeated as each of its orders.
             Self::Place(_) | Self::PlaceBatch(_) => Op::PlaceOrder,
             Self::TestOrder(_) => Op::TestOrder,

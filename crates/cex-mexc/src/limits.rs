@@ -96,7 +96,8 @@ pub(crate) fn cost(request: &Request, on: bool) -> Cost {
         Request::Order { .. }
         | Request::OpenOrders { .. }
         | Request::OrderHistory { .. }
-        | Request::MyTrades { .. } => (CallClass::Query, None),
+        | Request::MyTrades { .. }
+        | Request::Withdrawals => (CallClass::Query, None),
         Request::CreateListenKey
         | Request::ListenKeys
         | Request::KeepListenKey(_)

@@ -87,6 +87,20 @@ impl Pace {
         self.orders_today = self.orders_today.saturating_add(1);
         Ok(())
     }
+
+    /// Both orders of an opening that was noted then never left us, so they do not count.
+    pub(crate) fn take_back(&mut self, noted_at: Timestamp, notional: Decimal) -> Result<(), NumError> {
+        for _ in 0..2 {
+            if let Some(at) = self.minute.iter().rposition(|at| *at == noted_at) {
+                self.minute.remove(at);
+            }
+        }
+        if noted_at.as_secs().div_euclid(DAY) == self.day {
+            self.orders_today = self.orders_today.saturating_sub(2);
+            self.notional_today = self.notional_today.checked_sub(notional)?.max(Decimal::ZERO);
+        }
+        Ok(())
+    }
 }
 
 /// When the UTC day of `now` ends.

@@ -54,7 +54,7 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
         _ = tokio::signal::ctrl_c() => Ended::Asked,
         failure = pull_the_plug(&sim, args.cut_after) => return Err(failure),
     };
-    desk.desk.drain(DRAIN).await;
+    desk.desk.drain(DRAIN, None).await;
     desk.desk.stop_links();
     let farewell = async {
         for link in desk.links {
@@ -288,6 +288,7 @@ fn summary(
     let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     Ok(Summary {
         event: "summary",
+        run: "DEMO",
         seed,
         elapsed_ms: millis(tally.elapsed),
         first_book_ms: tally.first_book.map(millis),

@@ -26,8 +26,9 @@ pub fn settings(config: &Config) -> EngineConfig {
     EngineConfig {
         limits: risk.limits(),
         mode: match config.mode {
-            Configured::Live => Mode::Active,
-            Configured::Observe | Configured::Paper => Mode::Observe,
+            // On paper everything is done but sending.
+            Configured::Live | Configured::Paper => Mode::Active,
+            Configured::Observe => Mode::Observe,
         },
         wallet_max_age: risk.wallet_max_age_s,
         expires_in: risk.order_expire_ms,

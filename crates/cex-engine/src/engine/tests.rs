@@ -1,5 +1,6 @@
 //! The engine as a whole, against a scripted pair of venues.
 
+mod adopt;
 mod leveling;
 mod orders;
 mod rules;
@@ -283,7 +284,7 @@ fn placed(commands: Vec<Command>) -> Vec<OrderRequest> {
         .into_iter()
         .flat_map(|command| match command {
             Command::Open { legs } => legs.map(cex_risk::Approved::into_inner).to_vec(),
-            Command::Close { order } => vec![order.into_inner()],
+            Command::Close { order, .. } => vec![order.into_inner()],
             Command::FetchBook { .. }
             | Command::Resubscribe { .. }
             | Command::QueryOrder { .. }

@@ -117,7 +117,12 @@ impl Engine {
         };
         let facts = [buy, sell].map(|slot| self.facts(now, slot));
         let [Some(buy_book), Some(sell_book)] = facts else { return Err(Verdict::Stale) };
-        let bounds = self.bounds(state, buy, sell).map_err(|_| Verdict::Refused("overflow"))?;
+        let mut bounds = self.bounds(state, buy, sell).map_err(|_| Verdict::Refused("overflow"))?;
+        if self.gate.is_probing(now, symbol) {
+            let best = (asks.best_ask(), bids.best_bid());
+            let (Some(ask), Some(bid)) = best else { return Err(Verdict::Stale) };
+            bounds.max_qty = bounds.max_qty.min(bounds.least(ask.price, bid.price));
+        }
         let size = best_size(asks.asks(), bids.bids(), &bounds)?;
         let plan = planned(symbol, state, buy, sell, &size).ok_or(Verdict::Refused("overflow"))?;
         let conditions = Conditions {
@@ -140,6 +145,7 @@ impl Engine {
         Some(BookFacts {
             as_of: live.as_of,
             venue_age: venue_now.map(|venue_now| venue_now.since(live.exchange_ts)),
+            audit_age: slot.is_auditable().then(|| now.since(live.synced_at)),
             mid: Price(i64::midpoint(bid, ask)),
         })
     }
@@ -215,6 +221,7 @@ impl Engine {
                 mark,
                 started_at: at,
                 leveling: None,
+                carried: None,
             });
             self.marks.insert(id, mark);
             orders.iter().for_each(|order| self.note_sent(at, id, order));

@@ -69,6 +69,7 @@ const fn channel(request: &Request) -> Option<&'static str> {
         | Request::BookTickers { .. }
         | Request::Account
         | Request::Fees { .. }
+        | Request::Withdrawals
         | Request::TestOrder(_)
         | Request::CancelAll { .. }
         | Request::OpenOrders { .. }

@@ -47,6 +47,11 @@ pub(super) fn decode(
         Request::BookTickers { symbol } => Reply::BookTickers(book_tickers(markets, *symbol, body)?),
         Request::Account => Reply::Account(account(body)?),
         Request::Fees { symbol } => Reply::Fees(vec![fee(*symbol, body)?]),
+        // That it is answered at all is the news (MEXC-REST-26).
+        Request::Withdrawals => {
+            json::<Vec<sonic_rs::LazyValue<'_>>>(body, "withdrawals")?;
+            Reply::Done
+        }
         Request::Place(order) => {
             // The answer carries neither state nor fills (MEXC-REST-17).
             let ack = json::<OrderAck<'_>>(body, "placement")?;
