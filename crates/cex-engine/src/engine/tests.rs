@@ -3,6 +3,7 @@
 mod adopt;
 mod leveling;
 mod orders;
+mod outcomes;
 mod rules;
 mod trading;
 
