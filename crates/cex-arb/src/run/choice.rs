@@ -7,7 +7,8 @@ use cex_core::{Asset, AssetInfo, SymbolInfo, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Leaves of an exchange's rules those that the operator wants and that do not end soon.
+/// Leaves of an exchange's rules those that the operator wants, that do not end soon, and against which the exchange does not
+/// warn itself.
 pub fn wanted(rules: Rules, symbols: &Symbols, now: Timestamp, delist_guard: Duration) -> Rules {
     let wants = |info: &SymbolInfo| {
         let name = info.symbol.to_string();
@@ -17,6 +18,7 @@ pub fn wanted(rules: Rules, symbols: &Symbols, now: Timestamp, delist_guard: Dur
             && info.symbol.quote.as_str() == symbols.quote
             && !symbols.exclude.iter().any(|pattern| matches(pattern, &name))
             && !ends
+            && !info.risk_flagged
     };
     rules.into_iter().filter(wants).collect()
 }
@@ -36,7 +38,9 @@ pub fn missing(symbols: &Symbols, rules: &[Rules]) -> Result<(), Failure> {
     for name in &symbols.include {
         let listed = |rules: &Rules| rules.iter().any(|info| info.symbol.to_string() == *name);
         if !rules.iter().all(listed) {
-            let what = format!("symbols.include names {name}, which not every exchange lists");
+            let what = format!(
+                "symbols.include names {name}, which not every exchange lists, or which one warns against or delists soon"
+            );
             return Err(Failure::new(
                 Exit::BadConfig,
                 what,
