@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::TaskError;
-use crate::{codegen, compliance, fixtures, kills, layers, process, soak, tidy};
+use crate::{codegen, compliance, faults, fixtures, kills, layers, process, soak, tidy};
 
 /// Where a checkout's neighbour may hold recorded payloads; they are not part of the project.
 const FIXTURES: &str = "../shared/fixtures";
@@ -76,6 +76,7 @@ fn steps(root: &Path) -> Vec<Step<'_>> {
         cargo("adapters", ADAPTERS_ALONE),
         step("layers", || layers::run(root)),
         step("tidy", || tidy::run(root)),
+        step("faults", || faults::run(root)),
         step("codegen", || codegen::run(root, true)),
     ];
     if process::has_subcommand(root, "nextest") {

@@ -10,6 +10,7 @@ mod ci;
 mod codegen;
 mod compliance;
 mod error;
+mod faults;
 mod fixtures;
 mod kills;
 mod layers;
@@ -69,6 +70,8 @@ enum Task {
     VerifyCompliance(compliance::Options),
     /// Run seeds of the simulated world, with faults, and check what must hold
     Soak(soak::Options),
+    /// Print what covers every row of the fault catalogue, and check that it exists
+    Faults,
     /// Kill the program at random moments while it trades, start it again, and compare its journal with the exchanges
     Kills(kills::Options),
     /// Write the files of a new adapter
@@ -105,6 +108,7 @@ fn run(root: &Path, task: Task) -> Result<(), TaskError> {
         Task::Codegen { check } => codegen::run(root, check),
         Task::Fixtures { dir, args } => fixtures::run(root, &dir, &args),
         Task::Soak(options) => soak::run(root, &options),
+        Task::Faults => faults::run(root),
         Task::Kills(options) => kills::run(root, &options),
         Task::NewExchange { name } => scaffold::run(root, &name),
         Task::VerifyCompliance(options) => compliance::run(root, &options),
