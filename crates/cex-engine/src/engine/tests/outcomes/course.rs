@@ -129,7 +129,7 @@ impl Course {
                     self.feed(Event::PlaceFailed { client_id, outcome: CallOutcome::Unknown });
                 }
                 Outcome::Full | Outcome::Part | Outcome::Almost | Outcome::Nothing | Outcome::FilledLate => {
-                    self.feed(Event::Placed { client_id, order_id, order: None })
+                    self.feed(Event::Placed { client_id, order_id, order: None });
                 }
             },
             Piece::OnTheWay => {
