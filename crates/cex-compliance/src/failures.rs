@@ -5,6 +5,7 @@ mod connections;
 mod entry;
 mod exchange;
 mod frames;
+mod listing;
 mod news;
 mod placements;
 mod successors;
@@ -20,6 +21,7 @@ pub fn all() -> Vec<&'static Behaviour> {
         answers::ALL,
         frames::ALL,
         exchange::ALL,
+        listing::ALL,
         entry::ALL,
         successors::ALL,
         news::ALL,
