@@ -99,6 +99,7 @@ impl Stage {
             ["b", "s"].map(|leg| ClientOrderId::new(&format!("bench-{}{leg}", self.count)).expect("a name"));
         let book = BookFacts {
             as_of: self.now,
+            audit_age: None,
             venue_age: Some(Duration::from_millis(3)),
             mid: self.plan.buy.limit,
         };

@@ -47,6 +47,8 @@ fn intent() -> messages::Intent {
     };
     messages::Intent {
         arbitrage: 77,
+        parent: String::new(),
+        carried: String::new(),
         symbol: "BTC/USDT".to_owned(),
         legs: vec![leg("mexc", messages::Side::Buy), leg("gateio", messages::Side::Sell)],
         expected: "1.67".to_owned(),

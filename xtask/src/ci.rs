@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::TaskError;
-use crate::{clients, codegen, compliance, fixtures, layers, process, soak, tidy};
+use crate::{clients, codegen, compliance, fixtures, kills, layers, process, soak, tidy};
 
 /// Where a checkout's neighbour may hold recorded payloads; they are not part of the project.
 const FIXTURES: &str = "../shared/fixtures";
@@ -86,6 +86,7 @@ fn steps(root: &Path) -> Vec<Step<'_>> {
         steps.push(cargo("tests", &["test", "--workspace", "--locked"]));
     }
     steps.push(step("compliance", || compliance::run(root, &compliance::Options::default())));
+    steps.push(step("kills", || kills::run(root, &kills::Options::default())));
     steps.push(step("world", || soak::run(root, &soak::Options::default())));
     steps.push(Step { name: "clients", run: Box::new(|| public_clients(root)) });
     steps.push(step("rustdoc", || {

@@ -12,6 +12,7 @@ mod codegen;
 mod compliance;
 mod error;
 mod fixtures;
+mod kills;
 mod layers;
 mod metadata;
 mod process;
@@ -71,6 +72,8 @@ enum Task {
     Clients,
     /// Run seeds of the simulated world, with faults, and check what must hold
     Soak(soak::Options),
+    /// Kill the program at random moments while it trades, start it again, and compare its journal with the exchanges
+    Kills(kills::Options),
     /// Write the files of a new adapter
     NewExchange {
         /// The exchange's name, lower case: `kraken`
@@ -112,6 +115,7 @@ fn run(root: &Path, task: Task) -> Result<(), TaskError> {
             }
         },
         Task::Soak(options) => soak::run(root, &options),
+        Task::Kills(options) => kills::run(root, &options),
         Task::NewExchange { name } => scaffold::run(root, &name),
         Task::VerifyCompliance(options) => compliance::run(root, &options),
         Task::Bench { names, args } => bench::run(root, &names, &args),

@@ -37,12 +37,21 @@ pub enum Command {
     /// How a running engine is
     Status(ControlArgs),
     /// Have a running engine open nothing new, let what is open end, and end
-    Stop(ControlArgs),
+    ///
+    /// Tells what is left. With --flatten it also cancels every open order, and trades away what arbitrages left over: by
+    /// immediate orders, at most risk.flatten_collar_bps from the best prices.
+    Stop(StopArgs),
     /// Halt: no engine of this configuration opens anything any more, and all open orders are cancelled
     ///
     /// Works while the engine is stopped, hangs or is gone: a halt file holds it, and the orders are cancelled over
     /// connections of this command's own. `arb resume` ends it, once you have looked.
     Kill(ControlArgs),
+    /// Watch a running engine from outside: end one that hangs, and cancel what it leaves open
+    ///
+    /// Runs until it is ended. An engine that does not answer for risk.watchdog_ms is killed; whenever one is gone without
+    /// having ended in order, all open orders are cancelled over connections of this command's own. The next arb run
+    /// recovers.
+    Watch(ControlArgs),
     /// Say that you have looked at what halted the engine, and let it go on
     Resume(ControlArgs),
     /// Feed recorded Gate.io traffic through the codecs and books, and print what they came to
@@ -55,7 +64,7 @@ pub enum Command {
     /// Clients reach them over HTTP and WebSocket at the exchanges' own paths. Faults, balances and books are set over
     /// a control interface on a port of its own. docs/simulator.md tells the rest.
     Sim(SimArgs),
-    /// Look into a journal: verify it, count it, print it
+    /// Look into a journal: verify it, count it, print it, work it out again
     ///
     /// A journal is read without its lock, so this works while a program writes it. docs/journal.md tells its format and
     /// what it promises.
@@ -87,9 +96,12 @@ pub struct RunArgs {
     /// Stop after this many seconds
     #[arg(long)]
     pub seconds: Option<u64>,
-    /// Never let the trading thread sleep: half the latency for a whole core
+    /// Never let the trading thread sleep; usually it does when no frame has come for a millisecond
     #[arg(long)]
     pub spin: bool,
+    /// Let the trading thread sleep whenever there is no frame: spares a core, adds some microseconds to each decision
+    #[arg(long, conflicts_with = "spin")]
+    pub sleep: bool,
     /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
@@ -110,6 +122,17 @@ pub struct ControlArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// How to stop.
+#[derive(Debug, Clone, Args)]
+pub struct StopArgs {
+    /// Which engine
+    #[command(flatten)]
+    pub control: ControlArgs,
+    /// Cancel what is open, and trade away what arbitrages left over
+    #[arg(long)]
+    pub flatten: bool,
 }
 
 /// What to do with the configuration.
@@ -157,6 +180,9 @@ pub enum JournalCommand {
     Stats(JournalArgs),
     /// Print the records, one a line, each after it was verified
     Dump(DumpArgs),
+    /// Work it out again: records, ends of arbitrages from their fills, and states must come out the same; exit code 10
+    /// when something differs
+    Replay(JournalArgs),
 }
 
 /// Which journal.

@@ -1,6 +1,7 @@
-//! `arb journal`: verify a journal, count it, print it.
+//! `arb journal`: verify a journal, count it, print it, work it out again.
 
 mod count;
+mod replay;
 
 use crate::cli::{DumpArgs, JournalArgs, JournalCommand};
 use crate::exit::{Exit, Failure};
@@ -32,6 +33,7 @@ pub fn run(command: &JournalCommand, out: &mut impl Write) -> Result<(), Failure
         JournalCommand::Verify(args) => verify(args, out),
         JournalCommand::Stats(args) => stats(args, out),
         JournalCommand::Dump(args) => dump(args, out),
+        JournalCommand::Replay(args) => replay::run(args, out),
     }
 }
 

@@ -46,6 +46,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => run::remote::status(args, &mut std::io::stdout().lock()),
         Command::Stop(args) => run::remote::stop(args, &mut std::io::stdout().lock()),
         Command::Kill(args) => run::remote::kill(args, &mut std::io::stdout().lock()),
+        Command::Watch(args) => run::watch::watch(args, &mut std::io::stdout().lock()),
         Command::Resume(args) => run::remote::resume(args, &mut std::io::stdout().lock()),
         Command::Replay(args) => replay::run(args, &mut std::io::stdout().lock()),
         Command::Config(command) => {

@@ -1,10 +1,14 @@
 //! `arb run` and what is said to it, with the real binary against simulated exchanges: trading, killed in the middle, halted
 //! while it hangs.
 
-use cex_sim::server::{SimConfig, SimExchange, SimHandle, SimServer};
+use cex_core::{Decimal, Side, Symbol};
+use cex_sim::fault::{Fault, Moment, RestEffect};
+use cex_sim::server::{Rights, SimAccount, SimConfig, SimExchange, SimHandle, SimServer};
 use sonic_rs::{JsonValueTrait, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -18,7 +22,13 @@ struct Stage {
 
 impl Stage {
     fn new(mode: &str) -> Self {
-        let config = SimConfig { seed: 7, symbols: 6, ..SimConfig::default() };
+        Self::with(mode, Rights::Trade)
+    }
+
+    /// With keys that may do this.
+    fn with(mode: &str, rights: Rights) -> Self {
+        let accounts = vec![SimAccount { rights, ..SimAccount::new("rich") }];
+        let config = SimConfig { seed: 7, symbols: 6, accounts, ..SimConfig::default() };
         let sim = SimServer::start(config).expect("loopback");
         let directory = tempfile::tempdir().expect("a directory");
         let stage = Self { sim, directory };
@@ -93,11 +103,38 @@ impl Stage {
         self.command(verb, args).output().expect("the program starts")
     }
 
+    /// An engine that may trade.
+    fn run(&self) -> Child {
+        let mut command = self.command("run", &["--live", "--yes-live", "mexc+gateio", "--json", "--quiet"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+    }
+
+    /// In how many symbols more was bought than sold at the exchanges, or less.
+    fn uneven(&self) -> usize {
+        let name = self.sim.accounts().first().expect("an account").name.clone();
+        let mut net: BTreeMap<Symbol, Decimal> = BTreeMap::new();
+        for exchange in SimExchange::ALL {
+            for fill in self.sim.fills(exchange, &name).expect("the truth") {
+                let sum = net.entry(fill.symbol).or_default();
+                *sum = match fill.side {
+                    Side::Buy => sum.checked_add(fill.qty).expect("fits"),
+                    Side::Sell => sum.checked_sub(fill.qty).expect("fits"),
+                };
+            }
+        }
+        net.values().filter(|net| !net.is_zero()).count()
+    }
+
+    /// The journal says what follows from it.
+    fn replays(&self) {
+        let journal = self.journal();
+        let replayed = arb(&["journal", "replay", "--dir", journal.to_str().expect("text")]);
+        assert!(replayed.status.success(), "{}", said(&replayed));
+    }
+
     /// An engine that trades, once it has started an arbitrage.
     fn trading(&self) -> Child {
-        let mut command = self.command("run", &["--live", "--yes-live", "mexc+gateio", "--json", "--quiet"]);
-        let child =
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let child = self.run();
         self.until("an arbitrage started", || number(&self.status(), "started") > 0);
         child
     }
@@ -196,14 +233,10 @@ fn exists(path: &Path) -> bool {
 fn real_orders_need_the_mode_the_flag_and_the_name_of_the_accounts() {
     let stage = Stage::new("observe");
     for (mode, args, what) in [
-        (
-            "observe",
-            &["--live", "--yes-live", "mexc+gateio"][..],
-            "the configuration says mode = \"observe\"",
-        ),
+        ("observe", &["--live", "--yes-live", "mexc+gateio"][..], "says another mode"),
         ("live", &[], "--live is not given"),
         ("live", &["--live", "--yes-live", "mexc"], "the accounts were not named"),
-        ("paper", &[], "not built yet"),
+        ("paper", &["--live"], "says another mode"),
     ] {
         stage.write(mode);
         let output = stage.say("run", args);
@@ -217,6 +250,84 @@ fn real_orders_need_the_mode_the_flag_and_the_name_of_the_accounts() {
     for verb in ["status", "stop"] {
         assert_eq!(stage.say(verb, &[]).status.code(), Some(6), "nothing runs any more");
     }
+}
+
+/// Everything as with real orders but the orders: no private call reaches an exchange, and the records are apart.
+#[test]
+fn on_paper_nothing_private_is_asked_and_nothing_is_sent() {
+    let stage = Stage::new("paper");
+    for (exchange, paths) in [
+        (
+            SimExchange::Mexc,
+            ["/api/v3/order", "/api/v3/account", "/api/v3/capital", "/api/v3/userDataStream"],
+        ),
+        (
+            SimExchange::Gateio,
+            ["/api/v4/spot/orders", "/api/v4/spot/accounts", "/api/v4/wallet", "/api/v4/account"],
+        ),
+    ] {
+        for path in paths {
+            let noticed = Fault::rest("", path, Moment::Before, RestEffect::Close).times(1_000);
+            stage.sim.inject(exchange, noticed).expect("a fault");
+        }
+    }
+    let mut command = stage.command("run", &["--json", "--quiet"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    stage.until("it trades on paper", || number(&stage.status(), "started") > 2);
+    assert_eq!(stage.status()["run"].as_str(), Some("PAPER"));
+    let stopped = stage.say("stop", &[]);
+    assert!(stopped.status.success(), "{}", said(&stopped));
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}", said(&output));
+    let summary: Value = sonic_rs::from_slice(output.stdout.trim_ascii()).expect("a summary");
+    assert_eq!(summary["run"].as_str(), Some("PAPER"));
+    assert_eq!(stage.sim.fired().expect("it runs"), [], "nothing private was asked");
+    let [_, theirs] = stage.fills();
+    assert_eq!(theirs, Vec::<String>::new(), "nothing was sent");
+    assert!(!exists(&stage.state().join("journal")), "what is real is recorded elsewhere");
+    let journal = stage.state().join("paper/journal");
+    let path = journal.to_str().expect("text");
+    let fills = arb(&["journal", "dump", "--dir", path, "--json", "--type", "fill"]);
+    assert!(said(&fills).lines().count() > 2, "{}", said(&fills));
+    let replayed = arb(&["journal", "replay", "--dir", path]);
+    assert!(replayed.status.success(), "{}", said(&replayed));
+}
+
+/// What is parked when the run is stopped is traded away, and what is open cancelled.
+#[test]
+fn stopped_flat_nothing_is_left_open() {
+    let stage = Stage::new("live");
+    let mut child = stage.trading();
+    let stopped = stage.say("stop", &["--flatten", "--json"]);
+    assert!(stopped.status.success(), "{}", said(&stopped));
+    let told: Value = sonic_rs::from_slice(&stopped.stdout).expect("JSON");
+    assert_eq!((number(&told, "unfinished"), number(&told, "undecided")), (0, 0));
+    let end = child.wait().expect("it is ours");
+    assert!(end.success(), "{end}");
+    assert_eq!(stage.uneven(), 0);
+    stage.replays();
+}
+
+/// Each shortcoming of a key ends the start with a message of its own; and one that can do too much does, whatever the mode.
+#[test]
+fn keys_that_may_do_too_little_or_too_much_end_the_start() {
+    for (mode, rights, what) in [
+        ("live", Rights::ReadOnly, "the key cannot trade"),
+        ("live", Rights::Expired, "not known there or has expired"),
+        ("live", Rights::IpBound, "not from this machine's address"),
+        ("live", Rights::Withdraw, "the key reaches withdrawals"),
+        ("observe", Rights::Withdraw, "the key reaches withdrawals"),
+    ] {
+        let stage = Stage::with(mode, rights);
+        let live: &[&str] = if mode == "live" { &["--live", "--yes-live", "mexc+gateio"] } else { &[] };
+        let ended = stage.say("run", &[live, &["--seconds", "1", "--json", "--quiet"]].concat());
+        assert_eq!(ended.status.code(), Some(4), "{rights:?}: {}", said(&ended));
+        assert!(said(&ended).contains(what), "{rights:?}: {}", said(&ended));
+        assert_eq!(stage.sim.orders(SimExchange::Gateio, "rich").expect("the truth").len(), 0);
+    }
+    let stage = Stage::with("observe", Rights::ReadOnly);
+    let watched = stage.say("run", &["--seconds", "1", "--json", "--quiet"]);
+    assert!(watched.status.success(), "whoever only looks needs no more: {}", said(&watched));
 }
 
 #[test]
@@ -239,6 +350,7 @@ fn an_engine_killed_in_the_middle_loses_no_fill_and_books_none_twice() {
     assert_eq!(ours, theirs, "every fill of the exchanges is in the journal, and no other");
     let path = stage.journal();
     assert!(arb(&["journal", "verify", "--dir", path.to_str().expect("text")]).status.success());
+    stage.replays();
 }
 
 #[test]
@@ -265,6 +377,65 @@ fn a_halt_holds_an_engine_that_hangs_and_every_later_one_until_somebody_has_look
     let mut child = stage.trading();
     assert!(stage.say("stop", &[]).status.success());
     child.wait().expect("it is ours");
+}
+
+/// One leg bought, the other never answered, and the engine killed: the next run finds out, trades the difference away, and
+/// only then opens anything.
+#[test]
+fn what_a_crash_left_open_is_traded_away_before_anything_is_opened() {
+    let stage = Stage::new("live");
+    let mut child = stage.trading();
+    let stall = Fault::rest("POST", "/api/v3/order", Moment::Before, RestEffect::Stall).times(1_000);
+    stage.sim.inject(SimExchange::Mexc, stall).expect("a fault");
+    // The other leg of an order that is never answered has filled.
+    let fired = || !stage.sim.fired().expect("it runs").is_empty();
+    stage.until("a leg stands alone", || fired() && stage.uneven() > 0);
+    child.kill().expect("it runs");
+    child.wait().expect("it is ours");
+    stage.sim.clear_all().expect("it runs");
+    assert!(stage.uneven() > 0, "the crash left it so");
+    let mut child = stage.run();
+    stage.until("it looks after what was left", || stage.status()["mode"].as_str() == Some("close_only"));
+    assert_eq!(number(&stage.status(), "started"), 0, "nothing is opened before");
+    stage.until("it trades", || stage.status()["mode"].as_str() == Some("active"));
+    assert!(stage.say("stop", &[]).status.success());
+    let end = child.wait().expect("it is ours");
+    assert!(end.success(), "{end}");
+    let [ours, theirs] = stage.fills();
+    assert_eq!(ours, theirs, "every fill of the exchanges is in the journal, and no other");
+    assert_eq!(stage.uneven(), 0, "what was bought is sold, and what was sold is bought");
+    stage.replays();
+}
+
+/// Another process notices an engine that stands still, ends it, and sees to it that nothing is open; the next one recovers.
+#[test]
+fn an_engine_that_hangs_is_ended_from_outside_and_the_next_one_recovers() {
+    let stage = Stage::new("live");
+    let mut child = stage.trading();
+    let mut command = stage.command("watch", &["--json"]);
+    let mut watch = command.stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut lines = BufReader::new(watch.stdout.take().expect("a pipe")).lines();
+    let mut next = || -> Value {
+        let line = lines.next().expect("it says something").expect("text");
+        sonic_rs::from_str(&line).expect("JSON")
+    };
+    assert_eq!(next()["event"].as_str(), Some("watching"));
+    signal(&child, "-STOP");
+    let killed = next();
+    assert_eq!((killed["event"].as_str(), number(&killed, "pid")), (Some("killed"), u64::from(child.id())));
+    for _ in SimExchange::ALL {
+        assert_eq!(next()["event"].as_str(), Some("canceled"));
+    }
+    assert_eq!(child.wait().expect("it is ours").signal(), Some(9));
+    let mut child = stage.trading();
+    assert_eq!(next()["event"].as_str(), Some("watching"), "it watches the next one");
+    assert!(stage.say("stop", &[]).status.success());
+    assert_eq!(next()["event"].as_str(), Some("ended"));
+    assert!(child.wait().expect("it is ours").success());
+    watch.kill().expect("it runs");
+    watch.wait().expect("it is ours");
+    let [ours, theirs] = stage.fills();
+    assert_eq!(ours, theirs);
 }
 
 /// A run that ended because of what an earlier one left open has written no halt; it waits for this all the same.

@@ -6,8 +6,10 @@ mod entry;
 mod exchange;
 mod frames;
 mod listing;
+mod maintenance;
 mod news;
 mod placements;
+mod silence;
 mod successors;
 
 use crate::behaviour::Behaviour;
@@ -25,6 +27,8 @@ pub fn all() -> Vec<&'static Behaviour> {
         entry::ALL,
         successors::ALL,
         news::ALL,
+        silence::ALL,
+        maintenance::ALL,
     ]
     .into_iter()
     .flatten()

@@ -3,14 +3,18 @@
 //!
 //! | part | what |
 //! |---|---|
+//! | `adopt` | what an earlier run began, and what it did, into this one |
 //! | `books` | updates and snapshots into books; which books are wanted anew |
 //! | `trade` | a crossing into a sized, approved pair of orders, or a verdict why not |
 //! | `equity` | what coins and accounts are worth |
 //! | `orders` | reports, answers and fills into settled orders and ended arbitrages |
+//! | `flatten` | what ended arbitrages left over, traded away at the end of a run |
 //! | `leveling` | what a half-done arbitrage left open into closing orders |
 
+mod adopt;
 mod books;
 mod equity;
+mod flatten;
 mod leveling;
 mod orders;
 mod trade;
@@ -21,12 +25,14 @@ use crate::ids::IdSource;
 use crate::message::{Command, Commands, Event, Notice};
 use crate::opportunity::Opportunity;
 use crate::view::{EngineView, Totals, VenueView};
+pub use adopt::{PastArbitrage, PastOrder};
 use books::Snapshot;
 use cex_core::{
     AccountEvent, Bps, ClientOrderId, Decimal, Fill, FillKey, LinkEvent, Market, MarketEvent, Markets,
-    OrderId, OrderRequest, Plan, Qty, Scale, StreamKind, Symbol, SymbolId, SyncRule, Timestamp, VenueId,
+    Notional, OrderId, OrderRequest, Plan, Qty, Scale, SnapshotSource, StreamKind, Symbol, SymbolId,
+    SyncRule, Timestamp, VenueId,
 };
-use cex_orderbook::{BookConfig, BookSync};
+use cex_orderbook::{BookConfig, BookSync, SyncLimits, WatchLimits};
 use cex_risk::{ArbitrageId, Gate, Limits, Mode, Scope, Trip, Until};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, VecDeque};
@@ -68,6 +74,8 @@ pub struct EngineConfig {
     pub max_snapshots: usize,
     /// Levels kept per side of a book.
     pub book_depth: usize,
+    /// When the silence of a book's stream is looked into.
+    pub watch: WatchLimits,
 }
 
 /// One venue as the engine knows it: no exchange by name.
@@ -101,6 +109,8 @@ struct SymbolState {
 struct Slot {
     market: Market,
     taker_fee: Bps,
+    /// The venue's least notional, and our margin on top.
+    least_notional: Notional,
     sync: BookSync,
     rule: SyncRule,
     /// The snapshot wanted for it, queued or on its way.
@@ -110,6 +120,17 @@ struct Slot {
     changed: bool,
     /// Our last order here ended at this time.
     touched_at: Timestamp,
+    /// Not compared with the exchange's own before this.
+    audit_at: Timestamp,
+    /// How often it was not what it should have been, as far as that was noticed and told.
+    drifts: u64,
+}
+
+impl Slot {
+    /// Whether it can be compared with the exchange's own: where whole books are asked for, not sent by the stream.
+    const fn is_auditable(&self) -> bool {
+        matches!(self.rule.snapshot, SnapshotSource::Rest { .. })
+    }
 }
 
 /// Where the snapshot of a book stands.
@@ -158,6 +179,12 @@ struct Starting {
     orders: [OrderRequest; 2],
 }
 
+impl Starting {
+    fn has(&self, client_id: ClientOrderId) -> bool {
+        self.orders.iter().any(|order| order.client_id == client_id)
+    }
+}
+
 /// The engine.
 #[derive(Debug)]
 pub struct Engine {
@@ -176,6 +203,8 @@ pub struct Engine {
     by_order_id: FxHashMap<(VenueId, OrderId), ClientOrderId>,
     /// What leftovers of ended arbitrages are valued at, should a fill of theirs come late.
     marks: FxHashMap<ArbitrageId, Decimal>,
+    /// What ended arbitrages left over, by symbol.
+    leftovers: BTreeMap<SymbolId, flatten::Leftover>,
     seen_fills: FxHashSet<FillKey>,
     fills_in_order: VecDeque<FillKey>,
     /// Fills of orders nobody knew when they came; an answer may yet say whose they are.
@@ -187,6 +216,8 @@ pub struct Engine {
     killed: bool,
     tick_at: Timestamp,
     equity_at: Timestamp,
+    /// What one leg may come to by the limits: of the money both legs may move, one has half.
+    max_leg: Decimal,
 }
 
 impl Engine {
@@ -194,6 +225,9 @@ impl Engine {
     #[must_use]
     pub fn new(config: EngineConfig, venues: &[VenueSetup], epoch: u64) -> Self {
         let symbols = symbol_states(&config, venues);
+        let Limits { max_leg_notional, max_cycle_notional, .. } = config.limits;
+        let half = max_cycle_notional.checked_mul(Decimal::new(5, 1));
+        let max_leg = half.map_or(max_leg_notional, |half| half.min(max_leg_notional));
         let mut gate = Gate::new(config.limits.clone());
         gate.set_mode(config.mode);
         for setup in venues {
@@ -214,6 +248,7 @@ impl Engine {
             orders: table(2 * orders::ENDED_KEPT),
             by_order_id: table(2 * orders::ENDED_KEPT),
             marks: table(orders::ENDED_KEPT),
+            leftovers: BTreeMap::new(),
             seen_fills: FxHashSet::with_capacity_and_hasher(orders::FILLS_KEPT, FxBuildHasher),
             fills_in_order: VecDeque::with_capacity(orders::FILLS_KEPT + 1),
             orphans: VecDeque::new(),
@@ -223,6 +258,7 @@ impl Engine {
             killed: false,
             tick_at: Timestamp::EPOCH,
             equity_at: Timestamp::EPOCH,
+            max_leg,
         }
     }
 
@@ -267,6 +303,7 @@ impl Engine {
             Event::Settled => self.look_at_changes(now, out),
             Event::Wake => self.wake(now, out),
             Event::Kill => self.kill(),
+            Event::Flatten { give } => self.flatten(now, give),
             Event::Acknowledge => self.acknowledge(),
             Event::Mode(mode) => self.gate.set_mode(mode),
             Event::Journal(state) => self.gate.set_journal(state),
@@ -514,12 +551,23 @@ fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<Sym
             state.slots[setup.venue.index()] = Some(Slot {
                 market: market.clone(),
                 taker_fee,
-                sync: BookSync::new(market.id, setup.sync, BookConfig::new(market.tick, config.book_depth)),
+                least_notional: with_margin(market.min_notional, config.limits.min_notional_margin),
+                sync: BookSync::with_limits(
+                    market.id,
+                    setup.sync,
+                    BookConfig::new(market.tick, config.book_depth),
+                    SyncLimits {
+                        watch: config.watch,
+                        ..SyncLimits::for_rule(&setup.sync, config.book_depth)
+                    },
+                ),
                 rule: setup.sync,
                 snapshot: Wanted::No,
                 live: false,
                 changed: false,
                 touched_at: Timestamp::EPOCH,
+                audit_at: Timestamp::EPOCH,
+                drifts: 0,
             });
         }
     }
@@ -529,6 +577,13 @@ fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<Sym
         state.tops = Tops::new(&fees);
     }
     symbols
+}
+
+/// A notional and a part of it on top, rounded up. What does not fit is more than any order has.
+fn with_margin(notional: Notional, margin: Bps) -> Notional {
+    let one = i128::from(Bps::ONE);
+    let wide = notional.0.checked_mul(one.saturating_add(i128::from(margin.e8())));
+    Notional(wide.map_or(i128::MAX, |wide| wide.div_euclid(one) + i128::from(wide.rem_euclid(one) != 0)))
 }
 
 fn table<K, V>(capacity: usize) -> FxHashMap<K, V> {

@@ -6,9 +6,9 @@
 
 use cex_core::{
     Bps, ClientOrderId, Decimal, Fill, NumError, Order, OrderId, OrderRequest, OrderStatus, Plan, Rounding,
-    Side, Symbol, SymbolId, Timestamp, VenueId,
+    Scale, Side, Symbol, SymbolId, Timestamp, VenueId,
 };
-use cex_risk::ArbitrageId;
+use cex_risk::{ArbitrageId, CycleEnd};
 use std::time::Duration;
 
 /// After this long without news an order is asked about.
@@ -26,6 +26,9 @@ const ABSENT_APART: Duration = Duration::from_secs(2);
 const DOUBTED_AFTER: Duration = Duration::from_secs(5);
 /// Somebody must look at an order that is not settled after this.
 const UNDECIDED_MAX: Duration = Duration::from_secs(120);
+
+/// A symbol whose legs could not leave is left alone this long: budgets and connections come back in their own time.
+const WITHHELD_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,10 +133,49 @@ impl OrderRun {
         }
     }
 
+    /// An order of an earlier run, whose end and fills are known. It reserves nothing any more.
+    pub fn over(
+        at: Timestamp,
+        request: OrderRequest,
+        ordered: Decimal,
+        (symbol, status): (Symbol, OrderStatus),
+        fills: &[Fill],
+    ) -> Result<Self, NumError> {
+        let mut run = Self::new(at, request, ordered);
+        for fill in fills {
+            run.booked.add(symbol, fill)?;
+            run.order_id = Some(fill.order_id);
+        }
+        run.reported = run.booked.qty;
+        run.end(status);
+        run.closed = true;
+        Ok(run)
+    }
+
     /// Base quantity that was ordered, exact.
     #[must_use]
     pub const fn ordered(&self) -> Decimal {
         self.ordered
+    }
+
+    /// Whether a report tells of another order than was approved (R36): another side, price or quantity.
+    #[must_use]
+    pub fn contradicts(&self, scale: Scale, order: &Order) -> bool {
+        let price = self.request.kind.price().map(|price| scale.price_value(price));
+        let other = |approved: Option<Decimal>, told: Option<Decimal>| {
+            approved.zip(told).is_some_and(|(approved, told)| approved != told)
+        };
+        order.side != self.request.side
+            || order.symbol != self.request.symbol
+            || other(price, order.price)
+            || other(self.request.kind.qty().map(|_| self.ordered), order.qty)
+            || order.filled_qty > self.ordered
+    }
+
+    /// When it was decided on.
+    #[must_use]
+    pub const fn sent_at(&self) -> Timestamp {
+        self.sent_at
     }
 
     /// What was charged, as a part of what was filled; `None` while nothing was, or when it does not fit. Fees in a third
@@ -328,6 +370,26 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::BothFilled, Self::NoneFilled, Self::Withheld, Self::Unwound, Self::Dust, Self::Parked];
+
+    /// The one of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ending| ending.name() == name)
+    }
+
+    /// As the rules see it.
+    #[must_use]
+    pub const fn cycle_end(self) -> CycleEnd {
+        match self {
+            Self::BothFilled => CycleEnd::Filled,
+            Self::Withheld => CycleEnd::Withheld { pause: WITHHELD_PAUSE },
+            Self::NoneFilled | Self::Unwound | Self::Dust | Self::Parked => CycleEnd::Failed,
+        }
+    }
+
     /// A stable name: `both_filled`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -361,6 +423,10 @@ pub struct Outcome {
     pub base_change: Decimal,
     /// Quote per base at which `base_change` is valued: the limit of the buying leg.
     pub mark: Decimal,
+    /// Profit over what was to be paid.
+    pub edge: Bps,
+    /// Value of what could not be levelled, in quote.
+    pub left_over: Decimal,
     /// When it was decided and when it was over.
     pub times: (Timestamp, Timestamp),
     /// Its orders: the two legs, then closing orders.
@@ -387,6 +453,17 @@ pub struct Arbitrage {
     pub started_at: Timestamp,
     /// Set once its legs have ended with a difference.
     pub leveling: Option<Leveling>,
+    /// For one without legs: what it trades away.
+    pub carried: Option<Carried>,
+}
+
+/// What ended arbitrages left over, to be traded away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Carried {
+    /// Bought less sold, in base.
+    pub base: Decimal,
+    /// How far from the best price it may be traded away.
+    pub give: Bps,
 }
 
 /// The trading away of a difference.
@@ -410,10 +487,15 @@ impl Arbitrage {
         self.orders.iter().all(OrderRun::is_settled)
     }
 
+    /// How many of its orders are legs; the others close what these left open.
+    const fn legs(&self) -> usize {
+        if self.carried.is_some() { 0 } else { LEGS }
+    }
+
     /// How many closing orders have left us.
     #[must_use]
     pub fn closings(&self) -> usize {
-        self.orders.iter().skip(LEGS).filter(|run| run.left_us).count()
+        self.orders.iter().skip(self.legs()).filter(|run| run.left_us).count()
     }
 
     /// Whether none of its orders ever left us.
@@ -426,12 +508,13 @@ impl Arbitrage {
     #[must_use]
     pub fn failures_at(&self, venue: VenueId) -> usize {
         let at_venue = self.orders.iter().enumerate().filter(|(_, run)| run.request.venue == venue);
-        at_venue.filter(|(index, run)| run.speaks_against_venue(*index >= LEGS)).count()
+        at_venue.filter(|(index, run)| run.speaks_against_venue(*index >= self.legs())).count()
     }
 
     /// Bought less sold, before fees: what must still be sold (positive) or bought (negative).
     pub fn residual(&self) -> Result<Decimal, NumError> {
-        self.orders.iter().try_fold(Decimal::ZERO, |sum, order| match order.request.side {
+        let carried = self.carried.map_or(Decimal::ZERO, |carried| carried.base);
+        self.orders.iter().try_fold(carried, |sum, order| match order.request.side {
             Side::Buy => sum.checked_add(order.booked.qty),
             Side::Sell => sum.checked_sub(order.booked.qty),
         })
@@ -449,12 +532,27 @@ impl Arbitrage {
             base = base.checked_sub(booked.base_fee)?;
             quote = quote.checked_sub(booked.quote_fee)?;
         }
+        let realised = quote.checked_add(base.checked_mul(self.mark)?)?;
+        let paid = self.mark.checked_mul(self.orders.first().map_or(Decimal::ZERO, OrderRun::ordered))?;
+        let edge = if paid.is_zero() {
+            Bps::ZERO
+        } else {
+            Bps::from_fraction(realised.checked_div(paid, 8, Rounding::Floor)?)?
+        };
+        let left_over = match ending {
+            // What was left over before counts already.
+            Ending::Dust | Ending::Parked if self.carried.is_some() => Decimal::ZERO,
+            Ending::Dust | Ending::Parked => self.residual()?.abs()?.checked_mul(self.mark)?,
+            Ending::BothFilled | Ending::Withheld | Ending::NoneFilled | Ending::Unwound => Decimal::ZERO,
+        };
         Ok(Outcome {
             id: self.id,
             symbol: self.symbol,
             plan: self.plan,
             ending,
-            realised: quote.checked_add(base.checked_mul(self.mark)?)?,
+            realised,
+            edge,
+            left_over,
             quote_change: quote,
             base_change: base,
             mark: self.mark,

@@ -3,7 +3,7 @@
 use crate::execute::Outcome;
 use crate::opportunity::Opportunity;
 use cex_core::{
-    AccountEvent, Asset, Balance, ClientOrderId, Decimal, Fill, Level, LinkEvent, MarketEvent, Order,
+    AccountEvent, Asset, Balance, Bps, ClientOrderId, Decimal, Fill, Level, LinkEvent, MarketEvent, Order,
     OrderId, OrderRequest, OrderStatus, Plan, SymbolId, Timestamp, VenueId,
 };
 use cex_risk::{Approved, ArbitrageId, JournalState, Mode, Trip, Wallet};
@@ -110,6 +110,12 @@ pub enum Event<'a> {
     Wake,
     /// An operator stops all openings.
     Kill,
+    /// What ended arbitrages left over is traded away, at most so far from the best prices. For the end of a run: openings
+    /// must be stopped before.
+    Flatten {
+        /// How far.
+        give: Bps,
+    },
     /// An operator has looked at what stopped openings for good, and lets them go on.
     Acknowledge,
     /// An operator says what may be done.
@@ -146,6 +152,15 @@ pub enum Event<'a> {
     },
 }
 
+/// Whose a closing order is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parent {
+    /// The name of its arbitrage: the identifier of its first order.
+    pub name: ClientOrderId,
+    /// What ended arbitrages left over and this one trades away, in base; zero for one with legs of its own.
+    pub carried: Decimal,
+}
+
 /// Something for whoever drives the engine to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
@@ -176,6 +191,8 @@ pub enum Command {
     Close {
         /// What the gate approved.
         order: Approved<OrderRequest>,
+        /// Whose it is.
+        parent: Parent,
     },
     /// Ask for the state of an order.
     QueryOrder {

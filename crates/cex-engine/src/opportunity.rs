@@ -94,6 +94,7 @@ impl From<Refusal> for Verdict {
             | Refusal::TooManyOpen { .. }
             | Refusal::Collar { .. }
             | Refusal::CrossCollar { .. }
+            | Refusal::Unaudited { .. }
             | Refusal::EdgeAbove { .. }
             | Refusal::OrderRate { .. }
             | Refusal::SymbolRate { .. }

@@ -27,6 +27,8 @@ pub enum Op {
     Account,
     /// The account's fees.
     Fees,
+    /// Whether the key reaches where coins leave.
+    Withdrawals,
     /// Placing an order.
     PlaceOrder,
     /// Having an order checked without placing it.
@@ -57,7 +59,7 @@ pub enum Op {
 
 impl Op {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Configure,
         Self::Ping,
         Self::ServerTime,
@@ -69,6 +71,7 @@ impl Op {
         Self::Tickers,
         Self::Account,
         Self::Fees,
+        Self::Withdrawals,
         Self::PlaceOrder,
         Self::TestOrder,
         Self::CancelOrder,
@@ -106,6 +109,7 @@ impl fmt::Display for Op {
             Self::Tickers => "tickers",
             Self::Account => "account",
             Self::Fees => "fees",
+            Self::Withdrawals => "withdrawals",
             Self::PlaceOrder => "place order",
             Self::TestOrder => "test order",
             Self::CancelOrder => "cancel order",

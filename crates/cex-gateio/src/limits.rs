@@ -93,6 +93,7 @@ pub(crate) const RULES: &[BucketRule] = &[
     endpoint("open_orders"),
     endpoint("finished_orders"),
     endpoint("my_trades"),
+    endpoint("withdrawals"),
     endpoint("countdown_cancel_all"),
 ];
 
@@ -135,6 +136,7 @@ fn single(request: &Request) -> Option<(Bucket, Option<SymbolId>)> {
         Request::Account => (Bucket("accounts"), None),
         Request::Fees { symbol: None } => (Bucket("wallet_fee"), None),
         Request::Fees { symbol: Some(_) } => (Bucket("batch_fee"), None),
+        Request::Withdrawals => (Bucket("withdrawals"), None),
         Request::Order { .. } => (Bucket("order"), None),
         Request::OpenOrders { .. } => (Bucket("open_orders"), None),
         Request::OrderHistory { .. } => (Bucket("finished_orders"), None),
@@ -144,6 +146,7 @@ fn single(request: &Request) -> Option<(Bucket, Option<SymbolId>)> {
         | Request::CancelBatch(_)
         | Request::TestOrder(_)
         | Request::CreateListenKey
+        | Request::ListenKeys
         | Request::KeepListenKey(_)
         | Request::DeleteListenKey(_) => return None,
     };
@@ -161,12 +164,14 @@ pub(crate) fn cost(request: &Request, counted: bool) -> Cost {
         | Request::DeadManSwitch { .. } => CallClass::Cancel,
         Request::Account
         | Request::Fees { .. }
+        | Request::Withdrawals
         | Request::Order { .. }
         | Request::OpenOrders { .. }
         | Request::OrderHistory { .. }
         | Request::MyTrades { .. }
         | Request::TestOrder(_)
         | Request::CreateListenKey
+        | Request::ListenKeys
         | Request::KeepListenKey(_)
         | Request::DeleteListenKey(_) => CallClass::Query,
         Request::Ping
@@ -257,6 +262,7 @@ mod tests {
             Request::Account,
             Request::Fees { symbol: None },
             Request::Fees { symbol: Some(SymbolId(0)) },
+            Request::Withdrawals,
             Request::OpenOrders { symbol: None },
             Request::DeadManSwitch { timeout: Duration::ZERO },
             CANCEL,

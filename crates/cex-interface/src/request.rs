@@ -80,6 +80,11 @@ pub enum Request {
         /// For what; `None` for the account as a whole, where the exchange has such a thing.
         symbol: Option<SymbolId>,
     },
+    /// Asks for the history of withdrawals, to learn whether the key reaches where coins leave: a key for trading must be
+    /// refused with [`ErrorKind::PermissionDenied`]. It reads, and nobody looks at what. Answer: [`Reply::Done`].
+    ///
+    /// [`ErrorKind::PermissionDenied`]: cex_errors::ErrorKind::PermissionDenied
+    Withdrawals,
     /// Places an order. Answer: [`Reply::Placed`]. Never sent twice.
     Place(OrderRequest),
     /// Places several orders in one call, each for itself, within [`Capabilities::place_batch`]. Answer:
@@ -151,6 +156,8 @@ pub enum Request {
     },
     /// Makes a key for a private stream. Answer: [`Reply::ListenKey`].
     CreateListenKey,
+    /// Reads the keys of private streams that live. Answer: [`Reply::ListenKeys`].
+    ListenKeys,
     /// Keeps a stream's key alive. Answer: [`Reply::Done`].
     KeepListenKey(String),
     /// Gives a stream's key back. Answer: [`Reply::Done`].
@@ -178,6 +185,7 @@ impl Request {
             Self::Tickers { .. } | Self::BookTickers { .. } => Op::Tickers,
             Self::Account => Op::Account,
             Self::Fees { .. } => Op::Fees,
+            Self::Withdrawals => Op::Withdrawals,
             // A batch is as little to be repeated as each of its orders.
             Self::Place(_) | Self::PlaceBatch(_) => Op::PlaceOrder,
             Self::TestOrder(_) => Op::TestOrder,
@@ -188,7 +196,9 @@ impl Request {
             Self::OpenOrders { .. } => Op::OpenOrders,
             Self::OrderHistory { .. } => Op::OrderHistory,
             Self::MyTrades { .. } => Op::MyTrades,
-            Self::CreateListenKey | Self::KeepListenKey(_) | Self::DeleteListenKey(_) => Op::ListenKey,
+            Self::CreateListenKey | Self::ListenKeys | Self::KeepListenKey(_) | Self::DeleteListenKey(_) => {
+                Op::ListenKey
+            }
             Self::DeadManSwitch { .. } => Op::DeadManSwitch,
         }
     }
@@ -270,6 +280,8 @@ pub enum Reply {
     Incomplete(Box<Incomplete>),
     /// The key of a private stream.
     ListenKey(String),
+    /// Keys of private streams, in no particular order.
+    ListenKeys(Vec<String>),
 }
 
 /// A list of which some rows could not be read.

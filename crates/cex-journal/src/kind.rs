@@ -63,6 +63,15 @@ macro_rules! kinds {
                     $(Kind::$kind => Self::$kind(messages::$kind::decode(payload)?),)*
                 })
             }
+
+            /// The payload of a record that says this: one message has one spelling here.
+            #[must_use]
+            pub fn encode(&self) -> Vec<u8> {
+                use prost::Message as _;
+                match self {
+                    $(Self::$kind(message) => message.encode_to_vec(),)*
+                }
+            }
         }
     };
 }
@@ -78,6 +87,7 @@ kinds! {
     13 OrderEvent "order_event" "An order as understood from a report.",
     14 Fill "fill" "One execution.",
     15 Balance "balance" "What an account holds, as the exchange says.",
+    16 ArbitrageEnd "arbitrage_end" "An arbitrage is over.",
     20 RiskTrip "risk_trip" "A rule changed what may be done.",
     21 Halt "halt" "All openings stop until an operator acknowledges.",
     22 OperatorAck "operator_ack" "An operator has seen a halt.",
@@ -123,6 +133,6 @@ mod tests {
     #[test]
     fn numbers_of_the_format_stay() {
         let numbers: Vec<u16> = Kind::ALL.iter().map(|kind| kind.number()).collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 10, 11, 12, 13, 14, 15, 20, 21, 22, 30, 31, 40]);
+        assert_eq!(numbers, [1, 2, 3, 4, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22, 30, 31, 40]);
     }
 }

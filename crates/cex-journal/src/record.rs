@@ -3,8 +3,8 @@
 
 use crate::messages::{self, OrderType, Source};
 use cex_core::{
-    Asset, Balance, Decimal, Fill, Liquidity, Order, OrderKind, OrderRequest, OrderStatus, Plan, Scale, Side,
-    Symbol, TimeInForce, Timestamp, VenueId,
+    Asset, Balance, ClientOrderId, Decimal, Fill, Liquidity, Order, OrderKind, OrderRequest, OrderStatus,
+    Plan, Scale, Side, Symbol, TimeInForce, Timestamp, VenueId,
 };
 use std::fmt::{Display, Write as _};
 
@@ -22,23 +22,29 @@ pub fn intent(
     set(&mut out.purpose, "open");
     set(&mut out.expected, plan.expected);
     out.net_edge_e8 = plan.net_edge.e8();
+    out.parent.clear();
+    out.carried.clear();
     out.legs.resize_with(2, messages::Leg::default);
     for (leg, (order, planned)) in out.legs.iter_mut().zip(orders.into_iter().zip([plan.buy, plan.sell])) {
         self::leg(leg, scale, order, scale.notional_value(planned.notional));
     }
 }
 
-/// Fills `out` with one order that mends half a plan: `purpose` is `hedge` or `unwind`, `notional` the most it can cost.
+/// Fills `out` with one order that mends half a plan: `purpose` is `hedge`, `unwind` or `flatten`, `parent` the name of the
+/// arbitrage and what it carries of earlier ones, `notional` the most it can cost.
 pub fn mending(
     out: &mut messages::Intent,
-    arbitrage: u64,
+    (parent, carried): (ClientOrderId, Decimal),
     symbol: &Symbol,
     scale: Scale,
     purpose: &str,
     order: &OrderRequest,
     notional: Decimal,
 ) {
-    out.arbitrage = arbitrage;
+    // Numbers of arbitrages begin anew with each run; the name does not.
+    out.arbitrage = 0;
+    set(&mut out.parent, parent);
+    set_or_clear(&mut out.carried, Some(carried).filter(|carried| !carried.is_zero()));
     set(&mut out.symbol, symbol);
     set(&mut out.purpose, purpose);
     out.expected.clear();
@@ -186,7 +192,7 @@ const fn status(status: OrderStatus) -> messages::Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cex_core::{Bps, ClientOrderId, Leg, Notional, OrderId, Price, Qty, SymbolId, TradeId};
+    use cex_core::{Bps, Leg, Notional, OrderId, Price, Qty, SymbolId, TradeId};
     use std::time::Duration;
 
     fn venue(index: u8, name: &str) -> VenueId {
@@ -241,10 +247,15 @@ mod tests {
         );
         assert_eq!((leg.notional.as_str(), leg.expires_in_ns), ("53936.484", 1_500_000_000));
         assert_eq!((out.expected.as_str(), out.net_edge_e8, out.purpose.as_str()), ("1.67", 30_000, "open"));
-        mending(&mut out, 7, &symbol, scale, "hedge", &orders[0], decimal("12.5"));
+        let parent = orders[0].client_id;
+        let parent = (parent, decimal("0.5"));
+        mending(&mut out, parent, &symbol, scale, "hedge", &orders[0], decimal("12.5"));
         let mut fresh = messages::Intent::default();
-        mending(&mut fresh, 7, &symbol, scale, "hedge", &orders[0], decimal("12.5"));
-        assert_eq!((out.legs.len(), &out), (1, &fresh));
+        mending(&mut fresh, parent, &symbol, scale, "hedge", &orders[0], decimal("12.5"));
+        assert_eq!((out.legs.len(), out.parent.as_str(), &out), (1, "a-1-b", &fresh));
+        assert_eq!(out.carried, "0.5");
+        intent(&mut out, 7, &symbol, scale, &plan, [&orders[0], &orders[1]]);
+        assert_eq!((out.parent.as_str(), out.carried.as_str()), ("", ""), "nothing is left behind");
     }
 
     #[test]

@@ -66,6 +66,12 @@ impl<A: Copy + PartialEq> Breaker<A> {
         }
     }
 
+    /// Whether the next attempt is the one after a pause.
+    #[must_use]
+    pub fn is_trying(&self, now: Timestamp) -> bool {
+        matches!(self.state, State::Open { until } if now >= until)
+    }
+
     /// An attempt that [`Self::allows`] permitted is made.
     pub const fn attempt(&mut self, attempt: A) {
         if let State::Open { .. } = self.state {
@@ -154,7 +160,9 @@ mod tests {
     #[test]
     fn opens_after_failures_and_tries_once_after_the_pause() {
         let mut breaker = opened();
+        assert!(!breaker.is_trying(at(10)) && breaker.is_trying(at(11)));
         breaker.attempt(order("c"));
+        assert!(!breaker.is_trying(at(12)));
         assert!(!breaker.allows(at(12)), "one order at a time while half open");
         breaker.ended(at(12), order("c"), OrderResult::Failed);
         assert!(!breaker.allows(at(21)) && breaker.allows(at(22)));

@@ -1,6 +1,9 @@
 //! The only one who can say yes.
 
 mod check;
+mod recall;
+
+pub use recall::{Recall, Standing};
 
 use crate::breaker::{KillSwitch, OrderResult};
 use crate::funds::Funds;
@@ -57,6 +60,8 @@ pub struct BookFacts {
     pub as_of: Timestamp,
     /// How old it is by the exchange's own time; `None` when the exchange does not say.
     pub venue_age: Option<Duration>,
+    /// How long ago it was compared with the exchange's own; `None` where a stream brings whole books by itself.
+    pub audit_age: Option<Duration>,
     /// The middle between its best prices.
     pub mid: Price,
 }
@@ -110,6 +115,8 @@ struct Open {
     venues: [VenueId; 2],
     /// What both legs may move, in quote.
     gross: Decimal,
+    /// When it was approved.
+    at: Timestamp,
 }
 
 /// Checks plans against every rule and reserves what they may spend, in one step, by one writer.
@@ -208,7 +215,12 @@ impl Gate {
         };
         over(&mut self.stopped);
         self.venues.iter_mut().for_each(|venue| over(&mut venue.stopped));
-        self.symbols.iter_mut().for_each(|symbol| over(&mut symbol.stopped));
+        self.symbols.iter_mut().for_each(|symbol| {
+            over(&mut symbol.stopped);
+            // Whoever has looked has seen what was left over too.
+            symbol.dust = Decimal::ZERO;
+        });
+        self.dust = Decimal::ZERO;
         self.failures.clear();
     }
 
@@ -287,7 +299,7 @@ impl Gate {
         self.next_id += 1;
         self.symbol(plan.symbol).breaker.attempt(id);
         let venues = [plan.buy.venue, plan.sell.venue];
-        self.open.push(Open { id, symbol: plan.symbol, venues, gross });
+        self.open.push(Open { id, symbol: plan.symbol, venues, gross, at: now });
         self.note_notional(now, gross)?;
         let buy = self.send(now, plan.symbol, buy_id, &plan.buy, conditions)?;
         let sell = self.send(now, plan.symbol, sell_id, &plan.sell, conditions)?;
@@ -367,10 +379,24 @@ impl Gate {
         now: Timestamp,
         id: ArbitrageId,
         end: CycleEnd,
-        (profit, edge, left_over): (Decimal, Bps, Decimal),
+        sums: (Decimal, Bps, Decimal),
     ) -> Result<(), NumError> {
         let Some(at) = self.open.iter().position(|open| open.id == id) else { return Ok(()) };
-        let Open { symbol, .. } = self.open.swap_remove(at);
+        let open = self.open.swap_remove(at);
+        if let CycleEnd::Withheld { .. } = end {
+            self.pace.take_back(open.at, open.gross)?;
+        }
+        self.over(now, (id, open.symbol), end, sums)
+    }
+
+    /// What the rules learn from an arbitrage that is over, now or in an earlier run.
+    fn over(
+        &mut self,
+        now: Timestamp,
+        (id, symbol): (ArbitrageId, SymbolId),
+        end: CycleEnd,
+        (profit, edge, left_over): (Decimal, Bps, Decimal),
+    ) -> Result<(), NumError> {
         let (limits, risk) = self.symbol_with_limits(symbol);
         let unhappy = match end {
             CycleEnd::Withheld { pause } => {
@@ -439,9 +465,36 @@ impl Gate {
         self.venue(venue).rate = Some(orders_per_second);
     }
 
-    /// How many orders of a venue have an unknown fate.
-    pub fn set_unknown(&mut self, venue: VenueId, count: u32) {
-        self.venue(venue).unknown = count;
+    /// How many orders of a venue have an unknown fate (R27); with too many it stops for a while (R25).
+    pub fn set_unknown(&mut self, now: Timestamp, venue: VenueId, count: u32) {
+        let more = count > std::mem::replace(&mut self.venue(venue).unknown, count);
+        if more && count >= self.limits.stop_unknown {
+            let until = Until::Time(now + self.limits.breaker_pause);
+            self.trip(Trip { rule: "venue_unknown", scope: Scope::Venue(venue), until });
+        }
+    }
+
+    /// A venue answered an order after this long, or its answer never came (R25).
+    pub fn answered(&mut self, now: Timestamp, venue: VenueId, took: Option<Duration>) {
+        self.venue(venue);
+        if let Some(rule) = self.venues[venue.index()].answered(took, &self.limits) {
+            let until = Until::Time(now + self.limits.breaker_pause);
+            self.trip(Trip { rule, scope: Scope::Venue(venue), until });
+        }
+    }
+
+    /// A book differed from the exchange's own of the same version, and nobody had noticed (R9): its symbol is left alone
+    /// for a while.
+    pub fn book_drifted(&mut self, now: Timestamp, symbol: SymbolId) {
+        let until = Until::Time(now + self.limits.quarantine);
+        self.trip(Trip { rule: "audit", scope: Scope::Symbol(symbol), until });
+    }
+
+    /// Whether the next arbitrage of a symbol is the one attempt after its breaker's pause: it is to be as small as can be
+    /// (R24).
+    #[must_use]
+    pub fn is_probing(&self, now: Timestamp, symbol: SymbolId) -> bool {
+        self.symbols.get(symbol.index()).is_some_and(|risk| risk.breaker.is_trying(now))
     }
 
     fn venue(&mut self, venue: VenueId) -> &mut VenueRisk {

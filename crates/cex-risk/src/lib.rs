@@ -27,7 +27,9 @@ mod venue;
 
 pub use breaker::{Breaker, KillSwitch, OrderResult};
 pub use funds::{Funds, FundsError};
-pub use gate::{Approved, ArbitrageId, BookFacts, Conditions, CycleEnd, Gate, JournalState};
+pub use gate::{
+    Approved, ArbitrageId, BookFacts, Conditions, CycleEnd, Gate, JournalState, Recall, Standing,
+};
 pub use limits::Limits;
 pub use mode::Mode;
 pub use refusal::Refusal;

@@ -86,6 +86,12 @@ pub struct Limits {
     pub failure_window: Duration,
     /// Orders whose fate is unknown, per venue, above which nothing new is opened there (R27).
     pub max_unknown: u32,
+    /// Orders of unknown fate with which a venue stops for a while (R25).
+    pub stop_unknown: u32,
+    /// How long answers to orders may take: more than one of the last hundred slower, and the venue stops (R25).
+    pub max_answer: Duration,
+    /// How long ago a book may have been compared with the exchange's own (R9).
+    pub max_audit_age: Duration,
     /// Largest difference an arbitrage may leave open at once, in quote (R28).
     pub max_naked_notional: Decimal,
     /// How much more than expected a fee may be before it counts as a surprise; the third in a row stops the symbol (R30).
@@ -145,6 +151,9 @@ impl Limits {
             max_all_failures: u32::MAX,
             failure_window: Duration::ZERO,
             max_unknown: u32::MAX,
+            stop_unknown: u32::MAX,
+            max_answer: time,
+            max_audit_age: time,
             max_naked_notional: money,
             max_fee_surprise: Bps::from_e8(i64::MAX),
             slippage_cycles: u32::MAX,

@@ -24,6 +24,13 @@ struct Period {
 }
 
 impl Period {
+    /// The sum of this day or hour: nothing when the last one noted was another.
+    fn of(&self, number: i64) -> Decimal {
+        if self.number == number { self.sum } else { Decimal::ZERO }
+    }
+}
+
+impl Period {
     fn add(&mut self, number: i64, profit: Decimal) -> Result<Decimal, NumError> {
         if number != self.number {
             *self = Self { number, sum: Decimal::ZERO };
@@ -57,6 +64,19 @@ impl Losses {
             broken("day_loss", day, limits.max_day_loss, Until::Time(day_end(now)))?,
             broken("drawdown", drawdown, limits.max_drawdown, Until::Operator)?,
         ])
+    }
+}
+
+impl Losses {
+    /// What all arbitrages before those that are told one by one came to, and the most that ever was.
+    pub(crate) fn begin_at(&mut self, total: Decimal, peak: Decimal) {
+        (self.total, self.peak) = (total, peak.max(total));
+    }
+
+    /// Profit of the day and of the hour of `now`, in all, and at its highest.
+    pub(crate) fn standing(&self, now: Timestamp) -> [Decimal; 4] {
+        let secs = now.as_secs();
+        [self.day.of(secs.div_euclid(DAY)), self.hour.of(secs.div_euclid(HOUR)), self.total, self.peak]
     }
 }
 

@@ -137,6 +137,16 @@ pub enum Refusal {
         /// The limit in milliseconds.
         max_ms: u64,
     },
+    /// A book that was not compared with the exchange's own for too long.
+    #[error("{venue} book was compared with the exchange's own {age_ms} ms ago, {max_ms} allowed")]
+    Unaudited {
+        /// Whose book.
+        venue: VenueId,
+        /// How long ago, in milliseconds.
+        age_ms: u64,
+        /// The limit in milliseconds.
+        max_ms: u64,
+    },
     /// Two books of too different ages.
     #[error("book ages differ by {gap_ms} ms, {max_ms} allowed")]
     AgeGap {
@@ -267,6 +277,7 @@ impl Refusal {
             Self::VenueBusy { .. } => "venue_busy",
             Self::TooManyOpen { .. } => "too_many_open",
             Self::BookAge { .. } => "book_age",
+            Self::Unaudited { .. } => "unaudited",
             Self::AgeGap { .. } => "age_gap",
             Self::Collar { .. } => "collar",
             Self::CrossCollar { .. } => "cross_collar",

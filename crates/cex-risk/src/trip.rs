@@ -34,6 +34,36 @@ pub struct Trip {
     pub until: Until,
 }
 
+/// Every rule that trips, by its name: what a journal tells of an earlier run is looked up here.
+pub const RULES: [&str; 20] = [
+    "quarantine",
+    "fee_surprise",
+    "slippage",
+    "all_failures",
+    "naked",
+    "drift",
+    "minute_orders",
+    "day_orders",
+    "day_notional",
+    "cycle_loss",
+    "hour_loss",
+    "day_loss",
+    "drawdown",
+    "auth",
+    "permission",
+    "banned",
+    "latency",
+    "timeouts",
+    "venue_unknown",
+    "audit",
+];
+
+/// The rule of this name; `None` for one that this version does not know.
+#[must_use]
+pub fn rule(name: &str) -> Option<&'static str> {
+    RULES.into_iter().find(|known| *known == name)
+}
+
 impl Trip {
     /// Whether it still stops anything.
     #[must_use]

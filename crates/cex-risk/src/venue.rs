@@ -6,12 +6,18 @@ use crate::pace::VenuePace;
 use crate::trip::Trip;
 use cex_core::{Asset, Bps, ClientOrderId, Decimal, Timestamp};
 use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Orders whose results are looked at together (R25).
 const RESULTS: u32 = 50;
 /// Fewer results than this tell nothing about a share.
 const TELLING: u32 = 10;
+
+/// Answers to orders whose times are looked at together: of a hundred, 99 must be in time (R25).
+const ANSWERS: usize = 100;
+/// So many of them may be late.
+const SLOW: usize = 1;
 
 /// Whether a coin can be moved in and out of a venue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +46,14 @@ pub(crate) struct VenueRisk {
     /// Of the last orders, a bit each, newest lowest: whether it failed.
     failed: u64,
     results: u32,
+    answers: Answers,
+}
+
+/// How long the last answers to orders took.
+#[derive(Debug, Default)]
+struct Answers {
+    /// Newest last; `None` for one that never came.
+    took: VecDeque<Option<Duration>>,
 }
 
 /// The wallets of a venue.
@@ -63,7 +77,30 @@ impl VenueRisk {
             wallets: None,
             failed: 0,
             results: 0,
+            answers: Answers::default(),
         }
+    }
+
+    /// An order was answered after this long, or its answer never came; the rule that breaks, if one does (R25). Counting
+    /// begins anew then.
+    pub(crate) fn answered(&mut self, took: Option<Duration>, limits: &Limits) -> Option<&'static str> {
+        let took_all = &mut self.answers.took;
+        if took_all.len() == ANSWERS {
+            took_all.pop_front();
+        }
+        took_all.push_back(took);
+        let slow = took_all.iter().flatten().filter(|took| **took > limits.max_answer).count();
+        let last = took_all.iter().rev().take(RESULTS as usize);
+        let (of, lost) = last.fold((0, 0), |(of, lost), took| (of + 1, lost + i64::from(took.is_none())));
+        let rule = if slow > SLOW {
+            "latency"
+        } else if of >= i64::from(TELLING) && lost * Bps::ONE / of > limits.max_failure_share.e8() {
+            "timeouts"
+        } else {
+            return None;
+        };
+        took_all.clear();
+        Some(rule)
     }
 
     /// Takes in the result of an order; whether too large a part of the last ones failed (R25). Counting begins anew then.
@@ -122,6 +159,30 @@ mod tests {
         assert!((0..50).all(|_| !told(false)));
         assert!((0..10).all(|_| !told(true)), "ten of fifty are a fifth");
         assert!(told(true));
+    }
+
+    #[test]
+    fn the_second_late_answer_of_a_hundred_is_one_too_many() {
+        let limits = Limits { max_answer: Duration::from_secs(2), ..Limits::boundless() };
+        let mut venue = VenueRisk::new(&limits);
+        let mut told = |millis: u64| venue.answered(Some(Duration::from_millis(millis)), &limits);
+        assert_eq!(told(2_001), None, "one may be");
+        assert!((0..99).all(|_| told(2_000).is_none()), "the limit itself is in time");
+        assert_eq!(told(5_000), None, "the first is a hundred answers ago");
+        assert_eq!(told(5_000), Some("latency"));
+        assert_eq!(told(5_000), None, "counted anew");
+    }
+
+    #[test]
+    fn too_many_answers_that_never_come_are_noticed() {
+        let limits = Limits { max_failure_share: Bps::from_bps(2_000), ..Limits::boundless() };
+        let mut venue = VenueRisk::new(&limits);
+        let mut told = |came: bool| venue.answered(came.then_some(Duration::ZERO), &limits);
+        assert!((0..3).all(|_| told(false).is_none()), "three tell nothing");
+        assert!((0..6).all(|_| told(true).is_none()));
+        assert_eq!(told(true), Some("timeouts"), "three of ten");
+        assert!((0..10).all(|_| told(true).is_none()));
+        assert!((0..2).all(|_| told(false).is_none()), "two of twelve");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::command::literal;
 use super::file::Source;
-use super::keys::{KEYS, Key, Risk, Storage, Symbols, Top, default_value};
+use super::keys::{KEYS, Key, Paper, Risk, Storage, Symbols, Top, default_value};
 use super::layers::{Given, Origin, Surroundings};
 use super::problem::Problems;
 use super::unit::Mode;
@@ -23,6 +23,7 @@ pub(super) fn config(
     let top = Top::read(given, problems);
     let symbols = Symbols::read(given, problems);
     let risk = Risk::read(given, problems);
+    let paper = Paper::read(given, problems);
     let storage = Storage::read(given, problems);
     let venues = venue::read(given, around, problems);
     if given.contains_key("version") || problems.is_empty() {
@@ -45,7 +46,8 @@ pub(super) fn config(
     }
     let hash = cex_journal::frame::hash_of(held(given).as_bytes());
     let file = file.path.clone();
-    Some(Config { file, mode: mode?, venues, symbols: symbols?, risk: risk?, storage: storage?, hash })
+    let (risk, paper) = (risk?, paper?);
+    Some(Config { file, mode: mode?, venues, symbols: symbols?, risk, paper, storage: storage?, hash })
 }
 
 /// Every value that holds, one a line, in an order that depends on nothing else.

@@ -153,6 +153,12 @@ sections! {
         "R35: longest silence of the trading thread." watchdog_ms: unit::Ms = "2000", "100" to "60000";
         "Kill switch: furthest price from the mid at which holdings are sold." flatten_collar_bps: unit::BasisPoints = "100", "1" to "5000";
     }
+    /// Accounts that exist on paper only, the same at each exchange.
+    Paper "paper" {
+        "What an account holds of the quote at the start." start_quote_usdt: unit::Usdt = "10000", "0" to "100000000";
+        "Value of what it holds of every coin at the start." start_coin_usdt: unit::Usdt = "2000", "0" to "100000000";
+        "How long an order is on its way, and its answer too." latency_ms: unit::Ms = "20", "0" to "10000";
+    }
     /// Where records go.
     Storage "storage" {
         "Directory of the journal; auto for the user's own (XDG_STATE_HOME/arb)." dir: unit::Words = "\"auto\"";
@@ -166,7 +172,7 @@ sections! {
 const LONGEST_NUMBER: usize = 12;
 
 /// The sections of the file.
-pub(super) const SECTIONS: [&str; 4] = ["venues", "symbols", "risk", "storage"];
+pub(super) const SECTIONS: [&str; 5] = ["venues", "symbols", "risk", "paper", "storage"];
 
 /// Keys of a venue's section, with what they are for. Options of an exchange stand in `venues.<name>.options`.
 pub const VENUE_KEYS: &[(&str, &str)] = &[

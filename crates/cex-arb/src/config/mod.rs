@@ -27,7 +27,7 @@ pub mod venue;
 #[cfg(test)]
 mod tests;
 
-pub use keys::{Risk, Storage, Symbols};
+pub use keys::{Paper, Risk, Storage, Symbols};
 pub use layers::{Origin, Surroundings};
 pub use unit::{Mode, SyncChoice};
 pub use venue::Venue;
@@ -48,6 +48,8 @@ pub struct Config {
     pub symbols: Symbols,
     /// What may be risked: the parameters of rules R1 to R36.
     pub risk: Risk,
+    /// Accounts that exist on paper only.
+    pub paper: Paper,
     /// Where records go.
     pub storage: Storage,
     /// SHA-256 of every value that holds, default or not; of secrets only where they are. Equal settings, equal hash.

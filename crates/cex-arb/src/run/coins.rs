@@ -2,6 +2,7 @@
 
 use super::choice;
 use super::desk::Desk;
+use super::reconcile::Changed;
 use cex_core::{Asset, Symbol, SymbolId, VenueId};
 use cex_engine::{Event, VenueSetup};
 use cex_interface::{Reply, Request};
@@ -28,13 +29,20 @@ pub struct Coins {
     symbols: Vec<(SymbolId, Symbol)>,
     /// All exchanges have told of their coins once.
     known: Cell<bool>,
+    /// Symbols that must be left alone for another reason.
+    changed: Changed,
 }
 
 impl Coins {
     /// For the symbols of these venues.
     #[must_use]
-    pub fn new(desk: Desk, rests: Vec<(VenueId, Arc<Rest>)>, setups: &[VenueSetup]) -> Self {
-        Self { desk, rests, symbols: symbols_of(setups), known: Cell::new(false) }
+    pub fn new(
+        desk: Desk,
+        rests: Vec<(VenueId, Arc<Rest>)>,
+        setups: &[VenueSetup],
+        changed: Changed,
+    ) -> Self {
+        Self { desk, rests, symbols: symbols_of(setups), known: Cell::new(false), changed }
     }
 
     fn block_all(&self, why: &'static str) {
@@ -96,6 +104,7 @@ impl Coins {
             if let Some(why) = why {
                 tracing::debug!(symbol = %coins, why, "left alone");
             }
+            let why = why.or_else(|| self.changed.borrow().get(symbol).copied());
             self.desk.tell_engine(Event::Blocked { symbol: *symbol, why });
         }
     }

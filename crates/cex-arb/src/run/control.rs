@@ -32,6 +32,8 @@ pub enum Verb {
     Status,
     /// Open nothing new, let what is open end, and end the program.
     Stop,
+    /// Stop, and at the end trade away what arbitrages left over, with every open order cancelled before.
+    StopFlat,
     /// Open nothing new until an operator has looked, over restarts too.
     Kill,
     /// An operator has looked: openings go on.
@@ -64,6 +66,9 @@ pub struct Answer {
 pub struct Status {
     /// Process.
     pub pid: u32,
+    /// What kind of run: `OBSERVE`, `PAPER`, `LIVE`.
+    #[serde(default)]
+    pub run: String,
     /// `observe`, `close_only`, `active`.
     pub mode: String,
     /// Since the start, in milliseconds.
@@ -139,10 +144,14 @@ pub struct Controls {
     pub stop: Rc<Notify>,
     /// Whether it is ending.
     pub draining: Rc<Cell<bool>>,
+    /// Whether what arbitrages left over is to be traded away at the end.
+    pub flatten: Rc<Cell<bool>>,
     /// Where the halt file is.
     pub directory: Directory,
     /// Since when it runs.
     pub started_at: cex_core::Timestamp,
+    /// What kind of run: `OBSERVE`, `PAPER`, `LIVE`.
+    pub run: &'static str,
 }
 
 /// Opens the socket. One that nobody listens on any more is taken over.
@@ -200,8 +209,9 @@ impl Controls {
     fn obey(&self, verb: Verb) -> Answer {
         let done = match verb {
             Verb::Status => Ok(()),
-            Verb::Stop => {
+            Verb::Stop | Verb::StopFlat => {
                 self.draining.set(true);
+                self.flatten.set(self.flatten.get() || verb == Verb::StopFlat);
                 self.stop.notify_one();
                 Ok(())
             }
@@ -239,6 +249,7 @@ impl Controls {
             let counted = totals.opportunities.iter();
             Status {
                 pid: std::process::id(),
+                run: self.run.to_owned(),
                 mode: view.mode.name().to_owned(),
                 uptime_ms: u64::try_from(now.since(self.started_at).as_millis()).unwrap_or(u64::MAX),
                 draining: self.draining.get(),

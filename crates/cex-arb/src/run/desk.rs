@@ -1,18 +1,23 @@
 //! Events from sockets into the engine, its commands into calls: plain calls on one thread.
 
+mod alert;
 mod calls;
+mod known;
+mod paper;
 
+use self::alert::Hearing;
+use super::paper::Paper;
 use super::record::Recorder;
 use super::stopwatch::Stopwatch;
 use super::venue::Venue;
 use crate::show::{Status, Told, Viewer};
-use cex_core::{ClientOrderId, Decimal, LinkEvent, OrderRequest, SymbolId, Timestamp, VenueId};
+use cex_core::{Bps, ClientOrderId, Decimal, LinkEvent, OrderRequest, SymbolId, Timestamp, VenueId};
 use cex_engine::{
     Command, Commands, Engine, EngineConfig, EngineView, Event, Notice, Understudy, VenueSetup,
 };
 use cex_errors::{Op, Outcome as CallOutcome};
 use cex_interface::{Outbox, Request};
-use cex_risk::{Approved, JournalState};
+use cex_risk::{Approved, JournalState, Standing};
 use cex_transport::{Clock, Received, Sink, Urgency};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -42,6 +47,9 @@ struct Core {
     /// Approvals that were used up by sending an order.
     permits: u64,
     recorder: Option<Recorder>,
+    hearing: Hearing,
+    /// Orders go here and nowhere else.
+    paper: Option<Paper>,
 }
 
 /// A handle on the thread's one [`Engine`] and what is around it. Cheap to clone; never leaves its thread.
@@ -86,6 +94,8 @@ impl Desk {
             rehearsed_at: started_at,
             permits: 0,
             recorder: None,
+            hearing: Hearing::default(),
+            paper: None,
         })))
     }
 
@@ -130,6 +140,14 @@ impl Desk {
         let now = core.clock.now();
         let journal = core.recorder.as_ref().map_or_else(JournalState::default, Recorder::state);
         read(now, &core.engine.view(now), &core.venues, journal)
+    }
+
+    /// What the rules that look back stand at now.
+    #[must_use]
+    pub fn standing(&self) -> (Timestamp, Standing) {
+        let mut core = self.0.borrow_mut();
+        let now = core.clock.now();
+        (now, core.engine.standing(now))
     }
 
     fn now(&self) -> Timestamp {
@@ -213,15 +231,26 @@ impl Desk {
         }
     }
 
-    /// Opens nothing new from now on, and waits until nothing is on the way any more, at most `patience`.
-    pub async fn drain(&self, patience: Duration) {
+    /// Waits until nothing is on the way any more, at most until then.
+    async fn idle(&self, until: Timestamp) {
+        let clock = self.0.borrow().clock;
+        while !self.0.borrow().engine.is_idle() && clock.now() < until {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Opens nothing new from now on, and waits until nothing is on the way any more, at most `patience`. With `flatten`,
+    /// what ended arbitrages left over is traded away after that, at most so far from the best prices, with as much patience.
+    pub async fn drain(&self, patience: Duration, flatten: Option<Bps>) {
         let (clock, until) = {
             let core = self.0.borrow();
             (core.clock, core.clock.now() + patience)
         };
         self.feed(clock.now(), Event::Kill);
-        while !self.0.borrow().engine.is_idle() && clock.now() < until {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        self.idle(until).await;
+        if let Some(give) = flatten {
+            self.feed(clock.now(), Event::Flatten { give });
+            self.idle(clock.now() + patience).await;
         }
         let mut core = self.0.borrow_mut();
         let core = &mut *core;
@@ -277,13 +306,20 @@ impl Desk {
     }
 
     fn carry_out(&self, core: &mut Core, read_at: Timestamp, command: Command) {
+        let command = match &core.paper {
+            None => command,
+            Some(_) => match self.paper(core, read_at, command) {
+                Some(public) => public,
+                None => return,
+            },
+        };
         match command {
             Command::Open { legs } => self.open(core, read_at, legs),
-            Command::Close { order } => {
+            Command::Close { order, parent } => {
                 let order = order.into_inner();
                 core.permits += 1;
                 if let Some(recorder) = &mut core.recorder {
-                    recorder.closing(core.clock.now(), &order);
+                    recorder.closing(core.clock.now(), parent, &order);
                 }
                 let rest = &core.venues[order.venue.index()].rest;
                 self.follow(read_at, order, rest.begin(Request::Place(order), Urgency::MustGo));
@@ -313,7 +349,7 @@ impl Desk {
         let late = core.clock.now().since(read_at) > core.engine.decision_ttl();
         match ready {
             [(first, Ok(first_ready)), (second, Ok(second_ready))]
-                if !late && core.is_recorded([&first, &second]) =>
+                if !late && core.is_recorded(read_at, [&first, &second]) =>
             {
                 core.permits += 2;
                 core.stopwatch.signed(read_at, [first_ready.prepared_at(), second_ready.prepared_at()]);
@@ -338,14 +374,15 @@ impl Desk {
 }
 
 impl Core {
-    /// Writes the legs down before they leave; whether that worked, or nothing is recorded in this run.
-    fn is_recorded(&mut self, legs: [&OrderRequest; 2]) -> bool {
+    /// Writes the legs down before they leave, as of when they were decided; whether that worked, or nothing is recorded in
+    /// this run.
+    fn is_recorded(&mut self, decided_at: Timestamp, legs: [&OrderRequest; 2]) -> bool {
         let Some(recorder) = &mut self.recorder else { return true };
         let started = self.out.notices.iter().rev().find_map(|notice| match notice {
             Notice::Started { id, plan } if plan.symbol == legs[0].symbol => Some((id, plan)),
             _other => None,
         });
-        started.is_some_and(|(id, plan)| recorder.opening(self.clock.now(), id.0, plan, legs))
+        started.is_some_and(|(id, plan)| recorder.opening(decided_at, id.0, plan, legs))
     }
 
     /// Whether no more orders were given to connections than were approved (R36). One that could not leave was approved too.
@@ -453,6 +490,7 @@ impl Sink for LinkSink {
         let Some((read_at, market)) = self.unsettled.take() else { return };
         let mut core = self.desk.0.borrow_mut();
         let core = &mut *core;
+        core.hearing.heard(read_at);
         core.engine.handle(read_at, Event::Settled, &mut core.out);
         let decided_at = core.clock.now();
         if market {

@@ -1,13 +1,14 @@
 //! The end of a run: what is open ends, our ledger is compared with the accounts, and the journal is closed.
 
+use super::cancel;
 use super::desk::{Desk, Tally};
 use super::live::{Ended, Running};
 use super::venue::Venue;
 use crate::exit::{Exit, Failure};
 use crate::show::Viewer;
 use crate::show::summary::{Arbitrages, Mismatch, Summary};
-use cex_core::{Account, Decimal, VenueId};
-use cex_engine::Engine;
+use cex_core::{Account, Bps, Decimal, VenueId};
+use cex_engine::{Engine, Event};
 use cex_interface::{Reply, Request};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,10 +25,14 @@ pub(super) async fn finish(
     running: Running,
     viewer: &Viewer,
     epoch: u64,
-    ended: Ended,
+    (ended, run, flatten): (Ended, &'static str, Option<Bps>),
 ) -> Result<Summary, Failure> {
     let Running { desk, links, helpers } = running;
-    desk.drain(DRAIN).await;
+    if flatten.is_some() {
+        desk.tell_engine(Event::Kill);
+        cancel_open(&desk).await;
+    }
+    desk.drain(DRAIN, flatten).await;
     let accounts = read_accounts(&desk).await;
     desk.stop_links();
     let farewell = async {
@@ -41,7 +46,7 @@ pub(super) async fn finish(
     }
     helpers.iter().for_each(JoinHandle::abort);
     let summary = desk.close(|engine, venues, tally| summary(epoch, engine, venues, &tally, &accounts));
-    let summary = Summary { lines_dropped: viewer.dropped(), ..summary };
+    let summary = Summary { run, lines_dropped: viewer.dropped(), ..summary };
     if let Some(recorder) = desk.take_recorder() {
         let reason = match ended {
             Ended::TimeUp => "finished",
@@ -49,16 +54,37 @@ pub(super) async fn finish(
             Ended::Interrupted | Ended::Terminated => "interrupted",
         };
         let left = u32::try_from(summary.arbitrages.unknown).unwrap_or(u32::MAX);
-        let now = desk.look(|now, _, _, _| now);
-        if let Err(error) = recorder.close(now, reason, left) {
+        let (now, standing) = desk.standing();
+        if let Err(error) = recorder.close(now, reason, left, &standing) {
             return Err(Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()));
         }
     }
     Ok(summary)
 }
 
+/// Cancels whatever is open at exchanges whose account is known: nothing of ours rests on purpose, and what is to be flat
+/// must not fill later.
+async fn cancel_open(desk: &Desk) {
+    if desk.paper_accounts().is_some() {
+        return;
+    }
+    let rests: Vec<_> = desk.look(|_, view, venues, _| {
+        let ready = view.venues.iter().zip(venues).filter(|(row, _)| row.account_ready);
+        ready.map(|(_, venue)| (venue.id, Arc::clone(&venue.rest))).collect()
+    });
+    for (venue, rest) in rests {
+        match cancel::all(&rest, &rest.markets()).await {
+            Ok(canceled) => tracing::info!(%venue, canceled, "no order is open"),
+            Err(what) => tracing::error!(%venue, what, "not proven that no order is open"),
+        }
+    }
+}
+
 /// What the exchanges say is held, where they can be asked.
 async fn read_accounts(desk: &Desk) -> Vec<(VenueId, Account)> {
+    if let Some(accounts) = desk.paper_accounts() {
+        return accounts;
+    }
     let rests: Vec<_> = desk.look(|_, view, venues, _| {
         let ready = view.venues.iter().zip(venues).filter(|(row, _)| row.account_ready);
         ready.map(|(_, venue)| (venue.id, Arc::clone(&venue.rest))).collect()
@@ -86,6 +112,7 @@ fn summary(
     let counts = view.totals.opportunities.iter();
     Summary {
         event: "summary",
+        run: "",
         seed: epoch,
         elapsed_ms: millis(tally.elapsed),
         first_book_ms: tally.first_book.map(millis),

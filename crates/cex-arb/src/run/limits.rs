@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Mode as Configured};
 use cex_engine::EngineConfig;
+use cex_orderbook::WatchLimits;
 use cex_risk::Mode;
 use std::time::Duration;
 
@@ -25,8 +26,9 @@ pub fn settings(config: &Config) -> EngineConfig {
     EngineConfig {
         limits: risk.limits(),
         mode: match config.mode {
-            Configured::Live => Mode::Active,
-            Configured::Observe | Configured::Paper => Mode::Observe,
+            // On paper everything is done but sending.
+            Configured::Live | Configured::Paper => Mode::Active,
+            Configured::Observe => Mode::Observe,
         },
         wallet_max_age: risk.wallet_max_age_s,
         expires_in: risk.order_expire_ms,
@@ -39,5 +41,6 @@ pub fn settings(config: &Config) -> EngineConfig {
         account_refresh: ACCOUNT_REFRESH,
         max_snapshots: MAX_SNAPSHOTS,
         book_depth: BOOK_DEPTH,
+        watch: WatchLimits::default(),
     }
 }

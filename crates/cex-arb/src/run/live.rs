@@ -7,9 +7,14 @@ use super::desk::Desk;
 use super::finish::{finish, verdict};
 use super::limits;
 use super::pace::Pace;
+use super::paper::Paper;
+use super::past::Past;
+use super::probe;
+use super::reconcile::{Changed, Reconciler};
 use super::record::{Recorder, Tolerance};
 use super::recover::Unfinished;
 use super::venue::{Venue, shared_markets};
+use super::watchdog;
 use crate::cli::RunArgs;
 use crate::config::command::failure;
 use crate::config::{Config, Mode, Surroundings};
@@ -18,10 +23,9 @@ use crate::show::json::Json;
 use crate::show::lines::Lines;
 use crate::show::screen::Screen;
 use crate::show::{Names, Show, Viewer};
-use cex_core::{Account, Markets, Timestamp};
-use cex_engine::Engine;
-use cex_errors::Outcome;
-use cex_interface::{Reply, Request};
+use cex_core::{Bps, Markets, SymbolId, Timestamp, VenueId};
+use cex_engine::{Commands, Ending, Engine, Event, VenueSetup};
+use cex_interface::Request;
 use cex_journal::messages::{self, SessionStart};
 use cex_journal::{Recovered, Writer};
 use cex_transport::{Clock, RestConfig, TransportConfig};
@@ -52,7 +56,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         Config::load(args.config.as_deref(), &args.set, &around).map_err(|problems| failure(&problems))?;
     may_run(args, &config)?;
     let directory = directory(&config)?;
-    let pace = if args.spin { Pace::Spin } else { Pace::Sleep };
+    let pace = Pace::of(args.spin, args.sleep);
     pace.block_on(trade(args, &config, directory))
         .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?
 }
@@ -61,14 +65,10 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
 fn may_run(args: &RunArgs, config: &Config) -> Result<(), Failure> {
     let refuse = |what: &str, fix: String| Err(Failure::new(Exit::BadConfig, what, fix));
     match (config.mode, args.live) {
-        (Mode::Observe, false) => Ok(()),
-        (Mode::Observe, true) => refuse(
-            "--live, but the configuration says mode = \"observe\"",
+        (Mode::Observe | Mode::Paper, false) => Ok(()),
+        (Mode::Observe | Mode::Paper, true) => refuse(
+            "--live, but the configuration says another mode",
             "set mode = \"live\" to trade".to_owned(),
-        ),
-        (Mode::Paper, _) => refuse(
-            "mode \"paper\" is not built yet",
-            "mode = \"observe\" shows what would be traded; arb demo trades with play money".to_owned(),
         ),
         (Mode::Live, false) => refuse(
             "mode is \"live\", and --live is not given",
@@ -109,7 +109,11 @@ fn ask(label: &str) -> String {
 /// # Errors
 /// When it cannot be made.
 pub fn directory(config: &Config) -> Result<Directory, Failure> {
-    let path = PathBuf::from(&config.storage.dir);
+    let mut path = PathBuf::from(&config.storage.dir);
+    // What happened on paper must never be taken for what happened.
+    if config.mode == Mode::Paper {
+        path.push("paper");
+    }
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
     made.map_err(|error| {
         Failure::new(Exit::BadConfig, format!("{}: {error}", path.display()), "name another storage.dir")
@@ -129,9 +133,9 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
         Failure::new(Exit::Running, what, "another arb runs there: arb status; or name another storage.dir")
     })?;
     let (writer, recovered) = journal(config, &directory, started_at)?;
-    let unfinished = Unfinished::read(&directory.0.join("journal"));
-    let mut unfinished =
-        unfinished.map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
+    let past = Past::read(&directory.0.join("journal"));
+    let past = past.map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
+    let mut unfinished = Unfinished::new(past)?;
     let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
     let writer = begin(writer, config, started_at, epoch)?;
     if let Some(seq) = recovered.halt {
@@ -139,34 +143,58 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
         return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
     }
     let (venues, markets) = open_venues(config, clock, epoch).await?;
-    probe_accounts(config, &venues).await?;
+    for (venue, markets) in venues.iter().zip(&markets) {
+        venue.rest.set_markets(Arc::clone(markets));
+    }
+    if config.mode != Mode::Paper {
+        probe::keys(config, &venues, epoch).await?;
+    }
     let quit = Rc::new(Notify::new());
     let names = names(config, &venues, &markets);
     let tolerance = Tolerance { lag: config.risk.journal_max_lag_ms, free: config.risk.journal_min_free_mib };
     let mut recorder = Recorder::new(writer, tolerance, names.clone());
-    for (venue, markets) in venues.iter().zip(&markets) {
-        venue.rest.set_markets(Arc::clone(markets));
-    }
-    unfinished.settle(&venues, &mut recorder).await?;
+    // Who only looks changes nothing, and leaves what is undecided to the next run that trades.
+    let unfinished = match config.mode {
+        Mode::Live => {
+            unfinished.settle(&venues, &mut recorder).await?;
+            Some(unfinished)
+        }
+        // Its accounts begin anew, and with them everything on paper.
+        Mode::Paper | Mode::Observe => None,
+    };
     let viewer = Rc::new(viewer(args, names.clone())?);
-    let running =
-        open(config, venues, &markets, (clock, started_at, epoch), Rc::clone(&viewer), recorder).await?;
+    let times = (clock, started_at, epoch);
+    let opened = open(config, venues, &markets, times, Rc::clone(&viewer), (recorder, unfinished)).await?;
+    let (mut running, adopted) = opened;
+    if Pace::of(args.spin, args.sleep) == Pace::Alert {
+        running.helpers.push(tokio::task::spawn_local(running.desk.clone().stay_alert()));
+    }
     let controls = Rc::new(Controls {
         desk: running.desk.clone(),
         names,
         stop: Rc::clone(&quit),
         draining: Rc::new(Cell::new(false)),
+        flatten: Rc::new(Cell::new(false)),
         directory,
         started_at,
+        run: mode_name(config.mode),
     });
+    let (heart, _watchdog) = watchdog::watch(config.risk.watchdog_ms, || {
+        eprintln!("R35: the trading thread stands still: the process is ended, the next start recovers");
+        std::process::abort();
+    })
+    .map_err(|error| Failure::new(Exit::Internal, format!("no thread for the watchdog: {error}"), ""))?;
     let helpers = [
+        tokio::task::spawn_local(heart.keep_beating(config.risk.watchdog_ms)),
         tokio::task::spawn_local(control::serve(listener, Rc::clone(&controls))),
         tokio::task::spawn_local(Rc::clone(&controls).watch_halt_file()),
         tokio::task::spawn_local(running.desk.clone().watch()),
+        tokio::task::spawn_local(level_first(running.desk.clone(), adopted, Rc::clone(&quit))),
     ];
     let ended = until_the_end(args, &quit).await?;
     controls.draining.set(true);
-    let summary = finish(running, &viewer, epoch, ended).await;
+    let flatten = controls.flatten.get().then_some(config.risk.flatten_collar_bps);
+    let summary = finish(running, &viewer, epoch, (ended, controls.run, flatten)).await;
     helpers.iter().for_each(JoinHandle::abort);
     let _ = std::fs::remove_file(controls.directory.socket());
     drop(controls);
@@ -174,6 +202,25 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let verdict = verdict(&summary, ended);
     Viewer::end(viewer, summary).await;
     verdict
+}
+
+/// Opens nothing before what earlier runs left open is level. What cannot be made so is an operator's: the run halts, over
+/// restarts too, and ends.
+async fn level_first(desk: Desk, adopted: usize, quit: Rc<Notify>) {
+    if adopted == 0 {
+        return;
+    }
+    while desk.look(|_, view, _, _| view.open > 0) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let parked = desk.look(|_, view, _, _| view.totals.ended.get(&Ending::Parked).copied().unwrap_or(0));
+    if parked > 0 {
+        desk.halt("recovery", "what an earlier run left open could not be traded away");
+        quit.notify_one();
+        return;
+    }
+    tracing::info!(arbitrages = adopted, "what earlier runs left open is level");
+    desk.tell_engine(Event::Mode(cex_risk::Mode::Active));
 }
 
 /// Why a run ended.
@@ -255,7 +302,8 @@ async fn open_venues(
             rest,
             ..TransportConfig::default()
         };
-        let opened = Venue::open(configured.exchange, configured.config.clone(), transport, clock).await;
+        let opened =
+            Venue::open(configured.exchange, without_key(config, configured), transport, clock).await;
         let (venue, stated) = opened?;
         venues.push(venue);
         rules.push(choice::wanted(stated, &config.symbols, clock.now(), config.risk.delist_guard_h));
@@ -268,39 +316,17 @@ async fn open_venues(
 
 /// Whether an account has a key at all: without one only books are seen.
 fn has_key(config: &Config, index: usize) -> bool {
-    config.venues.get(index).is_some_and(|venue| !venue.config.key.is_empty())
+    config.mode != Mode::Paper && config.venues.get(index).is_some_and(|venue| !venue.config.key.is_empty())
 }
 
-/// Keys that are refused, and where real orders are placed keys that cannot trade, end the run before it begins.
-async fn probe_accounts(config: &Config, venues: &[Venue]) -> Result<(), Failure> {
-    for (index, venue) in venues.iter().enumerate() {
-        if !has_key(config, index) {
-            continue;
-        }
-        let account = account(venue).await?;
-        let refuse = |what: &str, fix: &str| {
-            Err(Failure::new(Exit::Credentials, format!("{}: {what}", venue.id), fix))
-        };
-        if config.mode == Mode::Live && account.can_trade == Some(false) {
-            return refuse("the key cannot trade", "give it the permission for spot trading");
-        }
+/// The settings of an exchange; on paper without its key, so that nothing private can be asked whatever goes wrong.
+fn without_key(config: &Config, venue: &crate::config::Venue) -> cex_interface::VenueConfig {
+    let mut settings = venue.config.clone();
+    if config.mode == Mode::Paper {
+        settings.key = cex_interface::Secret::default();
+        settings.secret = cex_interface::Secret::default();
     }
-    Ok(())
-}
-
-async fn account(venue: &Venue) -> Result<Account, Failure> {
-    match venue.rest.call(&Request::Account).await {
-        Ok(Reply::Account(account)) => Ok(account),
-        Ok(other) => {
-            Err(Failure::new(Exit::Internal, format!("{}: account answered as {other:?}", venue.id), ""))
-        }
-        Err(error) if error.outcome() == Outcome::Refused => Err(Failure::new(
-            Exit::Credentials,
-            error.to_string(),
-            "check key and secret, their permissions, and the addresses they are bound to",
-        )),
-        Err(error) => Err(Failure::new(Exit::Unreachable, error.to_string(), "check the network")),
-    }
+    settings
 }
 
 /// The running trading thread.
@@ -316,8 +342,8 @@ async fn open(
     markets: &[Arc<Markets>],
     (clock, started_at, epoch): (Clock, Timestamp, u64),
     viewer: Rc<Viewer>,
-    recorder: Recorder,
-) -> Result<Running, Failure> {
+    (mut recorder, unfinished): (Recorder, Option<Unfinished>),
+) -> Result<(Running, usize), Failure> {
     let (mut setups, mut pending) = (Vec::new(), Vec::new());
     for (index, (venue, markets)) in venues.iter_mut().zip(markets).enumerate() {
         let mut setup = venue.setup(Arc::clone(markets)).await?;
@@ -334,21 +360,52 @@ async fn open(
         .filter(|venue| config.mode == Mode::Live && venue.protocol.capabilities().dead_man_switch)
         .map(|venue| Arc::clone(&venue.rest))
         .collect();
-    let engine = Engine::new(settings.clone(), &setups, epoch);
+    let mut engine = Engine::new(settings.clone(), &setups, epoch);
+    let adopted = match &unfinished {
+        Some(unfinished) => unfinished.enter(clock.now(), &mut engine, &mut recorder)?,
+        None => 0,
+    };
+    if adopted > 0 {
+        let mut out = Commands::default();
+        engine.handle(clock.now(), Event::Mode(cex_risk::Mode::CloseOnly), &mut out);
+    }
     let desk = Desk::new(engine, venues, clock, started_at, viewer);
     // Before a frame can come in: what is opened is written down, and nothing is opened of which the coins are not known.
     desk.record_into(recorder);
-    let coins = Coins::new(desk.clone(), rests, &setups);
-    coins.look().await;
+    let changed = Changed::default();
+    let reconciler = Reconciler::new(desk.clone(), &rests, &setups, Rc::clone(&changed));
+    let coins = Coins::new(desk.clone(), rests, &setups, changed);
+    if config.mode == Mode::Paper {
+        desk.on_paper(Paper::new(config.paper.latency_ms, fees(&setups)));
+    } else {
+        coins.look().await;
+    }
     let links = pending.into_iter().map(|link| link.run(&desk)).collect();
     let mut helpers =
         vec![tokio::task::spawn_local(desk.clone().wake()), tokio::task::spawn_local(desk.clone().report())];
-    helpers.push(tokio::task::spawn_local(coins.keep_looking()));
+    if config.mode == Mode::Paper {
+        let (quote, coin) = (config.paper.start_quote_usdt, config.paper.start_coin_usdt);
+        helpers.push(tokio::task::spawn_local(desk.clone().fill_paper_accounts(quote, coin)));
+    } else {
+        helpers.push(tokio::task::spawn_local(coins.keep_looking()));
+    }
+    helpers.push(tokio::task::spawn_local(reconciler.clone().rules()));
     if config.mode == Mode::Live {
+        helpers.push(tokio::task::spawn_local(reconciler.clone().orders()));
+        helpers.push(tokio::task::spawn_local(reconciler.fills()));
         helpers.push(tokio::task::spawn_local(desk.clone().rehearse(settings, setups)));
     }
     helpers.extend(dead_man.into_iter().map(|rest| tokio::task::spawn_local(keep_alive(rest))));
-    Ok(Running { desk, links, helpers })
+    Ok((Running { desk, links, helpers }, adopted))
+}
+
+/// What each market charges whoever takes.
+fn fees(setups: &[VenueSetup]) -> BTreeMap<(VenueId, SymbolId), Bps> {
+    let of = |setup: &VenueSetup| {
+        let venue = setup.venue;
+        setup.taker_fees.iter().map(|(symbol, fee)| ((venue, *symbol), *fee)).collect::<Vec<_>>()
+    };
+    setups.iter().flat_map(of).collect()
 }
 
 /// Has an exchange cancel everything of ours when it no longer hears of us.
@@ -361,6 +418,15 @@ async fn keep_alive(rest: Arc<cex_transport::Rest>) {
     }
 }
 
+/// The mode as people are shown it.
+pub(super) const fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Observe => "OBSERVE",
+        Mode::Paper => "PAPER",
+        Mode::Live => "LIVE",
+    }
+}
+
 fn names(config: &Config, venues: &[Venue], markets: &[Arc<Markets>]) -> Names {
     let symbols = markets.first().map(|markets| {
         markets.iter().map(|market| (market.id, (market.symbol(), market.scale))).collect::<BTreeMap<_, _>>()
@@ -369,8 +435,8 @@ fn names(config: &Config, venues: &[Venue], markets: &[Arc<Markets>]) -> Names {
         symbols: symbols.unwrap_or_default(),
         venues: venues.iter().map(|venue| venue.id.to_string()).collect(),
         title: format!(
-            "arb run   {:?}   {}   {} symbols",
-            config.mode,
+            "arb run   {}   {}   {} symbols",
+            mode_name(config.mode),
             label(config),
             markets.first().map_or(0, |markets| markets.len())
         ),

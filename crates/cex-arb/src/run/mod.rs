@@ -7,13 +7,19 @@
 //! | [`stopwatch`] | [`stopwatch::Stopwatch`]: latencies of frames and orders |
 //! | [`pace`] | [`pace::Pace`]: sleeps or spins while nothing happens |
 //! | [`record`] | [`record::Recorder`]: what is done and heard, into the journal |
-//! | [`recover`] | [`recover::Unfinished`]: what an earlier run left undecided |
+//! | [`paper`] | accounts that exist only here, filled against live books |
+//! | [`past`] | [`past::Past`]: what a journal says of earlier runs |
+//! | [`reconcile`] | open orders, fills, rules and fees, compared again and again |
+//! | [`recover`] | [`recover::Unfinished`]: what an earlier run left undecided, asked for and gone on with |
 //! | [`live`] | `arb run`: the exchanges of a configuration |
+//! | [`probe`] | what keys may do, found out before a run begins |
 //! | [`limits`], [`choice`], [`coins`] | a configuration's limits for the engine; which symbols are traded, and whether their coins are the same |
-//! | `finish` | the end of a run |
+//! | [`cancel`], `finish` | every open order cancelled; the end of a run |
 //! | [`control`], [`remote`] | the control socket, from both sides: `arb status`, `stop`, `kill`, `resume` |
+//! | [`watchdog`], [`watch`] | what notices a thread, or a process, that stands still |
 //! | [`demo`], [`proof`] | `arb demo`: simulated exchanges, the real rest; its profit proven |
 
+pub mod cancel;
 pub mod choice;
 pub mod coins;
 pub mod control;
@@ -23,9 +29,15 @@ mod finish;
 pub mod limits;
 pub mod live;
 pub mod pace;
+pub mod paper;
+pub mod past;
+pub mod probe;
 pub mod proof;
+pub mod reconcile;
 pub mod record;
 pub mod recover;
 pub mod remote;
 pub mod stopwatch;
 pub mod venue;
+pub mod watch;
+pub mod watchdog;

@@ -1,12 +1,18 @@
 //! What the desk does and hears, into the journal: intents before anything leaves, everything else right after.
 
+use super::past;
 use crate::show::Names;
-use cex_core::{AccountEvent, Fill, Order, OrderRequest, Plan, Timestamp, VenueId};
-use cex_engine::Notice;
+use cex_core::{
+    AccountEvent, ClientOrderId, Decimal, Fill, Order, OrderRequest, OrderStatus, Plan, Timestamp, VenueId,
+};
+use cex_engine::{Notice, Outcome, Parent};
 use cex_journal::messages::{self, Source};
 use cex_journal::{Health, JournalError, Payload, Writer, record};
-use cex_risk::{JournalState, Scope, Until};
+use cex_risk::{JournalState, Scope, Standing, Until};
 use std::time::{Duration, Instant};
+
+/// Arbitrages on the way at once before their list must grow.
+const OPEN_USUALLY: usize = 64;
 
 /// When a journal counts as behind.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +34,10 @@ pub struct Recorder {
     order: messages::OrderEvent,
     fill: messages::Fill,
     balance: messages::Balance,
+    /// Names of arbitrages that were written down, and whose end was not.
+    open: Vec<ClientOrderId>,
+    /// Whether this run knows what earlier ones did, so that its end can say what the journal's records come to.
+    knows_past: bool,
 }
 
 impl Recorder {
@@ -44,7 +54,15 @@ impl Recorder {
             order: messages::OrderEvent::default(),
             fill: messages::Fill::default(),
             balance: messages::Balance::default(),
+            open: Vec::with_capacity(OPEN_USUALLY),
+            knows_past: false,
         }
+    }
+
+    /// What earlier runs did is known, and these arbitrages of theirs are not over.
+    pub fn knows_past(&mut self, open: impl IntoIterator<Item = ClientOrderId>) {
+        self.open.extend(open);
+        self.knows_past = true;
     }
 
     /// How the journal is (R34).
@@ -66,18 +84,27 @@ impl Recorder {
     pub fn opening(&mut self, now: Timestamp, id: u64, plan: &Plan, legs: [&OrderRequest; 2]) -> bool {
         let Some((symbol, scale)) = self.names.symbols.get(&plan.symbol) else { return false };
         record::intent(&mut self.intent, id, symbol, *scale, plan, legs);
-        self.append_intent(now)
+        let written = self.append_intent(now);
+        if written {
+            self.open.push(legs[0].client_id);
+        }
+        written
     }
 
     /// An order that closes what is half open is about to leave. It leaves whether that can be written or not.
-    pub fn closing(&mut self, now: Timestamp, order: &OrderRequest) {
+    pub fn closing(&mut self, now: Timestamp, parent: Parent, order: &OrderRequest) {
         let Some((symbol, scale)) = self.names.symbols.get(&order.symbol) else { return };
         let notional = match (order.kind.price(), order.kind.qty()) {
             (Some(price), Some(qty)) => scale.notional_value(price.times(qty)),
-            (None, _) | (_, None) => cex_core::Decimal::ZERO,
+            (None, _) | (_, None) => Decimal::ZERO,
         };
-        record::mending(&mut self.intent, 0, symbol, *scale, "unwind", order, notional);
-        let _told = self.append_intent(now);
+        let purpose = if parent.carried.is_zero() { "unwind" } else { "flatten" };
+        let of = (parent.name, parent.carried);
+        record::mending(&mut self.intent, of, symbol, *scale, purpose, order, notional);
+        let written = self.append_intent(now);
+        if written && parent.name == order.client_id {
+            self.open.push(parent.name);
+        }
     }
 
     fn append_intent(&mut self, now: Timestamp) -> bool {
@@ -104,6 +131,68 @@ impl Recorder {
         record::order_event(&mut self.order, symbol, order);
         let result = self.writer.stage(now, &self.order).map(|_| ());
         self.note(result);
+    }
+
+    /// An order that an exchange refused, or that never left us: nobody need ask for it.
+    pub fn refused(&mut self, now: Timestamp, order: &OrderRequest) {
+        self.order(
+            now,
+            &Order {
+                venue: order.venue,
+                symbol: order.symbol,
+                order_id: None,
+                client_id: Some(order.client_id),
+                side: order.side,
+                status: OrderStatus::Rejected,
+                price: None,
+                qty: None,
+                filled_qty: Decimal::ZERO,
+                filled_notional: Decimal::ZERO,
+                fee: None,
+                created_at: now,
+                as_of: now,
+            },
+        );
+    }
+
+    /// An order of an earlier run that is proven never to have arrived: nobody need ask for it again.
+    pub fn never_arrived(&mut self, now: Timestamp, symbol: &str, leg: &messages::Leg) {
+        let mut event = messages::OrderEvent {
+            venue: leg.venue.clone(),
+            symbol: symbol.to_owned(),
+            client_id: leg.client_id.clone(),
+            side: leg.side,
+            filled_qty: Decimal::ZERO.to_string(),
+            filled_notional: Decimal::ZERO.to_string(),
+            as_of_ns: now.as_nanos(),
+            ..messages::OrderEvent::default()
+        };
+        event.set_status(messages::Status::Rejected);
+        self.stage(now, &event);
+    }
+
+    /// The end of an arbitrage of an earlier run that needs nothing done.
+    pub fn ended_before(&mut self, now: Timestamp, end: &messages::ArbitrageEnd) {
+        self.stage(now, end);
+    }
+
+    /// An arbitrage that was written down is over.
+    fn ended(&mut self, now: Timestamp, outcome: &Outcome) {
+        let Some(name) = outcome.orders.first() else { return };
+        let Some(at) = self.open.iter().position(|open| open == name) else { return };
+        self.open.swap_remove(at);
+        let end = messages::ArbitrageEnd {
+            name: name.to_string(),
+            symbol: self.names.symbol(outcome.symbol),
+            ending: outcome.ending.name().to_owned(),
+            realised: outcome.realised.to_string(),
+            quote_change: outcome.quote_change.to_string(),
+            base_change: outcome.base_change.to_string(),
+            mark: outcome.mark.to_string(),
+            left_over: outcome.left_over.to_string(),
+            edge_e8: outcome.edge.e8(),
+        };
+        self.stage(now, &end);
     }
 
     /// A fill; one that is told twice is recorded twice and counts once.
@@ -143,8 +232,8 @@ impl Recorder {
             | Notice::BookLost { .. }
             | Notice::Opportunity { .. }
             | Notice::Started { .. }
-            | Notice::OrderEnded { .. }
-            | Notice::Finished(_) => {}
+            | Notice::OrderEnded { .. } => {}
+            Notice::Finished(outcome) => self.ended(outcome.times.1, outcome),
         }
     }
 
@@ -180,12 +269,20 @@ impl Recorder {
         self.note(result);
     }
 
-    /// The session ends.
+    /// The session ends, with this state: what reading the journal must give again.
     ///
     /// # Errors
     /// When its last records could not be written.
-    pub fn close(self, now: Timestamp, reason: &str, orders_left: u32) -> Result<(), JournalError> {
-        let end = messages::SessionEnd { reason: reason.to_owned(), orders_left, ..Default::default() };
+    pub fn close(
+        self,
+        now: Timestamp,
+        reason: &str,
+        orders_left: u32,
+        standing: &Standing,
+    ) -> Result<(), JournalError> {
+        let state = past::state(standing, self.open.len());
+        let state_hash = if self.knows_past { past::state_hash(&state) } else { Vec::new() };
+        let end = messages::SessionEnd { reason: reason.to_owned(), state_hash, orders_left };
         self.writer.close(now, &end)
     }
 

@@ -1,389 +1,331 @@
-//! What an earlier run left undecided, from its journal and the exchanges: the same way after a crash and after none.
-//!
-//! Every order that was written down and not seen to its end is asked for; fills that nobody heard of are booked into the
-//! journal. What the fills of a symbol do not even out stands at an exchange and is told: nothing is opened until an
-//! operator has looked.
+//! The start of a run that trades: what earlier runs left undecided is asked for at the exchanges, fills nobody heard of are
+//! booked into the journal, and what is not level goes on in this run's engine. The same way after a crash and after none.
 
+use super::past::{self, Cycle, FillName, Past, Traded, Written};
 use super::record::Recorder;
 use super::venue::Venue;
 use crate::exit::{Exit, Failure};
-use cex_core::{ClientOrderId, Decimal, Fill, NumError, OrderId, Symbol, SymbolId, Timestamp, VenueId};
+use cex_core::{
+    ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, Symbol, SymbolId, Timestamp, TradeId,
+    VenueId,
+};
+use cex_engine::Engine;
 use cex_errors::ErrorKind;
 use cex_interface::{OrderRef, Reply, Request, TimeRange};
-use cex_journal::messages::{self, Side, Status};
-use cex_journal::{Entry, JournalError, Reader};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use cex_journal::{messages, record};
+use cex_transport::Rest;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 
-/// How much later than it expired an order may still turn up in an exchange's answers.
-const VENUE_LAG: Duration = Duration::from_secs(10);
 /// Two answers that an order is not known are this far apart before they are believed.
 const APART: Duration = Duration::from_secs(2);
-/// Questions about one order before an operator must look.
-const QUESTIONS: usize = 40;
+/// Between two questions about one order.
+const PAUSE: Duration = Duration::from_millis(250);
+/// An order is asked about for so long before an operator must look.
+const PATIENCE: Duration = Duration::from_secs(40);
 /// Fills asked for at once of one order: more than an order of ours can have.
 const FILLS: u32 = 100;
 
-/// What a journal says of the orders of runs that did not end level.
-#[derive(Debug, Default)]
-pub struct Unfinished {
-    orders: BTreeMap<String, Open>,
-    /// Fills known, and whose: venue, order, trade.
-    fills: BTreeSet<(String, String, String)>,
-    /// Bought less sold since all was last level, by symbol.
-    net: BTreeMap<String, Decimal>,
-}
+/// What an exchange told of an order, and all its fills; `None` when the order never arrived.
+type Told = Result<Option<(Order, Vec<Fill>)>, String>;
 
-/// An order that was written down.
-#[derive(Debug, Clone)]
-struct Open {
-    venue: String,
-    symbol: String,
-    order_id: String,
-    /// When the exchange no longer takes it, by our clock.
-    dead_at: Timestamp,
-    booked: Decimal,
-    /// How much it filled, once it is over.
-    ended_with: Option<Decimal>,
-    /// An operator has looked since: it is asked for, and no longer in the way.
-    acknowledged: bool,
+/// Earlier runs, and how their arbitrages stand at the exchanges.
+pub struct Unfinished {
+    cycles: BTreeMap<String, Cycle>,
+    past: Past,
 }
 
 impl Unfinished {
-    /// Reads a journal from its beginning.
+    /// What a journal tells of earlier runs.
     ///
     /// # Errors
-    /// When it cannot be read, or holds what no program of ours writes.
-    pub fn read(path: &Path) -> Result<Self, JournalError> {
-        let mut unfinished = Self::default();
-        let mut reader = Reader::of_directory(path, 0)?;
-        while let Some(record) = reader.next_record()? {
-            // A record of a kind this version does not know moves nothing it knows.
-            if let Ok(entry) = record.entry() {
-                // A number that is no number was not written by us; the order it belongs to is asked for.
-                let _ = unfinished.take_in(record.at, &entry);
-            }
+    /// Exit code 10 when a session's end contradicts its records.
+    pub fn new(past: Past) -> Result<Self, Failure> {
+        if let Some(contradiction) = past.contradiction() {
+            let what = format!(
+                "record {} of the journal ends a session with another state than its records give ({})",
+                contradiction.seq, contradiction.state
+            );
+            return Err(Failure::new(Exit::CheckFailed, what, "arb journal replay tells more"));
         }
-        Ok(unfinished)
+        Ok(Self { cycles: past.cycles().clone(), past })
     }
 
-    fn take_in(&mut self, at: Timestamp, entry: &Entry) -> Result<(), NumError> {
-        match entry {
-            Entry::Intent(intent) => intent.legs.iter().for_each(|leg| self.intend(at, &intent.symbol, leg)),
-            Entry::OrderEvent(event) => self.hear(event)?,
-            Entry::Fill(fill) => self.book(fill)?,
-            Entry::SessionEnd(end) if end.orders_left == 0 => *self = Self::default(),
-            Entry::OperatorAck(_) => {
-                self.net.clear();
-                self.orders.values_mut().for_each(|open| open.acknowledged = true);
-            }
-            _other => {}
-        }
-        Ok(())
-    }
-
-    fn intend(&mut self, at: Timestamp, symbol: &str, leg: &messages::Leg) {
-        let open = Open {
-            venue: leg.venue.clone(),
-            symbol: symbol.to_owned(),
-            order_id: String::new(),
-            dead_at: at + Duration::from_nanos(leg.expires_in_ns) + VENUE_LAG,
-            booked: Decimal::ZERO,
-            ended_with: None,
-            acknowledged: false,
-        };
-        self.orders.insert(leg.client_id.clone(), open);
-    }
-
-    fn hear(&mut self, event: &messages::OrderEvent) -> Result<(), NumError> {
-        let Some(open) = self.orders.get_mut(&event.client_id) else { return Ok(()) };
-        open.order_id.clone_from(&event.order_id);
-        match event.status() {
-            Status::Filled | Status::Canceled | Status::Rejected | Status::Expired => {
-                open.ended_with = Some(event.filled_qty.parse()?);
-            }
-            Status::Unspecified
-            | Status::PendingNew
-            | Status::New
-            | Status::PartiallyFilled
-            | Status::PendingCancel
-            | Status::Unknown => {}
-        }
-        Ok(())
-    }
-
-    fn book(&mut self, fill: &messages::Fill) -> Result<(), NumError> {
-        let key = (fill.venue.clone(), fill.order_id.clone(), fill.trade_id.clone());
-        if !self.fills.insert(key) {
-            return Ok(());
-        }
-        let qty: Decimal = fill.qty.parse()?;
-        let named = self.orders.iter_mut().find(|(client_id, open)| {
-            **client_id == fill.client_id || (open.venue == fill.venue && open.order_id == fill.order_id)
-        });
-        let Some((_, open)) = named else { return Ok(()) };
-        open.booked = open.booked.checked_add(qty)?;
-        let net = self.net.entry(fill.symbol.clone()).or_default();
-        *net = match fill.side() {
-            Side::Buy | Side::Unspecified => net.checked_add(qty)?,
-            Side::Sell => net.checked_sub(qty)?,
-        };
-        Ok(())
-    }
-
-    /// Orders whose end, or whose fills, are not known.
-    fn open(&self) -> impl Iterator<Item = (&String, &Open)> {
-        self.orders.iter().filter(|(_, open)| open.ended_with != Some(open.booked))
-    }
-
-    /// How many orders are not known to their end.
-    #[must_use]
-    pub fn count(&self) -> u32 {
-        u32::try_from(self.open().count()).unwrap_or(u32::MAX)
-    }
-
-    /// Asks the exchanges for every order that is not known to its end, and books what they tell.
+    /// Asks the exchanges for every order that is not known to its end, all at once, and writes down what they tell.
     ///
     /// # Errors
-    /// What an operator must look at.
+    /// Exit code 9 with what an operator must look at.
     pub async fn settle(&mut self, venues: &[Venue], recorder: &mut Recorder) -> Result<(), Failure> {
-        let open: Vec<(String, Open)> =
-            self.open().map(|(client_id, open)| (client_id.clone(), open.clone())).collect();
-        if !open.is_empty() {
-            tracing::warn!(orders = open.len(), "orders of an earlier run are asked for");
-        }
-        for (client_id, order) in open {
-            match self.settle_one(&client_id, &order, venues, recorder).await {
-                Err(failure) if order.acknowledged => {
-                    tracing::warn!(%failure, "an operator has looked at it");
+        let mut asked = JoinSet::new();
+        let open = |order: &&Written| !order.is_settled();
+        for (name, cycle) in &self.cycles {
+            for order in cycle.orders.iter().filter(open) {
+                let (name, client_id) = (name.clone(), order.leg.client_id.clone());
+                let acknowledged = cycle.acknowledged;
+                match question(cycle, order, venues) {
+                    Ok(question) => {
+                        asked.spawn_local(async move { (name, client_id, question.ask().await) });
+                    }
+                    Err(why) => tolerate(&client_id, &order.leg.venue, why, acknowledged)?,
                 }
-                settled => settled?,
+            }
+        }
+        if !asked.is_empty() {
+            tracing::warn!(orders = asked.len(), "orders of an earlier run are asked for");
+        }
+        while let Some(answer) = asked.join_next().await {
+            let (name, client_id, told) =
+                answer.map_err(|error| Failure::new(Exit::Internal, error.to_string(), ""))?;
+            let Some(cycle) = self.cycles.get_mut(&name) else { continue };
+            let acknowledged = cycle.acknowledged;
+            let Some(order) = cycle.orders.iter_mut().find(|order| order.leg.client_id == client_id) else {
+                continue;
+            };
+            let venue = order.leg.venue.clone();
+            let settled = told.and_then(|told| {
+                let now = venues.first().map_or(Timestamp::EPOCH, |venue| venue.rest.clock().now());
+                settled(&self.past, &cycle.symbol, order, told.as_ref(), (now, recorder))
+            });
+            if let Err(why) = settled {
+                tolerate(&client_id, &venue, &why, acknowledged)?;
             }
         }
         recorder.flush();
-        self.judge()
-    }
-
-    /// What does not even out stands at an exchange.
-    fn judge(&self) -> Result<(), Failure> {
-        let uneven: Vec<String> = self
-            .net
-            .iter()
-            .filter(|(_, net)| !net.is_zero())
-            .map(|(symbol, net)| {
-                let what = if net.is_negative() { "sold and not bought" } else { "bought and not sold" };
-                format!("{symbol}: {} {what}", net.abs().unwrap_or(*net))
-            })
-            .collect();
-        if uneven.is_empty() {
-            return Ok(());
-        }
-        let what = format!("an earlier run left open: {}", uneven.join("; "));
-        Err(Failure::new(Exit::Residual, what, "even it out at the exchanges, then: arb resume"))
-    }
-
-    async fn settle_one(
-        &mut self,
-        client_id: &str,
-        order: &Open,
-        venues: &[Venue],
-        recorder: &mut Recorder,
-    ) -> Result<(), Failure> {
-        let lost = |why: &str| {
-            let what = format!("order {client_id} at {} of an earlier run: {why}", order.venue);
-            Failure::new(Exit::Residual, what, "look for it at the exchange, then: arb resume")
-        };
-        let venue = venues.iter().find(|venue| venue.id.name() == order.venue);
-        let venue = venue.ok_or_else(|| lost("its exchange is not configured any more"))?;
-        let symbol = order.symbol.parse::<Symbol>().ok();
-        let market = symbol.and_then(|symbol| venue.rest.markets().by_symbol(symbol).map(|market| market.id));
-        let market = market.ok_or_else(|| lost("its symbol is not traded any more"))?;
-        let id = ClientOrderId::new(client_id).ok_or_else(|| lost("its name is none of ours"))?;
-        match ask(venue, market, id, order.dead_at).await.map_err(|why| lost(&why))? {
-            None => tracing::info!(order = client_id, "never arrived"),
-            Some((order_id, told)) => {
-                let now = venue.rest.clock().now();
-                recorder.order(now, &told);
-                let fills = fills(venue, market, order_id).await.map_err(|why| lost(&why))?;
-                for fill in &fills {
-                    self.tell(client_id, venue.id, fill, now, recorder)
-                        .map_err(|_| lost("a fill does not fit"))?;
-                }
-                let booked = fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.qty));
-                if booked != Ok(told.filled_qty) {
-                    return Err(lost("its fills do not add up to what it filled"));
-                }
-            }
-        }
         Ok(())
     }
 
-    /// Records a fill the journal does not have, and books it.
-    fn tell(
-        &mut self,
-        client_id: &str,
-        venue: VenueId,
-        fill: &Fill,
+    /// Hands all of it to the engine: what counts for its rules, the fills it must not book again, and the arbitrages to go
+    /// on with. How many those are.
+    ///
+    /// # Errors
+    /// Exit code 9 when an arbitrage stands open that it cannot go on with.
+    pub fn enter(
+        &self,
         now: Timestamp,
+        engine: &mut Engine,
         recorder: &mut Recorder,
-    ) -> Result<(), NumError> {
-        let key = (venue.to_string(), fill.order_id.to_string(), fill.trade_id.to_string());
-        if self.fills.contains(&key) {
-            return Ok(());
-        }
-        tracing::warn!(order = client_id, trade = %fill.trade_id, "a fill nobody heard of is booked");
-        recorder.fill(now, &Fill { client_id: ClientOrderId::new(client_id), ..*fill });
-        let message = messages::Fill {
-            venue: key.0,
-            order_id: key.1,
-            trade_id: key.2,
-            client_id: client_id.to_owned(),
-            symbol: self.orders.get(client_id).map(|open| open.symbol.clone()).unwrap_or_default(),
-            side: match fill.side {
-                cex_core::Side::Buy => Side::Buy,
-                cex_core::Side::Sell => Side::Sell,
+    ) -> Result<usize, Failure> {
+        let mut names = traded(engine);
+        self.past.history().tell_engine(engine, &mut names).map_err(|error| {
+            let what = format!("the journal's sums do not fit: {error}");
+            Failure::new(Exit::CheckFailed, what, "arb journal replay tells where")
+        })?;
+        for name in self.past.fills() {
+            if let Some(key) = key_of(engine, name) {
+                engine.remember_past(key);
             }
-            .into(),
-            qty: fill.qty.to_string(),
-            ..messages::Fill::default()
-        };
-        self.book(&message)
+        }
+        let (mut adopted, mut open) = (0, Vec::new());
+        for (name, cycle) in self.cycles.iter().filter(|(_, cycle)| !cycle.acknowledged) {
+            let residual =
+                cycle.residual().map_or_else(|error| error.to_string(), |open| left_open(cycle, open));
+            let gone_on = cycle.for_engine(engine).and_then(|past| {
+                let entered = engine.adopt(now, &past);
+                entered.map(|_| past.orders[0].request.client_id).map_err(|_| "its money does not fit")
+            });
+            match gone_on {
+                Ok(first) => {
+                    tracing::warn!(
+                        arbitrage = name,
+                        left = residual,
+                        "an arbitrage of an earlier run goes on"
+                    );
+                    open.push(first);
+                    adopted += 1;
+                }
+                // What is level needs nothing done, and what was to be flattened was a wish for the end of a run.
+                Err(why) if !cycle.carried.is_zero() || cycle.residual().is_ok_and(Decimal::is_zero) => {
+                    tracing::warn!(
+                        arbitrage = name,
+                        why,
+                        left = residual,
+                        "an arbitrage of an earlier run is over"
+                    );
+                    over(now, (name, cycle), engine, recorder).map_err(|error| {
+                        Failure::new(Exit::CheckFailed, format!("arbitrage {name} does not fit: {error}"), "")
+                    })?;
+                }
+                Err(why) => {
+                    let what = format!("an earlier run left open: {residual}; {why}");
+                    return Err(Failure::new(
+                        Exit::Residual,
+                        what,
+                        "even it out at the exchanges, then: arb resume",
+                    ));
+                }
+            }
+        }
+        recorder.knows_past(open);
+        Ok(adopted)
     }
 }
 
-/// What became of an order: `None` when it never arrived, which is believed of two answers apart, both given when it could
-/// not arrive any more.
-async fn ask(
-    venue: &Venue,
+/// Writes down the end of an arbitrage of an earlier run, and tells the rules of it.
+fn over(
+    now: Timestamp,
+    (name, cycle): (&str, &Cycle),
+    engine: &mut Engine,
+    recorder: &mut Recorder,
+) -> Result<(), NumError> {
+    let end = cycle.end(name)?;
+    recorder.ended_before(now, &end);
+    let mut names = traded(engine);
+    past::tell_end(now, &mut engine.recall(), &end, Some((cycle.at, cycle.gross)), &mut names)
+}
+
+fn left_open(cycle: &Cycle, net: Decimal) -> String {
+    let what = match (net.is_zero(), net.is_negative()) {
+        (true, _) => return format!("{}: nothing", cycle.symbol),
+        (false, true) => "sold and not bought",
+        (false, false) => "bought and not sold",
+    };
+    format!("{}: {} {what}", cycle.symbol, net.abs().unwrap_or(net))
+}
+
+fn traded(engine: &Engine) -> Traded {
+    Traded::new(
+        engine.symbols().map(|(id, symbol)| (symbol.to_string(), id)),
+        engine.venues().collect::<Vec<VenueId>>(),
+    )
+}
+
+fn key_of(engine: &Engine, (venue, symbol, order, trade): &FillName) -> Option<FillKey> {
+    let market = engine.market(venue, symbol.parse::<Symbol>().ok()?)?;
+    Some((market.venue, market.id, OrderId::new(order).ok()?, TradeId::new(trade).ok()?))
+}
+
+/// What is not known of an order keeps a run from trading, unless an operator has looked since.
+fn tolerate(client_id: &str, venue: &str, why: &str, acknowledged: bool) -> Result<(), Failure> {
+    let what = format!("order {client_id} at {venue} of an earlier run: {why}");
+    if acknowledged {
+        tracing::warn!(what, "an operator has looked at it");
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Residual, what, "look for it at the exchange, then: arb resume"))
+}
+
+/// Writes down what was told of an order, as far as the journal does not have it.
+fn settled(
+    past: &Past,
+    symbol: &str,
+    order: &mut Written,
+    told: Option<&(Order, Vec<Fill>)>,
+    (now, recorder): (Timestamp, &mut Recorder),
+) -> Result<(), String> {
+    let client_id = ClientOrderId::new(&order.leg.client_id).ok_or("its name is none of ours")?;
+    let Some((report, fills)) = told else {
+        tracing::info!(order = %client_id, "never arrived");
+        recorder.never_arrived(now, symbol, &order.leg);
+        order.end = Some((messages::Status::Rejected, Decimal::ZERO));
+        return if order.fills.is_empty() {
+            Ok(())
+        } else {
+            Err("the exchange forgot what it had filled".to_owned())
+        };
+    };
+    let booked = fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.qty));
+    if booked != Ok(report.filled_qty) {
+        return Err("its fills do not add up to what it filled".to_owned());
+    }
+    recorder.order(now, &Order { client_id: Some(client_id), ..*report });
+    let symbol: Symbol = symbol.parse().map_err(|_| "its symbol is none")?;
+    for fill in fills {
+        let fill = Fill { client_id: Some(client_id), ..*fill };
+        let mut message = messages::Fill::default();
+        record::fill(&mut message, &symbol, &fill);
+        if !past.knows(&message) {
+            tracing::warn!(order = %client_id, trade = %fill.trade_id, "a fill nobody heard of is booked");
+        }
+        // One the journal has without our name of the order is written again with it, and counts once.
+        recorder.fill(now, &fill);
+        order.book(message);
+    }
+    order.ended(report);
+    if order.is_settled() { Ok(()) } else { Err("its fills do not add up to what it filled".to_owned()) }
+}
+
+/// A question about one order.
+struct Question {
+    rest: Arc<Rest>,
     symbol: SymbolId,
     id: ClientOrderId,
     dead_at: Timestamp,
-) -> Result<Option<(OrderId, cex_core::Order)>, String> {
-    let mut absent_since = None;
-    let mut last = String::from("it is still open");
-    for _ in 0..QUESTIONS {
-        let asked_at = venue.rest.clock().now();
-        match venue.rest.call(&Request::Order { symbol, order: OrderRef::Client(id) }).await {
-            Ok(Reply::Order(order)) if order.status.is_terminal() => {
-                let order_id = order.order_id.ok_or("the exchange does not say its number")?;
-                return Ok(Some((order_id, order)));
-            }
-            // Nothing of ours rests on purpose.
-            Ok(Reply::Order(_)) => {
-                let cancel = Request::Cancel { symbol, order: OrderRef::Client(id) };
-                if let Err(error) = venue.rest.call(&cancel).await {
-                    last = error.to_string();
-                }
-            }
-            Ok(other) => return Err(format!("the exchange answered {other:?}")),
-            Err(error) if error.kind == ErrorKind::OrderNotFound => {
-                if asked_at > dead_at {
-                    let first = *absent_since.get_or_insert(asked_at);
-                    if asked_at.since(first) >= APART {
-                        return Ok(None);
+}
+
+fn question(cycle: &Cycle, order: &Written, venues: &[Venue]) -> Result<Question, &'static str> {
+    let venue = venues.iter().find(|venue| venue.id.name() == order.leg.venue);
+    let venue = venue.ok_or("its exchange is not configured any more")?;
+    let symbol = cycle.symbol.parse::<Symbol>().ok();
+    let market = symbol.and_then(|symbol| venue.rest.markets().by_symbol(symbol).map(|market| market.id));
+    Ok(Question {
+        rest: Arc::clone(&venue.rest),
+        symbol: market.ok_or("its symbol is not traded any more")?,
+        id: ClientOrderId::new(&order.leg.client_id).ok_or("its name is none of ours")?,
+        dead_at: order.dead_at,
+    })
+}
+
+impl Question {
+    /// What became of the order. That it never arrived is believed of two answers apart, both given to questions of when it
+    /// could not arrive any more.
+    async fn ask(self) -> Told {
+        let Self { rest, symbol, id, dead_at } = self;
+        let (mut absent_since, mut last) = (None, String::from("it is still open"));
+        let until = rest.clock().now() + PATIENCE;
+        while rest.clock().now() < until {
+            let asked_at = rest.clock().now();
+            match rest.call(&Request::Order { symbol, order: OrderRef::Client(id) }).await {
+                Ok(Reply::Order(order)) if order.status.is_terminal() => {
+                    let order_id = order.order_id.ok_or("the exchange does not say its number")?;
+                    match fills(&rest, symbol, order_id, order.filled_qty).await {
+                        Ok(fills) => return Ok(Some((order, fills))),
+                        // Histories lag behind states.
+                        Err(why) => last = why,
                     }
                 }
+                // Nothing of ours rests on purpose.
+                Ok(Reply::Order(_)) => {
+                    let cancel = Request::Cancel { symbol, order: OrderRef::Client(id) };
+                    if let Err(error) = rest.call(&cancel).await {
+                        last = error.to_string();
+                    }
+                }
+                Ok(other) => return Err(format!("the exchange answered {other:?}")),
+                Err(error) if error.kind == ErrorKind::OrderNotFound => {
+                    if asked_at > dead_at {
+                        let first = *absent_since.get_or_insert(asked_at);
+                        if asked_at.since(first) >= APART {
+                            return Ok(None);
+                        }
+                    }
+                    last = error.to_string();
+                }
+                Err(error) => last = error.to_string(),
             }
-            Err(error) => last = error.to_string(),
+            tokio::time::sleep(PAUSE).await;
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        Err(last)
     }
-    Err(last)
 }
 
-async fn fills(venue: &Venue, symbol: SymbolId, order: OrderId) -> Result<Vec<Fill>, String> {
+/// All fills of an order, once they add up to what it filled.
+async fn fills(rest: &Rest, symbol: SymbolId, order: OrderId, filled: Decimal) -> Result<Vec<Fill>, String> {
+    if filled.is_zero() {
+        return Ok(Vec::new());
+    }
     let request = Request::MyTrades { symbol, order: Some(order), range: TimeRange::default(), limit: FILLS };
-    match venue.rest.call(&request).await {
-        Ok(Reply::Fills(fills)) => Ok(fills),
+    match rest.call(&request).await {
+        Ok(Reply::Fills(fills)) => {
+            let booked = fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.qty));
+            if booked == Ok(filled) {
+                Ok(fills)
+            } else {
+                Err("its fills do not add up to what it filled".to_owned())
+            }
+        }
         Ok(_) => Err("its fills could not be read".to_owned()),
         Err(error) => Err(error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn intent(symbol: &str, ids: [&str; 2]) -> Entry {
-        let leg = |venue: &str, client_id: &str| messages::Leg {
-            venue: venue.to_owned(),
-            client_id: client_id.to_owned(),
-            ..messages::Leg::default()
-        };
-        Entry::Intent(messages::Intent {
-            symbol: symbol.to_owned(),
-            legs: vec![leg("mexc", ids[0]), leg("gateio", ids[1])],
-            ..messages::Intent::default()
-        })
-    }
-
-    fn fill(client_id: &str, venue: &str, trade: &str, side: Side, qty: &str) -> Entry {
-        Entry::Fill(messages::Fill {
-            venue: venue.to_owned(),
-            symbol: "BTC/USDT".to_owned(),
-            trade_id: trade.to_owned(),
-            order_id: format!("o-{client_id}"),
-            client_id: client_id.to_owned(),
-            side: side.into(),
-            qty: qty.to_owned(),
-            ..messages::Fill::default()
-        })
-    }
-
-    fn ended(client_id: &str, filled: &str) -> Entry {
-        Entry::OrderEvent(messages::OrderEvent {
-            client_id: client_id.to_owned(),
-            order_id: format!("o-{client_id}"),
-            status: Status::Filled.into(),
-            filled_qty: filled.to_owned(),
-            ..messages::OrderEvent::default()
-        })
-    }
-
-    fn read(entries: &[Entry]) -> Unfinished {
-        let mut unfinished = Unfinished::default();
-        for entry in entries {
-            unfinished.take_in(Timestamp::from_secs(1_000), entry).expect("numbers");
-        }
-        unfinished
-    }
-
-    fn open(unfinished: &Unfinished) -> Vec<&str> {
-        unfinished.open().map(|(client_id, _)| client_id.as_str()).collect()
-    }
-
-    #[test]
-    fn an_order_is_over_when_its_end_and_all_its_fills_are_there() {
-        let mut entries = vec![intent("BTC/USDT", ["b", "s"])];
-        assert_eq!(open(&read(&entries)), ["b", "s"], "nothing was heard of either");
-        entries.push(ended("b", "2"));
-        assert_eq!(open(&read(&entries)), ["b", "s"], "its fills are missing");
-        entries.push(fill("b", "mexc", "1", Side::Buy, "1"));
-        entries.push(fill("b", "mexc", "1", Side::Buy, "1"));
-        assert_eq!(open(&read(&entries)), ["b", "s"], "told twice is once");
-        entries.push(fill("b", "mexc", "2", Side::Buy, "1"));
-        assert_eq!(open(&read(&entries)), ["s"]);
-        let failure = read(&entries).judge().expect_err("two were bought and not sold");
-        assert_eq!(failure.exit, Exit::Residual);
-        assert!(failure.what.contains("BTC/USDT: 2 bought and not sold"), "{failure}");
-        entries.extend([ended("s", "2"), fill("s", "gateio", "1", Side::Sell, "2")]);
-        assert_eq!(open(&read(&entries)), Vec::<&str>::new());
-        assert_eq!(read(&entries).judge(), Ok(()));
-    }
-
-    #[test]
-    fn an_orderly_end_begins_anew_and_an_operator_settles_what_stood_open() {
-        let undecided = vec![intent("BTC/USDT", ["b", "s"]), fill("b", "mexc", "1", Side::Buy, "1")];
-        let end = |left| Entry::SessionEnd(messages::SessionEnd { orders_left: left, ..Default::default() });
-        for (last, open_then) in [(end(0), 0), (end(1), 2)] {
-            let unfinished = read(&[undecided.clone(), vec![last.clone()]].concat());
-            assert_eq!(open(&unfinished).len(), open_then, "{last:?}");
-            assert_eq!(unfinished.judge().is_ok(), open_then == 0);
-        }
-        let looked = read(&[undecided, vec![Entry::OperatorAck(messages::OperatorAck::default())]].concat());
-        assert_eq!(looked.judge(), Ok(()), "what stood open is the operator's business now");
-        assert_eq!(looked.count(), 2, "the orders are still asked for: their fills belong into the journal");
-        assert!(looked.orders.values().all(|open| open.acknowledged));
     }
 }

@@ -1,18 +1,17 @@
 //! `arb status`, `stop`, `kill`, `resume`: what another process says to a running engine, or does without it.
 
+use super::cancel;
 use super::control::{Answer, Directory, Question, Status, Verb};
 use super::live::{directory, open_journal};
-use super::recover::Unfinished;
+use super::past::Past;
 use super::venue::Venue;
-use crate::cli::ControlArgs;
+use crate::cli::{ControlArgs, StopArgs};
 use crate::config::command::failure;
 use crate::config::{Config, Surroundings};
 use crate::exit::{Exit, Failure};
 use cex_core::{Markets, SymbolId, SymbolInfo};
-use cex_interface::{Reply, Request};
 use cex_journal::messages::{OperatorAck, SessionEnd, SessionStart};
 use cex_transport::{Clock, TransportConfig};
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
@@ -23,8 +22,6 @@ use std::time::{Duration, Instant};
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long a stopped engine may take to let go of what is open.
 const STOP: Duration = Duration::from_secs(60);
-/// How long open orders may take to be gone once they were cancelled.
-const CANCEL: Duration = Duration::from_secs(5);
 /// Between two looks at open orders.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -38,13 +35,15 @@ pub fn status(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     show(args, &status, out)
 }
 
-/// `arb stop`: asks, and waits until it has ended.
+/// `arb stop`: asks, waits until it has ended, and tells what its journal says is left.
 ///
 /// # Errors
-/// Exit code 6 when no engine runs there, 7 when it does not end in time.
-pub fn stop(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
+/// Exit code 6 when no engine runs there, 7 when it does not end in time, 9 when orders are undecided or an arbitrage has
+/// not ended.
+pub fn stop(args: &StopArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let StopArgs { control: args, flatten } = args;
     let (_, directory) = place(args)?;
-    let status = ask(&directory, Verb::Stop)?;
+    let status = ask(&directory, if *flatten { Verb::StopFlat } else { Verb::Stop })?;
     let until = Instant::now() + STOP;
     while UnixStream::connect(directory.socket()).is_ok() {
         if Instant::now() > until {
@@ -57,11 +56,35 @@ pub fn stop(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
         }
         std::thread::sleep(LOOK);
     }
+    let past = Past::read(&directory.0.join("journal"))
+        .map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
+    let (unfinished, undecided) = (past.unfinished(), past.undecided());
     written(if args.json {
-        writeln!(out, "{{\"event\":\"stopped\",\"pid\":{}}}", status.pid)
+        let line = Stopped { event: "stopped", pid: status.pid, unfinished, undecided };
+        sonic_rs::to_string(&line).map_err(std::io::Error::other).and_then(|line| writeln!(out, "{line}"))
     } else {
-        writeln!(out, "stopped: process {} let {} arbitrages end", status.pid, status.open)
-    })
+        writeln!(
+            out,
+            "stopped: process {} let {} arbitrages end; {unfinished} did not, {undecided} orders are undecided",
+            status.pid, status.open
+        )
+    })?;
+    if unfinished == 0 {
+        return Ok(());
+    }
+    let what = format!("{unfinished} arbitrages did not end, {undecided} of their orders are undecided");
+    Err(Failure::new(Exit::Residual, what, "arb run finds out, and trades the difference away first"))
+}
+
+/// What `stop --json` says.
+#[derive(serde::Serialize)]
+struct Stopped {
+    event: &'static str,
+    pid: u32,
+    /// Arbitrages that did not end.
+    unfinished: usize,
+    /// Their orders of which not everything is known.
+    undecided: u32,
 }
 
 /// `arb resume`: an operator has looked.
@@ -102,7 +125,8 @@ fn acknowledge(config: &Config, directory: &Directory) -> Result<(), Failure> {
     let halt_seq = recovered.halt.unwrap_or_default();
     let ack = OperatorAck { by: "operator".to_owned(), reason: "arb resume".to_owned(), halt_seq };
     // Orders nobody has seen to their end stay to be asked for.
-    let orders_left = Unfinished::read(&directory.0.join("journal")).map_err(failed)?.count();
+    let past = Past::read(&directory.0.join("journal")).map_err(failed)?;
+    let orders_left = past.undecided();
     let start = SessionStart { pid: std::process::id(), ..SessionStart::default() };
     let end = SessionEnd { reason: "finished".to_owned(), orders_left, ..SessionEnd::default() };
     let done =
@@ -179,7 +203,7 @@ fn halt(directory: &Directory) -> Result<(), Failure> {
 }
 
 /// Cancels all open orders at every exchange at once, over connections of its own.
-async fn cancel_everywhere(config: &Config) -> Vec<(String, Result<usize, String>)> {
+pub(super) async fn cancel_everywhere(config: &Config) -> Vec<(String, Result<usize, String>)> {
     let mut running = Vec::new();
     for venue in config.venues.iter().filter(|venue| !venue.config.key.is_empty()) {
         let venue = venue.clone();
@@ -202,24 +226,7 @@ async fn cancel_all(configured: &crate::config::Venue) -> Result<usize, String> 
     let (venue, rules) = opened.await.map_err(|failure| failure.what)?;
     let markets = Arc::new(every_market(&venue, rules));
     venue.rest.set_markets(Arc::clone(&markets));
-    let (mut canceled, mut empty) = (0, 0);
-    let until = Instant::now() + CANCEL;
-    // Twice nothing: an order that was on its way may show up after the first look.
-    while empty < 2 {
-        let open = open_symbols(&venue, &markets).await?;
-        empty = if open.is_empty() { empty + 1 } else { 0 };
-        canceled += open.len();
-        if !open.is_empty() && Instant::now() > until {
-            return Err(format!("{} orders are still open", open.len()));
-        }
-        let symbols: BTreeSet<SymbolId> = open.into_iter().collect();
-        for symbol in symbols {
-            let answer = venue.rest.call(&Request::CancelAll { symbol }).await;
-            answer.map_err(|error| error.to_string())?;
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-    Ok(canceled)
+    cancel::all(&venue.rest, &markets).await
 }
 
 /// All markets an exchange lists, whatever is traded here: open orders may be anywhere.
@@ -235,31 +242,7 @@ fn every_market(venue: &Venue, rules: Vec<SymbolInfo>) -> Markets {
     )
 }
 
-/// The symbol of every open order.
-async fn open_symbols(venue: &Venue, markets: &Markets) -> Result<Vec<SymbolId>, String> {
-    let symbols = |reply: Reply| match reply {
-        Reply::Orders(orders) => Ok(orders.iter().map(|order| order.symbol).collect::<Vec<_>>()),
-        Reply::Incomplete(incomplete) => {
-            Err(format!("{} open orders could not be read", incomplete.unreadable.len()))
-        }
-        other => Err(format!("open orders were answered as {other:?}")),
-    };
-    match venue.rest.call(&Request::OpenOrders { symbol: None }).await {
-        Ok(reply) => symbols(reply),
-        // An exchange that lists them by symbol only is asked for each.
-        Err(error) if error.kind == cex_errors::ErrorKind::Unsupported => {
-            let mut all = Vec::new();
-            for market in markets.iter() {
-                let reply = venue.rest.call(&Request::OpenOrders { symbol: Some(market.id) }).await;
-                all.extend(symbols(reply.map_err(|error| error.to_string())?)?);
-            }
-            Ok(all)
-        }
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn place(args: &ControlArgs) -> Result<(Config, Directory), Failure> {
+pub(super) fn place(args: &ControlArgs) -> Result<(Config, Directory), Failure> {
     let around = Surroundings::real();
     let config =
         Config::load(args.config.as_deref(), &args.set, &around).map_err(|problems| failure(&problems))?;
@@ -269,14 +252,22 @@ fn place(args: &ControlArgs) -> Result<(Config, Directory), Failure> {
 
 /// Asks the engine that runs there.
 fn ask(directory: &Directory, verb: Verb) -> Result<Status, Failure> {
+    ask_within(directory, verb, ANSWER)
+}
+
+/// Asks the engine that runs there, and waits so long for its answer.
+///
+/// # Errors
+/// Exit code 6 when none runs, 7 when it does not answer.
+pub(super) fn ask_within(directory: &Directory, verb: Verb, patience: Duration) -> Result<Status, Failure> {
     let path = directory.socket();
     let mut stream = UnixStream::connect(&path).map_err(|error| {
         let what = format!("no engine runs there ({}: {error})", path.display());
         Failure::new(Exit::NotRunning, what, "arb run starts one; --config names the one that is meant")
     })?;
     let talk = || -> std::io::Result<String> {
-        stream.set_read_timeout(Some(ANSWER))?;
-        stream.set_write_timeout(Some(ANSWER))?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
         let question = sonic_rs::to_string(&Question { verb }).map_err(std::io::Error::other)?;
         writeln!(stream, "{question}")?;
         let mut line = String::new();
@@ -316,7 +307,8 @@ fn print(status: &Status, out: &mut impl Write) -> std::io::Result<()> {
     };
     writeln!(
         out,
-        "{state}   process {}   up {:.1} s   journal {}",
+        "{}   {state}   process {}   up {:.1} s   journal {}",
+        status.run,
         status.pid,
         Duration::from_millis(status.uptime_ms).as_secs_f64(),
         status.journal
@@ -344,7 +336,7 @@ fn print(status: &Status, out: &mut impl Write) -> std::io::Result<()> {
     status.trips.iter().try_for_each(|trip| writeln!(out, "  ! {trip}"))
 }
 
-fn written(result: std::io::Result<()>) -> Result<(), Failure> {
+pub(super) fn written(result: std::io::Result<()>) -> Result<(), Failure> {
     match result {
         // Nobody reads any more, which is no failure of ours.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

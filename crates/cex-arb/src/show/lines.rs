@@ -70,7 +70,13 @@ impl<W: Write + Send> Show for Lines<W> {
 
 /// The summary for people.
 pub fn write_summary(out: &mut impl Write, summary: &Summary) -> std::io::Result<()> {
-    writeln!(out, "\nran {:.1} s with seed {}", summary.elapsed_ms as f64 / 1e3, summary.seed)?;
+    writeln!(
+        out,
+        "\n{}: ran {:.1} s with seed {}",
+        summary.run,
+        summary.elapsed_ms as f64 / 1e3,
+        summary.seed
+    )?;
     writeln!(out, "\n  exchange      frames  book updates   gaps  resyncs  reconnects  books live")?;
     for (name, row) in &summary.exchanges {
         writeln!(

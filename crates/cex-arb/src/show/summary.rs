@@ -116,6 +116,8 @@ pub struct Mismatch {
 pub struct Summary {
     /// Always `summary`.
     pub event: &'static str,
+    /// What kind of run: `DEMO`, `OBSERVE`, `PAPER`, `LIVE`.
+    pub run: &'static str,
     /// Seed of the market.
     pub seed: u64,
     /// How long it ran, in milliseconds.

@@ -2,7 +2,7 @@
 
 use super::{Engine, Slot};
 use crate::execute::{Arbitrage, Ending, Leveling, OrderRun};
-use crate::message::{Command, Commands};
+use crate::message::{Command, Commands, Parent};
 use cex_core::{Bps, Decimal, Leg, Market, Price, Qty, Side, SymbolId, Timestamp};
 use cex_risk::{ArbitrageId, BookFacts, Conditions};
 use std::time::Duration;
@@ -76,7 +76,8 @@ impl Engine {
             let deaf = self.venues.get(venue.index()).is_none_or(|state| !state.account_ready);
             let rank = (deaf, arbitrage.failures_at(venue));
             let slot = self.slot(venue, arbitrage.symbol)?;
-            Some((rank, self.closing_at(slot, arbitrage.symbol, side, residual)?))
+            let give = arbitrage.carried.map_or(self.config.max_unwind, |carried| carried.give);
+            Some((rank, self.closing_at(slot, (arbitrage.symbol, side), residual, give)?))
         });
         let mut legs = match offers {
             [Some((_, Offer::TooSmall)), Some((_, Offer::TooSmall))] => return Closing::TooSmall,
@@ -95,9 +96,15 @@ impl Engine {
     }
 
     /// What of a difference can be traded away at a venue; `None` while its book cannot be used.
-    fn closing_at(&self, slot: &Slot, symbol: SymbolId, side: Side, residual: Decimal) -> Option<Offer> {
+    fn closing_at(
+        &self,
+        slot: &Slot,
+        (symbol, side): (SymbolId, Side),
+        residual: Decimal,
+        give: Bps,
+    ) -> Option<Offer> {
         let (book, market) = (slot.sync.usable()?, &slot.market);
-        let (give, fee) = (self.config.max_unwind.e8(), slot.taker_fee.e8());
+        let (give, fee) = (give.e8(), slot.taker_fee.e8());
         let (limit, score) = match side {
             Side::Sell => {
                 let best = book.best_bid()?.price;
@@ -161,21 +168,24 @@ impl Engine {
         let conditions = Conditions {
             symbol,
             scale,
-            buy_book: BookFacts { as_of: now, venue_age: None, mid: leg.limit },
-            sell_book: BookFacts { as_of: now, venue_age: None, mid: leg.limit },
+            buy_book: BookFacts { as_of: now, venue_age: None, audit_age: None, mid: leg.limit },
+            sell_book: BookFacts { as_of: now, venue_age: None, audit_age: None, mid: leg.limit },
             expires_in: self.config.expires_in,
         };
         // What cannot be paid for now may be when another order has given its reservation back.
         let Ok(order) = self.gate.approve_closing(now, symbol_id, leg, &conditions, client_id) else {
             return false;
         };
-        if let Some(arbitrage) = self.arbitrages.get_mut(id) {
-            arbitrage.orders.push(OrderRun::new(now, *order.get(), scale.qty_value(leg.qty)));
-            arbitrage.leveling =
-                arbitrage.leveling.map(|leveling| Leveling { next_at: now + CLOSING_PAUSE, ..leveling });
-        }
+        let Some(arbitrage) = self.arbitrages.get_mut(id) else { return false };
+        arbitrage.orders.push(OrderRun::new(now, *order.get(), scale.qty_value(leg.qty)));
+        arbitrage.leveling =
+            arbitrage.leveling.map(|leveling| Leveling { next_at: now + CLOSING_PAUSE, ..leveling });
+        let parent = Parent {
+            name: arbitrage.orders[0].request.client_id,
+            carried: arbitrage.carried.map_or(Decimal::ZERO, |carried| carried.base),
+        };
         self.note_sent(now, id, order.get());
-        out.commands.push(Command::Close { order });
+        out.commands.push(Command::Close { order, parent });
         true
     }
 }

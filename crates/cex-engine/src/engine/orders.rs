@@ -4,18 +4,15 @@ use super::{Engine, KnownOrder};
 use crate::execute::{Arbitrage, Ending, OrderRun, OrderState, Outcome, Question};
 use crate::message::{Command, Commands, Notice};
 use cex_core::{
-    Balance, Bps, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderStatus, Rounding,
-    Side, Timestamp, VenueId,
+    Balance, Bps, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderStatus, Side,
+    Timestamp, VenueId,
 };
 use cex_errors::Outcome as CallOutcome;
-use cex_risk::{ArbitrageId, CycleEnd, OrderResult};
+use cex_risk::{ArbitrageId, OrderResult};
 use std::time::Duration;
 
 /// The exchange's word on holdings is adopted only when nothing of ours moved there for this long.
 const QUIET_BEFORE_ADOPTING: Duration = Duration::from_secs(1);
-
-/// A symbol whose legs could not leave is left alone this long: budgets and connections come back in their own time.
-const WITHHELD_PAUSE: Duration = Duration::from_millis(100);
 
 /// Ended arbitrages whose orders are still recognised: an exchange reports late by seconds, not by hours of trading.
 pub(super) const ENDED_KEPT: usize = 10_000;
@@ -33,6 +30,8 @@ impl Engine {
         order: Option<&Order>,
         out: &mut Commands,
     ) {
+        self.note_answer(now, client_id, true);
+        order.into_iter().for_each(|order| self.compare(client_id, order, out));
         self.with_order(now, (client_id, Some(order_id)), out, |run| {
             run.accepted(now, order_id);
             if let Some(order) = order {
@@ -48,11 +47,39 @@ impl Engine {
         outcome: CallOutcome,
         out: &mut Commands,
     ) {
+        match outcome {
+            CallOutcome::NotSent => {}
+            CallOutcome::Refused => self.note_answer(now, client_id, true),
+            CallOutcome::Unknown => self.note_answer(now, client_id, false),
+        }
         self.with_order(now, (client_id, None), out, |run| match outcome {
             CallOutcome::NotSent => run.not_sent(),
             CallOutcome::Refused => run.refused(),
             CallOutcome::Unknown => run.unknown(now),
         });
+    }
+
+    /// What an exchange tells of an order must be what was approved (R36): whatever made it another one makes the next too.
+    fn compare(&mut self, client_id: ClientOrderId, order: &Order, out: &mut Commands) {
+        let Some(known) = self.orders.get(&client_id) else { return };
+        let Some(arbitrage) = self.arbitrages.get(known.arbitrage) else { return };
+        let Some(scale) = self.symbol(arbitrage.symbol).map(|state| state.scale) else { return };
+        let run = arbitrage.orders.iter().find(|run| run.request.client_id == client_id);
+        if !self.killed && run.is_some_and(|run| run.contradicts(scale, order)) {
+            self.alarm("an exchange has another order than was approved", out);
+        }
+    }
+
+    /// An order was answered, or its answer will never come: what that says of its venue (R25).
+    fn note_answer(&mut self, now: Timestamp, client_id: ClientOrderId, came: bool) {
+        let Some(known) = self.orders.get(&client_id) else { return };
+        let (venue, arbitrage) = (known.venue, self.arbitrages.get_mut(known.arbitrage));
+        let Some(sent_at) =
+            arbitrage.and_then(|arbitrage| arbitrage.order_mut(client_id)).map(|run| run.sent_at())
+        else {
+            return;
+        };
+        self.gate.answered(now, venue, came.then(|| now.since(sent_at)));
     }
 
     pub(super) fn order_read(
@@ -64,6 +91,7 @@ impl Engine {
         out: &mut Commands,
     ) {
         let lag = self.config.venue_lag;
+        order.into_iter().for_each(|order| self.compare(client_id, order, out));
         let order_id = order.and_then(|order| order.order_id);
         self.with_order(now, (client_id, order_id), out, |run| match order {
             Some(order) => run.report(now, order),
@@ -85,6 +113,7 @@ impl Engine {
 
     pub(super) fn order_report(&mut self, now: Timestamp, order: &Order, out: &mut Commands) {
         if let Some(client_id) = self.whose(order.venue, order.client_id, order.order_id) {
+            self.compare(client_id, order, out);
             self.with_order(now, (client_id, order.order_id), out, |run| run.report(now, order));
         }
     }
@@ -114,7 +143,7 @@ impl Engine {
     }
 
     /// Whether a fill is new; only the newest are remembered.
-    fn remember(&mut self, key: FillKey) -> bool {
+    pub(super) fn remember(&mut self, key: FillKey) -> bool {
         if !self.seen_fills.insert(key) {
             return false;
         }
@@ -371,6 +400,7 @@ impl Engine {
             self.note_withheld(&arbitrage.plan);
         }
         *self.totals.ended.entry(ending).or_default() += 1;
+        self.note_left_over(&arbitrage, ending);
         let sums = arbitrage.outcome(now, ending).and_then(|outcome| {
             let expected = self.totals.expected.checked_add(outcome.plan.expected)?;
             Ok((expected, self.totals.realised.checked_add(outcome.realised)?, outcome))
@@ -378,7 +408,7 @@ impl Engine {
         match sums {
             Ok((expected, realised, outcome)) => {
                 (self.totals.expected, self.totals.realised) = (expected, realised);
-                if self.tell_gate(now, &arbitrage, &outcome).is_err() {
+                if self.tell_gate(now, &outcome).is_err() {
                     self.alarm("what an arbitrage came to does not fit", out);
                 }
                 out.notices.push(Notice::Finished(Box::new(outcome)));
@@ -388,28 +418,9 @@ impl Engine {
     }
 
     /// What the rules must know of an arbitrage that ended.
-    fn tell_gate(
-        &mut self,
-        now: Timestamp,
-        arbitrage: &Arbitrage,
-        outcome: &Outcome,
-    ) -> Result<(), NumError> {
-        let end = match outcome.ending {
-            Ending::BothFilled => CycleEnd::Filled,
-            Ending::Withheld => CycleEnd::Withheld { pause: WITHHELD_PAUSE },
-            Ending::NoneFilled | Ending::Unwound | Ending::Dust | Ending::Parked => CycleEnd::Failed,
-        };
-        let paid = outcome.mark.checked_mul(arbitrage.orders[0].ordered())?;
-        let edge = if paid.is_zero() {
-            Bps::ZERO
-        } else {
-            Bps::from_fraction(outcome.realised.checked_div(paid, 8, Rounding::Floor)?)?
-        };
-        let left_over = match outcome.ending {
-            Ending::Dust | Ending::Parked => arbitrage.residual()?.abs()?.checked_mul(outcome.mark)?,
-            Ending::BothFilled | Ending::Withheld | Ending::NoneFilled | Ending::Unwound => Decimal::ZERO,
-        };
-        self.gate.finished(now, arbitrage.id, end, (outcome.realised, edge, left_over))
+    fn tell_gate(&mut self, now: Timestamp, outcome: &Outcome) -> Result<(), NumError> {
+        let sums = (outcome.realised, outcome.edge, outcome.left_over);
+        self.gate.finished(now, outcome.id, outcome.ending.cycle_end(), sums)
     }
 
     /// Remembers an ended arbitrage for late reports of its orders, and forgets the oldest one.
@@ -436,7 +447,7 @@ impl Engine {
                 .orders()
                 .filter(|run| run.request.venue == venue && run.is_unknown(now))
                 .count();
-            self.gate.set_unknown(venue, super::count(unknown));
+            self.gate.set_unknown(now, venue, super::count(unknown));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The engine as a whole, against a scripted pair of venues.
 
+mod adopt;
 mod leveling;
 mod orders;
 mod rules;
@@ -100,6 +101,7 @@ pub(crate) fn setups() -> (EngineConfig, [VenueSetup; 2]) {
         account_refresh: Duration::from_secs(10),
         max_snapshots: 4,
         book_depth: 100,
+        watch: WatchLimits::default(),
     };
     (config, [setup(0, 5), setup(1, 10)])
 }
@@ -282,7 +284,7 @@ fn placed(commands: Vec<Command>) -> Vec<OrderRequest> {
         .into_iter()
         .flat_map(|command| match command {
             Command::Open { legs } => legs.map(cex_risk::Approved::into_inner).to_vec(),
-            Command::Close { order } => vec![order.into_inner()],
+            Command::Close { order, .. } => vec![order.into_inner()],
             Command::FetchBook { .. }
             | Command::Resubscribe { .. }
             | Command::QueryOrder { .. }

@@ -117,7 +117,12 @@ impl Engine {
         };
         let facts = [buy, sell].map(|slot| self.facts(now, slot));
         let [Some(buy_book), Some(sell_book)] = facts else { return Err(Verdict::Stale) };
-        let bounds = self.bounds(state, buy, sell).map_err(|_| Verdict::Refused("overflow"))?;
+        let mut bounds = self.bounds(state, buy, sell).map_err(|_| Verdict::Refused("overflow"))?;
+        if self.gate.is_probing(now, symbol) {
+            let best = (asks.best_ask(), bids.best_bid());
+            let (Some(ask), Some(bid)) = best else { return Err(Verdict::Stale) };
+            bounds.max_qty = bounds.max_qty.min(bounds.least(ask.price, bid.price));
+        }
         let size = best_size(asks.asks(), bids.bids(), &bounds)?;
         let plan = planned(symbol, state, buy, sell, &size).ok_or(Verdict::Refused("overflow"))?;
         let conditions = Conditions {
@@ -140,6 +145,7 @@ impl Engine {
         Some(BookFacts {
             as_of: live.as_of,
             venue_age: venue_now.map(|venue_now| venue_now.since(live.exchange_ts)),
+            audit_age: slot.is_auditable().then(|| now.since(live.synced_at)),
             mid: Price(i64::midpoint(bid, ask)),
         })
     }
@@ -151,9 +157,6 @@ impl Engine {
             let free = self.gate.funds().free(slot.market.venue, asset)?.max(Decimal::ZERO);
             without(free, limits.fee_buffer)
         };
-        let one_leg =
-            without(limits.max_cycle_notional, Bps::from_e8(Bps::ONE))?.min(limits.max_leg_notional);
-        let at_least = |notional| with_margin(notional, limits.min_notional_margin);
         Ok(Bounds {
             buy_fee: buy.taker_fee,
             sell_fee: sell.taker_fee,
@@ -162,10 +165,10 @@ impl Engine {
             step: common_lot(bought, sold).ok_or(NumError::Overflow)?,
             min_qty: bought.min_qty.max(sold.min_qty),
             max_qty: bought.max_qty.min(sold.max_qty).min(self.visible(buy, sell)),
-            min_buy_notional: at_least(bought.min_notional)?,
-            min_sell_notional: at_least(sold.min_notional)?,
+            min_buy_notional: buy.least_notional,
+            min_sell_notional: sell.least_notional,
             max_order_notional: bought.max_notional.min(sold.max_notional),
-            max_leg_notional: state.scale.notional(one_leg).unwrap_or(Notional(i128::MAX)),
+            max_leg_notional: state.scale.notional(self.max_leg).unwrap_or(Notional(i128::MAX)),
             // More than fits binds nothing.
             quote_free: state.scale.notional(free(buy, state.symbol.quote)?).unwrap_or(Notional(i128::MAX)),
             base_free: state.scale.qty(free(sell, state.symbol.base)?).unwrap_or(Qty(i64::MAX)),
@@ -218,6 +221,7 @@ impl Engine {
                 mark,
                 started_at: at,
                 leveling: None,
+                carried: None,
             });
             self.marks.insert(id, mark);
             orders.iter().for_each(|order| self.note_sent(at, id, order));
@@ -254,14 +258,6 @@ fn without(amount: Decimal, buffer: Bps) -> Result<Decimal, NumError> {
         amount.dp().max(MARGIN_DP),
         Rounding::Down,
     )
-}
-
-/// A notional and a part of it on top, rounded up.
-fn with_margin(notional: Notional, margin: Bps) -> Result<Notional, NumError> {
-    let wide = notional.0.checked_mul(i128::from(Bps::ONE + margin.e8())).ok_or(NumError::Overflow)?;
-    Ok(Notional(
-        wide.div_euclid(i128::from(Bps::ONE)) + i128::from(wide.rem_euclid(i128::from(Bps::ONE)) != 0),
-    ))
 }
 
 fn slot(state: &SymbolState, venue: usize) -> Option<&Slot> {

@@ -69,12 +69,14 @@ const fn channel(request: &Request) -> Option<&'static str> {
         | Request::BookTickers { .. }
         | Request::Account
         | Request::Fees { .. }
+        | Request::Withdrawals
         | Request::TestOrder(_)
         | Request::CancelAll { .. }
         | Request::OpenOrders { .. }
         | Request::OrderHistory { .. }
         | Request::MyTrades { .. }
         | Request::CreateListenKey
+        | Request::ListenKeys
         | Request::KeepListenKey(_)
         | Request::DeleteListenKey(_)
         | Request::DeadManSwitch { .. } => return None,

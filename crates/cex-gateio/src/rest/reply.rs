@@ -76,6 +76,11 @@ impl Reader<'_> {
             Request::BookTickers { symbol } => Reply::BookTickers(self.book_tickers(*symbol)?),
             Request::Account => Reply::Account(self.account()?),
             Request::Fees { symbol } => Reply::Fees(vec![self.fee(*symbol)?]),
+            // That it is answered at all is the news (GATEIO-REST-31).
+            Request::Withdrawals => {
+                parse::<Vec<LazyValue<'_>>>(self.body)?;
+                Reply::Done
+            }
             Request::Place(order) => Reply::Placed(self.placed(order.client_id)?),
             Request::PlaceBatch(orders) => Reply::PlacedBatch(self.placed_batch(orders)?),
             Request::CancelBatch(orders) => Reply::CanceledBatch(self.canceled_batch(orders)?),
@@ -97,6 +102,7 @@ impl Reader<'_> {
             }
             Request::TestOrder(_)
             | Request::CreateListenKey
+            | Request::ListenKeys
             | Request::KeepListenKey(_)
             | Request::DeleteListenKey(_) => {
                 return Err(self.error(ErrorKind::Unsupported));

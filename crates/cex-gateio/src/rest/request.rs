@@ -87,6 +87,11 @@ impl<'a> Builder<'a> {
             Request::Tickers { symbol } | Request::BookTickers { symbol } => self.tickers(*symbol),
             Request::Account => self.private("/spot/accounts"),
             Request::Fees { symbol } => self.fees(*symbol),
+            Request::Withdrawals => {
+                let access = self.private("/wallet/withdrawals")?;
+                self.count("limit", 1);
+                Ok(access)
+            }
             Request::Place(order) => self.place(order, venue_now),
             Request::PlaceBatch(orders) => self.place_batch(orders, venue_now),
             Request::CancelBatch(orders) => self.cancel_batch(orders),
@@ -102,6 +107,7 @@ impl<'a> Builder<'a> {
             Request::DeadManSwitch { timeout } => self.countdown(*timeout),
             Request::TestOrder(_)
             | Request::CreateListenKey
+            | Request::ListenKeys
             | Request::KeepListenKey(_)
             | Request::DeleteListenKey(_) => Err(ErrorKind::Unsupported),
         }

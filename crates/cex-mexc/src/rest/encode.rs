@@ -67,6 +67,9 @@ pub(super) fn encode(
         Request::Fees { symbol: Some(symbol) } => {
             Query::get(out, "/tradeFee").symbol(markets, *symbol)?.signed(credentials, now)
         }
+        Request::Withdrawals => {
+            Query::get(out, "/capital/withdraw/history").whole("limit", 1).signed(credentials, now)
+        }
         Request::Place(order) => place(Query::post(out, "/order"), credentials, now, markets, order),
         Request::PlaceBatch(orders) => {
             place_batch(Query::post(out, "/batchOrders"), credentials, now, markets, orders)
@@ -101,6 +104,7 @@ pub(super) fn encode(
                 .signed(credentials, now)
         }
         Request::CreateListenKey => Query::post(out, "/userDataStream").signed(credentials, now),
+        Request::ListenKeys => Query::get(out, "/userDataStream").signed(credentials, now),
         Request::KeepListenKey(key) => {
             Query::put(out, "/userDataStream").text("listenKey", key).signed(credentials, now)
         }

@@ -133,6 +133,12 @@ pub struct Intent {
     /// Why: `open`, `hedge`, `unwind`, `cancel`.
     #[prost(string, tag = "6")]
     pub purpose: ::prost::alloc::string::String,
+    /// The name of the arbitrage that a mending order belongs to; empty for one that opens, whose first leg is the name.
+    #[prost(string, tag = "7")]
+    pub parent: ::prost::alloc::string::String,
+    /// What ended arbitrages left over and this one trades away, in base, as decimal text; empty for one with legs of its own.
+    #[prost(string, tag = "8")]
+    pub carried: ::prost::alloc::string::String,
 }
 /// The bytes of an order were handed to the socket.
 #[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -255,6 +261,37 @@ pub struct Fee {
     /// Of what.
     #[prost(string, tag = "2")]
     pub asset: ::prost::alloc::string::String,
+}
+/// An arbitrage is over, and what it came to follows from its fills. Whoever has an intent without this has not seen its end.
+#[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ArbitrageEnd {
+    /// Its name: our identifier of its first order, which is never used again.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// BASE/QUOTE.
+    #[prost(string, tag = "2")]
+    pub symbol: ::prost::alloc::string::String,
+    /// How: `both_filled`, `none_filled`, `withheld`, `unwound`, `dust`, `parked`.
+    #[prost(string, tag = "3")]
+    pub ending: ::prost::alloc::string::String,
+    /// Profit after fees in quote, with base left over valued at `mark`.
+    #[prost(string, tag = "4")]
+    pub realised: ::prost::alloc::string::String,
+    /// Change of quote over both venues, fees included.
+    #[prost(string, tag = "5")]
+    pub quote_change: ::prost::alloc::string::String,
+    /// Change of base over both venues, fees included.
+    #[prost(string, tag = "6")]
+    pub base_change: ::prost::alloc::string::String,
+    /// Quote per base at which `base_change` is valued: the limit of the buying leg.
+    #[prost(string, tag = "7")]
+    pub mark: ::prost::alloc::string::String,
+    /// Value of what could not be levelled, in quote.
+    #[prost(string, tag = "8")]
+    pub left_over: ::prost::alloc::string::String,
+    /// Profit over what was to be paid, as a count of 10^-8.
+    #[prost(sint64, tag = "9")]
+    pub edge_e8: i64,
 }
 /// What an account holds of one asset, as the exchange says.
 #[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]

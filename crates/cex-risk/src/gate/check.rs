@@ -106,7 +106,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Ages, and prices that are where prices are (R7, R8, R10).
+    /// Ages, and prices that are where prices are (R7, R8, R9, R10).
     fn check_books(&self, now: Timestamp, plan: &Plan, conditions: &Conditions) -> Result<(), Refusal> {
         let (buy, sell) = (&conditions.buy_book, &conditions.sell_book);
         let (buy_age, sell_age) = (now.since(buy.as_of), now.since(sell.as_of));
@@ -116,6 +116,10 @@ impl Gate {
                 [(age, limits.max_book_age), (book.venue_age.unwrap_or_default(), limits.max_venue_age)];
             if let Some((age, max)) = ages.into_iter().find(|(age, max)| age > max) {
                 return Err(Refusal::BookAge { venue, age_ms: millis(age), max_ms: millis(max) });
+            }
+            let (age, max) = (book.audit_age.unwrap_or_default(), limits.max_audit_age);
+            if age > max {
+                return Err(Refusal::Unaudited { venue, age_ms: millis(age), max_ms: millis(max) });
             }
         }
         let (gap, max) = (buy_age.abs_diff(sell_age), limits.max_age_gap);

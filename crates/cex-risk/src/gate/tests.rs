@@ -62,15 +62,19 @@ fn ids(id: &str) -> [ClientOrderId; 2] {
 }
 
 fn book(as_of: Timestamp, mid: i64) -> BookFacts {
-    BookFacts { as_of, venue_age: None, mid: Price(mid) }
+    BookFacts { as_of, venue_age: None, audit_age: None, mid: Price(mid) }
 }
 
 fn conditions() -> Conditions {
+    conditions_at(NOW)
+}
+
+fn conditions_at(now: Timestamp) -> Conditions {
     Conditions {
         symbol: "BTC/USDT".parse().expect("symbol"),
         scale: Scale::new(2, 3).expect("fits"),
-        buy_book: book(NOW, 10_000),
-        sell_book: book(NOW, 10_100),
+        buy_book: book(now, 10_000),
+        sell_book: book(now, 10_100),
         expires_in: Duration::from_millis(1_500),
     }
 }
@@ -205,7 +209,7 @@ fn order_rate_breakers_unknowns_and_the_kill_switch_refuse_openings() {
     assert_eq!(refused(&mut broken, &plan(0), &conditions()), "breaker_open");
 
     let mut unknown = gate();
-    unknown.set_unknown(venue(0), 1);
+    unknown.set_unknown(NOW, venue(0), 1);
     assert_eq!(refused(&mut unknown, &plan(0), &conditions()), "unknown_orders");
 
     let mut killed = gate();
@@ -383,5 +387,109 @@ fn losses_drift_dust_and_naked_legs_stop_what_they_concern() {
     );
     assert_eq!(refused(&mut gate, &plan(1), &conditions()), "cycle_loss");
     gate.acknowledge();
-    assert_eq!(refused(&mut gate, &plan(1), &conditions()), "dust");
+    let (id, _) = gate.approve(NOW, &plan(1), &conditions(), || ids("y")).expect("nothing in force");
+    gate.finished(NOW, id, CycleEnd::Filled, (Decimal::ZERO, Bps::ZERO, decimal("11"))).expect("fits");
+    assert_eq!(refused(&mut gate, &plan(2), &conditions()), "dust");
+    gate.acknowledge();
+    assert!(gate.approve(NOW, &plan(2), &conditions(), || ids("z")).is_ok(), "somebody has looked at it");
+}
+
+/// The same ends, told as they come and recalled after a restart.
+#[test]
+fn a_restart_forgets_neither_losses_nor_pauses_nor_trips() {
+    let limits = Limits { max_day_loss: decimal("5"), max_symbol_failures: 2, ..limits() };
+    let (mut gate, mut later) = (Gate::new(limits.clone()), Gate::new(limits));
+    for venue in [venue(0), venue(1)] {
+        for asset in ["USDT", "BTC"] {
+            gate.funds_mut().set_held(venue, asset.parse().expect("asset"), decimal("2000"));
+        }
+    }
+    let ends = [("1", CycleEnd::Filled), ("-4", CycleEnd::Failed), ("-3", CycleEnd::Failed)];
+    for (index, (profit, end)) in ends.into_iter().enumerate() {
+        let now = NOW + Duration::from_secs(100 * index as u64);
+        let fresh = || ids(["r1", "r2", "r3"][index]);
+        let (id, _) = gate.approve(now, &plan(0), &conditions_at(now), fresh).expect("passes");
+        let sums = (decimal(profit), Bps::from_bps(-1), decimal("0.5"));
+        gate.finished(now, id, end, sums).expect("fits");
+        let (opened, mut recall) = ((now, decimal("1005")), later.recall());
+        recall.opening(opened.0, opened.1).expect("fits");
+        recall.end(now, Some(SymbolId(0)), end, sums, Some(opened)).expect("fits");
+    }
+    let now = NOW + Duration::from_secs(201);
+    assert_eq!(later.standing(now), gate.standing(now));
+    assert_eq!(later.standing(now).day_profit, decimal("-6"));
+    assert_eq!((later.standing(now).orders_today, later.standing(now).dust), (6, decimal("1.5")));
+    let rules = |gate: &Gate| gate.trips(now).map(|trip| trip.rule).collect::<Vec<_>>();
+    assert_eq!(rules(&later), ["day_loss"], "more than five were lost today");
+    assert_eq!(rules(&later), rules(&gate));
+    assert_eq!(later.take_trips().count(), 0, "it was told when it happened");
+    // The day over, what the symbol did still counts.
+    let tomorrow = NOW + Duration::from_secs(86_400);
+    assert_eq!(later.standing(tomorrow).day_profit, Decimal::ZERO);
+    assert_eq!(later.standing(tomorrow).total, decimal("-6"));
+    later.acknowledge();
+    assert_eq!(later.standing(now).dust, Decimal::ZERO, "somebody has looked at what was left over");
+}
+
+#[test]
+fn what_never_left_does_not_count_for_the_day() {
+    let mut gate = gate();
+    let before = gate.standing(NOW);
+    let (id, _) = gate.approve(NOW, &plan(0), &conditions(), || ids("w")).expect("passes");
+    assert_eq!(gate.standing(NOW).orders_today, 2);
+    let pause = Duration::from_millis(100);
+    let nothing = (Decimal::ZERO, Bps::ZERO, Decimal::ZERO);
+    gate.finished(NOW, id, CycleEnd::Withheld { pause }, nothing).expect("fits");
+    assert_eq!(gate.standing(NOW), before);
+}
+
+#[test]
+fn every_rule_that_trips_can_be_recalled_by_its_name() {
+    for rule in crate::trip::RULES {
+        assert_eq!(crate::trip::rule(rule), Some(rule));
+    }
+    assert_eq!(crate::trip::rule("something else"), None);
+}
+
+#[test]
+fn a_book_not_compared_with_the_exchanges_own_for_too_long_is_not_traded_on() {
+    let mut gate = Gate::new(Limits { max_audit_age: Duration::from_secs(300), ..limits() });
+    for (venue, asset) in [(venue(0), "USDT"), (venue(1), "BTC")] {
+        gate.funds_mut().set_held(venue, asset.parse().expect("asset"), decimal("2000"));
+    }
+    let audited = |secs: u64| {
+        let book = |mid| BookFacts { audit_age: Some(Duration::from_secs(secs)), ..book(NOW, mid) };
+        Conditions { buy_book: book(10_000), sell_book: book(10_100), ..conditions() }
+    };
+    assert_eq!(refused(&mut gate, &plan(0), &audited(301)), "unaudited");
+    assert!(gate.approve(NOW, &plan(0), &audited(300), || ids("a")).is_ok());
+    gate.book_drifted(NOW, SymbolId(3));
+    assert_eq!(
+        gate.trips(NOW).map(|trip| trip.rule).collect::<Vec<_>>(),
+        [] as [&str; 0],
+        "no quarantine is set here"
+    );
+}
+
+#[test]
+fn answers_that_are_late_or_never_come_and_unknown_orders_stop_a_venue_for_a_while() {
+    let limits = Limits { max_answer: Duration::from_secs(2), stop_unknown: 2, ..limits() };
+    let mut gate = Gate::new(limits);
+    let rules = |gate: &Gate, now| gate.trips(now).map(|trip| (trip.rule, trip.scope)).collect::<Vec<_>>();
+    for _ in 0..2 {
+        assert_eq!(rules(&gate, NOW), []);
+        gate.answered(NOW, venue(1), Some(Duration::from_secs(3)));
+    }
+    assert_eq!(rules(&gate, NOW), [("latency", Scope::Venue(venue(1)))]);
+    assert_eq!(rules(&gate, NOW + Duration::from_secs(60)), [], "the pause is over");
+    gate.set_unknown(NOW, venue(0), 1);
+    gate.set_unknown(NOW, venue(0), 1);
+    gate.take_trips().for_each(drop);
+    gate.set_unknown(NOW, venue(0), 2);
+    assert_eq!(
+        gate.take_trips().map(|trip| (trip.rule, trip.scope)).collect::<Vec<_>>(),
+        [("venue_unknown", Scope::Venue(venue(0)))]
+    );
+    gate.set_unknown(NOW, venue(0), 1);
+    assert_eq!(gate.take_trips().count(), 0);
 }

@@ -124,6 +124,7 @@ pub struct Gateio {
     /// What became of balances, for the account book.
     book: AccountBook,
     manners: Manners,
+    refused_for_maintenance: u64,
     /// Channels with this text in their names are refused during the message at hand.
     refused: Option<String>,
 }
@@ -152,6 +153,7 @@ impl Gateio {
             triggers: Triggers::default(),
             book: AccountBook::default(),
             manners: Manners::default(),
+            refused_for_maintenance: 0,
             refused: None,
         }
     }
@@ -208,6 +210,10 @@ impl Gateio {
 
 impl Dialect for Gateio {
     fn http(&mut self, now: Timestamp, exchange: &mut Exchange, call: &HttpCall<'_>) -> HttpAnswer {
+        if self.manners.maintenance && call.changes(&["/api/v4/spot/"]) {
+            self.refused_for_maintenance += 1;
+            return refusal::maintenance(self.refused_for_maintenance);
+        }
         rest::answer(self, now, exchange, call)
     }
 

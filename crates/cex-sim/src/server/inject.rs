@@ -141,6 +141,8 @@ impl Host {
             }
             VenueFault::DuplicateClientIds(_)
             | VenueFault::ListenKeysLie
+            | VenueFault::ListenKeysEndSilently
+            | VenueFault::Maintenance
             | VenueFault::Sides { .. }
             | VenueFault::Wallet { .. }
             | VenueFault::HalfInfo => self.behave(exchange),
@@ -202,6 +204,8 @@ impl Host {
             }
             VenueFault::DuplicateClientIds(_)
             | VenueFault::ListenKeysLie
+            | VenueFault::ListenKeysEndSilently
+            | VenueFault::Maintenance
             | VenueFault::Sides { .. }
             | VenueFault::Wallet { .. }
             | VenueFault::HalfInfo => self.behave(exchange),
@@ -239,6 +243,9 @@ impl Host {
         let has = |mode| board.lists(exchange, |fault| *fault == VenueFault::DuplicateClientIds(mode));
         let manners = Manners {
             duplicate_client_ids: [Reject, Accept, Echo].into_iter().find(|mode| has(*mode)),
+            listen_keys_end_silently: board
+                .lists(exchange, |fault| *fault == VenueFault::ListenKeysEndSilently),
+            maintenance: board.lists(exchange, |fault| *fault == VenueFault::Maintenance),
             listen_keys_lie: board.lists(exchange, |fault| *fault == VenueFault::ListenKeysLie),
             half_info: board.lists(exchange, |fault| *fault == VenueFault::HalfInfo),
             ..Manners::default()

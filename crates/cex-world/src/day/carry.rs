@@ -34,7 +34,7 @@ impl Day {
         self.desk.trace.tell(now, format!("{command:?}"));
         match command {
             Command::Open { legs } => self.open(legs),
-            Command::Close { order } => {
+            Command::Close { order, .. } => {
                 let order = order.into_inner();
                 self.desk.checks.closes(now, &order);
                 self.begin(order.venue, Request::Place(order), Purpose::Place(order), Urgency::MustGo);

@@ -32,6 +32,9 @@ impl Desk {
                 Err(error) => {
                     tracing::debug!(%error, order = %client_id, outcome = ?error.outcome(), "placement failed");
                     desk.shut_out(order.venue, &error);
+                    if error.outcome() != CallOutcome::Unknown {
+                        desk.record(|recorder| recorder.refused(now, &order));
+                    }
                     desk.feed(now, Event::PlaceFailed { client_id, outcome: error.outcome() });
                 }
             }
@@ -45,7 +48,7 @@ impl Desk {
         }
     }
 
-    fn record(&self, what: impl FnOnce(&mut Recorder)) {
+    pub(super) fn record(&self, what: impl FnOnce(&mut Recorder)) {
         if let Some(recorder) = &mut self.0.borrow_mut().recorder {
             what(recorder);
         }

@@ -116,3 +116,42 @@ fn what_one_venue_does_not_take_may_wait_for_the_other_ones_book() {
     stage.pass(5_000);
     assert_eq!(stage.ended(Ending::Parked), 1);
 }
+
+#[test]
+fn what_was_parked_is_traded_away_when_the_run_is_to_end_flat() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    let mut closing = placed(stage.report(&sell, OrderStatus::Canceled, "0"));
+    for _ in 0..3 {
+        let order = closing[0];
+        stage.report(&order, OrderStatus::Canceled, "0");
+        closing = placed(stage.pass(250));
+    }
+    assert_eq!((stage.ended(Ending::Parked), stage.view().open), (1, 0));
+    stage.feed(Event::Kill);
+    assert_eq!(placed(stage.pass(1_000)), vec![], "what is parked stays so");
+    stage.feed(Event::Flatten { give: Bps::from_bps(100) });
+    assert_eq!(stage.view().open, 1);
+    let commands = stage.pass(50);
+    let parents: Vec<_> = commands
+        .iter()
+        .filter_map(|command| match command {
+            Command::Close { parent, order } => Some((*parent, order.get().client_id)),
+            _other => None,
+        })
+        .collect();
+    let [(parent, own)] = parents.as_slice() else { panic!("one order, not {commands:?}") };
+    assert_eq!((parent.name, parent.carried), (*own, decimal("5")), "it is its own arbitrage");
+    let order = placed(commands)[0];
+    // A whole per cent below what b bids.
+    let kind = OrderKind::Limit { price: Price(9_999), qty: Qty(500_000), tif: cex_core::TimeInForce::Ioc };
+    assert_eq!((order.side, order.kind), (Side::Sell, kind));
+    stage.fill(&order, "100", "5", ("0.5", "USDT"));
+    stage.report(&order, OrderStatus::Filled, "5");
+    assert_eq!((stage.ended(Ending::Unwound), stage.view().open), (1, 0));
+    // Bought for 500.5 and 0.25025, sold for 500 less 0.5: whatever it was valued at in between.
+    assert_eq!(stage.view().totals.realised, decimal("-1.25025"));
+    stage.feed(Event::Flatten { give: Bps::from_bps(100) });
+    assert_eq!(stage.view().open, 0, "nothing is left over any more");
+}

@@ -176,3 +176,43 @@ fn an_order_nobody_can_decide_on_alarms_after_two_minutes() {
     stage.pass(2_000);
     assert_eq!((stage.view().totals.alarms, stage.view().killed), (1, true));
 }
+
+#[test]
+fn an_order_that_is_not_what_was_approved_throws_the_kill_switch() {
+    let told = |change: fn(&mut Order)| {
+        let mut stage = Stage::ready();
+        let [buy, _] = stage.cross();
+        let mut order = Order {
+            venue: buy.venue,
+            symbol: SYMBOL,
+            order_id: Some(order_id(&buy)),
+            client_id: Some(buy.client_id),
+            side: Side::Buy,
+            status: OrderStatus::New,
+            price: Some(decimal("100.10")),
+            qty: Some(decimal("5")),
+            filled_qty: Decimal::ZERO,
+            filled_notional: Decimal::ZERO,
+            fee: None,
+            created_at: stage.now,
+            as_of: stage.now,
+        };
+        change(&mut order);
+        stage.feed(Event::Account { venue: buy.venue, event: &AccountEvent::Order(order) });
+        (stage.view().killed, stage.view().totals.alarms)
+    };
+    assert_eq!(told(|_| {}), (false, 0));
+    assert_eq!(
+        told(|order| (order.price, order.qty) = (None, None)),
+        (false, 0),
+        "what is not told contradicts nothing"
+    );
+    for change in [
+        (|order| order.side = Side::Sell) as fn(&mut Order),
+        |order| order.price = Some(decimal("100.11")),
+        |order| order.qty = Some(decimal("50")),
+        |order| order.filled_qty = decimal("5.001"),
+    ] {
+        assert_eq!(told(change), (true, 1));
+    }
+}

@@ -148,3 +148,105 @@ fn too_much_value_at_one_venue_is_not_added_to() {
     stage.pass(1_000);
     assert_eq!(crossing(&mut stage).len(), 2);
 }
+
+#[test]
+fn the_one_attempt_after_a_breakers_pause_is_as_small_as_can_be() {
+    let mut stage = under(|config| {
+        config.limits.max_symbol_failures = 1;
+        config.limits.failure_window = Duration::from_secs(600);
+    });
+    let [buy, sell] = stage.cross();
+    assert_eq!(qty(&buy), Qty(500_000));
+    stage.report(&buy, OrderStatus::Canceled, "0");
+    stage.report(&sell, OrderStatus::Canceled, "0");
+    assert_eq!(stage.ended(Ending::NoneFilled), 1);
+    stage.now += Duration::from_secs(61);
+    let [buy, sell] = stage.cross();
+    // The least is worth 1: 0.01 at 100.10, and one lot more.
+    assert_eq!((qty(&buy), qty(&sell)), (Qty(1_100), Qty(1_100)));
+    stage.fill(&buy, "100.10", "0.011", ("0.0005", "USDT"));
+    stage.fill(&sell, "101", "0.011", ("0.001", "USDT"));
+    stage.report(&buy, OrderStatus::Filled, "0.011");
+    stage.report(&sell, OrderStatus::Filled, "0.011");
+    assert_eq!(stage.ended(Ending::BothFilled), 1);
+    assert_eq!(qty(&stage.cross()[0]), Qty(500_000), "it went well: all that is bid again");
+}
+
+#[test]
+fn slow_answers_and_lost_ones_reach_the_gate() {
+    let mut stage = under(|config| config.limits.max_answer = Duration::from_secs(2));
+    let [buy, sell] = stage.cross();
+    stage.now += Duration::from_millis(2_001);
+    for order in [buy, sell] {
+        let (client_id, order_id) = (order.client_id, order_id(&order));
+        stage.feed(Event::Placed { client_id, order_id, order: None });
+    }
+    assert_eq!(tripped(&stage), [], "one slow answer of each venue");
+    let [buy, _] = {
+        stage.report(&buy, OrderStatus::Canceled, "0");
+        stage.report(&sell, OrderStatus::Canceled, "0");
+        stage.now += Duration::from_secs(11);
+        stage.cross()
+    };
+    stage.now += Duration::from_millis(2_001);
+    stage.feed(Event::PlaceFailed { client_id: buy.client_id, outcome: CallOutcome::Refused });
+    assert_eq!(tripped(&stage), [("latency", Scope::Venue(stage.venue(0)))]);
+}
+
+#[test]
+fn books_are_compared_with_the_exchanges_own_in_time_and_not_traded_on_when_they_are_not() {
+    let mut stage = under(|config| config.limits.max_audit_age = Duration::from_secs(100));
+    let asked = |commands: &[Command]| -> Vec<VenueId> {
+        commands
+            .iter()
+            .filter_map(|command| match command {
+                Command::FetchBook { venue, .. } => Some(*venue),
+                _other => None,
+            })
+            .collect()
+    };
+    assert_eq!(asked(&stage.pass(49_000)), []);
+    let commands = stage.pass(1_000);
+    assert_eq!(asked(&commands), [stage.venue(0)], "one at a time");
+    assert!(stage.engine.book(stage.venue(0), SYMBOL).is_some(), "it stays usable");
+    let asked_at = stage.now;
+    stage.answer_book(0, asked_at);
+    assert_eq!(asked(&stage.pass(50)), [stage.venue(1)]);
+    let second_asked_at = stage.now;
+    // Venue b does not answer: its book may be traded on for as long again.
+    stage.now += Duration::from_secs(40);
+    let [buy, sell] = crossing(&mut stage).try_into().expect("two orders");
+    stage.report(&buy, OrderStatus::Canceled, "0");
+    stage.report(&sell, OrderStatus::Canceled, "0");
+    stage.now += Duration::from_secs(20);
+    let cross = |stage: &mut Stage, bid| {
+        stage.now += Duration::from_millis(100);
+        stage.delta(0, &[], &[]);
+        placed(stage.delta(1, &[level(bid, 5_000)], &[]))
+    };
+    assert_eq!(cross(&mut stage, 10_101), vec![], "not compared for too long");
+    let (venue, seq, exchange_ts) = (stage.venue(1), stage.seq[1], stage.now);
+    let (bids, asks) =
+        ([level(10_101, 5_000), level(10_100, 5_000), level(10_000, 10_000)], [level(10_110, 9_000)]);
+    let (symbol, asked_at) = (SYMBOL, second_asked_at);
+    let answered =
+        stage.feed(Event::Book { venue, symbol, asked_at, seq, exchange_ts, bids: &bids, asks: &asks });
+    assert_eq!(placed(answered).len() + cross(&mut stage, 10_102).len(), 2, "it is what it should be");
+    assert_eq!(tripped(&stage), []);
+}
+
+#[test]
+fn a_book_that_was_not_the_exchanges_is_put_right_and_its_symbol_left_alone() {
+    let mut stage = under(|config| {
+        config.limits.max_audit_age = Duration::from_secs(100);
+        config.limits.quarantine = Duration::from_secs(600);
+    });
+    stage.pass(50_000);
+    let (venue, seq, asked_at) = (stage.venue(0), stage.seq[0], stage.now);
+    let (bids, asks) = ([level(10_000, 10_000)], [level(10_010, 9_000)]);
+    let (symbol, exchange_ts) = (SYMBOL, stage.now);
+    stage.feed(Event::Book { venue, symbol, asked_at, seq, exchange_ts, bids: &bids, asks: &asks });
+    assert_eq!(tripped(&stage), [("audit", Scope::Symbol(SYMBOL))], "nine are asked where ten should be");
+    let book = stage.engine.book(venue, SYMBOL).expect("usable");
+    assert_eq!(book.best_ask().map(|level| level.qty), Some(Qty(900_000)));
+}

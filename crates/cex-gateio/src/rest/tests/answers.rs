@@ -52,6 +52,7 @@ fn an_answer_that_nests_too_deep_is_refused_and_leaves_a_placement_unknown() {
         Request::Account,
         Request::Fees { symbol: None },
         Request::Fees { symbol: Some(symbol) },
+        Request::Withdrawals,
         Request::Cancel { symbol, order: by_id() },
         Request::CancelAll { symbol },
         Request::Order { symbol, order: by_id() },

@@ -22,6 +22,7 @@ fn reading_calls_have_the_exchanges_paths() {
         (Request::BookTickers { symbol: Some(BTC) }, "GET /api/v4/spot/tickers?currency_pair=BTC_USDT"),
         (Request::Account, "GET /api/v4/spot/accounts"),
         (Request::Fees { symbol: None }, "GET /api/v4/wallet/fee"),
+        (Request::Withdrawals, "GET /api/v4/wallet/withdrawals?limit=1"),
         (Request::Fees { symbol: Some(BTC) }, "GET /api/v4/spot/batch_fee?currency_pairs=BTC_USDT"),
         (
             Request::Order { symbol: BTC, order: by_client() },

@@ -1,0 +1,126 @@
+//! `arb journal replay`: what a journal says must follow from itself. Every record is made anew from what it says and must
+//! be the same bytes; every arbitrage's end is worked out again from its fills; every session's end must state what the
+//! records before it come to.
+
+use super::{failure, incomplete_end, json_line, open, printed};
+use crate::cli::JournalArgs;
+use crate::exit::{Exit, Failure};
+use crate::run::past::{Past, state_hash};
+use cex_core::{Decimal, NumError, Timestamp};
+use cex_journal::{Entry, Record, messages};
+use serde::Serialize;
+use std::io::Write;
+
+/// What a replay came to; the names are a promise to scripts.
+#[derive(Debug, Default, Serialize)]
+struct Replayed {
+    event: &'static str,
+    dir: String,
+    /// Whether nothing differs.
+    same: bool,
+    records: u64,
+    /// Arbitrages whose end was worked out again from their fills.
+    arbitrages: u64,
+    /// Sessions whose end states what the records before it come to.
+    sessions: u64,
+    /// Arbitrages that were not seen to their end.
+    unfinished: usize,
+    /// Orders of which not everything is known.
+    undecided: u32,
+    /// The state, as the next session would end with if nothing happened in it.
+    state: String,
+    state_hash: String,
+    /// What differs.
+    differences: Vec<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Exit code 10 when the journal is not whole, or something differs.
+pub(super) fn run(args: &JournalArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let mut reader = open(&args.dir, 0)?;
+    let mut replayed =
+        Replayed { event: "replayed", dir: args.dir.display().to_string(), ..Replayed::default() };
+    let (mut past, mut last) = (Past::default(), Timestamp::EPOCH);
+    while let Some(record) = reader.next_record().map_err(|error| failure(&error))? {
+        last = record.at;
+        replayed.take_in(&record, &mut past);
+    }
+    let whole = incomplete_end(&args.dir, &mut reader);
+    if let Some(contradiction) = past.contradiction() {
+        replayed.differences.push(format!(
+            "record {}: the session ends with another state than {}",
+            contradiction.seq, contradiction.state
+        ));
+    }
+    replayed.unfinished = past.cycles().len();
+    replayed.undecided = past.undecided();
+    replayed.state = past.state(last).unwrap_or_else(|error| error.to_string());
+    replayed.state_hash = state_hash(&replayed.state).iter().map(|byte| format!("{byte:02x}")).collect();
+    replayed.same = replayed.differences.is_empty();
+    printed(if args.json { json_line(out, &replayed) } else { replayed.print(out) })?;
+    whole?;
+    if replayed.same {
+        return Ok(());
+    }
+    let what = format!("{}: {} differences", replayed.dir, replayed.differences.len());
+    Err(Failure::new(
+        Exit::CheckFailed,
+        what,
+        "it was not written by this program, or the program has a fault",
+    ))
+}
+
+impl Replayed {
+    fn take_in(&mut self, record: &Record, past: &mut Past) {
+        self.records += 1;
+        let Ok(entry) = record.entry() else {
+            self.differences.push(format!("record {} cannot be read", record.seq));
+            return;
+        };
+        if entry.encode() != record.payload {
+            self.differences.push(format!("record {} is written otherwise than it reads", record.seq));
+        }
+        if let Entry::ArbitrageEnd(end) = &entry
+            && let Some(cycle) = past.cycles().get(&end.name)
+        {
+            self.arbitrages += 1;
+            let again = cycle.changes().and_then(|changes| again(end, changes));
+            if again.as_ref() != Ok(end) {
+                let what = again.map_or_else(|error| error.to_string(), |again| again.realised);
+                self.differences
+                    .push(format!("record {}: from its fills {} earned {what}", record.seq, end.name));
+            }
+        }
+        if let Entry::SessionEnd(end) = &entry {
+            self.sessions += u64::from(!end.state_hash.is_empty());
+        }
+        past.take_in(record.seq, record.at, &entry);
+    }
+
+    fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let verdict = if self.same { "the same" } else { "NOT THE SAME" };
+        writeln!(
+            out,
+            "{}: {verdict}: {} records, {} arbitrages worked out again, {} sessions end as stated",
+            self.dir, self.records, self.arbitrages, self.sessions
+        )?;
+        writeln!(out, "  {} ({} orders undecided)", self.state, self.undecided)?;
+        self.differences.iter().try_for_each(|difference| writeln!(out, "  ! {difference}"))
+    }
+}
+
+/// The same end with the money that its fills give.
+fn again(
+    end: &messages::ArbitrageEnd,
+    (quote, base): (Decimal, Decimal),
+) -> Result<messages::ArbitrageEnd, NumError> {
+    let mark: Decimal = end.mark.parse()?;
+    Ok(messages::ArbitrageEnd {
+        realised: quote.checked_add(base.checked_mul(mark)?)?.to_string(),
+        quote_change: quote.to_string(),
+        base_change: base.to_string(),
+        ..end.clone()
+    })
+}

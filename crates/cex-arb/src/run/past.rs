@@ -1,0 +1,298 @@
+//! What a journal says of earlier runs: read record by record, the same for a start, for the end of a run, and for
+//! `arb journal replay`.
+//!
+//! | part | what |
+//! |---|---|
+//! | [`Cycle`] | an arbitrage that was written down and whose end was not: its orders and what they filled |
+//! | [`History`] | what the rules that look back must be told |
+
+mod cycle;
+mod history;
+#[cfg(test)]
+mod tests;
+
+pub use cycle::{Cycle, Written};
+pub use history::{History, Names, Recalled, Traded, tell_end};
+
+use cex_core::{Decimal, NumError, Timestamp};
+use cex_journal::messages::{self, Mode};
+use cex_journal::{Entry, JournalError, Reader};
+use cex_risk::{Gate, Limits, Standing};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
+
+/// Fills remembered so that none is booked twice: as many as the engine remembers.
+const FILLS_KEPT: usize = 50_000;
+/// Fills of orders not known yet: more than all our orders on the way can have.
+const UNCLAIMED_KEPT: usize = 1_000;
+
+/// What makes a fill the same fill, by the names a journal has: venue, symbol, order, trade.
+pub type FillName = (String, String, String, String);
+
+/// What a journal tells, up to some record.
+#[derive(Debug, Default)]
+pub struct Past {
+    cycles: BTreeMap<String, Cycle>,
+    /// The cycle of each order of a cycle.
+    cycle_of: BTreeMap<String, String>,
+    known: BTreeSet<FillName>,
+    known_in_order: VecDeque<FillName>,
+    /// Fills whose order nobody had told of when they came.
+    unclaimed: VecDeque<messages::Fill>,
+    history: History,
+    /// Whether the session that writes trades: it looks after its own arbitrages, whoever acknowledges what.
+    trades: bool,
+    /// A session whose end does not say what its records say.
+    contradiction: Option<Contradiction>,
+}
+
+/// A session ended with another state than its records give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contradiction {
+    /// Number of the record.
+    pub seq: u64,
+    /// What its records give.
+    pub state: String,
+}
+
+impl Past {
+    /// Reads a journal from its beginning.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is damaged.
+    pub fn read(path: &Path) -> Result<Self, JournalError> {
+        let mut past = Self::default();
+        let mut reader = Reader::of_directory(path, 0)?;
+        while let Some(record) = reader.next_record()? {
+            // A record of a kind this version does not know moves nothing it knows.
+            if let Ok(entry) = record.entry() {
+                past.take_in(record.seq, record.at, &entry);
+            }
+        }
+        Ok(past)
+    }
+
+    /// Takes in the next record. A number that is none was not written by us; the order it belongs to stays open and is
+    /// asked for.
+    pub fn take_in(&mut self, seq: u64, at: Timestamp, entry: &Entry) {
+        match entry {
+            Entry::SessionStart(start) => self.begin(start.mode()),
+            Entry::Intent(intent) if intent.parent.is_empty() => self.open(at, intent),
+            Entry::Intent(intent) => self.mend(at, intent),
+            Entry::OrderEvent(event) => self.hear(event),
+            Entry::Fill(fill) => self.book(fill),
+            Entry::ArbitrageEnd(end) => self.end(at, end),
+            Entry::RiskTrip(trip) => self.history.push(at, Recalled::Trip(trip.clone())),
+            Entry::OperatorAck(_) => self.acknowledge(at),
+            Entry::SessionEnd(end) => self.compare(seq, at, end),
+            Entry::Seal(_)
+            | Entry::IdBlock(_)
+            | Entry::OrderSent(_)
+            | Entry::VenueReport(_)
+            | Entry::Balance(_)
+            | Entry::Halt(_)
+            | Entry::ClockOffset(_)
+            | Entry::ConfigChange(_)
+            | Entry::Checkpoint(_) => {}
+        }
+    }
+
+    fn begin(&mut self, mode: Mode) {
+        self.trades = mode == Mode::Live || mode == Mode::Paper;
+        // Accounts on paper begin anew, and nothing of theirs is left over.
+        if mode == Mode::Paper {
+            self.cycles.clear();
+            self.cycle_of.clear();
+        }
+    }
+
+    fn open(&mut self, at: Timestamp, intent: &messages::Intent) {
+        let Some(first) = intent.legs.first() else { return };
+        let name = first.client_id.clone();
+        let cycle = Cycle::new(at, intent);
+        self.history.push(at, Recalled::Opening { gross: cycle.gross });
+        for leg in &intent.legs {
+            self.cycle_of.insert(leg.client_id.clone(), name.clone());
+        }
+        self.cycles.insert(name, cycle);
+    }
+
+    fn mend(&mut self, at: Timestamp, intent: &messages::Intent) {
+        let Some(cycle) = self.cycles.get_mut(&intent.parent) else {
+            // What trades leftovers away is named after its own first order.
+            if let Some(leg) = intent.legs.first().filter(|leg| leg.client_id == intent.parent) {
+                self.cycle_of.insert(leg.client_id.clone(), leg.client_id.clone());
+                self.cycles.insert(leg.client_id.clone(), Cycle::new(at, intent));
+            }
+            return;
+        };
+        for leg in &intent.legs {
+            cycle.orders.push(Written::new(at, leg));
+            self.cycle_of.insert(leg.client_id.clone(), intent.parent.clone());
+        }
+    }
+
+    fn order_mut(&mut self, client_id: &str) -> Option<&mut Written> {
+        let cycle = self.cycles.get_mut(self.cycle_of.get(client_id)?)?;
+        cycle.orders.iter_mut().find(|order| order.leg.client_id == client_id)
+    }
+
+    fn hear(&mut self, event: &messages::OrderEvent) {
+        let Some(order) = self.order_mut(&event.client_id) else { return };
+        order.hear(event);
+        let (venue, order_id) = (event.venue.clone(), event.order_id.clone());
+        let (its, others) = std::mem::take(&mut self.unclaimed)
+            .into_iter()
+            .partition(|fill: &messages::Fill| fill.venue == venue && fill.order_id == order_id);
+        self.unclaimed = others;
+        let its: VecDeque<messages::Fill> = its;
+        if let Some(order) = self.order_mut(&event.client_id) {
+            its.into_iter().for_each(|fill| order.book(fill));
+        }
+    }
+
+    fn book(&mut self, fill: &messages::Fill) {
+        self.know(fill);
+        let by_number = || {
+            let orders = self.cycles.values().flat_map(|cycle| &cycle.orders);
+            let mut its =
+                orders.filter(|order| order.leg.venue == fill.venue && order.order_id == fill.order_id);
+            its.next().map(|order| order.leg.client_id.clone())
+        };
+        let named = Some(fill.client_id.clone()).filter(|client_id| self.cycle_of.contains_key(client_id));
+        let Some(client_id) = named.or_else(by_number) else {
+            if fill.client_id.is_empty() {
+                self.unclaimed.push_back(fill.clone());
+                if self.unclaimed.len() > UNCLAIMED_KEPT {
+                    self.unclaimed.pop_front();
+                }
+            }
+            return;
+        };
+        if let Some(order) = self.order_mut(&client_id) {
+            order.book(fill.clone());
+        }
+    }
+
+    fn know(&mut self, fill: &messages::Fill) {
+        let name = name_of(fill);
+        if self.known.insert(name.clone()) {
+            self.known_in_order.push_back(name);
+            if self.known_in_order.len() > FILLS_KEPT
+                && let Some(oldest) = self.known_in_order.pop_front()
+            {
+                self.known.remove(&oldest);
+            }
+        }
+    }
+
+    fn end(&mut self, at: Timestamp, end: &messages::ArbitrageEnd) {
+        let opened = self.cycles.remove(&end.name).map(|cycle| {
+            for order in &cycle.orders {
+                self.cycle_of.remove(&order.leg.client_id);
+            }
+            (cycle.at, cycle.gross)
+        });
+        self.history.push(at, Recalled::End { end: end.clone(), opened });
+    }
+
+    fn acknowledge(&mut self, at: Timestamp) {
+        self.history.push(at, Recalled::Acknowledged);
+        if !self.trades {
+            self.cycles.values_mut().for_each(|cycle| cycle.acknowledged = true);
+        }
+    }
+
+    /// Whether a session's end says the state its records give; a session of a version that says none is believed.
+    fn compare(&mut self, seq: u64, at: Timestamp, end: &messages::SessionEnd) {
+        if end.state_hash.is_empty() || self.contradiction.is_some() {
+            return;
+        }
+        let state = self.state(at).unwrap_or_else(|error| error.to_string());
+        if state_hash(&state) != end.state_hash {
+            self.contradiction = Some(Contradiction { seq, state });
+        }
+    }
+
+    /// Arbitrages that were not seen to their end, by name.
+    #[must_use]
+    pub const fn cycles(&self) -> &BTreeMap<String, Cycle> {
+        &self.cycles
+    }
+
+    /// How many arbitrages were not seen to their end, and are no operator's business yet.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.cycles.values().filter(|cycle| !cycle.acknowledged).count()
+    }
+
+    /// How many orders are not known to their end.
+    #[must_use]
+    pub fn undecided(&self) -> u32 {
+        let orders = self.cycles.values().flat_map(|cycle| &cycle.orders);
+        u32::try_from(orders.filter(|order| !order.is_settled()).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether the journal has this fill.
+    #[must_use]
+    pub fn knows(&self, fill: &messages::Fill) -> bool {
+        self.known.contains(&name_of(fill))
+    }
+
+    /// The newest fills, each once.
+    pub fn fills(&self) -> impl Iterator<Item = &FillName> {
+        self.known_in_order.iter()
+    }
+
+    /// What the rules that look back must be told.
+    #[must_use]
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// A session whose end contradicts its records, if there is one.
+    #[must_use]
+    pub const fn contradiction(&self) -> Option<&Contradiction> {
+        self.contradiction.as_ref()
+    }
+
+    /// What the rules that look back stand at.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn standing(&self, now: Timestamp) -> Result<Standing, NumError> {
+        // No limit moves a sum.
+        let mut gate = Gate::new(Limits::boundless());
+        self.history.tell(&mut gate.recall(), &mut history::Nameless::default())?;
+        Ok(gate.standing(now))
+    }
+
+    /// The state in words: what [`state`] gives for the standing and the number of arbitrages not seen to their end.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn state(&self, now: Timestamp) -> Result<String, NumError> {
+        Ok(state(&self.standing(now)?, self.unfinished()))
+    }
+}
+
+/// The state a session ends with, in words: the same whether the run says it or its journal does.
+#[must_use]
+pub fn state(standing: &Standing, unfinished: usize) -> String {
+    format!("{standing} unfinished {unfinished}")
+}
+
+/// SHA-256 of a state in words.
+#[must_use]
+pub fn state_hash(state: &str) -> Vec<u8> {
+    cex_journal::frame::hash_of(state.as_bytes()).to_vec()
+}
+
+fn name_of(fill: &messages::Fill) -> FillName {
+    (fill.venue.clone(), fill.symbol.clone(), fill.order_id.clone(), fill.trade_id.clone())
+}
+
+/// A decimal a journal holds.
+fn decimal(text: &str) -> Result<Decimal, NumError> {
+    text.parse()
+}

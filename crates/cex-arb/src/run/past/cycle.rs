@@ -1,0 +1,323 @@
+//! An arbitrage as it was written down: its orders, and what is known of each.
+
+use super::decimal;
+use cex_core::{
+    Bps, ClientOrderId, Decimal, Fill, Leg, Liquidity, Market, NumError, Order, OrderId, OrderKind,
+    OrderRequest, OrderStatus, Plan, Qty, Scale, Side, Symbol, TimeInForce, Timestamp, TradeId,
+};
+use cex_engine::{Ending, Engine, PastArbitrage, PastOrder};
+use cex_journal::messages::{self, Status};
+use std::time::Duration;
+
+/// How much later than it expired an order may still turn up in an exchange's answers.
+const VENUE_LAG: Duration = Duration::from_secs(10);
+
+/// An arbitrage whose end was not written down.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cycle {
+    /// BASE/QUOTE.
+    pub symbol: String,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What its legs may have moved, in quote.
+    pub gross: Decimal,
+    /// The two legs, then closing orders.
+    pub orders: Vec<Written>,
+    /// An operator has looked since: its orders are asked for, and what it left open is theirs.
+    pub acknowledged: bool,
+    /// What ended arbitrages left over and this one trades away, in base.
+    pub carried: Decimal,
+    expected: Decimal,
+    net_edge: Bps,
+}
+
+impl Cycle {
+    pub(super) fn new(at: Timestamp, intent: &messages::Intent) -> Self {
+        let gross = |leg: &messages::Leg| {
+            Decimal::new(
+                i128::from(leg.price) * i128::from(leg.qty),
+                u8::try_from(leg.price_dp + leg.qty_dp).unwrap_or(u8::MAX),
+            )
+        };
+        let sum = intent.legs.iter().try_fold(Decimal::ZERO, |sum, leg| sum.checked_add(gross(leg)));
+        Self {
+            symbol: intent.symbol.clone(),
+            at,
+            // What does not fit is more than any limit.
+            gross: sum.unwrap_or(Decimal::from(i64::MAX)),
+            orders: intent.legs.iter().map(|leg| Written::new(at, leg)).collect(),
+            acknowledged: false,
+            carried: decimal(&intent.carried).unwrap_or(Decimal::ZERO),
+            expected: decimal(&intent.expected).unwrap_or(Decimal::ZERO),
+            net_edge: Bps::from_e8(intent.net_edge_e8),
+        }
+    }
+
+    /// Bought less sold, in base.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn residual(&self) -> Result<Decimal, NumError> {
+        self.orders.iter().try_fold(self.carried, |sum, order| match order.leg.side() {
+            messages::Side::Buy | messages::Side::Unspecified => sum.checked_add(order.booked()?),
+            messages::Side::Sell => sum.checked_sub(order.booked()?),
+        })
+    }
+
+    /// What its fills came to: change of quote and of base over both venues, fees included.
+    ///
+    /// # Errors
+    /// When a number is none, or does not fit.
+    pub fn changes(&self) -> Result<(Decimal, Decimal), NumError> {
+        let symbol: Symbol = self.symbol.parse().map_err(|_| NumError::Overflow)?;
+        let (mut quote, mut base) = (Decimal::ZERO, Decimal::ZERO);
+        for order in &self.orders {
+            for fill in &order.fills {
+                let (price, qty) = (decimal(&fill.price)?, decimal(&fill.qty)?);
+                let notional = price.checked_mul(qty)?;
+                (quote, base) = match fill.side() {
+                    messages::Side::Buy | messages::Side::Unspecified => {
+                        (quote.checked_sub(notional)?, base.checked_add(qty)?)
+                    }
+                    messages::Side::Sell => (quote.checked_add(notional)?, base.checked_sub(qty)?),
+                };
+                for fee in &fill.fees {
+                    let amount = decimal(&fee.amount)?;
+                    if fee.asset == symbol.base.as_str() {
+                        base = base.checked_sub(amount)?;
+                    }
+                    if fee.asset == symbol.quote.as_str() {
+                        quote = quote.checked_sub(amount)?;
+                    }
+                }
+            }
+        }
+        Ok((quote, base))
+    }
+
+    /// Its end as its fills give it, for one that needs nothing done or whose leftovers stay.
+    ///
+    /// # Errors
+    /// When a number is none, or does not fit.
+    pub fn end(&self, name: &str) -> Result<messages::ArbitrageEnd, NumError> {
+        let (quote, base) = self.changes()?;
+        let first = self.orders.first().map(|order| &order.leg);
+        let mark = first.map_or(Decimal::ZERO, |leg| {
+            Decimal::new(i128::from(leg.price), u8::try_from(leg.price_dp).unwrap_or(u8::MAX))
+        });
+        let level = self.residual()?.is_zero();
+        let any = self.orders.iter().any(|order| !order.fills.is_empty());
+        let ending = match (level, any, self.orders.len() > 2) {
+            (false, _, _) => Ending::Parked,
+            (true, false, _) => Ending::NoneFilled,
+            (true, true, true) => Ending::Unwound,
+            (true, true, false) => Ending::BothFilled,
+        };
+        // Leftovers of a run before count already.
+        let left_over =
+            if self.carried.is_zero() { self.residual()?.abs()?.checked_mul(mark)? } else { Decimal::ZERO };
+        Ok(messages::ArbitrageEnd {
+            name: name.to_owned(),
+            symbol: self.symbol.clone(),
+            ending: ending.name().to_owned(),
+            realised: quote.checked_add(base.checked_mul(mark)?)?.to_string(),
+            quote_change: quote.to_string(),
+            base_change: base.to_string(),
+            mark: mark.to_string(),
+            left_over: left_over.to_string(),
+            edge_e8: 0,
+        })
+    }
+
+    /// The arbitrage as an engine can go on with it.
+    ///
+    /// # Errors
+    /// Why it cannot, in words.
+    pub fn for_engine(&self, engine: &Engine) -> Result<PastArbitrage, &'static str> {
+        let [buy, sell, ..] = self.orders.as_slice() else { return Err("its plan was not written down") };
+        let symbol: Symbol = self.symbol.parse().map_err(|_| "its symbol is none")?;
+        let market = |order: &Written| engine.market(&order.leg.venue, symbol);
+        let orders = self.orders.iter().map(|order| {
+            let market = market(order).ok_or("its symbol is not traded any more at one of its exchanges")?;
+            order.for_engine(market)
+        });
+        let orders: Vec<PastOrder> = orders.collect::<Result<_, _>>()?;
+        let leg = |order: &Written, past: &PastOrder| {
+            let market = market(order)?;
+            let (limit, qty) = (past.request.kind.price()?, past.request.kind.qty()?);
+            let fee = market.info.taker_fee;
+            let venue = market.venue;
+            Some(Leg { venue, side: past.request.side, limit, qty, notional: limit.times(qty), fee })
+        };
+        let legs = (leg(buy, &orders[0]), leg(sell, &orders[1]));
+        let (Some(buy), Some(sell)) = legs else { return Err("its legs are no limit orders") };
+        if (buy.side, sell.side) != (Side::Buy, Side::Sell) {
+            return Err("its legs are not one of each side");
+        }
+        let symbol = orders[0].request.symbol;
+        let plan = Plan { symbol, buy, sell, expected: self.expected, net_edge: self.net_edge };
+        Ok(PastArbitrage { plan, orders, started_at: self.at })
+    }
+}
+
+/// An order that was written down before it left.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// What was written.
+    pub leg: messages::Leg,
+    /// The exchange's identifier, once known.
+    pub order_id: String,
+    /// When the exchange no longer takes it, by our clock.
+    pub dead_at: Timestamp,
+    /// How it ended, and with how much filled, once that is known.
+    pub end: Option<(Status, Decimal)>,
+    /// Its fills, each once.
+    pub fills: Vec<messages::Fill>,
+}
+
+impl Written {
+    pub(super) fn new(at: Timestamp, leg: &messages::Leg) -> Self {
+        Self {
+            leg: leg.clone(),
+            order_id: String::new(),
+            dead_at: at + Duration::from_nanos(leg.expires_in_ns) + VENUE_LAG,
+            end: None,
+            fills: Vec::new(),
+        }
+    }
+
+    pub(super) fn hear(&mut self, event: &messages::OrderEvent) {
+        if !event.order_id.is_empty() {
+            self.order_id.clone_from(&event.order_id);
+        }
+        match event.status() {
+            Status::Filled | Status::Canceled | Status::Rejected | Status::Expired => {
+                // A number that is none leaves the order open: it is asked for.
+                self.end = decimal(&event.filled_qty).ok().map(|filled| (event.status(), filled));
+            }
+            Status::Unspecified
+            | Status::PendingNew
+            | Status::New
+            | Status::PartiallyFilled
+            | Status::PendingCancel
+            | Status::Unknown => {}
+        }
+    }
+
+    /// Takes in a fill; one that was told before counts once.
+    pub fn book(&mut self, fill: messages::Fill) {
+        let known =
+            |known: &messages::Fill| (&known.order_id, &known.trade_id) == (&fill.order_id, &fill.trade_id);
+        if !self.fills.iter().any(known) {
+            if self.order_id.is_empty() {
+                self.order_id.clone_from(&fill.order_id);
+            }
+            self.fills.push(fill);
+        }
+    }
+
+    /// Base filled, before fees.
+    ///
+    /// # Errors
+    /// When a number is none, or does not fit.
+    pub fn booked(&self) -> Result<Decimal, NumError> {
+        self.fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(decimal(&fill.qty)?))
+    }
+
+    /// Whether its end is known, and all its fills.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.end.is_some_and(|(_, filled)| self.booked() == Ok(filled))
+    }
+
+    /// Takes in what an exchange says of it.
+    pub fn ended(&mut self, order: &Order) {
+        if let Some(order_id) = order.order_id {
+            self.order_id = order_id.to_string();
+        }
+        let status = match order.status {
+            OrderStatus::Filled => Status::Filled,
+            OrderStatus::Rejected => Status::Rejected,
+            OrderStatus::Expired => Status::Expired,
+            _other => Status::Canceled,
+        };
+        self.end = Some((status, order.filled_qty));
+    }
+
+    fn for_engine(&self, market: &Market) -> Result<PastOrder, &'static str> {
+        let Numbers { price, qty } = Numbers::of(&self.leg, market.scale)
+            .ok_or("its numbers do not fit the symbol's rules any more")?;
+        let (status, _) = self.end.ok_or("what became of an order is not known")?;
+        let client_id = ClientOrderId::new(&self.leg.client_id).ok_or("its name is none of ours")?;
+        let side = match self.leg.side() {
+            messages::Side::Buy => Side::Buy,
+            messages::Side::Sell => Side::Sell,
+            messages::Side::Unspecified => return Err("its side was not written down"),
+        };
+        let request = OrderRequest {
+            venue: market.venue,
+            symbol: market.id,
+            client_id,
+            side,
+            kind: OrderKind::Limit { price, qty, tif: TimeInForce::Ioc },
+            expires_in: Duration::from_nanos(self.leg.expires_in_ns),
+        };
+        let fills = self.fills.iter().map(|told| fill(told, &request).ok_or("a fill could not be read"));
+        Ok(PastOrder {
+            request,
+            order_id: OrderId::new(&self.order_id).ok().filter(|id| !id.is_empty()),
+            status: match status {
+                Status::Filled => OrderStatus::Filled,
+                Status::Rejected => OrderStatus::Rejected,
+                Status::Expired => OrderStatus::Expired,
+                _other => OrderStatus::Canceled,
+            },
+            fills: fills.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Price and quantity of a leg in another scale than it was written down in.
+struct Numbers {
+    price: cex_core::Price,
+    qty: Qty,
+}
+
+impl Numbers {
+    fn of(leg: &messages::Leg, scale: Scale) -> Option<Self> {
+        let value = |count: i64, dp: u32| Some(Decimal::new(i128::from(count), u8::try_from(dp).ok()?));
+        let (price, qty) = (value(leg.price, leg.price_dp)?, value(leg.qty, leg.qty_dp)?);
+        let (price, scaled) = (scale.price(price).ok()?, scale.qty(qty).ok()?);
+        (scale.qty_value(scaled) == qty).then_some(Self { price, qty: scaled })
+    }
+}
+
+fn fill(told: &messages::Fill, request: &OrderRequest) -> Option<Fill> {
+    let mut fees = told.fees.iter().map(|fee| Some((decimal(&fee.amount).ok()?, fee.asset.parse().ok()?)));
+    let (fee, fee_asset) = match fees.next() {
+        Some(first) => first?,
+        None => (Decimal::ZERO, "USDT".parse().ok()?),
+    };
+    let second_fee = match fees.next() {
+        Some(second) => Some(second?),
+        None => None,
+    };
+    Some(Fill {
+        venue: request.venue,
+        symbol: request.symbol,
+        trade_id: TradeId::new(&told.trade_id).ok()?,
+        order_id: OrderId::new(&told.order_id).ok()?,
+        client_id: Some(request.client_id),
+        side: request.side,
+        price: decimal(&told.price).ok()?,
+        qty: decimal(&told.qty).ok()?,
+        fee,
+        fee_asset,
+        second_fee,
+        liquidity: match told.liquidity() {
+            messages::Liquidity::Maker => Liquidity::Maker,
+            messages::Liquidity::Taker | messages::Liquidity::Unspecified => Liquidity::Taker,
+        },
+        exchange_ts: Timestamp::from_nanos(told.exchange_ts_ns),
+    })
+}

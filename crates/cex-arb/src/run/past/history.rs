@@ -1,0 +1,187 @@
+//! What the rules that look back must be told of earlier runs, in order.
+
+use super::decimal;
+use cex_core::{Bps, Decimal, NumError, SymbolId, Timestamp, VenueId};
+use cex_engine::{Ending, Engine};
+use cex_journal::messages;
+use cex_risk::{Recall, Scope, Trip, Until, trip};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// Older events move no rule any more but those that count profit for ever: a day, and the longest pause, are shorter.
+const KEPT: Duration = Duration::from_secs(2 * 86_400);
+
+/// Something that happened in an earlier run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recalled {
+    /// Two orders left.
+    Opening {
+        /// What they may have moved, in quote.
+        gross: Decimal,
+    },
+    /// An arbitrage ended.
+    End {
+        /// How.
+        end: messages::ArbitrageEnd,
+        /// When it was opened and with how much, where that was written down.
+        opened: Option<(Timestamp, Decimal)>,
+    },
+    /// A rule was tripped.
+    Trip(messages::RiskTrip),
+    /// An operator has looked.
+    Acknowledged,
+}
+
+/// What happened, oldest first; before that, sums.
+#[derive(Debug, Default)]
+pub struct History {
+    total: Decimal,
+    peak: Decimal,
+    /// Trips older than what is kept, which wait for an operator.
+    standing: Vec<messages::RiskTrip>,
+    events: VecDeque<(Timestamp, Recalled)>,
+}
+
+/// Who has numbers for names.
+pub trait Names {
+    /// The symbol of this name.
+    fn symbol(&mut self, name: &str) -> Option<SymbolId>;
+    /// The venue of this name.
+    fn venue(&mut self, name: &str) -> Option<VenueId>;
+}
+
+/// Gives each name the next number.
+#[derive(Debug, Default)]
+pub(super) struct Nameless {
+    symbols: BTreeMap<String, SymbolId>,
+}
+
+impl Names for Nameless {
+    fn symbol(&mut self, name: &str) -> Option<SymbolId> {
+        let next = SymbolId(u32::try_from(self.symbols.len()).ok()?);
+        Some(*self.symbols.entry(name.to_owned()).or_insert(next))
+    }
+
+    fn venue(&mut self, _: &str) -> Option<VenueId> {
+        None
+    }
+}
+
+/// The names of an engine's markets.
+pub struct Traded {
+    symbols: BTreeMap<String, SymbolId>,
+    venues: BTreeMap<String, VenueId>,
+}
+
+impl Traded {
+    /// Those of these symbols and venues.
+    pub fn new(
+        symbols: impl IntoIterator<Item = (String, SymbolId)>,
+        venues: impl IntoIterator<Item = VenueId>,
+    ) -> Self {
+        Self {
+            symbols: symbols.into_iter().collect(),
+            venues: venues.into_iter().map(|venue| (venue.to_string(), venue)).collect(),
+        }
+    }
+}
+
+impl Names for Traded {
+    fn symbol(&mut self, name: &str) -> Option<SymbolId> {
+        self.symbols.get(name).copied()
+    }
+
+    fn venue(&mut self, name: &str) -> Option<VenueId> {
+        self.venues.get(name).copied()
+    }
+}
+
+impl History {
+    pub(super) fn push(&mut self, at: Timestamp, event: Recalled) {
+        if event == Recalled::Acknowledged {
+            self.standing.clear();
+        }
+        self.events.push_back((at, event));
+        while let Some((oldest, _)) = self.events.front()
+            && at.since(*oldest) > KEPT
+            && let Some((_, event)) = self.events.pop_front()
+        {
+            self.sum_up(event);
+        }
+    }
+
+    fn sum_up(&mut self, event: Recalled) {
+        match event {
+            Recalled::End { end, .. } => {
+                let profit = decimal(&end.realised).unwrap_or(Decimal::ZERO);
+                self.total = self.total.checked_add(profit).unwrap_or(self.total);
+                self.peak = self.peak.max(self.total);
+            }
+            Recalled::Trip(trip) if trip.until_ns == 0 => self.standing.push(trip),
+            Recalled::Acknowledged => self.standing.clear(),
+            Recalled::Trip(_) | Recalled::Opening { .. } => {}
+        }
+    }
+
+    /// Tells it to a gate.
+    ///
+    /// # Errors
+    /// When a number is none, or does not fit.
+    pub fn tell(&self, recall: &mut Recall<'_>, names: &mut impl Names) -> Result<(), NumError> {
+        recall.profit(self.total, self.peak);
+        for tripped in &self.standing {
+            tell_trip(recall, tripped, names);
+        }
+        for (at, event) in &self.events {
+            match event {
+                Recalled::Opening { gross } => recall.opening(*at, *gross)?,
+                Recalled::End { end, opened } => tell_end(*at, recall, end, *opened, names)?,
+                Recalled::Trip(tripped) => tell_trip(recall, tripped, names),
+                Recalled::Acknowledged => recall.acknowledged(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells it to an engine.
+    ///
+    /// # Errors
+    /// As [`Self::tell`].
+    pub fn tell_engine(&self, engine: &mut Engine, names: &mut impl Names) -> Result<(), NumError> {
+        self.tell(&mut engine.recall(), names)
+    }
+}
+
+/// Tells a gate of the end of an arbitrage; `opened` is when it was opened and with how much, where that is known.
+///
+/// # Errors
+/// When a number is none, or does not fit.
+pub fn tell_end(
+    at: Timestamp,
+    recall: &mut Recall<'_>,
+    end: &messages::ArbitrageEnd,
+    opened: Option<(Timestamp, Decimal)>,
+    names: &mut impl Names,
+) -> Result<(), NumError> {
+    let sums = (decimal(&end.realised)?, Bps::from_e8(end.edge_e8), decimal(&end.left_over)?);
+    // An ending this version does not know counts as one that did not go well.
+    let ending = Ending::from_name(&end.ending).unwrap_or(Ending::Parked);
+    recall.end(at, names.symbol(&end.symbol), ending.cycle_end(), sums, opened)
+}
+
+/// A rule this version does not know, and what is not traded here any more, stop nothing.
+fn tell_trip(recall: &mut Recall<'_>, tripped: &messages::RiskTrip, names: &mut impl Names) {
+    let Some(rule) = trip::rule(&tripped.rule) else { return };
+    let scope = match (tripped.venue.as_str(), tripped.symbol.as_str()) {
+        ("", "") => Some(Scope::All),
+        (venue, "") => names.venue(venue).map(Scope::Venue),
+        (_, symbol) => names.symbol(symbol).map(Scope::Symbol),
+    };
+    let until = match tripped.until_ns {
+        0 => Until::Operator,
+        nanos => Until::Time(Timestamp::from_nanos(nanos)),
+    };
+    if let Some(scope) = scope {
+        recall.trip(Trip { rule, scope, until });
+    }
+}

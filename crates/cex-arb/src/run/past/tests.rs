@@ -1,0 +1,178 @@
+use super::*;
+use cex_journal::messages::{Side, Status};
+
+fn leg(venue: &str, client_id: &str, side: Side) -> messages::Leg {
+    messages::Leg {
+        venue: venue.to_owned(),
+        client_id: client_id.to_owned(),
+        side: side.into(),
+        price: 10_000,
+        price_dp: 2,
+        qty: 2_000,
+        qty_dp: 3,
+        ..messages::Leg::default()
+    }
+}
+
+/// Buys 2 at 100 on mexc, sells them on gateio.
+fn intent(ids: [&str; 2]) -> Entry {
+    Entry::Intent(messages::Intent {
+        symbol: "BTC/USDT".to_owned(),
+        legs: vec![leg("mexc", ids[0], Side::Buy), leg("gateio", ids[1], Side::Sell)],
+        purpose: "open".to_owned(),
+        ..messages::Intent::default()
+    })
+}
+
+fn closing(parent: &str, client_id: &str) -> Entry {
+    Entry::Intent(messages::Intent {
+        symbol: "BTC/USDT".to_owned(),
+        legs: vec![leg("mexc", client_id, Side::Sell)],
+        purpose: "unwind".to_owned(),
+        parent: parent.to_owned(),
+        ..messages::Intent::default()
+    })
+}
+
+fn fill(client_id: &str, venue: &str, trade: &str, side: Side, qty: &str) -> Entry {
+    Entry::Fill(messages::Fill {
+        venue: venue.to_owned(),
+        symbol: "BTC/USDT".to_owned(),
+        trade_id: trade.to_owned(),
+        order_id: format!("o-{client_id}"),
+        client_id: client_id.to_owned(),
+        side: side.into(),
+        price: "100".to_owned(),
+        qty: qty.to_owned(),
+        fees: vec![messages::Fee { amount: "0.1".to_owned(), asset: "USDT".to_owned() }],
+        ..messages::Fill::default()
+    })
+}
+
+fn ended(client_id: &str, filled: &str) -> Entry {
+    Entry::OrderEvent(messages::OrderEvent {
+        client_id: client_id.to_owned(),
+        venue: if client_id == "s" { "gateio" } else { "mexc" }.to_owned(),
+        order_id: format!("o-{client_id}"),
+        status: Status::Filled.into(),
+        filled_qty: filled.to_owned(),
+        ..messages::OrderEvent::default()
+    })
+}
+
+fn end(name: &str, ending: &str, realised: &str) -> Entry {
+    Entry::ArbitrageEnd(messages::ArbitrageEnd {
+        name: name.to_owned(),
+        symbol: "BTC/USDT".to_owned(),
+        ending: ending.to_owned(),
+        realised: realised.to_owned(),
+        left_over: "0".to_owned(),
+        ..messages::ArbitrageEnd::default()
+    })
+}
+
+fn session(mode: Mode) -> Entry {
+    Entry::SessionStart(messages::SessionStart { mode: mode.into(), ..Default::default() })
+}
+
+fn read(entries: &[Entry]) -> Past {
+    let mut past = Past::default();
+    for (seq, entry) in (1..).zip(entries) {
+        past.take_in(seq, Timestamp::from_secs(1_000), entry);
+    }
+    past
+}
+
+fn undecided(past: &Past) -> Vec<&str> {
+    let orders = past.cycles().values().flat_map(|cycle| &cycle.orders);
+    orders.filter(|order| !order.is_settled()).map(|order| order.leg.client_id.as_str()).collect()
+}
+
+fn residual(past: &Past, name: &str) -> String {
+    past.cycles()[name].residual().expect("fits").to_string()
+}
+
+#[test]
+fn an_order_is_over_when_its_end_and_all_its_fills_are_there() {
+    let mut entries = vec![intent(["b", "s"])];
+    assert_eq!(undecided(&read(&entries)), ["b", "s"], "nothing was heard of either");
+    entries.push(ended("b", "2"));
+    assert_eq!(undecided(&read(&entries)), ["b", "s"], "its fills are missing");
+    entries.push(fill("b", "mexc", "1", Side::Buy, "1"));
+    entries.push(fill("b", "mexc", "1", Side::Buy, "1"));
+    assert_eq!(undecided(&read(&entries)), ["b", "s"], "told twice is once");
+    entries.push(fill("b", "mexc", "2", Side::Buy, "1"));
+    assert_eq!(undecided(&read(&entries)), ["s"]);
+    assert_eq!(residual(&read(&entries), "b"), "2");
+    entries.extend([ended("s", "2"), fill("s", "gateio", "1", Side::Sell, "2")]);
+    assert_eq!(undecided(&read(&entries)), Vec::<&str>::new());
+    assert_eq!(residual(&read(&entries), "b"), "0");
+    assert_eq!(read(&entries).cycles().len(), 1, "its end is to be told yet");
+    entries.push(end("b", "both_filled", "0"));
+    assert_eq!(read(&entries).cycles().len(), 0);
+}
+
+#[test]
+fn a_closing_order_belongs_to_its_arbitrage_and_a_fill_without_a_name_to_its_order() {
+    let past = read(&[
+        intent(["b", "s"]),
+        fill("b", "mexc", "1", Side::Buy, "2"),
+        closing("b", "c"),
+        match fill("c", "mexc", "2", Side::Sell, "1.5") {
+            Entry::Fill(told) => Entry::Fill(messages::Fill { client_id: String::new(), ..told }),
+            other => other,
+        },
+        ended("c", "1.5"),
+    ]);
+    assert_eq!(residual(&past, "b"), "0.5");
+    assert_eq!(undecided(&past), ["b", "s"], "the closing order is known to its end");
+    let (quote, base) = past.cycles()["b"].changes().expect("fits");
+    assert_eq!((quote.to_string().as_str(), base.to_string().as_str()), ("-50.2", "0.5"));
+}
+
+#[test]
+fn an_operator_settles_what_earlier_runs_left_and_not_what_a_running_one_does() {
+    let ack = Entry::OperatorAck(messages::OperatorAck::default());
+    let open = vec![session(Mode::Live), intent(["b", "s"]), fill("b", "mexc", "1", Side::Buy, "1")];
+    let running = read(&[open.clone(), vec![ack.clone()]].concat());
+    assert!(!running.cycles()["b"].acknowledged, "the run looks after it itself");
+    let looked = read(&[open, vec![session(Mode::Unspecified), ack]].concat());
+    assert!(looked.cycles()["b"].acknowledged);
+    assert_eq!(looked.undecided(), 2, "its orders are still asked for: their fills belong into the journal");
+}
+
+#[test]
+fn a_session_that_ends_with_another_state_than_its_records_give_is_noticed() {
+    let mut entries = vec![session(Mode::Live), intent(["b", "s"]), end("b", "unwound", "-1.5")];
+    let state = read(&entries).state(Timestamp::from_secs(1_000)).expect("fits");
+    assert_eq!(
+        state, "day -1.5 hour -1.5 total -1.5 peak 0 orders 2 notional 400 dust 0 unfinished 0",
+        "the form is the journal's"
+    );
+    let ends = |state: &str| {
+        Entry::SessionEnd(messages::SessionEnd { state_hash: state_hash(state), ..Default::default() })
+    };
+    entries.push(ends(&state));
+    assert_eq!(read(&entries).contradiction(), None);
+    entries.push(ends(&state.replace("-1.5", "1.5")));
+    assert_eq!(read(&entries).contradiction().map(|found| found.seq), Some(5));
+}
+
+#[test]
+fn what_is_older_than_two_days_counts_in_the_sums_only() {
+    let mut past = Past::default();
+    let day = |day: i64| Timestamp::from_secs(day * 86_400 + 10);
+    past.take_in(1, day(1), &intent(["b", "s"]));
+    past.take_in(2, day(1), &end("b", "both_filled", "7"));
+    past.take_in(3, day(2), &intent(["c", "t"]));
+    past.take_in(4, day(2), &end("c", "unwound", "-2"));
+    past.take_in(5, day(9), &intent(["d", "u"]));
+    past.take_in(6, day(9), &end("d", "withheld", "0"));
+    let standing = past.standing(day(9)).expect("fits");
+    assert_eq!((standing.total.to_string(), standing.peak.to_string()), ("5".to_owned(), "7".to_owned()));
+    assert_eq!(
+        (standing.day_profit, standing.orders_today),
+        (Decimal::ZERO, 0),
+        "what never left does not count"
+    );
+}

@@ -1,0 +1,119 @@
+//! `arb watch`: a process of its own beside the engine (R35). An engine that does not answer is ended, and whenever one is
+//! gone without having ended in order, what is open at the exchanges is cancelled over connections of this process. The next
+//! `arb run` recovers; starting it is a supervisor's business.
+
+use super::control::{Directory, Verb};
+use super::pace::Pace;
+use super::remote::{ask_within, cancel_everywhere, place, written};
+use crate::cli::ControlArgs;
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Serialize;
+use std::io::Write;
+use std::time::Instant;
+
+/// Questions within the time an engine may be silent.
+const QUESTIONS: u32 = 4;
+
+/// What it says; the names are a promise to scripts.
+#[derive(Debug, Serialize)]
+struct Line {
+    /// `watching`, `killed`, `gone`, `ended`, `canceled`, `not_proven`.
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    what: String,
+}
+
+/// Watches until it is ended itself.
+///
+/// # Errors
+/// When the configuration is wrong, or nobody reads what it says.
+pub fn watch(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let (config, directory) = place(args)?;
+    let silence = config.risk.watchdog_ms;
+    let mut watched = None;
+    let mut heard_at = Instant::now();
+    let say =
+        |out: &mut dyn Write, event, pid, what: String| tell(args.json, out, &Line { event, pid, what });
+    loop {
+        match ask_within(&directory, Verb::Status, silence / QUESTIONS) {
+            Ok(status) => {
+                heard_at = Instant::now();
+                if watched.replace(status.pid) != Some(status.pid) {
+                    say(out, "watching", Some(status.pid), String::new())?;
+                }
+                std::thread::sleep(silence / QUESTIONS);
+            }
+            Err(failure) if failure.exit == Exit::NotRunning => {
+                if let Some(pid) = watched.take() {
+                    gone(args, &config, &directory, pid, out)?;
+                }
+                heard_at = Instant::now();
+                std::thread::sleep(silence / QUESTIONS);
+            }
+            // It listens and does not answer. One that was never heard is starting.
+            Err(failure) => {
+                if heard_at.elapsed() < silence {
+                    continue;
+                }
+                if let Some(pid) = watched.take() {
+                    end(pid);
+                    say(out, "killed", Some(pid), failure.what)?;
+                    cancel(args, &config, out)?;
+                }
+                heard_at = Instant::now();
+            }
+        }
+    }
+}
+
+/// An engine is not there any more: one that ended in order has taken its socket away.
+fn gone(
+    args: &ControlArgs,
+    config: &Config,
+    directory: &Directory,
+    pid: u32,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    if !directory.socket().exists() {
+        return tell(args.json, out, &Line { event: "ended", pid: Some(pid), what: String::new() });
+    }
+    tell(args.json, out, &Line { event: "gone", pid: Some(pid), what: String::new() })?;
+    cancel(args, config, out)
+}
+
+/// Ends a process that hangs; one that is stopped too. Whether it is still there is seen by the next question.
+fn end(pid: u32) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    if let Some(Err(error)) = pid.map(|pid| kill_process(pid, Signal::KILL)) {
+        tracing::error!(%error, "the engine could not be ended");
+    }
+}
+
+fn cancel(args: &ControlArgs, config: &Config, out: &mut impl Write) -> Result<(), Failure> {
+    let canceled = Pace::Sleep
+        .block_on(cancel_everywhere(config))
+        .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?;
+    for (venue, outcome) in canceled {
+        let (event, what) = match outcome {
+            Ok(count) => ("canceled", format!("{venue}: {count}")),
+            Err(what) => ("not_proven", format!("{venue}: {what}")),
+        };
+        tell(args.json, out, &Line { event, pid: None, what })?;
+    }
+    Ok(())
+}
+
+fn tell(json: bool, out: &mut (impl Write + ?Sized), line: &Line) -> Result<(), Failure> {
+    let said = if json {
+        sonic_rs::to_string(line).map_err(std::io::Error::other).and_then(|line| writeln!(out, "{line}"))
+    } else {
+        let pid = line.pid.map(|pid| format!(" process {pid}")).unwrap_or_default();
+        writeln!(out, "{}{pid} {}", line.event, line.what)
+    };
+    // Whoever reads it hears of a hanging engine when it hangs, not when a buffer is full.
+    written(said.and_then(|()| out.flush()))
+}
