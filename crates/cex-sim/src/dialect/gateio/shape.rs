@@ -282,8 +282,11 @@ pub(super) fn stream_trade(row: &mut Object<'_>, trade: &PublicTrade, pair: &str
 
 /// A book level as `["price","amount"]`.
 pub(super) fn level(out: &mut String, (price, qty): (Price, Qty), rules: &MarketRules) {
-    let (price, qty) = (Scaled(price.0, rules.scale.price_dp()), Scaled(qty.0, rules.scale.qty_dp()));
-    super::json::show(out, format_args!("[\"{price}\",\"{qty}\"]"));
+    out.push_str("[\"");
+    super::json::scaled(out, Scaled(price.0, rules.scale.price_dp()));
+    out.push_str("\",\"");
+    super::json::scaled(out, Scaled(qty.0, rules.scale.qty_dp()));
+    out.push_str("\"]");
 }
 
 /// What an order event on the stream is called.
