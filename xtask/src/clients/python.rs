@@ -50,7 +50,7 @@ impl Environment {
         if directory.exists() {
             fs::remove_dir_all(&directory).map_err(|source| TaskError::io(&directory, source))?;
         }
-        run(Command::new(&interpreter).args(["-m", "venv"]).arg(&directory))?;
+        run(Command::new(interpreter).args(["-m", "venv"]).arg(&directory))?;
         println!("$ pip install --requirement {REQUIREMENTS}");
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]);

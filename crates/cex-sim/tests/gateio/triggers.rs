@@ -86,7 +86,7 @@ fn one_that_waits_too_long_expires_and_one_that_cannot_be_placed_fails() {
     bench.pass(Duration::from_secs(2));
     assert_eq!(status(&mut bench, &expiring), "expired");
     let (_, finished) = bench.json("GET", PATH, "status=finished", "");
-    assert_eq!(finished.as_array().map(|rows| rows.len()), Some(2));
+    assert_eq!(finished.as_array().map(sonic_rs::Array::len), Some(2));
     assert_eq!(bench.exchange.orders(bench.client).count(), 0);
 }
 
@@ -96,13 +96,13 @@ fn they_are_listed_cancelled_and_refused() {
     let first = create(&mut bench, "<=", "10000", BUY);
     create(&mut bench, "<=", "9000", BUY);
     let (_, open) = bench.json("GET", PATH, "status=open&market=BTC_USDT", "");
-    assert_eq!(open.as_array().map(|rows| rows.len()), Some(2));
+    assert_eq!(open.as_array().map(sonic_rs::Array::len), Some(2));
     let (status, gone) = bench.json("DELETE", &format!("{PATH}/{first}"), "", "");
     assert_eq!((status, text(&gone["status"])), (200, "cancelled"));
     let (status, again) = bench.json("DELETE", &format!("{PATH}/{first}"), "", "");
     assert_eq!((status, label(&again)), (404, "ORDER_NOT_FOUND"));
     let (_, all) = bench.json("DELETE", PATH, "", "");
-    assert_eq!(all.as_array().map(|rows| rows.len()), Some(1));
+    assert_eq!(all.as_array().map(sonic_rs::Array::len), Some(1));
     let mut refused = |body: &str, expected: &str| {
         let (status, answer) = bench.json("POST", PATH, "", body);
         assert_eq!((status, label(&answer)), (400, expected), "{body}");
@@ -129,7 +129,7 @@ fn the_account_book_tells_what_came_and_went() {
     assert_eq!((row(1, "change"), row(1, "balance")), ("0.001".to_owned(), "1000.001".to_owned()));
     let (_, rows) = bench.json("GET", "/api/v4/spot/account_book", "currency=USDT&type=order-match", "");
     assert_eq!(text(&rows[0]["change"]), "-30");
-    assert_eq!(rows.as_array().map(|rows| rows.len()), Some(1), "locking is no entry");
+    assert_eq!(rows.as_array().map(sonic_rs::Array::len), Some(1), "locking is no entry");
     let (status, coins) = bench.json("GET", "/api/v4/wallet/withdraw_status", "currency=BTC", "");
     assert_eq!((status, text(&coins[0]["currency"])), (200, "BTC"));
 }
