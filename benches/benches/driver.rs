@@ -22,11 +22,11 @@ const CROSSINGS: usize = 4_000;
 
 fn main() -> ExitCode {
     let mut kept = Vec::new();
-    for pace in [Pace::Sleep, Pace::Spin] {
-        println!(
-            "== the trading thread {}\n",
-            if pace == Pace::Spin { "spins" } else { "sleeps between frames" }
-        );
+    for (pace, what) in [
+        (Pace::Alert, "is alert, as it is in arb run"),
+        (Pace::Sleep, "sleeps whenever there is no frame (--sleep)"),
+    ] {
+        println!("== the trading thread {what}\n");
         kept.extend(run(pace));
     }
     finish(&kept)
@@ -39,7 +39,7 @@ fn run(pace: Pace) -> Vec<bool> {
     let (warm, measured) = (oneshot::channel(), oneshot::channel());
     let player = play(counterpart, Arc::clone(&ready), [warm.0, measured.0]);
     let report = pace.block_on(async {
-        let live = Live::open(&addresses).await;
+        let live = Live::open(&addresses, pace).await;
         ready.store(true, Ordering::Release);
         warm.1.await.expect("the counterpart does not panic");
         let before = live.report().frames_and_reads;
@@ -52,7 +52,7 @@ fn run(pace: Pace) -> Vec<bool> {
         report
     });
     let traded = player.join().expect("the counterpart does not panic");
-    judge(&report.expect("a runtime"), traded)
+    judge(&report.expect("a runtime"), traded, pace)
 }
 
 /// Plays on a thread of its own; how many measured crossings brought both orders.
@@ -74,7 +74,7 @@ fn play(
     })
 }
 
-fn judge(report: &Report, traded: usize) -> Vec<bool> {
+fn judge(report: &Report, traded: usize, pace: Pace) -> Vec<bool> {
     let (frames, reads) = report.frames_and_reads;
     println!(
         "{frames} frames in {reads} reads; {traded} of {CROSSINGS} crossings traded on both exchanges\n"
@@ -90,13 +90,10 @@ fn judge(report: &Report, traded: usize) -> Vec<bool> {
         rows.iter().find(|(known, _)| *known == name).map(|(_, times)| times.clone()).unwrap_or_default()
     };
     let show = |title: &str, times: &Latency, budget| percentiles(title, times, budget);
+    let to_signed = (pace == Pace::Alert).then_some((5_000, 20_000));
     vec![
         show("bytes received to decision", &row("frame_to_decision"), Some((2_000, 10_000))),
-        show(
-            "bytes received to signed order bytes, first leg",
-            &row("frame_to_leg_signed"),
-            Some((5_000, 20_000)),
-        ),
+        show("bytes received to signed order bytes, first leg", &row("frame_to_leg_signed"), to_signed),
         show("bytes received to signed order bytes, both legs", &row("frame_to_legs_signed"), None),
         show("bytes received to orders handed to their sockets", &row("frame_to_order_written"), None),
         show("order written to its answer", &row("order_round_trip"), None),

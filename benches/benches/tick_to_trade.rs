@@ -1,6 +1,7 @@
 //! Budget: from an exchange's sending of a frame that crosses two books to the whole request of the order it brings, measured
 //! at the exchange; the live wiring against a plain program, in turn.
 
+use cex_arb::run::pace::Pace;
 use cex_arb::show::summary::Latency;
 use cex_benches::counterpart::Counterpart;
 use cex_benches::live::{Addresses, Live};
@@ -22,14 +23,14 @@ const MEASURED: usize = 80;
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
-    let mut ours = Contestant::new("live wiring", |addresses, ready| {
+    let mut ours = Contestant::new("live wiring", Pace::Alert, |addresses, ready| {
         Box::pin(async move {
-            let _live = Live::open(&addresses).await;
+            let _live = Live::open(&addresses, Pace::Alert).await;
             ready.store(true, Ordering::Release);
             std::future::pending::<()>().await;
         })
     });
-    let mut plain = Contestant::new("tokio-tungstenite, BTreeMap, hyper", |addresses, ready| {
+    let mut plain = Contestant::new("tokio-tungstenite, BTreeMap, hyper", Pace::Sleep, |addresses, ready| {
         Box::pin(async move {
             let plain = Plain::open(&addresses, SYMBOLS).await;
             ready.store(true, Ordering::Release);
@@ -71,15 +72,13 @@ struct Contestant {
 }
 
 impl Contestant {
-    fn new(name: &'static str, program: fn(Addresses, Arc<AtomicBool>) -> Program) -> Self {
+    fn new(name: &'static str, pace: Pace, program: fn(Addresses, Arc<AtomicBool>) -> Program) -> Self {
         let counterpart = Counterpart::bind(SYMBOLS).expect("a port of loopback");
         let addresses = Addresses::of(&counterpart);
         let ready = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&ready);
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.expect("a runtime");
-            tokio::task::LocalSet::new().block_on(&runtime, program(addresses, told));
+            pace.block_on(program(addresses, told)).expect("a runtime");
         });
         let mut script = Script::new(counterpart, 42);
         let started = Instant::now();

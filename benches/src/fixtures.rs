@@ -340,7 +340,7 @@ fn described(reply: &Reply) -> String {
         Reply::Incomplete(list) => {
             format!("{}, and {} rows that cannot be read", described(&list.read), list.unreadable.len())
         }
-        Reply::ListenKey(_) => "a listen key".to_owned(),
+        Reply::ListenKey(_) | Reply::ListenKeys(_) => "a listen key".to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::counterpart::Counterpart;
 use crate::settings::settings;
 use cex_arb::run::desk::{Desk, Tally};
+use cex_arb::run::pace::Pace;
 use cex_arb::run::venue::{Venue, shared_markets};
 use cex_arb::show::{Show, Told, Viewer};
 use cex_core::{Bps, Timestamp, VenueId};
@@ -65,7 +66,7 @@ impl Live {
     ///
     /// # Panics
     /// When it does not come to that.
-    pub async fn open(addresses: &Addresses) -> Self {
+    pub async fn open(addresses: &Addresses, pace: Pace) -> Self {
         let clock = Clock::new();
         let started_at = clock.now();
         let (mut venues, mut rules) = (Vec::new(), Vec::new());
@@ -96,6 +97,9 @@ impl Live {
         tokio::task::spawn_local(desk.clone().wake());
         tokio::task::spawn_local(desk.clone().report());
         tokio::task::spawn_local(desk.clone().rehearse(settings, setups));
+        if pace == Pace::Alert {
+            tokio::task::spawn_local(desk.clone().stay_alert());
+        }
         let live = Self { desk };
         live.wait_until_ready(clock.now() + READY_WITHIN, clock).await;
         live

@@ -3,6 +3,7 @@
 
 use cex_core::{Bps, Decimal};
 use cex_engine::EngineConfig;
+use cex_orderbook::WatchLimits;
 use cex_risk::{Limits, Mode};
 use std::time::Duration;
 
@@ -32,5 +33,6 @@ pub fn settings() -> EngineConfig {
         account_refresh: FOR_EVER,
         max_snapshots: usize::MAX,
         book_depth: 200,
+        watch: WatchLimits::default(),
     }
 }

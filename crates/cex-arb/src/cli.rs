@@ -96,9 +96,12 @@ pub struct RunArgs {
     /// Stop after this many seconds
     #[arg(long)]
     pub seconds: Option<u64>,
-    /// Never let the trading thread sleep: half the latency for a whole core
+    /// Never let the trading thread sleep; usually it does when no frame has come for a millisecond
     #[arg(long)]
     pub spin: bool,
+    /// Let the trading thread sleep whenever there is no frame: spares a core, adds some microseconds to each decision
+    #[arg(long, conflicts_with = "spin")]
+    pub sleep: bool,
     /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,

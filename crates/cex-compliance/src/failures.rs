@@ -5,8 +5,10 @@ mod connections;
 mod entry;
 mod exchange;
 mod frames;
+mod maintenance;
 mod news;
 mod placements;
+mod silence;
 mod successors;
 
 use crate::behaviour::Behaviour;
@@ -23,6 +25,8 @@ pub fn all() -> Vec<&'static Behaviour> {
         entry::ALL,
         successors::ALL,
         news::ALL,
+        silence::ALL,
+        maintenance::ALL,
     ]
     .into_iter()
     .flatten()

@@ -26,6 +26,8 @@ pub struct Follow {
     pub without_snapshots: bool,
     /// How often the book wanted its subscription anew.
     pub wished_anew: usize,
+    /// Updates of other symbols on the same stream.
+    pub others: usize,
     stream: Stream,
     symbol: SymbolId,
     snapshot_depth: u32,
@@ -37,27 +39,34 @@ impl Follow {
     /// # Errors
     /// When the exchange refuses, or claims no book stream.
     pub async fn open(stage: &Stage, index: usize) -> Result<Self, Failure> {
-        let market = stage.market(index)?;
-        let rule = rule_of(stage)?;
-        let wanted = [Subscription { symbol: market.id, stream: StreamKind::Book }];
-        let stream = stage.exchange.subscribe(&wanted).await?;
-        let mut limits = SyncLimits::for_rule(&rule, DEPTH);
+        let limits = SyncLimits::for_rule(&rule_of(stage)?, DEPTH);
         // Failing snapshots are given up as soon as makes no difference to what follows.
-        limits.snapshot_attempts = 4;
+        Self::open_among(stage, &[index], SyncLimits { snapshot_attempts: 4, ..limits }).await
+    }
+
+    /// Subscribes to the books of these symbols on one stream, and keeps the first within these bounds.
+    ///
+    /// # Errors
+    /// When the exchange refuses, or claims no book stream.
+    pub async fn open_among(stage: &Stage, symbols: &[usize], limits: SyncLimits) -> Result<Self, Failure> {
+        let market = stage.market(symbols.first().copied().unwrap_or(0))?;
+        let rule = rule_of(stage)?;
+        let mut wanted = Vec::new();
+        for index in symbols {
+            wanted.push(Subscription { symbol: stage.market(*index)?.id, stream: StreamKind::Book });
+        }
+        let stream = stage.exchange.subscribe(&wanted).await?;
         let sync = BookSync::with_limits(market.id, rule, BookConfig::new(market.tick, DEPTH), limits);
-        let snapshot_depth = match rule.snapshot {
-            cex_core::SnapshotSource::Rest { depth } => depth,
-            cex_core::SnapshotSource::Stream => 100,
-        };
         Ok(Self {
             sync,
             news: Vec::new(),
             last: None,
             without_snapshots: false,
             wished_anew: 0,
+            others: 0,
             stream,
             symbol: market.id,
-            snapshot_depth,
+            snapshot_depth: rule.snapshot_depth(),
         })
     }
 
@@ -88,7 +97,10 @@ impl Follow {
                 self.last = Some(update);
                 self.sync.on_update(stage.now(), &update, &levels)
             }
-            Ok(Some(_)) => SyncOutcome::Ignored,
+            Ok(Some(_)) => {
+                self.others += 1;
+                self.sync.on_wake(stage.now())
+            }
             Ok(None) => return Err(Failure::new("a stream that goes on", "its end")),
             Err(_) => self.sync.on_wake(stage.now()),
         };

@@ -84,6 +84,7 @@ const fn link(name: &'static str, caught_by: &'static str, fault: LinkFault, say
 pub static ALL: &[Mutant] = &[
     // Calls.
     call("repeats_a_placement_of_unknown_outcome", "lost_answer_of_placement_is_unknown_and_never_resent", CallFault::RepeatUnknown, "A placement whose answer was lost is sent again."),
+    call("tries_again_under_maintenance", "order_under_maintenance_is_sent_once_and_no_guess", CallFault::RepeatBusy, "A placement refused for maintenance or overload is sent again."),
     call("places_every_order_twice", "one_intent_is_one_order", CallFault::Twice, "Each placement is made twice."),
     call("takes_unknown_for_refused", "timeout_of_placement_is_unknown_and_never_resent", CallFault::UnknownIsRefused, "A timeout of a placement is told as a refusal."),
     call("takes_unknown_for_accepted", "lost_placement_is_unknown_and_never_resent", CallFault::UnknownIsAccepted, "A lost placement is told as accepted."),
@@ -117,6 +118,7 @@ pub static ALL: &[Mutant] = &[
     codec("tells_trades_newest_first", "recent_trades_come_oldest_first", CodecFault::NewestFirst, "Public trades are told in the wrong order."),
     codec("swaps_the_takers_side", "own_trade_is_public_with_the_takers_side", CodecFault::SwapTaker, "Public trades are told with the maker's side."),
     codec("overstates_the_snapshots_version", "book_equals_the_truth_level_by_level", CodecFault::SnapshotAhead, "Snapshots are told three versions newer than they are."),
+    codec("answers_snapshots_from_a_cache", "silent_stream_of_one_symbol_is_noticed", CodecFault::CachedSnapshot, "Every snapshot of a symbol is the first one told."),
     codec("reads_seconds_for_milliseconds", "server_time_is_close_to_ours", CodecFault::TimeUnit, "The exchange's clock is read in the wrong unit."),
     codec("takes_not_found_for_cancelled", "query_of_an_unknown_order_is_not_found", CodecFault::NotFoundIsCanceled, "An order that is not found is told as cancelled."),
     codec("takes_makers_for_takers", "resting_side_is_told_as_maker", CodecFault::AlwaysTaker, "Every fill is told as a taker's."),

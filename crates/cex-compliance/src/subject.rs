@@ -244,6 +244,16 @@ impl PrivateExchange for Subject {
         self.client.my_trades_all(symbol, from, to).await
     }
 
+    async fn order_trades_all(
+        &self,
+        symbol: SymbolId,
+        order: OrderId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Listing<Fill>, ExchangeError> {
+        self.client.order_trades_all(symbol, order, from, to).await
+    }
+
     async fn dead_man_switch(&self, timeout: Duration) -> Result<(), ExchangeError> {
         self.client.dead_man_switch(timeout).await
     }

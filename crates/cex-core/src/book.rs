@@ -101,3 +101,14 @@ pub struct SyncRule {
     /// removal is never reported.
     pub depth: Option<u32>,
 }
+
+impl SyncRule {
+    /// Levels a side to ask for when the exchange's whole book is wanted: the first state, or a comparison with it.
+    #[must_use]
+    pub const fn snapshot_depth(&self) -> u32 {
+        match (self.snapshot, self.depth) {
+            (SnapshotSource::Rest { depth }, _) | (SnapshotSource::Stream, Some(depth)) => depth,
+            (SnapshotSource::Stream, None) => 100,
+        }
+    }
+}

@@ -29,10 +29,10 @@ pub use adopt::{PastArbitrage, PastOrder};
 use books::Snapshot;
 use cex_core::{
     AccountEvent, Bps, ClientOrderId, Decimal, Fill, FillKey, LinkEvent, Market, MarketEvent, Markets,
-    OrderId, OrderRequest, Plan, Qty, Scale, SnapshotSource, StreamKind, Symbol, SymbolId, SyncRule,
-    Timestamp, VenueId,
+    Notional, OrderId, OrderRequest, Plan, Qty, Scale, SnapshotSource, StreamKind, Symbol, SymbolId,
+    SyncRule, Timestamp, VenueId,
 };
-use cex_orderbook::{BookConfig, BookSync};
+use cex_orderbook::{BookConfig, BookSync, SyncLimits, WatchLimits};
 use cex_risk::{ArbitrageId, Gate, Limits, Mode, Scope, Trip, Until};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, VecDeque};
@@ -74,6 +74,8 @@ pub struct EngineConfig {
     pub max_snapshots: usize,
     /// Levels kept per side of a book.
     pub book_depth: usize,
+    /// When the silence of a book's stream is looked into.
+    pub watch: WatchLimits,
 }
 
 /// One venue as the engine knows it: no exchange by name.
@@ -107,6 +109,8 @@ struct SymbolState {
 struct Slot {
     market: Market,
     taker_fee: Bps,
+    /// The venue's least notional, and our margin on top.
+    least_notional: Notional,
     sync: BookSync,
     rule: SyncRule,
     /// The snapshot wanted for it, queued or on its way.
@@ -212,6 +216,8 @@ pub struct Engine {
     killed: bool,
     tick_at: Timestamp,
     equity_at: Timestamp,
+    /// What one leg may come to by the limits: of the money both legs may move, one has half.
+    max_leg: Decimal,
 }
 
 impl Engine {
@@ -219,6 +225,9 @@ impl Engine {
     #[must_use]
     pub fn new(config: EngineConfig, venues: &[VenueSetup], epoch: u64) -> Self {
         let symbols = symbol_states(&config, venues);
+        let Limits { max_leg_notional, max_cycle_notional, .. } = config.limits;
+        let half = max_cycle_notional.checked_mul(Decimal::new(5, 1));
+        let max_leg = half.map_or(max_leg_notional, |half| half.min(max_leg_notional));
         let mut gate = Gate::new(config.limits.clone());
         gate.set_mode(config.mode);
         for setup in venues {
@@ -249,6 +258,7 @@ impl Engine {
             killed: false,
             tick_at: Timestamp::EPOCH,
             equity_at: Timestamp::EPOCH,
+            max_leg,
         }
     }
 
@@ -541,7 +551,16 @@ fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<Sym
             state.slots[setup.venue.index()] = Some(Slot {
                 market: market.clone(),
                 taker_fee,
-                sync: BookSync::new(market.id, setup.sync, BookConfig::new(market.tick, config.book_depth)),
+                least_notional: with_margin(market.min_notional, config.limits.min_notional_margin),
+                sync: BookSync::with_limits(
+                    market.id,
+                    setup.sync,
+                    BookConfig::new(market.tick, config.book_depth),
+                    SyncLimits {
+                        watch: config.watch,
+                        ..SyncLimits::for_rule(&setup.sync, config.book_depth)
+                    },
+                ),
                 rule: setup.sync,
                 snapshot: Wanted::No,
                 live: false,
@@ -558,6 +577,13 @@ fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<Sym
         state.tops = Tops::new(&fees);
     }
     symbols
+}
+
+/// A notional and a part of it on top, rounded up. What does not fit is more than any order has.
+fn with_margin(notional: Notional, margin: Bps) -> Notional {
+    let one = i128::from(Bps::ONE);
+    let wide = notional.0.checked_mul(one.saturating_add(i128::from(margin.e8())));
+    Notional(wide.map_or(i128::MAX, |wide| wide.div_euclid(one) + i128::from(wide.rem_euclid(one) != 0)))
 }
 
 fn table<K, V>(capacity: usize) -> FxHashMap<K, V> {

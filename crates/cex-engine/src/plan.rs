@@ -94,11 +94,24 @@ pub fn best_size(
 ) -> Result<Size, NoSize> {
     let mut walk = Walk::new(asks.into_iter(), bids.into_iter());
     let mut best: Option<Size> = None;
+    // The last of the segments that need no looking at as long as a better one follows.
+    let mut passed: Option<(Segment, i128, Limits)> = None;
     let mut starved = false;
     let mut any_edge = false;
     while let Some(segment) = walk.segment() {
         let margin = segment.margin_e8(bounds)?;
         any_edge |= margin > 0;
+        if margin > 0
+            && let Some(limits) = segment.limits(bounds)?
+            && segment.is_free(bounds, limits)
+        {
+            walk.advance(&segment, margin)?;
+            passed = Some((segment, margin, limits));
+            continue;
+        }
+        if let Some((segment, margin, limits)) = passed.take() {
+            best = segment.best(bounds, margin, limits)?.or(best);
+        }
         // Past the crossing point profit only falls, but a minimum or a coarse lot may still force us there.
         if margin <= 0 && segment.profit_e8 <= best.map_or(0, |known| known.profit_e8) {
             break;
@@ -116,6 +129,9 @@ pub fn best_size(
             break;
         }
         walk.advance(&segment, margin)?;
+    }
+    if let Some((segment, margin, limits)) = passed {
+        best = segment.best(bounds, margin, limits)?.or(best);
     }
     best.ok_or(if starved {
         NoSize::NoBalance
@@ -151,6 +167,37 @@ impl Segment {
         let buy = self.ask.ceil_to(bounds.buy_tick).ok_or(NoSize::Overflow)?;
         let sell = self.bid.floor_to(bounds.sell_tick);
         Ok((sell.0 > 0).then_some(Limits { buy, sell }))
+    }
+
+    /// Whether all of this segment may be traded and a lot surely is: nothing of it but its last lot can be the best, and not
+    /// even that if a profitable segment follows that can be traded. Told by products alone, and `false` when in doubt;
+    /// dividing by every bound takes ten times as long.
+    fn is_free(&self, bounds: &Bounds, limits: Limits) -> bool {
+        let (ask, bid) = (i128::from(limits.buy.0), i128::from(limits.sell.0));
+        let (step, to) = (bounds.step.0.max(1), i128::from(self.to));
+        // Whatever the last lot is, it is no less than this.
+        let least = to - i128::from(step) + 1;
+        let fits = |factor: i128, price: i128, bound: i128| {
+            factor.checked_mul(price).is_some_and(|notional| notional <= bound)
+        };
+        let unit = i128::from(Bps::ONE + bounds.buy_fee.e8().max(0)).checked_mul(ask);
+        let budget = bounds.quote_free.0.checked_mul(i128::from(Bps::ONE)).unwrap_or(i128::MAX);
+        let left = bounds.max_leg_notional.0.saturating_sub(self.sell_notional);
+        self.to - self.from >= step
+            && least >= i128::from(bounds.min_qty.0)
+            && least.checked_mul(ask).is_some_and(|notional| notional >= bounds.min_buy_notional.0)
+            && least.checked_mul(bid).is_some_and(|notional| notional >= bounds.min_sell_notional.0)
+            && self.to <= bounds.max_qty.0.min(bounds.base_free.0)
+            && fits(to, ask.max(bid), bounds.max_order_notional.0)
+            && fits(to, ask, bounds.max_leg_notional.0)
+            && fits(i128::from(self.to - self.from), i128::from(self.bid.0), left)
+            && unit.is_some_and(|unit| fits(to, unit, budget))
+    }
+
+    /// The best size within this segment, if any of it may be traded.
+    fn best(&self, bounds: &Bounds, margin: i128, limits: Limits) -> Result<Option<Size>, NoSize> {
+        let qty = self.room(bounds, limits)?.pick(margin);
+        qty.map(|qty| self.size(qty, margin, limits)).transpose()
     }
 
     /// Which multiples of the step may be traded within this segment. Rules of the venues and our funds bind orders, so

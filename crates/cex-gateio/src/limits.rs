@@ -146,6 +146,7 @@ fn single(request: &Request) -> Option<(Bucket, Option<SymbolId>)> {
         | Request::CancelBatch(_)
         | Request::TestOrder(_)
         | Request::CreateListenKey
+        | Request::ListenKeys
         | Request::KeepListenKey(_)
         | Request::DeleteListenKey(_) => return None,
     };
@@ -170,6 +171,7 @@ pub(crate) fn cost(request: &Request, counted: bool) -> Cost {
         | Request::MyTrades { .. }
         | Request::TestOrder(_)
         | Request::CreateListenKey
+        | Request::ListenKeys
         | Request::KeepListenKey(_)
         | Request::DeleteListenKey(_) => CallClass::Query,
         Request::Ping

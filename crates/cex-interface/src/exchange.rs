@@ -281,6 +281,17 @@ pub trait PrivateExchange: PublicExchange {
         to: Timestamp,
     ) -> impl Future<Output = Result<Listing<Fill>, ExchangeError>> + Send;
 
+    /// All fills of one order, however many, in as many calls as it takes, oldest first; `from` to `to` is when they may
+    /// have happened. An error where one moment alone holds more of them than the exchange can be made to show: fewer
+    /// are never told as all.
+    fn order_trades_all(
+        &self,
+        symbol: SymbolId,
+        order: OrderId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> impl Future<Output = Result<Listing<Fill>, ExchangeError>> + Send;
+
     /// Arms the exchange's dead man's switch, or disarms it with zero; `Unsupported` where there is none.
     fn dead_man_switch(&self, timeout: Duration) -> impl Future<Output = Result<(), ExchangeError>> + Send;
 

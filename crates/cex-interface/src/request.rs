@@ -156,6 +156,8 @@ pub enum Request {
     },
     /// Makes a key for a private stream. Answer: [`Reply::ListenKey`].
     CreateListenKey,
+    /// Reads the keys of private streams that live. Answer: [`Reply::ListenKeys`].
+    ListenKeys,
     /// Keeps a stream's key alive. Answer: [`Reply::Done`].
     KeepListenKey(String),
     /// Gives a stream's key back. Answer: [`Reply::Done`].
@@ -194,7 +196,9 @@ impl Request {
             Self::OpenOrders { .. } => Op::OpenOrders,
             Self::OrderHistory { .. } => Op::OrderHistory,
             Self::MyTrades { .. } => Op::MyTrades,
-            Self::CreateListenKey | Self::KeepListenKey(_) | Self::DeleteListenKey(_) => Op::ListenKey,
+            Self::CreateListenKey | Self::ListenKeys | Self::KeepListenKey(_) | Self::DeleteListenKey(_) => {
+                Op::ListenKey
+            }
             Self::DeadManSwitch { .. } => Op::DeadManSwitch,
         }
     }
@@ -276,6 +280,8 @@ pub enum Reply {
     Incomplete(Box<Incomplete>),
     /// The key of a private stream.
     ListenKey(String),
+    /// Keys of private streams, in no particular order.
+    ListenKeys(Vec<String>),
 }
 
 /// A list of which some rows could not be read.

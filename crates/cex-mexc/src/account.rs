@@ -2,54 +2,26 @@
 //!
 //! The stream only tells changes (MEXC-ACCOUNT-04): when all three channels are acknowledged the link says
 //! [`LinkEvent::AccountReady`], and from then on whoever reads balances and open orders misses nothing.
-//!
-//! A key lives 60 minutes from its last renewal and leaks when it is not given back (MEXC-ACCOUNT-01,
-//! MEXC-ACCOUNT-02): it is kept across reconnects while it lives, renewed every 22 minutes, replaced when a renewal
-//! fails, and the old one is deleted once the new connection is complete.
+
+mod key;
 
 use crate::config::Settings;
 use crate::control::{Channel, Needs, Session};
 use crate::push::{self, Origin};
-use crate::symbol::push_encoded;
 use crate::wire::{Body, PushDataV3ApiWrapper};
 use cex_core::{AccountEvent, LinkEvent, Market, Markets, StreamKind, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op, Outcome};
 use cex_interface::{CloseReason, Effect, Input, Link, Outbox, Reply, Request};
+use key::{
+    CHECK_EVERY, Care, KEEP_EVERY, KEEP_RETRY, ListenKey, SpentKeys, adoptable, may_be_too_many, with_key,
+};
 use prost::Message;
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The private channels (MEXC-ACCOUNT-03).
 const CHANNELS: [&str; 3] =
     ["spot@private.orders.v3.api.pb", "spot@private.deals.v3.api.pb", "spot@private.account.v3.api.pb"];
-
-/// How often a key is renewed: far inside its hour, and never the only chance.
-const KEEP_EVERY: Duration = Duration::from_secs(22 * 60);
-
-/// A renewal that never left us is tried again after this.
-const KEEP_RETRY: Duration = Duration::from_secs(30);
-
-/// From this age a key is not trusted with another connection or another retry.
-const KEY_WORN_OUT: Duration = Duration::from_secs(50 * 60);
-
-/// Keys that wait to be deleted; older ones die by themselves within the hour.
-const MOST_SPENT_KEYS: usize = 8;
-
-/// The key of a private stream: as good as a password for reading, so it is never shown.
-#[derive(Clone, PartialEq, Eq)]
-struct ListenKey {
-    text: String,
-    /// Creation or last renewal.
-    renewed_at: Timestamp,
-}
-
-impl fmt::Debug for ListenKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -57,6 +29,10 @@ enum State {
     Idle,
     /// A key was asked for with this tag.
     AwaitingKey(u32),
+    /// No new one was to be had, and the living ones were asked for with this tag.
+    Choosing(u32),
+    /// One of them is being renewed with this tag; it becomes ours if that works.
+    Adopting(u32),
     Connecting,
     Live {
         /// All channels were acknowledged.
@@ -64,15 +40,6 @@ enum State {
     },
     /// We asked for an end; what still comes in is not looked at.
     Closing,
-}
-
-/// When the key is renewed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keep {
-    Never,
-    Due(Timestamp),
-    /// A renewal was asked for with this tag.
-    Asked(u32),
 }
 
 /// The private connection of one account.
@@ -84,8 +51,13 @@ pub struct AccountLink {
     session: Session,
     state: State,
     key: Option<ListenKey>,
-    keep: Keep,
-    spent: VecDeque<ListenKey>,
+    /// When the key is renewed.
+    keep: Care,
+    /// When it is looked up whether it lives.
+    check: Care,
+    spent: SpentKeys,
+    /// Living keys that may be taken over, the next one last.
+    candidates: Vec<String>,
     last_tag: u32,
 }
 
@@ -114,8 +86,10 @@ impl AccountLink {
             session: Session::new(CHANNELS.map(channel).to_vec(), Needs::All),
             state: State::Idle,
             key: None,
-            keep: Keep::Never,
-            spent: VecDeque::new(),
+            keep: Care::Never,
+            check: Care::Never,
+            spent: SpentKeys::default(),
+            candidates: Vec::new(),
             last_tag: 0,
         })
     }
@@ -129,11 +103,9 @@ impl AccountLink {
     /// Connects with the key at hand if it is young enough, else asks for one.
     fn start(&mut self, now: Timestamp, out: &mut Outbox) {
         self.session.close();
-        // The answer to a renewal asked for before the loss may never reach us.
-        if matches!(self.keep, Keep::Asked(_)) {
-            self.keep = Keep::Due(now);
-        }
-        if self.key.as_ref().is_some_and(|key| now.since(key.renewed_at) >= KEY_WORN_OUT) {
+        self.keep.doubt(now);
+        self.check.doubt(now);
+        if self.key.as_ref().is_some_and(|key| key.is_worn_out(now)) {
             self.retire_key();
         }
         match &self.key {
@@ -153,28 +125,44 @@ impl AccountLink {
         out.effects.push(Effect::Connect(url));
     }
 
+    /// A key is there: connects with it.
+    fn take_key(&mut self, now: Timestamp, key: ListenKey, out: &mut Outbox) {
+        let url = with_key(&self.url, &key.text);
+        self.key = Some(key);
+        (self.keep, self.check) = (Care::Due(now + KEEP_EVERY), Care::Due(now + CHECK_EVERY));
+        self.connect(url, out);
+    }
+
+    /// The key is dead or of no use any more.
+    fn drop_key(&mut self) -> Option<ListenKey> {
+        (self.keep, self.check) = (Care::Never, Care::Never);
+        self.key.take()
+    }
+
     /// Sets the key aside, to be deleted when a new connection is complete.
     fn retire_key(&mut self) {
-        self.keep = Keep::Never;
-        self.spent.extend(self.key.take());
-        if self.spent.len() > MOST_SPENT_KEYS {
-            self.spent.pop_front();
-        }
+        let key = self.drop_key();
+        self.spent.push(key);
     }
 
     fn delete_spent_keys(&mut self, out: &mut Outbox) {
-        while let Some(key) = self.spent.pop_front() {
+        while let Some(key) = self.spent.pop() {
             self.request(Request::DeleteListenKey(key.text), out);
+        }
+    }
+
+    /// Tries the next of the living keys, or gives up for now.
+    fn adopt(&mut self, out: &mut Outbox) {
+        match self.candidates.last().cloned() {
+            Some(text) => self.state = State::Adopting(self.request(Request::KeepListenKey(text), out)),
+            None => self.close(CloseReason::Refused, out),
         }
     }
 
     fn close(&mut self, reason: CloseReason, out: &mut Outbox) {
         // A refusal of the private channels most likely means that the key is dead (MEXC-ACCOUNT-03).
         match reason {
-            CloseReason::KeyExpired => {
-                self.key = None;
-                self.keep = Keep::Never;
-            }
+            CloseReason::KeyExpired => drop(self.drop_key()),
             CloseReason::Refused => self.retire_key(),
             CloseReason::Silent | CloseReason::Announced | CloseReason::Corrupt => {}
         }
@@ -184,38 +172,64 @@ impl AccountLink {
     }
 
     fn reply(&mut self, now: Timestamp, tag: u32, result: &Result<Reply, ExchangeError>, out: &mut Outbox) {
-        match result {
-            Ok(Reply::ListenKey(text)) => {
-                let key = ListenKey { text: text.clone(), renewed_at: now };
-                if self.state == State::AwaitingKey(tag) {
-                    let url = with_key(&self.url, &key.text);
-                    self.key = Some(key);
-                    self.keep = Keep::Due(now + KEEP_EVERY);
-                    self.connect(url, out);
+        match (result, self.state) {
+            (Ok(Reply::ListenKey(text)), State::AwaitingKey(asked)) if asked == tag => {
+                self.take_key(now, ListenKey::new(text.clone(), now, true), out);
+            }
+            // It came too late to be used.
+            (Ok(Reply::ListenKey(text)), _) => {
+                self.request(Request::DeleteListenKey(text.clone()), out);
+            }
+            (Err(error), State::AwaitingKey(asked)) if asked == tag => {
+                if may_be_too_many(&error.kind) {
+                    self.state = State::Choosing(self.request(Request::ListenKeys, out));
                 } else {
-                    // It came too late to be used.
-                    self.request(Request::DeleteListenKey(key.text), out);
+                    self.close(CloseReason::Refused, out);
                 }
             }
-            Ok(_) if self.keep == Keep::Asked(tag) => {
+            (Ok(Reply::ListenKeys(listed)), State::Choosing(asked)) if asked == tag => {
+                self.candidates = adoptable(listed, &self.spent);
+                self.adopt(out);
+            }
+            (Err(_), State::Choosing(asked)) if asked == tag => self.close(CloseReason::Refused, out),
+            (result, State::Adopting(asked)) if asked == tag => match (result, self.candidates.pop()) {
+                (Ok(_), Some(text)) => self.take_key(now, ListenKey::new(text, now, false), out),
+                (Ok(_) | Err(_), _) => self.adopt(out),
+            },
+            (Ok(_), _) if self.keep == Care::Asked(tag) => {
                 if let Some(key) = &mut self.key {
                     key.renewed_at = now;
-                    self.keep = Keep::Due(now + KEEP_EVERY);
+                    // Success is what is said; whether it lives is looked up.
+                    (self.keep, self.check) = (Care::Due(now + KEEP_EVERY), Care::Due(now));
                 }
             }
-            Err(_) if self.state == State::AwaitingKey(tag) => self.close(CloseReason::Refused, out),
-            Err(error) if self.keep == Keep::Asked(tag) => self.keep_failed(now, error, out),
+            (Err(error), _) if self.keep == Care::Asked(tag) => self.keep_failed(now, error, out),
+            (result, _) if self.check == Care::Asked(tag) => self.checked(now, result, out),
             // Nothing hangs on a deletion.
-            Ok(_) | Err(_) => {}
+            (Ok(_) | Err(_), _) => {}
+        }
+    }
+
+    /// The living keys were listed, or could not be.
+    fn checked(&mut self, now: Timestamp, result: &Result<Reply, ExchangeError>, out: &mut Outbox) {
+        self.check = Care::Due(now + CHECK_EVERY);
+        let (Ok(Reply::ListenKeys(listed)), Some(key)) = (result, &mut self.key) else { return };
+        if key.lives(listed) {
+            return;
+        }
+        tracing::warn!(venue = %self.venue, "the stream's key is dead although it was renewed in time");
+        self.drop_key();
+        if matches!(self.state, State::Connecting | State::Live { .. }) {
+            self.close(CloseReason::KeyExpired, out);
         }
     }
 
     /// A renewal that failed: the key cannot be trusted any more, so a new one takes over before its hour ends. Only
     /// what never left us may be tried again.
     fn keep_failed(&mut self, now: Timestamp, error: &ExchangeError, out: &mut Outbox) {
-        let worn_out = self.key.as_ref().is_none_or(|key| now.since(key.renewed_at) >= KEY_WORN_OUT);
+        let worn_out = self.key.as_ref().is_none_or(|key| key.is_worn_out(now));
         if error.outcome() == Outcome::NotSent && !worn_out {
-            self.keep = Keep::Due(now + KEEP_RETRY);
+            self.keep = Care::Due(now + KEEP_RETRY);
             return;
         }
         self.retire_key();
@@ -224,13 +238,16 @@ impl AccountLink {
         }
     }
 
-    fn keep_due(&mut self, now: Timestamp, out: &mut Outbox) {
-        match (self.keep, &self.key) {
-            (Keep::Due(at), Some(key)) if at <= now => {
-                let request = Request::KeepListenKey(key.text.clone());
-                self.keep = Keep::Asked(self.request(request, out));
-            }
-            (Keep::Never | Keep::Due(_) | Keep::Asked(_), _) => {}
+    /// Renews the key and looks up whether it lives, when their time has come.
+    fn care(&mut self, now: Timestamp, out: &mut Outbox) {
+        let is_due = |care: Care| care.due_at().is_some_and(|at| at <= now);
+        let Some(key) = &self.key else { return };
+        if is_due(self.keep) {
+            let request = Request::KeepListenKey(key.text.clone());
+            self.keep = Care::Asked(self.request(request, out));
+        }
+        if is_due(self.check) {
+            self.check = Care::Asked(self.request(Request::ListenKeys, out));
         }
     }
 
@@ -304,15 +321,6 @@ impl AccountLink {
     }
 }
 
-/// The stream's address with its key as the query.
-fn with_key(url: &str, key: &str) -> String {
-    let mut address = String::with_capacity(url.len() + key.len() + 16);
-    address.push_str(url);
-    address.push_str("?listenKey=");
-    push_encoded(&mut address, key);
-    address
-}
-
 impl Link for AccountLink {
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) -> Result<(), ExchangeError> {
         match (input, self.state) {
@@ -329,7 +337,7 @@ impl Link for AccountLink {
                 if let Some(reason) = self.session.wake(now, out) {
                     self.close(reason, out);
                 }
-                self.keep_due(now, out);
+                self.care(now, out);
             }
             (Input::Reply { tag, result }, _) => self.reply(now, tag, result, out),
             (Input::Start, _) => self.start(now, out),
@@ -354,18 +362,19 @@ impl Link for AccountLink {
             (Input::Resubscribe(_), _)
             | (
                 Input::Binary(_) | Input::Text(_) | Input::Pong,
-                State::Idle | State::AwaitingKey(_) | State::Connecting | State::Closing,
+                State::Idle
+                | State::AwaitingKey(_)
+                | State::Choosing(_)
+                | State::Adopting(_)
+                | State::Connecting
+                | State::Closing,
             ) => {}
         }
         Ok(())
     }
 
     fn wakeup_at(&self) -> Option<Timestamp> {
-        let keep_at = match self.keep {
-            Keep::Due(at) => Some(at),
-            Keep::Never | Keep::Asked(_) => None,
-        };
-        keep_at.into_iter().chain(self.session.wakeup_at()).min()
+        self.session.wakeup_at().into_iter().chain(self.keep.due_at()).chain(self.check.due_at()).min()
     }
 
     fn name(&self) -> &str {

@@ -98,9 +98,10 @@ pub(crate) fn cost(request: &Request, on: bool) -> Cost {
         | Request::OrderHistory { .. }
         | Request::MyTrades { .. }
         | Request::Withdrawals => (CallClass::Query, None),
-        Request::CreateListenKey | Request::KeepListenKey(_) | Request::DeleteListenKey(_) => {
-            (CallClass::Query, Some(LISTEN_KEYS))
-        }
+        Request::CreateListenKey
+        | Request::ListenKeys
+        | Request::KeepListenKey(_)
+        | Request::DeleteListenKey(_) => (CallClass::Query, Some(LISTEN_KEYS)),
         Request::Cancel { .. } | Request::CancelAll { .. } => (CallClass::Cancel, Some(ORDERS)),
         Request::Place(_) | Request::PlaceBatch(_) | Request::TestOrder(_) => {
             (CallClass::Placement, Some(ORDERS))

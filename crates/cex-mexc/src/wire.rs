@@ -444,6 +444,14 @@ pub(crate) struct ListenKeyReply<'a> {
     pub(crate) listen_key: Scalar<'a>,
 }
 
+/// The answer of `GET /userDataStream`; `total` and `available` may stand beside the keys (MEXC-ACCOUNT-09).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListenKeysReply<'a> {
+    #[serde(borrow)]
+    pub(crate) listen_key: Vec<Scalar<'a>>,
+}
+
 /// A control message of a stream: an acknowledgement, a refusal, a pong.
 #[derive(Deserialize)]
 pub(crate) struct ControlMessage<'a> {

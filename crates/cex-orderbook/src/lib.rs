@@ -31,4 +31,7 @@ pub mod sync;
 pub use book::{Applied, Beyond, Book, BookConfig, Levels};
 pub use map_book::MapBook;
 pub use sweep::{Sweep, sweep};
-pub use sync::{Asking, BookSync, Counters, Live, Outage, StaleReason, SyncLimits, SyncOutcome, SyncState};
+pub use sync::{
+    Asking, BookSync, Counters, Live, Outage, Overtaken, StaleReason, SyncLimits, SyncOutcome, SyncState,
+    WatchLimits,
+};

@@ -3,19 +3,23 @@
 //! One state machine serves all exchanges; how their sequences continue and where the first whole book comes from is
 //! data, a [`SyncRule`]. It asks for what it needs by its [`SyncOutcome`]s and keeps no time of its own.
 
+mod anew;
 mod deltas;
 mod fit;
 mod join;
 mod pending;
 mod state;
+mod watch;
 
-pub use state::{Asking, Counters, Live, Outage, StaleReason, SyncLimits, SyncOutcome, SyncState};
+pub use state::{Asking, Counters, Live, Outage, Overtaken, StaleReason, SyncLimits, SyncOutcome, SyncState};
+pub use watch::WatchLimits;
 
 use crate::book::{Beyond, Book, BookConfig};
-use cex_core::{BookUpdate, Level, SnapshotSource, SymbolId, SyncRule, Timestamp, UpdateKind};
+use cex_core::{BookUpdate, Level, SymbolId, SyncRule, Timestamp, UpdateKind};
 use pending::{Frame, Pending};
 use state::Phase;
 use std::time::Duration;
+use watch::Watch;
 
 /// The book of one symbol at one venue, kept in step with the exchange.
 ///
@@ -38,6 +42,7 @@ pub struct BookSync {
     /// Newest time by the exchange's clock of anything accepted.
     heard_ts: Timestamp,
     resubscribed_at: Option<Timestamp>,
+    watch: Watch,
 }
 
 impl BookSync {
@@ -72,16 +77,17 @@ impl BookSync {
             heard_seq: 0,
             heard_ts: Timestamp::EPOCH,
             resubscribed_at: None,
+            watch: Watch::new(),
         }
     }
 
-    /// The book, while it is live and not crossed.
+    /// The book, while it is live, not crossed, and not known to be behind.
     #[inline]
     #[must_use]
     pub fn usable(&self) -> Option<&Book> {
         match &self.state {
-            SyncState::Live(Live { crossed_since: None, .. }) => Some(&self.book),
-            SyncState::Live(Live { crossed_since: Some(_), .. })
+            SyncState::Live(Live { crossed_since: None, overtaken: None, .. }) => Some(&self.book),
+            SyncState::Live(_)
             | SyncState::Idle { .. }
             | SyncState::Buffering { .. }
             | SyncState::Waiting { .. }
@@ -219,6 +225,9 @@ impl BookSync {
             | SyncState::Stale { .. } => return SyncOutcome::Ignored,
         }
         self.counters.snapshots += 1;
+        if let Some(outcome) = self.judge_silence(now, seq, exchange_ts, (bids, asks)) {
+            return outcome;
+        }
         // When the stream may have begun to count from below, nobody can tell of which count the snapshot is, and frames of
         // the old one must not follow a snapshot of the new.
         let doubted = self.behind > 0 && self.live().is_none();
@@ -277,7 +286,8 @@ impl BookSync {
             SyncState::Live(live) => {
                 let mended_by = live.crossed_since.map(|since| since + self.limits.cross_patience);
                 let refresh = live.refresh.map(|asking| asking.due);
-                mended_by.into_iter().chain(refresh).min()
+                let caught_up_by = live.overtaken.map(|overtaken| overtaken.until);
+                mended_by.into_iter().chain(refresh).chain(caught_up_by).chain([self.watch.due]).min()
             }
         }
     }
@@ -299,132 +309,23 @@ impl BookSync {
             {
                 self.resync(now, StaleReason::Crossed, None)
             }
+            SyncState::Live(Live { overtaken: Some(overtaken), .. }) if overtaken.until <= now => {
+                self.found_mute(now)
+            }
+            // A stream that was mute shows that it no longer is before its book is believed again.
+            SyncState::Buffering { outage: Outage { why: StaleReason::Silent, .. }, asking }
+                if asking.phase == Phase::AfterFirstFrame =>
+            {
+                self.resubscribe(now, StaleReason::Silent)
+            }
+            SyncState::Live(Live { refresh: Some(asking), .. }) if asking.due > now => self.look(now),
             SyncState::Buffering { asking, .. } | SyncState::Live(Live { refresh: Some(asking), .. }) => {
                 match asking.phase {
                     Phase::Asked => self.attempt_failed(now),
                     Phase::AfterFirstFrame | Phase::Pause => asking.ask(now, &self.limits),
                 }
             }
-            SyncState::Live(Live { refresh: None, .. }) => SyncOutcome::Ignored,
+            SyncState::Live(Live { refresh: None, .. }) => self.look(now),
         }
-    }
-
-    /// A snapshot was of no use or did not come.
-    fn attempt_failed(&mut self, now: Timestamp) -> SyncOutcome {
-        let limits = &self.limits;
-        match &mut self.state {
-            SyncState::Buffering { asking, .. } if asking.attempts < limits.snapshot_attempts => {
-                *asking = Asking { phase: Phase::Pause, due: now + limits.snapshot_pause, ..*asking };
-                SyncOutcome::Buffered
-            }
-            SyncState::Buffering { .. } => {
-                self.counters.resyncs += 1;
-                self.pending.restart(None);
-                self.resubscribe(now, StaleReason::NoSnapshot)
-            }
-            SyncState::Live(Live { refresh: Some(asking), .. }) => {
-                // A live book loses nothing by waiting; only the rate of asking is bounded.
-                let rested = asking.attempts >= limits.snapshot_attempts;
-                let pause = if rested { limits.full_wait } else { limits.snapshot_pause };
-                let attempts = if rested { 0 } else { asking.attempts };
-                *asking = Asking { phase: Phase::Pause, due: now + pause, attempts };
-                SyncOutcome::Ignored
-            }
-            SyncState::Live(Live { refresh: None, .. })
-            | SyncState::Idle { .. }
-            | SyncState::Waiting { .. }
-            | SyncState::Stale { .. } => SyncOutcome::Ignored,
-        }
-    }
-
-    /// Gives up the book and begins to make a new one; `frame` is the first that belongs to it.
-    #[cold]
-    fn resync(&mut self, now: Timestamp, why: StaleReason, frame: Option<&Frame<'_>>) -> SyncOutcome {
-        self.counters.resyncs += 1;
-        self.behind = 0;
-        let newest = self.newest_passed(why);
-        let outage = self.outage_now(now, why);
-        self.book.clear();
-        match self.rule.snapshot {
-            SnapshotSource::Stream => {
-                self.pending.restart(None);
-                self.resubscribe(now, why)
-            }
-            SnapshotSource::Rest { .. } => {
-                self.pending.restart(newest);
-                if let Some(frame) = frame
-                    && !self.pending.push(frame)
-                {
-                    self.counters.overflows += 1;
-                }
-                let mut asking = Asking::new(Phase::Pause, now);
-                let outcome = asking.ask(now, &self.limits);
-                self.state = SyncState::Buffering { outage, asking };
-                outcome
-            }
-        }
-    }
-
-    /// The version below which a snapshot would lead back behind what this book has seen.
-    fn newest_passed(&self, why: StaleReason) -> Option<u64> {
-        let last_seq = self.live()?.last_seq;
-        match why {
-            // The count began anew, so the old one says nothing.
-            StaleReason::WentBackwards => None,
-            // The frame that was lost brought at least one version.
-            StaleReason::Undecodable => Some(last_seq.saturating_add(1)),
-            StaleReason::NotStarted
-            | StaleReason::Disconnected
-            | StaleReason::Gap
-            | StaleReason::Crossed
-            | StaleReason::NoSnapshot
-            | StaleReason::Mismatch
-            | StaleReason::Refused
-            | StaleReason::Shallow => Some(last_seq),
-        }
-    }
-
-    /// Asks for a new subscription, but not too often.
-    fn resubscribe(&mut self, now: Timestamp, why: StaleReason) -> SyncOutcome {
-        let outage = self.outage_now(now, why);
-        match self
-            .resubscribed_at
-            .map(|at| at + self.limits.resubscribe_pause)
-            .filter(|earliest| *earliest > now)
-        {
-            Some(earliest) => {
-                self.state = SyncState::Stale { outage, until: earliest };
-                SyncOutcome::Unusable
-            }
-            None => {
-                self.resubscribed_at = Some(now);
-                self.state = SyncState::Stale { outage, until: now + self.limits.resubscribe_timeout };
-                SyncOutcome::NeedResubscribe
-            }
-        }
-    }
-
-    /// A subscription stands: begin to collect, or to wait.
-    fn begin(&mut self, now: Timestamp, outage: Outage) {
-        self.pending.restart(None);
-        self.forget_heard();
-        self.state = match self.rule.snapshot {
-            SnapshotSource::Rest { .. } => {
-                let asking = Asking::new(Phase::AfterFirstFrame, now + self.limits.first_frame_wait);
-                SyncState::Buffering { outage, asking }
-            }
-            SnapshotSource::Stream => SyncState::Waiting { outage, until: now + self.limits.full_wait },
-        };
-    }
-
-    /// The outage that is going on for a new reason, or that begins now.
-    fn outage_now(&self, now: Timestamp, why: StaleReason) -> Outage {
-        Outage { why, since: self.outage().map_or(now, |outage| outage.since) }
-    }
-
-    fn forget_heard(&mut self) {
-        self.behind = 0;
-        self.heard_seq = 0;
-        self.heard_ts = Timestamp::EPOCH;
     }
 }

@@ -12,10 +12,15 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 /// Seconds of a UTC day.
 pub(crate) const DAY: i64 = 86_400;
 
-/// The orders of one venue that left within the last second, oldest first.
+/// The orders of one venue that left within the last second, oldest first. Counted as they come and go: a decision must
+/// not walk over a second's orders.
 #[derive(Debug, Default)]
 pub(crate) struct VenuePace {
     sent: VecDeque<(Timestamp, SymbolId)>,
+    /// How many of `sent` are of each symbol, by its index.
+    of_symbol: Vec<usize>,
+    /// How many of the oldest of `sent` are no part of a burst any more.
+    calm: usize,
 }
 
 /// What left within the last second.
@@ -28,17 +33,27 @@ pub(crate) struct Recent {
 
 impl VenuePace {
     pub(crate) fn recent(&mut self, now: Timestamp, symbol: SymbolId) -> Recent {
-        while self.sent.front().is_some_and(|(at, _)| now.since(*at) >= SECOND) {
-            self.sent.pop_front();
+        while let Some((_, symbol)) = self.sent.pop_front_if(|(at, _)| now.since(*at) >= SECOND) {
+            self.calm = self.calm.saturating_sub(1);
+            if let Some(count) = self.of_symbol.get_mut(symbol.index()) {
+                *count -= 1;
+            }
+        }
+        while self.sent.get(self.calm).is_some_and(|(at, _)| now.since(*at) >= AT_ONCE) {
+            self.calm += 1;
         }
         Recent {
             all: self.sent.len(),
-            of_symbol: self.sent.iter().filter(|(_, sent)| *sent == symbol).count(),
-            at_once: self.sent.iter().rev().take_while(|(at, _)| now.since(*at) < AT_ONCE).count(),
+            of_symbol: self.of_symbol.get(symbol.index()).copied().unwrap_or_default(),
+            at_once: self.sent.len() - self.calm,
         }
     }
 
     pub(crate) fn note(&mut self, now: Timestamp, symbol: SymbolId) {
+        if self.of_symbol.len() <= symbol.index() {
+            self.of_symbol.resize(symbol.index() + 1, 0);
+        }
+        self.of_symbol[symbol.index()] += 1;
         self.sent.push_back((now, symbol));
     }
 }

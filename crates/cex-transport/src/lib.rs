@@ -11,6 +11,7 @@
 //! | [`rate`] | request budgets with a reserve for what must go through |
 //! | [`rest`] | [`Rest`]: typed calls; a placement is never sent twice |
 //! | [`client`] | [`Client`]: both exchange traits, once for all adapters |
+//! | [`watch`] | asking where a stream cannot tell: the end of an order, balances |
 //! | [`metrics`] | what is counted, and snapshots of it |
 //! | [`config`] | every bound and pause, with its reason |
 //! | [`jitter`] | seeded pauses |
@@ -51,6 +52,7 @@ pub mod rate;
 pub mod rest;
 pub mod tls;
 pub mod venue_clock;
+pub mod watch;
 pub mod ws;
 
 pub use client::{Client, OrderEntry};
@@ -64,6 +66,7 @@ pub use rate::Urgency;
 pub use rest::{Answer, CallStamps, Prepared, Rest, Started};
 pub use tls::ExtraRoots;
 pub use venue_clock::VenueClock;
+pub use watch::{OrderEnd, Polling, balances_agree, watch_order_to_end};
 
 /// How we name ourselves to servers.
 pub(crate) const USER_AGENT: &str = concat!("arb/", env!("CARGO_PKG_VERSION"));

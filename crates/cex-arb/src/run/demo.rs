@@ -15,6 +15,7 @@ use crate::venues::EXCHANGES;
 use cex_core::{Bps, Decimal, Markets, Timestamp, VenueId};
 use cex_engine::{Engine, EngineConfig};
 use cex_interface::{Secret, VenueConfig};
+use cex_orderbook::WatchLimits;
 use cex_risk::{Limits, Mode};
 use cex_sim::server::{SimConfig, SimExchange, SimHandle, SimServer};
 use cex_transport::{Clock, LinkConfig, TransportConfig};
@@ -33,7 +34,8 @@ const FAREWELL: Duration = Duration::from_secs(4);
 
 /// Runs the command.
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
-    let pace = if args.spin { Pace::Spin } else { Pace::Sleep };
+    // The exchanges live on this machine too, and need its cores.
+    let pace = Pace::of(args.spin, true);
     pace.block_on(demo(args))
         .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?
 }
@@ -234,6 +236,7 @@ fn demo_settings() -> EngineConfig {
         account_refresh: Duration::from_secs(10),
         max_snapshots: 4,
         book_depth: 200,
+        watch: WatchLimits::default(),
     }
 }
 

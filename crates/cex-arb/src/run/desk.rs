@@ -1,9 +1,11 @@
 //! Events from sockets into the engine, its commands into calls: plain calls on one thread.
 
+mod alert;
 mod calls;
 mod known;
 mod paper;
 
+use self::alert::Hearing;
 use super::paper::Paper;
 use super::record::Recorder;
 use super::stopwatch::Stopwatch;
@@ -45,6 +47,7 @@ struct Core {
     /// Approvals that were used up by sending an order.
     permits: u64,
     recorder: Option<Recorder>,
+    hearing: Hearing,
     /// Orders go here and nowhere else.
     paper: Option<Paper>,
 }
@@ -91,6 +94,7 @@ impl Desk {
             rehearsed_at: started_at,
             permits: 0,
             recorder: None,
+            hearing: Hearing::default(),
             paper: None,
         })))
     }
@@ -486,6 +490,7 @@ impl Sink for LinkSink {
         let Some((read_at, market)) = self.unsettled.take() else { return };
         let mut core = self.desk.0.borrow_mut();
         let core = &mut *core;
+        core.hearing.heard(read_at);
         core.engine.handle(read_at, Event::Settled, &mut core.out);
         let decided_at = core.clock.now();
         if market {

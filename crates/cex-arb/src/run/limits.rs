@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Mode as Configured};
 use cex_engine::EngineConfig;
+use cex_orderbook::WatchLimits;
 use cex_risk::Mode;
 use std::time::Duration;
 
@@ -40,5 +41,6 @@ pub fn settings(config: &Config) -> EngineConfig {
         account_refresh: ACCOUNT_REFRESH,
         max_snapshots: MAX_SNAPSHOTS,
         book_depth: BOOK_DEPTH,
+        watch: WatchLimits::default(),
     }
 }

@@ -56,7 +56,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         Config::load(args.config.as_deref(), &args.set, &around).map_err(|problems| failure(&problems))?;
     may_run(args, &config)?;
     let directory = directory(&config)?;
-    let pace = if args.spin { Pace::Spin } else { Pace::Sleep };
+    let pace = Pace::of(args.spin, args.sleep);
     pace.block_on(trade(args, &config, directory))
         .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?
 }
@@ -170,7 +170,10 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let viewer = Rc::new(viewer(args, names.clone())?);
     let times = (clock, started_at, epoch);
     let opened = open(config, venues, &markets, times, Rc::clone(&viewer), (recorder, unfinished)).await?;
-    let (running, adopted) = opened;
+    let (mut running, adopted) = opened;
+    if Pace::of(args.spin, args.sleep) == Pace::Alert {
+        running.helpers.push(tokio::task::spawn_local(running.desk.clone().stay_alert()));
+    }
     let controls = Rc::new(Controls {
         desk: running.desk.clone(),
         names,

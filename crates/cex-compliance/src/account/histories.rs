@@ -3,9 +3,12 @@
 use crate::behaviour::{Behaviour, Failure, Verdict, behaviour, ensure, outcome, same};
 use crate::stage::{Stage, until};
 use crate::wire::{Fault, Match};
-use cex_core::{Market, OrderKind, OrderRequest, OrderStatus, Price, Qty, Side, TimeInForce, Timestamp};
-use cex_errors::Outcome;
-use cex_interface::{PrivateExchange, TimeRange};
+use cex_core::{
+    AccountEvent, LinkEvent, Market, OrderKind, OrderRequest, OrderStatus, Price, Qty, Side, TimeInForce,
+    Timestamp,
+};
+use cex_errors::{ErrorKind, Outcome};
+use cex_interface::{EventSource, PrivateExchange, TimeRange};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -15,6 +18,7 @@ pub(super) static ALL: &[Behaviour] = &[
     behaviour!(Account, RestPrivate, whole_order_history_has_each_order_once, "All orders of a span of any length, each once.").rows("H7").needs(|claims| claims.order_history),
     behaviour!(Account, RestPrivate, whole_list_of_fills_has_each_fill_once, "All fills of a span of any length, each once and oldest first.").rows("H7"),
     behaviour!(Account, RestPrivate, more_fills_at_once_than_an_answer_holds_are_all_found, "A moment with more fills than an answer shows is told in full, and as whole only where nothing can be missing.").rows("H7").needs(|claims| claims.fills_page.rows <= 100 && claims.place_batch.is_some()).set(|setting| setting.is_quiet = true),
+    behaviour!(Account, RestPrivate, one_order_with_more_fills_than_an_answer_holds_is_told_whole_or_not_at_all, "All fills of one order, more than an answer shows: every one of them, or an error where the exchange cannot be made to show them; never fewer. The stream tells all.").rows("H7").needs(|claims| claims.fills_page.rows <= 100).set(|setting| setting.is_quiet = true),
     behaviour!(Account, RestPrivate, span_before_what_is_kept_is_an_error_not_fewer, "A span whose beginning the exchange no longer keeps is refused before anything is sent.").rows("H7").needs(|claims| claims.fills_page.kept.is_some()),
     behaviour!(Account, RestPrivate, span_that_ends_before_it_begins_is_not_sent, "A span that makes no sense never leaves."),
     behaviour!(Account, RestPrivate, unreadable_open_order_is_told_and_costs_the_others_nothing, "Of a list with a row that cannot be read the others stand, and the list says that one is missing.").rows("W11 W13"),
@@ -135,6 +139,51 @@ async fn more_fills_at_once_than_an_answer_holds_are_all_found(stage: &mut Stage
     same("fills, and different ones", &(expected, expected), &(told.len(), keys.len()))?;
     let sure = stage.claims().orders_page.kept.is_none();
     same("told as whole", &sure, &told.whole().is_some())
+}
+
+/// One order meets more of the other account's than an answer shows fills, all within a moment.
+async fn one_order_with_more_fills_than_an_answer_holds_is_told_whole_or_not_at_all(
+    stage: &mut Stage,
+) -> Verdict {
+    let each = stage.claims().fills_page.rows + 20;
+    let mut stream = stage.exchange.account_stream().await?;
+    while stream.next_link().await.is_some_and(|event| event != LinkEvent::AccountReady) {}
+    let (market, price, qty) = small_orders(stage, each).await?;
+    let other = stage.other().await?;
+    for _ in 0..each {
+        other.place(stage.request(&market, Side::Sell, OrderKind::PostOnly { price, qty })?).await?;
+    }
+    let all = Qty(qty.0 * i64::from(each));
+    let take = OrderKind::Limit { price, qty: all, tif: TimeInForce::Ioc };
+    let order = stage.request(&market, Side::Buy, take)?;
+    let placed = stage.exchange.place(order).await?;
+    let expected = stage.fills_on_record(order.client_id)?.len();
+    same("fills on record", &(each as usize), &expected)?;
+    let (from, to) = lately(stage);
+    match stage.exchange.order_trades_all(market.id, placed.order_id, from, to).await {
+        Ok(told) => {
+            let keys: BTreeSet<_> = told.iter().map(cex_core::Fill::key).collect();
+            same("fills", &expected, &keys.len())?;
+        }
+        Err(error) => {
+            ensure!(error.kind == ErrorKind::AboveMaximum, "every fill, or too many to be shown", error);
+        }
+    }
+    let mut streamed = BTreeSet::new();
+    let listen = async {
+        while streamed.len() < expected {
+            match stream.next_account().await {
+                Some(AccountEvent::Fill(fill)) if fill.order_id == placed.order_id => {
+                    streamed.insert(fill.key())
+                }
+                Some(_) => false,
+                None => return,
+            };
+        }
+    };
+    // When it is over is told by what was heard.
+    let _ = tokio::time::timeout(crate::stage::PATIENCE, listen).await;
+    same("streamed fills", &expected, &streamed.len())
 }
 
 async fn span_before_what_is_kept_is_an_error_not_fewer(stage: &mut Stage) -> Verdict {

@@ -1,12 +1,12 @@
 //! The account's stream.
 
+use super::hearing::{next, order, ready};
 use crate::behaviour::{Behaviour, Failure, Verdict, behaviour, ensure, same};
-use crate::stage::{PATIENCE, Stage, sum, until};
-use cex_core::{AccountEvent, Balance, Decimal, Fill, LinkEvent, Order, OrderStatus, Side};
-use cex_interface::{EventSource, OrderRef, PrivateExchange, PublicExchange};
+use crate::stage::{Stage, sum, until};
+use cex_core::{AccountEvent, Balance, Decimal, Fill, OrderStatus, Side};
+use cex_interface::{OrderRef, PrivateExchange};
 use cex_transport::client::Stream;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 pub(super) static ALL: &[Behaviour] = &[
     behaviour!(
@@ -78,82 +78,10 @@ pub(super) static ALL: &[Behaviour] = &[
     behaviour!(
         Account,
         WebsocketPrivate,
-        account_stream_is_complete_again_after_a_cut,
-        "After a lost connection the stream says down, then complete again."
-    )
-    .rows("T1 W6"),
-    behaviour!(
-        Account,
-        WebsocketPrivate,
         account_stream_keeps_apart_from_the_other_account,
         "Events of another account never come."
     ),
-    behaviour!(
-        Account,
-        WebsocketPrivate,
-        account_stream_outlives_many_cuts,
-        "Cut again and again the stream always comes back complete."
-    )
-    .rows("T11"),
-    behaviour!(
-        Account,
-        Integration,
-        fills_while_cut_off_are_found_by_calls,
-        "What was filled while the stream was away is found by asking."
-    )
-    .rows("H7 W7"),
 ];
-
-async fn ready(stage: &Stage) -> Result<Stream, Failure> {
-    let mut stream = stage.exchange.account_stream().await?;
-    news(&mut stream, "a complete account stream", |event| event == LinkEvent::AccountReady).await?;
-    Ok(stream)
-}
-
-async fn news(
-    stream: &mut Stream,
-    what: &str,
-    wanted: impl Fn(LinkEvent) -> bool,
-) -> Result<Vec<LinkEvent>, Failure> {
-    let mut heard = Vec::new();
-    let search = async {
-        while let Some(event) = stream.next_link().await {
-            heard.push(event);
-            if wanted(event) {
-                return true;
-            }
-        }
-        false
-    };
-    let found = tokio::time::timeout(PATIENCE, search).await;
-    ensure!(found == Ok(true), what, format_args!("{heard:?}"));
-    Ok(heard)
-}
-
-/// The next event this takes something from.
-async fn next<T>(
-    what: &str,
-    stream: &mut Stream,
-    mut take: impl FnMut(AccountEvent) -> Result<Option<T>, Failure>,
-) -> Result<T, Failure> {
-    let search = async {
-        while let Some(event) = stream.next_account().await {
-            if let Some(found) = take(event)? {
-                return Ok(found);
-            }
-        }
-        Err(Failure::new(what, "the end of the stream"))
-    };
-    let found = tokio::time::timeout(PATIENCE, search).await;
-    found.unwrap_or_else(|_| Err(Failure::new(what, format_args!("nothing within {PATIENCE:?}"))))
-}
-
-const fn order(event: AccountEvent) -> Option<Order> {
-    match event {
-        AccountEvent::Order(order) => Some(order),
-        AccountEvent::Fill(_) | AccountEvent::Balance(_) => None,
-    }
-}
 
 async fn account_stream_says_when_it_is_complete(stage: &mut Stage) -> Verdict {
     ready(stage).await.map(|_| ())
@@ -335,19 +263,6 @@ async fn streamed_side_price_and_quantity_are_exact(stage: &mut Stage) -> Verdic
     Ok(())
 }
 
-async fn account_stream_is_complete_again_after_a_cut(stage: &mut Stage) -> Verdict {
-    let mut stream = ready(stage).await?;
-    stage.cut()?;
-    news(&mut stream, "news of the loss", |event| event == LinkEvent::Down).await?;
-    news(&mut stream, "a complete stream again", |event| event == LinkEvent::AccountReady).await?;
-    let market = stage.market(0)?;
-    let (placed, _) = stage.rest(&market, Side::Buy).await?;
-    next("news of an order", &mut stream, |event| {
-        Ok(order(event).filter(|told| told.client_id == Some(placed.client_id)).map(|_| ()))
-    })
-    .await
-}
-
 async fn account_stream_keeps_apart_from_the_other_account(stage: &mut Stage) -> Verdict {
     let mut stream = ready(stage).await?;
     let other = stage.other().await?;
@@ -366,37 +281,6 @@ async fn account_stream_keeps_apart_from_the_other_account(stage: &mut Stage) ->
         }
         AccountEvent::Fill(fill) => Err(Failure::new("no fill", format_args!("{fill:?}"))),
         AccountEvent::Balance(_) => Ok(None),
-    })
-    .await
-}
-
-async fn account_stream_outlives_many_cuts(stage: &mut Stage) -> Verdict {
-    let mut stream = ready(stage).await?;
-    for _ in 0..3 {
-        stage.cut()?;
-        news(&mut stream, "news of the loss", |event| event == LinkEvent::Down).await?;
-        news(&mut stream, "a complete stream again", |event| event == LinkEvent::AccountReady).await?;
-    }
-    let lost = stage.exchange.health().reconnects;
-    ensure!(lost >= 3, "three losses counted", lost);
-    Ok(())
-}
-
-async fn fills_while_cut_off_are_found_by_calls(stage: &mut Stage) -> Verdict {
-    let mut stream = ready(stage).await?;
-    let market = stage.market(0)?;
-    // The stream is away from before the order until after its end.
-    stage.wire()?.on_messages(crate::wire::Match::any(), crate::wire::StreamFault::Drop, usize::MAX);
-    let (placed, end) = stage.take(&market, Side::Buy).await?;
-    stage.wire()?.clear();
-    stage.cut()?;
-    news(&mut stream, "a complete stream again", |event| event == LinkEvent::AccountReady).await?;
-    let id = end.order_id.ok_or_else(|| Failure::new("an order id", "none"))?;
-    let expected = sum(stage.fills_on_record(placed.client_id)?.iter().map(|fill| fill.qty))?;
-    until("the fills by asking", || async {
-        let range = cex_interface::TimeRange { from: Some(stage.now() - Duration::from_secs(60)), to: None };
-        let told = stage.exchange.my_trades(market.id, Some(id), range, 100).await?;
-        Ok((sum(told.iter().map(|fill| fill.qty))? == expected).then_some(()))
     })
     .await
 }

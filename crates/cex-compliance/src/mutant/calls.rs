@@ -10,6 +10,7 @@ use cex_transport::Client;
 #[expect(missing_docs, reason = "the table of mutants says what each does")]
 pub enum CallFault {
     RepeatUnknown,
+    RepeatBusy,
     Twice,
     UnknownIsRefused,
     UnknownIsAccepted,
@@ -24,6 +25,11 @@ impl CallFault {
         let result = client.place(order).await;
         match (self, result) {
             (Self::RepeatUnknown, Err(error)) if error.outcome() == Outcome::Unknown => {
+                client.place(order).await
+            }
+            (Self::RepeatBusy, Err(error))
+                if matches!(error.kind, ErrorKind::Maintenance | ErrorKind::ServerBusy) =>
+            {
                 client.place(order).await
             }
             (Self::Twice, Ok(_)) => client.place(order).await,

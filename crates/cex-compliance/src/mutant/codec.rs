@@ -7,11 +7,12 @@ use cex_core::{
 };
 use cex_errors::{ErrorKind, ExchangeError, Outcome};
 use cex_interface::{
-    BucketRule, CallClass, Capabilities, Cost, Feedback, HttpRequest, HttpResponse, Link, Placed, Protocol,
-    Reply, Request, Subscription,
+    BookSnapshot, BucketRule, CallClass, Capabilities, Cost, Feedback, HttpRequest, HttpResponse, Link,
+    Placed, Protocol, Reply, Request, Subscription,
 };
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// What is wrong with the codec.
@@ -40,6 +41,7 @@ pub(super) enum CodecFault {
     NewestFirst,
     SwapTaker,
     SnapshotAhead,
+    CachedSnapshot,
     TimeUnit,
     NotFoundIsCanceled,
     AlwaysTaker,
@@ -59,15 +61,17 @@ pub(super) struct Broken {
     links: Option<LinkFault>,
     /// The first time signed with, in nanoseconds; zero before.
     first: AtomicI64,
+    /// The first book told of each symbol.
+    books: Mutex<BTreeMap<cex_core::SymbolId, BookSnapshot>>,
 }
 
 impl Broken {
     pub(super) fn codec(inner: Arc<dyn Protocol>, fault: CodecFault) -> Self {
-        Self { inner, codec: Some(fault), links: None, first: AtomicI64::new(0) }
+        Self { inner, codec: Some(fault), links: None, first: AtomicI64::new(0), books: Mutex::default() }
     }
 
     pub(super) fn links(inner: Arc<dyn Protocol>, fault: LinkFault) -> Self {
-        Self { inner, codec: None, links: Some(fault), first: AtomicI64::new(0) }
+        Self { inner, codec: None, links: Some(fault), first: AtomicI64::new(0), books: Mutex::default() }
     }
 
     fn is(&self, fault: CodecFault) -> bool {
@@ -157,6 +161,10 @@ impl Broken {
                 if error.kind == ErrorKind::OrderNotFound =>
             {
                 Ok(Reply::Order(canceled(error.venue, *symbol)))
+            }
+            (CodecFault::CachedSnapshot, Request::Book { symbol, .. }, Ok(Reply::Book(book))) => {
+                let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(Reply::Book(books.entry(*symbol).or_insert(book).clone()))
             }
             (CodecFault::HideUnreadable, _, Ok(Reply::Incomplete(incomplete))) => Ok(incomplete.read),
             (CodecFault::BatchIsPlaced, Request::PlaceBatch(orders), Ok(Reply::PlacedBatch(_))) => {

@@ -2,7 +2,7 @@
 
 use super::{Engine, Slot, Wanted};
 use crate::message::{Command, Commands, Notice};
-use cex_core::{BookUpdate, Level, SnapshotSource, SymbolId, Timestamp, VenueId};
+use cex_core::{BookUpdate, Level, SymbolId, Timestamp, VenueId};
 use cex_orderbook::{StaleReason, SyncOutcome};
 use std::time::Duration;
 
@@ -248,12 +248,12 @@ impl Engine {
             && let Some(symbol) = state.snapshots_due.pop_front()
         {
             let Some(slot) = self.slot_mut(venue, symbol) else { continue };
-            let SnapshotSource::Rest { depth } = slot.rule.snapshot else { continue };
             // A book that was lost meanwhile wants none.
             if slot.snapshot != Wanted::Queued {
                 continue;
             }
             slot.snapshot = Wanted::Asked(now);
+            let depth = slot.rule.snapshot_depth();
             if let Some(state) = self.venues.get_mut(venue.index()) {
                 state.snapshots_out += 1;
             }

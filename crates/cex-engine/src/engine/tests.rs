@@ -101,6 +101,7 @@ pub(crate) fn setups() -> (EngineConfig, [VenueSetup; 2]) {
         account_refresh: Duration::from_secs(10),
         max_snapshots: 4,
         book_depth: 100,
+        watch: WatchLimits::default(),
     };
     (config, [setup(0, 5), setup(1, 10)])
 }

@@ -157,9 +157,6 @@ impl Engine {
             let free = self.gate.funds().free(slot.market.venue, asset)?.max(Decimal::ZERO);
             without(free, limits.fee_buffer)
         };
-        let one_leg =
-            without(limits.max_cycle_notional, Bps::from_e8(Bps::ONE))?.min(limits.max_leg_notional);
-        let at_least = |notional| with_margin(notional, limits.min_notional_margin);
         Ok(Bounds {
             buy_fee: buy.taker_fee,
             sell_fee: sell.taker_fee,
@@ -168,10 +165,10 @@ impl Engine {
             step: common_lot(bought, sold).ok_or(NumError::Overflow)?,
             min_qty: bought.min_qty.max(sold.min_qty),
             max_qty: bought.max_qty.min(sold.max_qty).min(self.visible(buy, sell)),
-            min_buy_notional: at_least(bought.min_notional)?,
-            min_sell_notional: at_least(sold.min_notional)?,
+            min_buy_notional: buy.least_notional,
+            min_sell_notional: sell.least_notional,
             max_order_notional: bought.max_notional.min(sold.max_notional),
-            max_leg_notional: state.scale.notional(one_leg).unwrap_or(Notional(i128::MAX)),
+            max_leg_notional: state.scale.notional(self.max_leg).unwrap_or(Notional(i128::MAX)),
             // More than fits binds nothing.
             quote_free: state.scale.notional(free(buy, state.symbol.quote)?).unwrap_or(Notional(i128::MAX)),
             base_free: state.scale.qty(free(sell, state.symbol.base)?).unwrap_or(Qty(i64::MAX)),
@@ -261,14 +258,6 @@ fn without(amount: Decimal, buffer: Bps) -> Result<Decimal, NumError> {
         amount.dp().max(MARGIN_DP),
         Rounding::Down,
     )
-}
-
-/// A notional and a part of it on top, rounded up.
-fn with_margin(notional: Notional, margin: Bps) -> Result<Notional, NumError> {
-    let wide = notional.0.checked_mul(i128::from(Bps::ONE + margin.e8())).ok_or(NumError::Overflow)?;
-    Ok(Notional(
-        wide.div_euclid(i128::from(Bps::ONE)) + i128::from(wide.rem_euclid(i128::from(Bps::ONE)) != 0),
-    ))
 }
 
 fn slot(state: &SymbolState, venue: usize) -> Option<&Slot> {

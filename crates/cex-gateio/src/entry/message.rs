@@ -76,6 +76,7 @@ const fn channel(request: &Request) -> Option<&'static str> {
         | Request::OrderHistory { .. }
         | Request::MyTrades { .. }
         | Request::CreateListenKey
+        | Request::ListenKeys
         | Request::KeepListenKey(_)
         | Request::DeleteListenKey(_)
         | Request::DeadManSwitch { .. } => return None,

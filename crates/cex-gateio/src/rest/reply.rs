@@ -102,6 +102,7 @@ impl Reader<'_> {
             }
             Request::TestOrder(_)
             | Request::CreateListenKey
+            | Request::ListenKeys
             | Request::KeepListenKey(_)
             | Request::DeleteListenKey(_) => {
                 return Err(self.error(ErrorKind::Unsupported));

@@ -107,6 +107,7 @@ impl<'a> Builder<'a> {
             Request::DeadManSwitch { timeout } => self.countdown(*timeout),
             Request::TestOrder(_)
             | Request::CreateListenKey
+            | Request::ListenKeys
             | Request::KeepListenKey(_)
             | Request::DeleteListenKey(_) => Err(ErrorKind::Unsupported),
         }

@@ -24,6 +24,10 @@ fn key(text: &str) -> Result<Reply, ExchangeError> {
     Ok(Reply::ListenKey(text.to_owned()))
 }
 
+fn keys(living: &[&str]) -> Result<Reply, ExchangeError> {
+    Ok(Reply::ListenKeys(living.iter().map(|key| (*key).to_owned()).collect()))
+}
+
 fn failed(kind: ErrorKind) -> Result<Reply, ExchangeError> {
     Err(ExchangeError::new(venue(), Op::ListenKey, kind))
 }
@@ -53,8 +57,16 @@ fn ready(link: &mut AccountLink, millis: i64, listen_key: &str) -> Outbox {
     tell(link, millis, Input::Text(acknowledgement().as_bytes()))
 }
 
-/// Wakes the link until it wants something, answering its pings.
+/// Wakes the link until it wants something, answering its pings, and its questions for living keys with these.
 fn run_to_next_wish(link: &mut AccountLink, until: i64) -> (i64, Outbox) {
+    run_with_keys(link, until, &[])
+}
+
+fn run_with_keys(link: &mut AccountLink, until: i64, living: &[&str]) -> (i64, Outbox) {
+    run_answering(link, until, &keys(living))
+}
+
+fn run_answering(link: &mut AccountLink, until: i64, living: &Result<Reply, ExchangeError>) -> (i64, Outbox) {
     while let Some(due) = link.wakeup_at().map(Timestamp::as_millis).filter(|due| *due <= until) {
         let mut out = tell(link, due, Input::Wake);
         let pings = out.effects.len();
@@ -62,6 +74,9 @@ fn run_to_next_wish(link: &mut AccountLink, until: i64) -> (i64, Outbox) {
             .retain(|effect| !matches!(effect, Effect::Send(Payload::Text(text)) if text.contains("PING")));
         if out.effects.len() < pings {
             tell(link, due, Input::Text(br#"{"id":0,"code":0,"msg":"PONG"}"#));
+        }
+        if let [Effect::Request { tag, request: Request::ListenKeys }] = out.effects[..] {
+            out = tell(link, due, Input::Reply { tag, result: living });
         }
         if !out.effects.is_empty() {
             return (due, out);
@@ -195,6 +210,81 @@ fn no_key_means_another_start() {
     let out = tell(&mut link, 0, Input::Reply { tag, result: &failed(ErrorKind::ServerBusy) });
     assert_eq!(out.effects, [Effect::Reconnect(CloseReason::Refused)]);
     assert!(tell(&mut link, 0, Input::Disconnected).link.is_empty(), "it was never up");
+}
+
+#[test]
+fn a_key_that_is_no_longer_listed_is_dead_whatever_its_renewal_said() {
+    let mut link = link();
+    ready(&mut link, 0, "k");
+    // Renewed twice, with success; looked up after that and every five minutes.
+    for round in 1..=2 {
+        let (at, out) = run_with_keys(&mut link, 45 * MINUTE, &["other", "k"]);
+        let (tag, asked) = request(&out);
+        assert_eq!((at, asked), (round * 22 * MINUTE, Request::KeepListenKey("k".to_owned())));
+        tell(&mut link, at, Input::Reply { tag, result: &Ok(Reply::Done) });
+    }
+    let (at, out) = run_with_keys(&mut link, 44 * MINUTE + 59_999, &["other", "k"]);
+    assert!(out.effects.is_empty(), "{at}: {:?}", out.effects);
+    let (at, out) = run_with_keys(&mut link, 60 * MINUTE, &["other"]);
+    assert_eq!(out.effects, [Effect::Reconnect(CloseReason::KeyExpired)]);
+    assert_eq!(at, 49 * MINUTE);
+    tell(&mut link, at, Input::Disconnected);
+    assert!(ready(&mut link, at, "new").effects.is_empty(), "there is nothing to delete");
+}
+
+#[test]
+fn lists_that_never_held_the_key_and_answers_that_fail_prove_nothing() {
+    let mut link = link();
+    ready(&mut link, 0, "k");
+    let (at, _) = run_with_keys(&mut link, 21 * MINUTE, &["other"]);
+    assert_eq!(at, 21 * MINUTE);
+    let mut link = self::link();
+    ready(&mut link, 0, "k");
+    run_with_keys(&mut link, 5 * MINUTE, &["k"]);
+    let (at, _) = run_answering(&mut link, 21 * MINUTE, &failed(ErrorKind::ServerBusy));
+    assert_eq!(at, 21 * MINUTE);
+}
+
+#[test]
+fn when_no_new_key_is_to_be_had_a_living_one_is_renewed_and_taken_over() {
+    let mut link = link();
+    let (tag, _) = request(&tell(&mut link, 0, Input::Start));
+    let too_many = failed(ErrorKind::InvalidRequest);
+    let (tag, asked) = request(&tell(&mut link, 0, Input::Reply { tag, result: &too_many }));
+    assert_eq!(asked, Request::ListenKeys);
+    let out = tell(&mut link, 0, Input::Reply { tag, result: &keys(&["a", "b", "c", "d", "e"]) });
+    let (tag, asked) = request(&out);
+    assert_eq!(asked, Request::KeepListenKey("c".to_owned()));
+    let dead = failed(ErrorKind::InvalidRequest);
+    let (tag, asked) = request(&tell(&mut link, 0, Input::Reply { tag, result: &dead }));
+    assert_eq!(asked, Request::KeepListenKey("b".to_owned()));
+    let out = tell(&mut link, 0, Input::Reply { tag, result: &Ok(Reply::Done) });
+    assert_eq!(out.effects, [connect_url("b")]);
+    tell(&mut link, 0, Input::Connected);
+    let out = tell(&mut link, 0, Input::Text(acknowledgement().as_bytes()));
+    assert!(out.link.contains(&LinkEvent::AccountReady));
+    // It may serve somebody else as well.
+    assert!(tell(&mut link, 1, Input::Stop).effects.is_empty());
+}
+
+#[test]
+fn without_a_key_to_take_over_it_is_tried_again_later() {
+    for (refusal, listed) in [
+        (ErrorKind::InvalidRequest, Some(keys(&[]))),
+        (ErrorKind::Unmapped, Some(failed(ErrorKind::ServerBusy))),
+        (ErrorKind::InvalidKey, None),
+        (ErrorKind::RateLimited { retry_after: None }, None),
+    ] {
+        let mut link = link();
+        let (tag, _) = request(&tell(&mut link, 0, Input::Start));
+        let mut out = tell(&mut link, 0, Input::Reply { tag, result: &failed(refusal) });
+        if let Some(listed) = listed {
+            let (tag, asked) = request(&out);
+            assert_eq!(asked, Request::ListenKeys);
+            out = tell(&mut link, 0, Input::Reply { tag, result: &listed });
+        }
+        assert_eq!(out.effects, [Effect::Reconnect(CloseReason::Refused)]);
+    }
 }
 
 #[test]

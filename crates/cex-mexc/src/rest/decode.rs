@@ -4,8 +4,8 @@
 use super::orders;
 use crate::symbol;
 use crate::wire::{
-    AccountReply, AggTradeEntry, BookTickerEntry, Coin, Depth, ExchangeInfo, ListenKeyReply, Network,
-    OrderAck, Scalar, ServerTime, SymbolEntry, TickerEntry, TradeEntry, TradeFeeReply, parse,
+    AccountReply, AggTradeEntry, BookTickerEntry, Coin, Depth, ExchangeInfo, ListenKeyReply, ListenKeysReply,
+    Network, OrderAck, Scalar, ServerTime, SymbolEntry, TickerEntry, TradeEntry, TradeFeeReply, parse,
 };
 use cex_core::{
     Account, Asset, AssetInfo, Balance, BookTicker, Bps, Decimal, Kline, KlineInterval, Level, Market,
@@ -79,6 +79,12 @@ pub(super) fn decode(
         Request::CreateListenKey => {
             let reply = json::<ListenKeyReply<'_>>(body, "listen key")?;
             Reply::ListenKey(reply.listen_key.text().ok_or(ErrorKind::Undecodable("listen key"))?.to_owned())
+        }
+        Request::ListenKeys => {
+            let reply = json::<ListenKeysReply<'_>>(body, "listen keys")?;
+            let text = |key: &Scalar<'_>| key.text().map(str::to_owned);
+            let keys: Option<Vec<String>> = reply.listen_key.iter().map(text).collect();
+            Reply::ListenKeys(keys.ok_or(ErrorKind::Undecodable("listen keys"))?)
         }
         Request::Amend { .. } | Request::DeadManSwitch { .. } | Request::CancelBatch(_) => {
             return Err(ErrorKind::Unsupported);

@@ -104,6 +104,7 @@ pub(super) fn encode(
                 .signed(credentials, now)
         }
         Request::CreateListenKey => Query::post(out, "/userDataStream").signed(credentials, now),
+        Request::ListenKeys => Query::get(out, "/userDataStream").signed(credentials, now),
         Request::KeepListenKey(key) => {
             Query::put(out, "/userDataStream").text("listenKey", key).signed(credentials, now)
         }

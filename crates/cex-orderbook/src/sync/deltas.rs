@@ -53,6 +53,7 @@ impl BookSync {
         self.heard_ts = self.heard_ts.max(frame.exchange_ts);
         if let SyncState::Live(live) = &mut self.state {
             live.advance(frame);
+            live.unconfirmed = false;
             if live.refresh.is_some() && !self.pending.push(frame) {
                 self.counters.overflows += 1;
             }
@@ -73,8 +74,12 @@ impl BookSync {
                 false => SyncOutcome::Unusable,
             };
         }
+        if live.overtaken.is_some_and(|overtaken| live.last_seq < overtaken.seq) {
+            live.crossed_since = None;
+            return SyncOutcome::Unusable;
+        }
         // What changed while the book could not be used was not reported, so now everything is.
-        let mended = live.crossed_since.take().is_some();
+        let mended = live.crossed_since.take().is_some() | live.overtaken.take().is_some();
         if shallow && live.refresh.is_none() {
             match self.rule.snapshot {
                 SnapshotSource::Rest { .. } => {
@@ -126,7 +131,12 @@ impl BookSync {
         if self.is_backward(now, frame) {
             self.behind += 1;
         }
-        if self.behind < self.limits.backward_frames {
+        // A book just joined may be a snapshot of a new count with frames of the old one on it: nothing continued it yet,
+        // so two frames that are old by version and new by their own time are enough. One may be a repetition.
+        let is_unconfirmed = self.live().is_some_and(|live| live.unconfirmed);
+        let is_proof = is_unconfirmed && frame.exchange_ts != Timestamp::EPOCH;
+        let enough = if is_proof { 2.min(self.limits.backward_frames) } else { self.limits.backward_frames };
+        if self.behind < enough {
             return SyncOutcome::Ignored;
         }
         self.counters.backwards += 1;

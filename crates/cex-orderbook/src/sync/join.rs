@@ -4,7 +4,7 @@ use super::fit::{Fit, fit};
 use super::pending::Frame;
 use super::{BookSync, Live, StaleReason, SyncOutcome, SyncState};
 use crate::book::{Applied, Book};
-use cex_core::{BookSide, Continuity, Level, SnapshotSource, Timestamp};
+use cex_core::{BookSide, Continuity, Level, SnapshotSource, SyncRule, Timestamp};
 
 impl BookSync {
     /// A whole book in the stream.
@@ -63,6 +63,7 @@ impl BookSync {
         if before.is_none() {
             self.counters.applied += applied;
             self.counters.ignored_old += self.pending.len() as u64 - applied;
+            self.watch.begin(now, self.counters.updates, &self.limits.watch);
         }
         self.pending.restart(None);
         self.behind = 0;
@@ -73,15 +74,7 @@ impl BookSync {
 
     fn load(&mut self, snapshot: &Frame<'_>) {
         self.book.replace(snapshot.bids, snapshot.asks);
-        if let SnapshotSource::Rest { depth } = self.rule.snapshot {
-            for (side, levels) in [(BookSide::Bid, snapshot.bids), (BookSide::Ask, snapshot.asks)] {
-                // As many levels as were asked for: there are more that were not sent. A stream of the best levels
-                // reports what comes up from there.
-                if levels.len() >= depth as usize && self.rule.depth.is_none() {
-                    self.book.mark_cut(side);
-                }
-            }
-        }
+        mark_ends(&mut self.book, self.rule, snapshot.bids.len(), snapshot.asks.len());
     }
 
     /// A snapshot made a crossed book where none is forgiven.
@@ -116,7 +109,9 @@ impl Live {
             synced_at: now,
             crossed_since: None,
             after_snapshot: true,
+            unconfirmed: true,
             refresh: None,
+            overtaken: None,
         }
     }
 
@@ -131,8 +126,20 @@ impl Live {
     }
 }
 
+/// Marks the sides of a book just made from so many levels where the exchange has more than it sent.
+pub(super) fn mark_ends(book: &mut Book, rule: SyncRule, bids: usize, asks: usize) {
+    let SnapshotSource::Rest { depth } = rule.snapshot else { return };
+    for (side, levels) in [(BookSide::Bid, bids), (BookSide::Ask, asks)] {
+        // As many levels as were asked for: there are more that were not sent. A stream of the best levels reports what
+        // comes up from there.
+        if levels >= depth as usize && rule.depth.is_none() {
+            book.mark_cut(side);
+        }
+    }
+}
+
 /// Whether two books of one version are equal as far as both claim to be complete.
-fn agree(one: &Book, other: &Book) -> bool {
+pub(super) fn agree(one: &Book, other: &Book) -> bool {
     [BookSide::Bid, BookSide::Ask].into_iter().all(|side| {
         let ends = [one, other].map(|book| book.exact_to(side));
         let known = |level: &Level| {

@@ -1,5 +1,6 @@
 //! The words of synchronisation: states, reasons, outcomes, limits, counters.
 
+use super::WatchLimits;
 use crate::book::Applied;
 use cex_core::{Continuity, SnapshotSource, SyncRule, Timestamp};
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub enum StaleReason {
     Mismatch,
     /// The exchange refused the subscription.
     Refused,
+    /// The exchange moved on and the stream did not tell, while its connection lived.
+    Silent,
     /// Too few of the levels known remain, and the stream cannot be asked for more without a new subscription.
     Shallow,
 }
@@ -74,6 +77,15 @@ impl Asking {
     }
 }
 
+/// The exchange showed a newer book elsewhere than the stream has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overtaken {
+    /// The version shown.
+    pub seq: u64,
+    /// Until when the stream may bring it.
+    pub until: Timestamp,
+}
+
 /// A live book's place in its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Live {
@@ -87,7 +99,11 @@ pub struct Live {
     pub synced_at: Timestamp,
     /// Since when the book has been crossed or locked.
     pub crossed_since: Option<Timestamp>,
+    /// The stream is behind what the exchange shows elsewhere; unusable until it catches up.
+    pub overtaken: Option<Overtaken>,
     pub(super) after_snapshot: bool,
+    /// The stream has brought nothing that continues it since it was joined.
+    pub(super) unconfirmed: bool,
     pub(super) refresh: Option<Asking>,
 }
 
@@ -171,6 +187,8 @@ pub struct SyncLimits {
     pub backward_frames: u32,
     /// A live side that is not complete is refreshed when it holds fewer levels than this; zero never.
     pub refresh_below: usize,
+    /// When the stream's silence is looked into.
+    pub watch: WatchLimits,
 }
 
 impl SyncLimits {
@@ -200,6 +218,7 @@ impl SyncLimits {
             cross_patience,
             backward_frames: 20,
             refresh_below: if rule.depth.is_some() { 0 } else { known / 4 },
+            watch: WatchLimits::default(),
         }
     }
 }
@@ -235,4 +254,12 @@ pub struct Counters {
     pub misrouted: u64,
     /// Live books that differed from a snapshot of the same version.
     pub drifts: u64,
+    /// Times the exchange's whole book was asked for because the stream was silent, or long not compared.
+    pub checks: u64,
+    /// Silences that were calm: the exchange's book was ours.
+    pub vouched: u64,
+    /// Times the exchange's book was newer than what a silent stream had brought.
+    pub overtaken: u64,
+    /// Times the stream did not catch up then, and was begun anew.
+    pub mutes: u64,
 }

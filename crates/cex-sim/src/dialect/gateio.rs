@@ -112,6 +112,7 @@ pub struct Gateio {
     /// What clients called the last change of an order.
     amend_texts: BTreeMap<OrderNo, String>,
     manners: Manners,
+    refused_for_maintenance: u64,
     /// Channels with this text in their names are refused during the message at hand.
     refused: Option<String>,
 }
@@ -137,6 +138,7 @@ impl Gateio {
             logins: BTreeMap::new(),
             amend_texts: BTreeMap::new(),
             manners: Manners::default(),
+            refused_for_maintenance: 0,
             refused: None,
         }
     }
@@ -185,6 +187,10 @@ impl Gateio {
 
 impl Dialect for Gateio {
     fn http(&mut self, now: Timestamp, exchange: &mut Exchange, call: &HttpCall<'_>) -> HttpAnswer {
+        if self.manners.maintenance && call.changes(&["/api/v4/spot/"]) {
+            self.refused_for_maintenance += 1;
+            return refusal::maintenance(self.refused_for_maintenance);
+        }
         rest::answer(self, now, exchange, call)
     }
 

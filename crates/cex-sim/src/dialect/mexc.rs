@@ -59,6 +59,9 @@ use rustc_hash::FxHashMap;
 use sessions::Sessions;
 use shape::Shown;
 
+/// Below which paths orders are changed.
+const ORDER_PATHS: [&str; 3] = ["/api/v3/order", "/api/v3/openOrders", "/api/v3/batchOrders"];
+
 /// MEXC over one [`Exchange`].
 #[derive(Debug)]
 pub struct Mexc {
@@ -74,6 +77,7 @@ pub struct Mexc {
     /// What market orders show as their price.
     protective: FxHashMap<OrderNo, Price>,
     manners: Manners,
+    refused_for_maintenance: u64,
     /// Channels with this text in their names are refused during the message at hand.
     refused: Option<String>,
 }
@@ -93,6 +97,7 @@ impl Mexc {
             bars: vec![Bars::default(); markets],
             protective: FxHashMap::default(),
             manners: Manners::default(),
+            refused_for_maintenance: 0,
             refused: None,
             config,
         }
@@ -119,6 +124,10 @@ impl Mexc {
 
 impl Dialect for Mexc {
     fn http(&mut self, now: Timestamp, exchange: &mut Exchange, call: &HttpCall<'_>) -> HttpAnswer {
+        if self.manners.maintenance && call.changes(&ORDER_PATHS) {
+            self.refused_for_maintenance += 1;
+            return refusal::maintenance(self.refused_for_maintenance);
+        }
         rest::answer(self, now, exchange, call)
     }
 

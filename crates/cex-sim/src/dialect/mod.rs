@@ -56,6 +56,13 @@ pub struct HttpAnswer {
     pub body: Vec<u8>,
 }
 
+impl HttpCall<'_> {
+    /// Whether it would change something below one of these paths.
+    fn changes(&self, paths: &[&str]) -> bool {
+        self.method != "GET" && paths.iter().any(|path| self.path.starts_with(path))
+    }
+}
+
 impl HttpAnswer {
     /// A JSON answer.
     #[must_use]
@@ -109,6 +116,10 @@ pub struct Manners {
     pub duplicate_client_ids: Option<DuplicateClientIds>,
     /// Whether extending a listen key succeeds and extends nothing.
     pub listen_keys_lie: bool,
+    /// Whether streams whose listen key ended go silent, whatever the configuration says.
+    pub listen_keys_end_silently: bool,
+    /// Whether whatever changes orders is refused for maintenance.
+    pub maintenance: bool,
 }
 
 /// One exchange's protocol over one [`Exchange`].

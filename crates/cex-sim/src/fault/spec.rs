@@ -270,10 +270,12 @@ impl FaultSpec {
             "clock_skew" => VenueFault::ClockSkew(self.need("skew_ms", self.skew_ms)?),
             "expire_listen_keys" => VenueFault::ExpireListenKeys,
             "listen_keys_lie" => VenueFault::ListenKeysLie,
+            "listen_keys_end_silently" => VenueFault::ListenKeysEndSilently,
+            "maintenance" => VenueFault::Maintenance,
             "read_lag" => VenueFault::ReadLag { path: self.path.clone(), lag: self.time()? },
             _ => {
                 let known = "halt, freeze, version_reset, duplicate_client_ids, fees, clock_skew, \
-                             expire_listen_keys, listen_keys_lie or read_lag";
+                             expire_listen_keys, listen_keys_lie, listen_keys_end_silently, maintenance or read_lag";
                 return Err(value("effect", &self.effect, known));
             }
         })

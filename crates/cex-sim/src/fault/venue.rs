@@ -100,6 +100,12 @@ pub enum VenueFault {
     ExpireListenKeys,
     /// Extending a listen key succeeds and extends nothing (W6). Nothing on an exchange without them.
     ListenKeysLie,
+    /// A private stream whose listen key ended goes silent instead of being closed (W6). Nothing on an exchange without
+    /// them.
+    ListenKeysEndSilently,
+    /// Reads and streams go on, and whatever changes orders is refused in the exchange's words for maintenance, of which
+    /// it has more than one; nothing is done (H9).
+    Maintenance,
     /// Reads whose path begins so are answered from the state of about this long ago (H6, W10). History is kept from
     /// the moment of the injection on.
     ReadLag {
@@ -145,6 +151,8 @@ impl VenueFault {
             | Self::ClockSkew(_)
             | Self::ExpireListenKeys
             | Self::ListenKeysLie
+            | Self::ListenKeysEndSilently
+            | Self::Maintenance
             | Self::ReadLag { .. } => None,
         }
     }
@@ -197,6 +205,8 @@ impl fmt::Display for VenueFault {
             Self::ClockSkew(millis) => write!(f, "clk.skew {millis} ms"),
             Self::ExpireListenKeys => f.write_str("mx.listenkey expire"),
             Self::ListenKeysLie => f.write_str("mx.listenkey lie"),
+            Self::ListenKeysEndSilently => f.write_str("mx.listenkey end silently"),
+            Self::Maintenance => f.write_str("rest.maintenance orders"),
             Self::ReadLag { path, lag } => write!(f, "rest.read_lag {path} {} ms", lag.as_millis()),
         }
     }

@@ -140,7 +140,12 @@ impl Host {
                 let market = self.market(exchange, *symbol)?;
                 self.exchanges[index].reset_version(market);
             }
-            VenueFault::DuplicateClientIds(_) | VenueFault::ListenKeysLie => self.behave(exchange),
+            VenueFault::DuplicateClientIds(_)
+            | VenueFault::ListenKeysLie
+            | VenueFault::ListenKeysEndSilently
+            | VenueFault::Maintenance => {
+                self.behave(exchange);
+            }
             VenueFault::Fees { symbol, maker, taker } => {
                 let market = self.market(exchange, *symbol)?;
                 let rules = self.exchanges[index].rules(market);
@@ -179,7 +184,12 @@ impl Host {
                     self.exchanges[index].freeze(account, false);
                 }
             }
-            VenueFault::DuplicateClientIds(_) | VenueFault::ListenKeysLie => self.behave(exchange),
+            VenueFault::DuplicateClientIds(_)
+            | VenueFault::ListenKeysLie
+            | VenueFault::ListenKeysEndSilently
+            | VenueFault::Maintenance => {
+                self.behave(exchange);
+            }
             VenueFault::Fees { symbol, .. } => {
                 let before = self.faults.fees_before.remove(&id);
                 if let (Ok(market), Some((maker, taker))) = (self.market(exchange, *symbol), before) {
@@ -199,6 +209,9 @@ impl Host {
         let has = |mode| board.lists(exchange, |fault| *fault == VenueFault::DuplicateClientIds(mode));
         let manners = Manners {
             duplicate_client_ids: [Reject, Accept, Echo].into_iter().find(|mode| has(*mode)),
+            listen_keys_end_silently: board
+                .lists(exchange, |fault| *fault == VenueFault::ListenKeysEndSilently),
+            maintenance: board.lists(exchange, |fault| *fault == VenueFault::Maintenance),
             listen_keys_lie: board.lists(exchange, |fault| *fault == VenueFault::ListenKeysLie),
         };
         self.venues[exchange.index()].dialect.behave(manners);

@@ -37,14 +37,25 @@ impl Client {
         let may_miss = usize::from(self.capabilities().orders_page.kept.is_some());
         let mut all = Listing { rows: Vec::new(), unreadable: may_miss };
         for order in orders {
-            let fills = self.most_fills(symbol, Some(order), range).await?;
-            if !self.is_whole(&fills) {
-                return Err(self.error(Op::MyTrades, ErrorKind::AboveMaximum));
-            }
+            let fills = self.fills_of_order_in_a_moment(symbol, Some(order), range).await?;
             all.unreadable += fills.unreadable;
             all.rows.extend(fills);
         }
         Ok(all)
+    }
+
+    /// All fills of one order in a span that cannot be halved.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AboveMaximum`] where there are more than the exchange shows.
+    pub(super) async fn fills_of_order_in_a_moment(
+        &self,
+        symbol: SymbolId,
+        order: Option<OrderId>,
+        range: TimeRange,
+    ) -> Result<Listing<Fill>, ExchangeError> {
+        let fills = self.most_fills(symbol, order, range).await?;
+        if self.is_whole(&fills) { Ok(fills) } else { Err(self.error(Op::MyTrades, ErrorKind::AboveMaximum)) }
     }
 
     /// As many fills as the exchange perhaps gives; as many as it surely gives where it refuses to be asked for more.

@@ -217,6 +217,22 @@ impl PrivateExchange for Client {
         Ok(all)
     }
 
+    async fn order_trades_all(
+        &self,
+        symbol: SymbolId,
+        order: OrderId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Listing<Fill>, ExchangeError> {
+        let rule = self.capabilities().fills_page;
+        let order = Some(order);
+        let ask = |range| self.fills(Request::MyTrades { symbol, order, range, limit: rule.rows });
+        let dense = |range| self.fills_of_order_in_a_moment(symbol, order, range);
+        let mut all = self.all_of(Op::MyTrades, rule, (from, to), ask, dense, Fill::key).await?;
+        all.rows.sort_by_key(|fill| fill.exchange_ts);
+        Ok(all)
+    }
+
     async fn dead_man_switch(&self, timeout: Duration) -> Result<(), ExchangeError> {
         tell!(self, Request::DeadManSwitch { timeout })
     }

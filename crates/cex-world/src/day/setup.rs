@@ -11,6 +11,7 @@ use cex_arb::run::venue::shared_markets;
 use cex_core::{Bps, Decimal, Markets, StreamKind, Symbol, Timestamp, VenueId};
 use cex_engine::{Commands, Engine, EngineConfig, VenueSetup};
 use cex_interface::{Protocol, Registration, Reply, Request, Secret, Subscription, VenueConfig};
+use cex_orderbook::WatchLimits;
 use cex_risk::{Limits, Mode};
 use cex_sim::server::{SimAccount, SimConfig, SimExchange};
 use cex_sim::world::{NetworkConfig, World, WorldConfig};
@@ -234,5 +235,6 @@ fn settings() -> EngineConfig {
         account_refresh: Duration::from_secs(10),
         max_snapshots: 4,
         book_depth: 200,
+        watch: WatchLimits::default(),
     }
 }

@@ -204,3 +204,34 @@ fn the_same_events_give_the_same_commands() {
     };
     assert_eq!(run(), run());
 }
+
+/// W1: a frozen stream whose exchange moved on is out of the tops in the call that shows it, and is begun anew.
+#[test]
+fn a_silent_book_is_compared_and_out_when_its_exchange_moved_on() {
+    let mut stage = Stage::ready();
+    let venue = stage.venue(0);
+    let asks = |commands: &[Command]| {
+        commands.iter().find_map(|command| match command {
+            Command::FetchBook { venue: at, symbol, asked_at, .. } if *at == venue => {
+                Some((*symbol, *asked_at))
+            }
+            _ => None,
+        })
+    };
+    let mut asked = None;
+    for _ in 0..1_000 {
+        asked = asks(&stage.pass(100));
+        if asked.is_some() {
+            break;
+        }
+    }
+    let (symbol, asked_at) = asked.expect("asked within the ceiling");
+    assert!(stage.engine.book(venue, symbol).is_some(), "silence alone is no fault");
+    let (bids, levels) = ([level(9_000, 1_000)], [level(9_010, 1_000)]);
+    let seq = stage.seq[0] + 5;
+    let exchange_ts = stage.now;
+    let moved_on = Event::Book { venue, symbol, asked_at, seq, exchange_ts, bids: &bids, asks: &levels };
+    stage.feed(moved_on);
+    assert!(stage.engine.book(venue, symbol).is_none());
+    assert!(stage.pass(1_100).contains(&Command::Resubscribe { venue, symbol }));
+}

@@ -213,6 +213,7 @@ fn signed_calls_name_what_they_are_about() {
             "GET /api/v3/myTrades?symbol=BTCUSDT&orderId=C02__1&limit=500&",
         ),
         (Request::CreateListenKey, "POST /api/v3/userDataStream?"),
+        (Request::ListenKeys, "GET /api/v3/userDataStream?"),
         (Request::Withdrawals, "GET /api/v3/capital/withdraw/history?limit=1&"),
         (Request::DeleteListenKey("a/b".to_owned()), "DELETE /api/v3/userDataStream?listenKey=a%2Fb&"),
     ] {

@@ -47,6 +47,11 @@ impl Refusal {
         Self::new(400, "REPEATED_CREATION", format!("Order with text {client_id} exists"))
     }
 
+    /// Overloaded, or under maintenance, which has no label of its own.
+    pub(super) fn too_busy() -> Self {
+        Self::new(503, "TOO_BUSY", "The server is busy, please try again later")
+    }
+
     /// A path that does not exist.
     pub(super) fn not_found() -> Self {
         Self::new(404, "NOT_FOUND", "The requested URL was not found")
@@ -83,7 +88,7 @@ impl Refusal {
             // No source names the label of a suspended pair, nor that of a frozen account.
             Reject::Halted => Self::unknown_pair(&rules.symbol.to_string()),
             Reject::Frozen => Self::new(403, "FORBIDDEN", "Your account is restricted from trading"),
-            Reject::Overloaded => Self::new(503, "TOO_BUSY", "The server is busy, please try again later"),
+            Reject::Overloaded => Self::too_busy(),
         }
     }
 
@@ -101,6 +106,19 @@ impl Refusal {
     /// The HTTP answer.
     pub(super) fn answer(&self) -> HttpAnswer {
         HttpAnswer::json(self.status, self.body())
+    }
+}
+
+/// What is said while orders are not taken: no source names a label for it, so the exchange's word for being busy takes
+/// turns with the page of a gateway that has nobody behind it.
+pub(super) fn maintenance(turn: u64) -> HttpAnswer {
+    if turn % 2 == 1 {
+        return Refusal::too_busy().answer();
+    }
+    HttpAnswer {
+        status: 502,
+        headers: vec![("content-type", "text/html".to_owned())],
+        body: b"<html><head><title>502 Bad Gateway</title></head><body></body></html>".to_vec(),
     }
 }
 

@@ -125,6 +125,9 @@ fn admit(
         if gateio.config.keys.get(&key).is_some_and(|rules| rules.is_read_only) {
             return Err(Refusal::new(403, "READ_ONLY", "API key is read-only"));
         }
+        if gateio.manners.maintenance {
+            return Err(Refusal::too_busy());
+        }
         check_deadline(call)?;
     }
     for budget in budgets(gateio, account, command, call) {

@@ -122,3 +122,18 @@ impl Refusal {
         answer
     }
 }
+
+/// What is said while orders are not taken: a code of its own takes turns with the general one, which says `message`
+/// instead of `msg` and points to an announcement.
+pub(super) fn maintenance(turn: u64) -> HttpAnswer {
+    if turn % 2 == 1 {
+        return Refusal::new(604, "The system is under maintenance").answer();
+    }
+    let mut body = String::new();
+    json::object(&mut body, |error| {
+        error.plain("code", 500);
+        error.text("message", "Under maintenance, please try again later");
+        error.text("announcement", "https://www.mexc.com/support");
+    });
+    HttpAnswer::json(503, body)
+}

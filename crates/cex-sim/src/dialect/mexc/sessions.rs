@@ -196,12 +196,12 @@ pub(super) fn close_what_ended(mexc: &mut Mexc, now: Timestamp, out: &mut Outgoi
     }
     let mut next: Option<Timestamp> = None;
     let mut ended = Vec::new();
+    let goes_silent =
+        mexc.manners.listen_keys_end_silently || mexc.config.expired_streams == ExpiredStreams::GoSilent;
     let Mexc { sessions, listen_keys, feeds, config, private, .. } = &mut *mexc;
     for (conn, session) in &mut sessions.by_conn {
         let mut end = session.ends_at(now, *conn, config.connections, listen_keys, feeds);
-        if end.is_some_and(|end| matches!(end, End::Key(at) if at <= now))
-            && config.expired_streams == ExpiredStreams::GoSilent
-        {
+        if goes_silent && end.is_some_and(|end| matches!(end, End::Key(at) if at <= now)) {
             leave_private(private, *conn, session);
             session.forget_key();
             end = session.ends_at(now, *conn, config.connections, listen_keys, feeds);
