@@ -145,7 +145,7 @@ impl Desk {
     /// What the rules that look back stand at now.
     #[must_use]
     pub fn standing(&self) -> (Timestamp, Standing) {
-        let mut core = self.0.borrow_mut();
+        let core = self.0.borrow();
         let now = core.clock.now();
         (now, core.engine.standing(now))
     }

@@ -203,7 +203,8 @@ fn change(market: &Market, told: Option<&SymbolInfo>) -> Option<&'static str> {
 }
 
 /// Whether a name is of the form that this program gives its orders: `<start>-<count><leg>` in base 36.
-fn is_our_form(name: &str) -> bool {
+#[must_use]
+pub fn is_our_form(name: &str) -> bool {
     let base36 = |text: &str| {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
     };

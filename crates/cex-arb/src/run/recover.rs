@@ -2,6 +2,7 @@
 //! booked into the journal, and what is not level goes on in this run's engine. The same way after a crash and after none.
 
 use super::past::{self, Cycle, FillName, Past, Traded, Written};
+use super::reconcile::is_our_form;
 use super::record::Recorder;
 use super::venue::Venue;
 use crate::exit::{Exit, Failure};
@@ -10,7 +11,7 @@ use cex_core::{
     VenueId,
 };
 use cex_engine::Engine;
-use cex_errors::ErrorKind;
+use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{OrderRef, Reply, Request, TimeRange};
 use cex_journal::{messages, record};
 use cex_transport::Rest;
@@ -51,6 +52,17 @@ impl Unfinished {
             return Err(Failure::new(Exit::CheckFailed, what, "arb journal replay tells more"));
         }
         Ok(Self { cycles: past.cycles().clone(), past })
+    }
+
+    /// Tells those who only look what waits for a run that trades.
+    pub fn tell(&self) {
+        let open = self.past.unfinished();
+        if open > 0 {
+            tracing::warn!(
+                arbitrages = open,
+                "earlier runs did not see these to their end: arb run --live does"
+            );
+        }
     }
 
     /// Asks the exchanges for every order that is not known to its end, all at once, and writes down what they tell.
@@ -160,6 +172,38 @@ impl Unfinished {
         recorder.knows_past(open);
         Ok(adopted)
     }
+}
+
+/// Cancels open orders that this program once gave their names: nothing of ours rests on purpose, and no run is on.
+///
+/// # Errors
+/// Exit code 5 when an exchange does not say what is open, or does not cancel it.
+pub async fn cancel_strays(venues: &[Venue]) -> Result<(), Failure> {
+    for venue in venues {
+        let failed = |error: ExchangeError| {
+            Failure::new(Exit::Unreachable, error.to_string(), "look at the open orders at the exchange")
+        };
+        let orders = match venue.rest.call(&Request::OpenOrders { symbol: None }).await.map_err(failed)? {
+            Reply::Orders(orders) => orders,
+            other => {
+                let what = format!("{}: open orders were answered as {other:?}", venue.id);
+                return Err(Failure::new(Exit::Unreachable, what, "look at the open orders at the exchange"));
+            }
+        };
+        for order in orders {
+            let ours = order.client_id.is_some_and(|client_id| is_our_form(client_id.as_str()));
+            let Some(order_id) = order.order_id.filter(|_| ours) else { continue };
+            tracing::warn!(venue = %venue.id, order = %order_id, "an open order of an earlier run is cancelled");
+            let request = Request::Cancel { symbol: order.symbol, order: OrderRef::Id(order_id) };
+            match venue.rest.call(&request).await {
+                Ok(_) => {}
+                // It ended meanwhile.
+                Err(error) if error.kind == ErrorKind::OrderNotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Writes down the end of an arbitrage of an earlier run, and tells the rules of it.
