@@ -334,6 +334,9 @@ impl Desk {
             Command::QueryFills { venue, symbol, client_id, order_id } => {
                 self.query_fills(core, (venue, symbol), client_id, order_id);
             }
+            Command::QueryTrades { venue, symbol, client_id, since, asked_at } => {
+                self.query_trades(core, (venue, symbol), client_id, since, asked_at);
+            }
             Command::ReadAccount { venue, asked_at } => self.read_account(core, venue, asked_at),
         }
     }

@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// Fills asked for at once of one order: more than an order of ours can have.
 const FILLS: u32 = 100;
 
+/// Nothing of ours rests on purpose: what fills of an order does so within this of its expiry, clocks included.
+const AROUND: Duration = Duration::from_secs(300);
+
 /// What an exchange told of an order, and all its fills; `None` when the order never arrived.
 type Told = Result<Option<(Order, Vec<Fill>)>, String>;
 
@@ -339,18 +342,58 @@ impl Question {
                 Ok(other) => return Err(format!("the exchange answered {other:?}")),
                 Err(error) if error.kind == ErrorKind::OrderNotFound => {
                     if asked_at > dead_at {
-                        let first = *absent_since.get_or_insert(asked_at);
-                        if asked_at.since(first) >= APART {
-                            return Ok(None);
+                        match forgotten(&rest, symbol, id, dead_at).await {
+                            Ok(Some(found)) => return Ok(Some(found)),
+                            Ok(None) => {
+                                let first = *absent_since.get_or_insert(asked_at);
+                                if asked_at.since(first) >= APART {
+                                    return Ok(None);
+                                }
+                                last = error.to_string();
+                            }
+                            Err(why) => last = why,
                         }
+                    } else {
+                        last = error.to_string();
                     }
-                    last = error.to_string();
                 }
                 Err(error) => last = error.to_string(),
             }
             tokio::time::sleep(PAUSE).await;
         }
         Err(last)
+    }
+}
+
+/// An order that the exchange does not find under our name, by what the account traded since: exchanges forget names sooner
+/// than trades. `None` when it is not among them.
+async fn forgotten(
+    rest: &Rest,
+    symbol: SymbolId,
+    id: ClientOrderId,
+    dead_at: Timestamp,
+) -> Result<Option<(Order, Vec<Fill>)>, String> {
+    // An order fills at once or never.
+    let range = TimeRange { from: Some(dead_at - AROUND), to: Some(dead_at + AROUND) };
+    let request = Request::MyTrades { symbol, order: None, range, limit: FILLS };
+    let traded = match rest.call(&request).await {
+        Ok(Reply::Fills(traded)) if traded.len() < FILLS as usize => traded,
+        Ok(_) => return Err("it is not found, and trades could not be read as a whole".to_owned()),
+        Err(error) => return Err(format!("it is not found, and trades could not be read: {error}")),
+    };
+    let Some(ours) = traded.iter().find(|fill| fill.client_id == Some(id)) else {
+        if traded.iter().any(|fill| fill.client_id.is_none()) {
+            return Err("it is not found, but there are trades of orders without a name".to_owned());
+        }
+        return Ok(None);
+    };
+    match rest.call(&Request::Order { symbol, order: OrderRef::Id(ours.order_id) }).await {
+        Ok(Reply::Order(order)) if order.status.is_terminal() => {
+            let fills = fills(rest, symbol, ours.order_id, order.filled_qty).await?;
+            Ok(Some((order, fills)))
+        }
+        Ok(_) => Err("it filled, and is not over".to_owned()),
+        Err(error) => Err(format!("it filled, but cannot be read: {error}")),
     }
 }
 
