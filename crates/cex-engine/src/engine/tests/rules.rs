@@ -193,46 +193,42 @@ fn slow_answers_and_lost_ones_reach_the_gate() {
     assert_eq!(tripped(&stage), [("latency", Scope::Venue(stage.venue(0)))]);
 }
 
+/// So many seconds pass in which both books change; whose whole books are asked for.
+fn busy(stage: &mut Stage, secs: u64) -> Vec<VenueId> {
+    let mut asked = Vec::new();
+    for _ in 0..secs {
+        let mut commands = stage.pass(1_000);
+        for index in 0..2 {
+            commands.extend(stage.delta(index, &[], &[]));
+        }
+        asked.extend(commands.iter().filter_map(|command| match command {
+            Command::FetchBook { venue, .. } => Some(*venue),
+            _other => None,
+        }));
+    }
+    asked
+}
+
 #[test]
-fn books_are_compared_with_the_exchanges_own_in_time_and_not_traded_on_when_they_are_not() {
+fn books_are_compared_with_the_exchanges_own_in_half_the_time_one_after_the_other() {
     let mut stage = under(|config| config.limits.max_audit_age = Duration::from_secs(100));
-    let asked = |commands: &[Command]| -> Vec<VenueId> {
-        commands
-            .iter()
-            .filter_map(|command| match command {
-                Command::FetchBook { venue, .. } => Some(*venue),
-                _other => None,
-            })
-            .collect()
-    };
-    assert_eq!(asked(&stage.pass(49_000)), []);
-    let commands = stage.pass(1_000);
-    assert_eq!(asked(&commands), [stage.venue(0)], "one at a time");
+    assert_eq!(busy(&mut stage, 49), []);
+    assert_eq!(busy(&mut stage, 1), [stage.venue(0)], "one at a time");
     assert!(stage.engine.book(stage.venue(0), SYMBOL).is_some(), "it stays usable");
-    let asked_at = stage.now;
-    stage.answer_book(0, asked_at);
-    assert_eq!(asked(&stage.pass(50)), [stage.venue(1)]);
-    let second_asked_at = stage.now;
-    // Venue b does not answer: its book may be traded on for as long again.
-    stage.now += Duration::from_secs(40);
-    let [buy, sell] = crossing(&mut stage).try_into().expect("two orders");
-    stage.report(&buy, OrderStatus::Canceled, "0");
-    stage.report(&sell, OrderStatus::Canceled, "0");
-    stage.now += Duration::from_secs(20);
-    let cross = |stage: &mut Stage, bid| {
-        stage.now += Duration::from_millis(100);
-        stage.delta(0, &[], &[]);
-        placed(stage.delta(1, &[level(bid, 5_000)], &[]))
-    };
-    assert_eq!(cross(&mut stage, 10_101), vec![], "not compared for too long");
-    let (venue, seq, exchange_ts) = (stage.venue(1), stage.seq[1], stage.now);
-    let (bids, asks) =
-        ([level(10_101, 5_000), level(10_100, 5_000), level(10_000, 10_000)], [level(10_110, 9_000)]);
-    let (symbol, asked_at) = (SYMBOL, second_asked_at);
-    let answered =
-        stage.feed(Event::Book { venue, symbol, asked_at, seq, exchange_ts, bids: &bids, asks: &asks });
-    assert_eq!(placed(answered).len() + cross(&mut stage, 10_102).len(), 2, "it is what it should be");
+    stage.answer_book(0, stage.now);
+    assert_eq!(busy(&mut stage, 1), [stage.venue(1)]);
+    stage.answer_book(1, stage.now);
+    assert_eq!(busy(&mut stage, 49), [], "both are what they should be");
     assert_eq!(tripped(&stage), []);
+}
+
+#[test]
+fn books_that_could_not_be_compared_for_too_long_are_not_traded_on() {
+    for (max_audit_age, orders) in [(100, 0), (1_000, 2)] {
+        let mut stage = under(|config| config.limits.max_audit_age = Duration::from_secs(max_audit_age));
+        busy(&mut stage, 120);
+        assert_eq!(crossing(&mut stage).len(), orders, "within {max_audit_age} s");
+    }
 }
 
 #[test]
@@ -241,7 +237,7 @@ fn a_book_that_was_not_the_exchanges_is_put_right_and_its_symbol_left_alone() {
         config.limits.max_audit_age = Duration::from_secs(100);
         config.limits.quarantine = Duration::from_secs(600);
     });
-    stage.pass(50_000);
+    busy(&mut stage, 50);
     let (venue, seq, asked_at) = (stage.venue(0), stage.seq[0], stage.now);
     let (bids, asks) = ([level(10_000, 10_000)], [level(10_010, 9_000)]);
     let (symbol, exchange_ts) = (SYMBOL, stage.now);
