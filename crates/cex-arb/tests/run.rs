@@ -402,16 +402,8 @@ fn the_day_goes_on_over_restarts() {
         words.nth(1).unwrap_or_else(|| panic!("{word} in {state}")).to_owned()
     };
     assert_ne!(of("orders"), "0", "{state}");
-    stage.write("observe");
     let mut command = stage.command("run", &["--json", "--quiet", "--live", "--yes-live", "mexc+gateio"]);
-    command.args([
-        "--set",
-        "mode=\"live\"",
-        "--set",
-        "risk.max_open_cycles=1",
-        "--set",
-        "risk.max_orders_per_day=2",
-    ]);
+    command.args(["--set", "risk.max_orders_per_day=2"]);
     let mut child =
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     stage.until("it runs", || stage.status()["mode"].as_str() == Some("active"));
