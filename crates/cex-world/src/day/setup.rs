@@ -218,8 +218,6 @@ fn settings() -> EngineConfig {
             max_unknown: 0,
             max_failures: 5,
             breaker_pause: Duration::from_secs(5),
-            // Every few seconds each book is compared with a fresh snapshot.
-            max_audit_age: Duration::from_secs(8),
             ..Limits::boundless()
         },
         mode: Mode::Active,
