@@ -333,6 +333,11 @@ fn keys_that_may_do_too_little_or_too_much_end_the_start() {
         assert!(said(&ended).contains(what), "{rights:?}: {}", said(&ended));
         assert_eq!(stage.sim.orders(SimExchange::Gateio, "rich").expect("the truth").len(), 0);
     }
+    let stage = Stage::with("observe", Rights::Withdraw);
+    let known = ["mexc", "gateio"].map(|venue| format!("venues.{venue}.withdrawals_readable=true"));
+    let [mexc, gateio] = known.each_ref().map(String::as_str);
+    let ended = stage.say("run", &["--seconds", "1", "--json", "--quiet", "--set", mexc, "--set", gateio]);
+    assert!(ended.status.success(), "the operator says that it only reads: {}", said(&ended));
     let stage = Stage::with("observe", Rights::ReadOnly);
     let watched = stage.say("run", &["--seconds", "1", "--json", "--quiet"]);
     assert!(watched.status.success(), "whoever only looks needs no more: {}", said(&watched));

@@ -180,6 +180,10 @@ pub const VENUE_KEYS: &[(&str, &str)] = &[
     ("secret", "where the API secret is, likewise"),
     ("fee_taker_bps", "the taker fee in basis points, or \"auto\" for what the account says"),
     (
+        "withdrawals_readable",
+        "true when you know that the key may read the withdrawal area and write nothing there",
+    ),
+    (
         "rest",
         "address of the request interface, when it is not the real one; plain http only to this machine",
     ),
