@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::TaskError;
-use crate::{codegen, compliance, faults, fixtures, kills, layers, process, soak, tidy};
+use crate::{clients, codegen, compliance, faults, fixtures, kills, layers, process, soak, tidy};
 
 /// Where a checkout's neighbour may hold recorded payloads; they are not part of the project.
 const FIXTURES: &str = "../shared/fixtures";
@@ -89,6 +89,7 @@ fn steps(root: &Path) -> Vec<Step<'_>> {
     steps.push(step("compliance", || compliance::run(root, &compliance::Options::default())));
     steps.push(step("kills", || kills::run(root, &kills::Options::default())));
     steps.push(step("world", || soak::run(root, &soak::Options::default())));
+    steps.push(Step { name: "clients", run: Box::new(|| public_clients(root)) });
     steps.push(step("rustdoc", || {
         let args = ["doc", "--workspace", "--no-deps", "--locked"];
         process::run(process::cargo(root).args(args).env("RUSTDOCFLAGS", "-D warnings"))
@@ -109,6 +110,18 @@ fn deny(root: &Path) -> Result<Outcome, TaskError> {
         return Ok(Outcome::NotRun(reason.to_owned()));
     }
     process::run(process::cargo(root).args(["deny", "--locked", "check"])).map(|()| Outcome::Passed)
+}
+
+/// The simulator against public clients, where a machine of its own checks the project: it downloads packages of Python.
+fn public_clients(root: &Path) -> Result<Outcome, TaskError> {
+    if std::env::var_os("CI").is_none_or(|value| value != "true") {
+        let reason = "CI is not \"true\": `cargo xtask clients` runs it";
+        return Ok(Outcome::NotRun(reason.to_owned()));
+    }
+    clients::run(root).map(|verdict| match verdict {
+        clients::Verdict::Passed => Outcome::Passed,
+        clients::Verdict::NotRun(why) => Outcome::NotRun(why),
+    })
 }
 
 fn recorded_payloads(root: &Path) -> Result<Outcome, TaskError> {

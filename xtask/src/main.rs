@@ -7,6 +7,7 @@
 
 mod bench;
 mod ci;
+mod clients;
 mod codegen;
 mod compliance;
 mod error;
@@ -68,6 +69,8 @@ enum Task {
     },
     /// Run every adapter through every behaviour it claims, and print behaviour by exchange
     VerifyCompliance(compliance::Options),
+    /// Drive `arb sim` with public clients in Python, and print client by check; 2 when there is no Python or no index
+    Clients,
     /// Run seeds of the simulated world, with faults, and check what must hold
     Soak(soak::Options),
     /// Print what covers every row of the fault catalogue, and check that it exists
@@ -107,6 +110,13 @@ fn run(root: &Path, task: Task) -> Result<(), TaskError> {
         Task::Tidy => tidy::run(root),
         Task::Codegen { check } => codegen::run(root, check),
         Task::Fixtures { dir, args } => fixtures::run(root, &dir, &args),
+        Task::Clients => match clients::run(root)? {
+            clients::Verdict::Passed => Ok(()),
+            clients::Verdict::NotRun(why) => {
+                println!("clients: NOT RUN, nothing was checked: {why}");
+                Err(TaskError::Exit { task: "clients", code: 2 })
+            }
+        },
         Task::Soak(options) => soak::run(root, &options),
         Task::Faults => faults::run(root),
         Task::Kills(options) => kills::run(root, &options),

@@ -1,8 +1,9 @@
 //! Running other programs: always from the workspace root, always saying what is run.
 
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::error::TaskError;
 
@@ -49,6 +50,42 @@ pub(crate) fn capture(command: &mut Command) -> Result<String, TaskError> {
         .map_err(|error| TaskError::Output { command: line, reason: error.to_string() })
 }
 
+/// Runs `command`, described as `line`, and returns the lines it wrote to standard output; its standard error is shown.
+///
+/// # Errors
+/// When it cannot be started, fails, or has not ended within `longest`; then it is killed.
+pub(crate) fn lines_within(
+    command: &mut Command,
+    line: &str,
+    longest: Duration,
+) -> Result<Vec<String>, TaskError> {
+    let spawned = command.stdout(Stdio::piped()).stderr(Stdio::from(io::stdout())).spawn();
+    let mut child = spawned.map_err(|source| TaskError::Spawn { command: line.to_owned(), source })?;
+    let output = child.stdout.take();
+    let reader = std::thread::spawn(move || {
+        output
+            .map(|output| BufReader::new(output).lines().map_while(Result::ok).collect())
+            .unwrap_or_default()
+    });
+    let failed = |status, details| TaskError::Command { command: line.to_owned(), status, details };
+    let wait = |error| TaskError::Spawn { command: line.to_owned(), source: error };
+    let deadline = Instant::now() + longest;
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(wait)? {
+            break status;
+        }
+        if Instant::now() >= deadline {
+            child.kill().map_err(wait)?;
+            let status = child.wait().map_err(wait)?;
+            return Err(failed(status, format!("it had not ended after {} s", longest.as_secs())));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    // The reader ends with the process; a panic in it would have been a line that is no text.
+    let lines: Vec<String> = reader.join().unwrap_or_default();
+    if status.success() { Ok(lines) } else { Err(failed(status, lines.join("\n"))) }
+}
+
 /// Whether `cargo <subcommand>` is installed.
 pub(crate) fn has_subcommand(root: &Path, subcommand: &str) -> bool {
     cargo(root)
@@ -90,6 +127,16 @@ mod tests {
         assert!(error.contains("no such command"), "{error}");
         assert!(!has_subcommand(root, "no-such-subcommand"));
         assert!(has_subcommand(root, "clippy"));
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_ended() {
+        let mut quick = Command::new("sh");
+        quick.args(["-c", "echo one; echo two"]);
+        assert_eq!(lines_within(&mut quick, "quick", Duration::from_secs(30)).unwrap(), ["one", "two"]);
+        let mut slow = Command::new("sleep");
+        let error = lines_within(slow.arg("600"), "slow", Duration::from_millis(50)).unwrap_err().to_string();
+        assert!(error.contains("`slow` failed") && error.contains("it had not ended after 0 s"), "{error}");
     }
 
     #[test]

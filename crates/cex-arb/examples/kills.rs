@@ -40,6 +40,9 @@ struct Options {
     arb: Option<PathBuf>,
 }
 
+/// Worth less than this in quote, a difference is too little to trade away.
+const DUST: i64 = 10;
+
 /// What is wrong, in words.
 type Fault = String;
 
@@ -253,13 +256,14 @@ impl Stage {
             .map(|[venue, client_id, qty, price, ..]| format!("{venue} {client_id} {qty} at {price}"))
             .collect();
         let (mut theirs, mut orders, mut twice) = (Vec::new(), 0, 0);
-        let mut net: BTreeMap<Symbol, Decimal> = BTreeMap::new();
+        let mut net: BTreeMap<Symbol, (Decimal, Decimal)> = BTreeMap::new();
         for exchange in SimExchange::ALL {
             let told = self.sim.fills(exchange, "rich").map_err(|error| error.to_string())?;
             for fill in told {
                 let client_id = fill.client_id.strip_prefix("t-").unwrap_or(&fill.client_id);
                 theirs.push(format!("{} {client_id} {} at {}", exchange.name(), fill.qty, fill.price));
-                let sum = net.entry(fill.symbol).or_default();
+                let (sum, price) = net.entry(fill.symbol).or_default();
+                *price = fill.price;
                 let moved = match fill.side {
                     Side::Buy => sum.checked_add(fill.qty),
                     Side::Sell => sum.checked_sub(fill.qty),
@@ -279,8 +283,12 @@ impl Stage {
         let invented = missing(&ours, &theirs);
         lost.iter().for_each(|fill| println!("  lost: {fill}"));
         invented.iter().for_each(|fill| println!("  invented: {fill}"));
-        let uneven: Vec<_> = net.iter().filter(|(_, net)| !net.is_zero()).collect();
-        uneven.iter().for_each(|(symbol, net)| println!("  uneven: {symbol} {net}"));
+        let value = |(net, price): &(Decimal, Decimal)| net.abs().and_then(|net| net.checked_mul(*price));
+        let uneven: Vec<_> = net
+            .iter()
+            .filter(|(_, left)| value(left).is_ok_and(|value| value >= Decimal::from(DUST)))
+            .collect();
+        uneven.iter().for_each(|(symbol, net)| println!("  uneven: {symbol} {}", net.0));
         Ok(Row {
             kills,
             orders,

@@ -289,12 +289,28 @@ pub struct SimArgs {
     /// How the exchanges treat their clients [usual: normal]
     #[arg(long)]
     pub profile: Option<SimProfile>,
+    /// Play a recording as the market, on both exchanges: a directory as `arb replay` takes it
+    #[arg(long, value_name = "DIR")]
+    pub playback: Option<PathBuf>,
+    /// Serve the exchanges over TLS, with a certificate that holds or one that must be refused
+    #[arg(long, value_name = "CERTIFICATE", value_parser = certificate)]
+    pub tls: Option<cex_sim::server::Certificate>,
+    /// Where to write the roots a client has to trust, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub tls_roots: Option<PathBuf>,
     /// A file that says all this, and accounts and faults besides
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print where everything is as one JSON object per line
     #[arg(long)]
     pub json: bool,
+}
+
+/// The certificate of this name.
+pub fn certificate(name: &str) -> Result<cex_sim::server::Certificate, String> {
+    let all = cex_sim::server::Certificate::ALL;
+    let known = || all.map(cex_sim::server::Certificate::name).join(", ");
+    all.into_iter().find(|one| one.name() == name).ok_or_else(|| format!("use one of {}", known()))
 }
 
 /// Whether too many requests are refused.

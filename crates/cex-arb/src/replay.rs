@@ -1,5 +1,9 @@
 //! `arb replay`: recorded exchange traffic through the same codecs and books as live.
 
+mod tape;
+
+pub use tape::tape;
+
 use crate::cli::ReplayArgs;
 use crate::exit::{Exit, Failure};
 use crate::venues;

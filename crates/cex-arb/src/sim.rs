@@ -11,6 +11,7 @@ use crate::exit::{Exit, Failure};
 use cex_sim::market::MOST_SYMBOLS;
 use cex_sim::server::{Profile, Rights, SimAccount, SimConfig, SimError, SimHandle, SimServer};
 use std::io::Write;
+use std::sync::Arc;
 
 /// Where things are unless somebody says otherwise.
 const MEXC_PORT: u16 = 7_801;
@@ -22,11 +23,21 @@ const SYMBOLS: usize = 20;
 /// Runs the command.
 pub fn run(args: &SimArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let sim = SimServer::start(config(args)?).map_err(|error| failure(&error))?;
+    write_roots(args, &sim)?;
     let told = if args.json { tell_json(&sim, out) } else { tell(&sim, out) };
     told.map_err(|error| Failure::new(Exit::Internal, format!("standard output: {error}"), ""))?;
     wait()?;
     sim.stop().map_err(|error| failure(&error))?;
     Err(Failure::new(Exit::Interrupted, "", ""))
+}
+
+/// Writes what a client has to trust.
+fn write_roots(args: &SimArgs, sim: &SimHandle) -> Result<(), Failure> {
+    let (Some(path), Some(roots)) = (&args.tls_roots, sim.roots_pem()) else { return Ok(()) };
+    std::fs::write(path, roots).map_err(|error| {
+        let what = format!("--tls-roots {}: {error}", path.display());
+        Failure::new(Exit::BadConfig, what, "name a file that can be written")
+    })
 }
 
 /// Waits for Ctrl-C.
@@ -43,6 +54,7 @@ fn failure(error: &SimError) -> Failure {
             Exit::BadConfig
         }
         SimError::Start(_)
+        | SimError::Certificate(_)
         | SimError::UnknownFault(_)
         | SimError::OffGrid { .. }
         | SimError::Refused { .. }
@@ -63,10 +75,13 @@ fn config(args: &SimArgs) -> Result<SimConfig, Failure> {
         let what = format!("symbols = {symbols} is out of range");
         return Err(Failure::new(Exit::BadConfig, what, format!("use 1 to {MOST_SYMBOLS}")));
     }
+    let playback = args.playback.as_deref().or(file.playback.as_deref());
+    let tape = playback.map(crate::replay::tape).transpose()?.map(Arc::new);
     let usual = SimConfig::default();
     Ok(SimConfig {
         seed: args.seed.or(file.seed).unwrap_or(SEED),
         symbols,
+        tape,
         divergences_per_minute: file.divergences_per_minute.unwrap_or(usual.divergences_per_minute),
         is_quiet: file.quiet,
         mexc_port: args.mexc_port.or(file.mexc_port).unwrap_or(MEXC_PORT),
@@ -81,6 +96,7 @@ fn config(args: &SimArgs) -> Result<SimConfig, Failure> {
         mexc_market_orders: file.mexc_market_orders.unwrap_or(true),
         speed_percent: args.speed.or(file.speed_percent).unwrap_or(100),
         faults: file.faults,
+        tls: args.tls.or(file.tls),
         rate_limits: rate_limits == RateLimits::Real,
         queue_frames: usual.queue_frames,
     })

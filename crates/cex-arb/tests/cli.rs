@@ -245,6 +245,19 @@ fn sim_says_where_everything_is_and_ends_with_130() {
 }
 
 #[test]
+fn sim_over_tls_tells_whom_to_trust() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("roots.pem");
+    let file = path.to_str().expect("a plain path");
+    let (lines, _) = simulate(&["--tls", "good", "--tls-roots", file]);
+    assert!(word(&lines[0]["mexc"], "rest").starts_with("https://127.0.0.1:"), "{lines:?}");
+    assert!(word(&lines[0]["gateio"], "ws").starts_with("wss://127.0.0.1:"), "{lines:?}");
+    let roots = std::fs::read_to_string(&path).expect("written before it is ready");
+    assert_eq!(roots.matches("BEGIN CERTIFICATE").count(), 2, "{roots}");
+    let output = arb(&["sim", "--tls", "best"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("use one of good, expired"), "{output:?}");
+}
+
+#[test]
 fn sim_takes_a_file_and_names_its_mistakes() {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("sim.toml");
     let file = path.to_str().expect("a plain path");

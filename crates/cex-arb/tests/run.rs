@@ -109,27 +109,35 @@ impl Stage {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
     }
 
-    /// In how many symbols more was bought than sold at the exchanges, or less.
+    /// In how many symbols more was bought than sold at the exchanges, or less, by more than is too little to trade.
     fn uneven(&self) -> usize {
         let name = self.sim.accounts().first().expect("an account").name.clone();
-        let mut net: BTreeMap<Symbol, Decimal> = BTreeMap::new();
+        let mut net: BTreeMap<Symbol, (Decimal, Decimal)> = BTreeMap::new();
         for exchange in SimExchange::ALL {
             for fill in self.sim.fills(exchange, &name).expect("the truth") {
-                let sum = net.entry(fill.symbol).or_default();
+                let (sum, price) = net.entry(fill.symbol).or_default();
+                *price = fill.price;
                 *sum = match fill.side {
                     Side::Buy => sum.checked_add(fill.qty).expect("fits"),
                     Side::Sell => sum.checked_sub(fill.qty).expect("fits"),
                 };
             }
         }
-        net.values().filter(|net| !net.is_zero()).count()
+        let least = Decimal::from(10);
+        let value = |(net, price): &(Decimal, Decimal)| {
+            net.abs().and_then(|net| net.checked_mul(*price)).expect("fits")
+        };
+        net.values().filter(|left| value(left) >= least).count()
     }
 
     /// The journal says what follows from it.
     fn replays(&self) {
         let journal = self.journal();
-        let replayed = arb(&["journal", "replay", "--dir", journal.to_str().expect("text")]);
+        let replayed = arb(&["journal", "replay", "--json", "--dir", journal.to_str().expect("text")]);
         assert!(replayed.status.success(), "{}", said(&replayed));
+        let told: Value = sonic_rs::from_slice(&replayed.stdout).expect("JSON");
+        assert!(number(&told, "arbitrages") > 0 && number(&told, "sessions") > 0, "{}", said(&replayed));
+        assert_eq!(number(&told, "unfinished"), 0);
     }
 
     /// An engine that trades, once it has started an arbitrage.
@@ -271,7 +279,7 @@ fn on_paper_nothing_private_is_asked_and_nothing_is_sent() {
             stage.sim.inject(exchange, noticed).expect("a fault");
         }
     }
-    let mut command = stage.command("run", &["--json", "--quiet"]);
+    let mut command = stage.command("run", &["--json", "--quiet", "--set", "paper.start_coin_usdt=2000"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     stage.until("it trades on paper", || number(&stage.status(), "started") > 2);
     assert_eq!(stage.status()["run"].as_str(), Some("PAPER"));
@@ -325,6 +333,11 @@ fn keys_that_may_do_too_little_or_too_much_end_the_start() {
         assert!(said(&ended).contains(what), "{rights:?}: {}", said(&ended));
         assert_eq!(stage.sim.orders(SimExchange::Gateio, "rich").expect("the truth").len(), 0);
     }
+    let stage = Stage::with("observe", Rights::Withdraw);
+    let known = ["mexc", "gateio"].map(|venue| format!("venues.{venue}.withdrawals_readable=true"));
+    let [mexc, gateio] = known.each_ref().map(String::as_str);
+    let ended = stage.say("run", &["--seconds", "1", "--json", "--quiet", "--set", mexc, "--set", gateio]);
+    assert!(ended.status.success(), "the operator says that it only reads: {}", said(&ended));
     let stage = Stage::with("observe", Rights::ReadOnly);
     let watched = stage.say("run", &["--seconds", "1", "--json", "--quiet"]);
     assert!(watched.status.success(), "whoever only looks needs no more: {}", said(&watched));
@@ -375,6 +388,35 @@ fn a_halt_holds_an_engine_that_hangs_and_every_later_one_until_somebody_has_look
     assert!(resumed.status.success(), "{}", said(&resumed));
     assert!(!exists(&stage.state().join("HALT")));
     let mut child = stage.trading();
+    assert!(stage.say("stop", &[]).status.success());
+    child.wait().expect("it is ours");
+}
+
+/// What is lost, sent and tripped counts for the day, whatever ends and begins in it.
+#[test]
+fn the_day_goes_on_over_restarts() {
+    let stage = Stage::new("live");
+    let mut child = stage.trading();
+    assert!(stage.say("stop", &[]).status.success());
+    child.wait().expect("it is ours");
+    let replayed = arb(&["journal", "replay", "--json", "--dir", stage.journal().to_str().expect("text")]);
+    let told: Value = sonic_rs::from_slice(&replayed.stdout).expect("JSON");
+    let state = told["state"].as_str().expect("words").to_owned();
+    let of = |word: &str| -> String {
+        let mut words = state.split(' ').skip_while(|known| *known != word);
+        words.nth(1).unwrap_or_else(|| panic!("{word} in {state}")).to_owned()
+    };
+    assert_ne!(of("orders"), "0", "{state}");
+    let mut command = stage.command("run", &["--json", "--quiet", "--live", "--yes-live", "mexc+gateio"]);
+    command.args(["--set", "risk.max_orders_per_day=2"]);
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    stage.until("it runs", || stage.status()["mode"].as_str() == Some("active"));
+    let status = stage.status();
+    assert_eq!(number(&status, "orders_today").to_string(), of("orders"), "they were sent today");
+    assert_eq!(status["pnl_day"].as_str(), Some(of("day").as_str()));
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(number(&stage.status(), "started"), 0, "two a day were sent before");
     assert!(stage.say("stop", &[]).status.success());
     child.wait().expect("it is ours");
 }

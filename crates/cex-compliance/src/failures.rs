@@ -5,6 +5,7 @@ mod connections;
 mod entry;
 mod exchange;
 mod frames;
+mod listing;
 mod maintenance;
 mod news;
 mod placements;
@@ -22,6 +23,7 @@ pub fn all() -> Vec<&'static Behaviour> {
         answers::ALL,
         frames::ALL,
         exchange::ALL,
+        listing::ALL,
         entry::ALL,
         successors::ALL,
         news::ALL,

@@ -1,13 +1,15 @@
 //! Keys, addresses, configuration: what must never leak and never be guessed.
 
 use crate::behaviour::{Behaviour, Failure, Verdict, behaviour, ensure, error_of, outcome, refused, same};
-use crate::stage::Stage;
+use crate::stage::{PATIENCE, Stage};
 use crate::wire::Match;
-use cex_core::Side;
+use cex_core::{Side, StreamKind};
 use cex_errors::{ErrorKind, Outcome};
 use cex_interface::{
-    HttpRequest, Input, Outbox, PrivateExchange, PublicExchange, Request, Secret, TimeRange,
+    EventSource, HttpRequest, Input, Outbox, PrivateExchange, PublicExchange, Request, Secret, Subscription,
+    TimeRange,
 };
+use cex_sim::server::{Certificate, SimAccount, SimConfig, SimServer};
 use cex_transport::{Client, TransportConfig};
 use std::sync::Arc;
 
@@ -72,6 +74,13 @@ static ALL: &[Behaviour] = &[
         "Without TLS nothing is connected to but this machine."
     )
     .rows("T10"),
+    behaviour!(
+        Security,
+        Configuration,
+        only_a_certificate_that_holds_is_trusted,
+        "A good certificate of a root that was named is used; expired, another host's, an unknown root's, weak and self-signed ones are refused, for calls and for streams."
+    )
+    .rows("T10 X4"),
     behaviour!(
         Security,
         Configuration,
@@ -294,6 +303,48 @@ async fn plain_text_to_another_machine_is_refused(stage: &mut Stage) -> Verdict 
     };
     same("outcome", &Outcome::NotSent, &error.outcome())?;
     ensure!(matches!(error.kind, ErrorKind::InvalidInput(_)), "invalid input", error);
+    Ok(())
+}
+
+async fn only_a_certificate_that_holds_is_trusted(stage: &mut Stage) -> Verdict {
+    for certificate in Certificate::ALL {
+        let sim = SimServer::start(SimConfig {
+            symbols: 2,
+            tls: Some(certificate),
+            accounts: vec![SimAccount::new("subject")],
+            ..SimConfig::default()
+        })?;
+        let endpoint = sim.endpoint(stage.sim_exchange()).clone();
+        let mut transport = TransportConfig::default();
+        let roots = sim.roots_pem().unwrap_or_default().to_owned();
+        transport.extra_roots.add_pem(roots.as_bytes()).map_err(|error| Failure::new("roots", error))?;
+        let codec = stage.codec(|config| {
+            config.rest_url = Some(endpoint.rest.clone());
+            config.ws_url = Some(endpoint.ws.clone());
+        })??;
+        let is_good = certificate == Certificate::Good;
+        let connected = Client::connect(codec, transport).await;
+        let name = format_args!("{certificate} certificate over HTTPS");
+        match connected {
+            Ok(client) if is_good => {
+                let markets = client.init(&stage.symbols()[..1]).await?;
+                let symbol = markets.iter().next().ok_or_else(|| Failure::new("a market", "none"))?.id;
+                let wanted = [Subscription { symbol, stream: StreamKind::Book }];
+                let mut stream = client.subscribe(&wanted).await?;
+                let heard = tokio::time::timeout(PATIENCE, stream.next_market()).await;
+                ensure!(matches!(heard, Ok(Some(_))), "market data over TLS", "nothing");
+            }
+            Ok(client) => {
+                let answer = client.server_time().await;
+                let error = error_of("a refusal of the certificate", answer)?;
+                same(&name.to_string(), &Outcome::NotSent, &error.outcome())?;
+            }
+            Err(error) => {
+                ensure!(!is_good, "a connection", error);
+                same(&name.to_string(), &Outcome::NotSent, &error.outcome())?;
+            }
+        }
+    }
     Ok(())
 }
 

@@ -120,8 +120,6 @@ struct Slot {
     changed: bool,
     /// Our last order here ended at this time.
     touched_at: Timestamp,
-    /// Not compared with the exchange's own before this.
-    audit_at: Timestamp,
     /// How often it was not what it should have been, as far as that was noticed and told.
     drifts: u64,
 }
@@ -298,6 +296,9 @@ impl Engine {
             Event::PlaceFailed { client_id, outcome } => self.place_failed(now, client_id, outcome, out),
             Event::OrderRead { client_id, asked_at, order } => {
                 self.order_read(now, client_id, asked_at, order, out);
+            }
+            Event::TradesRead { client_id, asked_at, fills, whole } => {
+                self.trades_read(now, client_id, asked_at, (fills, whole), out);
             }
             Event::FillsRead { client_id, fills } => self.fills_read(now, client_id, fills, out),
             Event::Settled => self.look_at_changes(now, out),
@@ -534,6 +535,8 @@ impl VenueState {
 
 fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<SymbolState>> {
     let mut symbols: Vec<Option<SymbolState>> = Vec::new();
+    // In time for the rule that wants it (R9), should an answer fail.
+    let audit_every = config.watch.audit_every.min(config.limits.max_audit_age / 2);
     for setup in venues {
         for market in setup.markets.iter() {
             let index = market.id.index();
@@ -557,7 +560,7 @@ fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<Sym
                     setup.sync,
                     BookConfig::new(market.tick, config.book_depth),
                     SyncLimits {
-                        watch: config.watch,
+                        watch: WatchLimits { audit_every, ..config.watch },
                         ..SyncLimits::for_rule(&setup.sync, config.book_depth)
                     },
                 ),
@@ -566,7 +569,6 @@ fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<Sym
                 live: false,
                 changed: false,
                 touched_at: Timestamp::EPOCH,
-                audit_at: Timestamp::EPOCH,
                 drifts: 0,
             });
         }

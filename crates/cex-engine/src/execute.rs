@@ -82,6 +82,8 @@ pub enum Question {
     State,
     /// Which fills did it have?
     Fills(OrderId),
+    /// It is not found: is it in what the account traded?
+    Trades,
 }
 
 /// One order and what is known of it.
@@ -106,6 +108,8 @@ pub struct OrderRun {
     sent_at: Timestamp,
     /// When the first of an unbroken row of questions was asked to which the order was not known.
     absent_since: Option<Timestamp>,
+    /// It was not found by a question of when it could not arrive any more; what the account traded was not seen since.
+    missed: bool,
     /// That it is not settled after so long was told.
     overdue_told: bool,
     ask_at: Timestamp,
@@ -127,6 +131,7 @@ impl OrderRun {
             reported: Decimal::ZERO,
             sent_at: now,
             absent_since: None,
+            missed: false,
             overdue_told: false,
             ask_at: now + QUIET,
             ask_pause: ASK_FIRST,
@@ -228,7 +233,7 @@ impl OrderRun {
         if order.order_id.is_some() {
             self.order_id = order.order_id;
         }
-        self.absent_since = None;
+        (self.absent_since, self.missed) = (None, false);
         self.reported = self.reported.max(order.filled_qty);
         if order.status.is_terminal() {
             self.end(order.status);
@@ -239,19 +244,15 @@ impl OrderRun {
         }
     }
 
-    /// The exchange answered a question of `asked_at` that it does not know the order. Believed only when two questions
-    /// well apart were answered so, both asked when it could not arrive any more: after it expired there, and `lag` more.
-    /// An order that was accepted, or filled anything, is never believed away.
-    pub fn absent(&mut self, asked_at: Timestamp, lag: Duration) {
+    /// The exchange answered a question of `asked_at` that it does not know the order. That alone is no proof: exchanges know
+    /// orders late and forget them early. What the account traded is looked at next, once the order could not arrive any
+    /// more: after it expired there, and `lag` more.
+    pub fn missing(&mut self, asked_at: Timestamp, lag: Duration) {
         match self.state {
             OrderState::Unknown { since } => {
-                if asked_at <= since + self.request.expires_in + lag {
-                    return;
-                }
-                let first = *self.absent_since.get_or_insert(asked_at);
-                let untouched = self.booked.qty.is_zero() && self.reported.is_zero();
-                if untouched && self.order_id.is_none() && asked_at.since(first) >= ABSENT_APART {
-                    self.end(OrderStatus::Rejected);
+                if asked_at > since + self.request.expires_in + lag {
+                    self.missed = true;
+                    self.ask_at = asked_at;
                 }
             }
             // An order accepted a moment ago can be unknown to a query: reads lag writes.
@@ -259,6 +260,19 @@ impl OrderRun {
                 self.absent_since.get_or_insert(asked_at);
             }
             OrderState::Sent | OrderState::Ended { .. } => {}
+        }
+    }
+
+    /// Neither did the exchange know the order, nor is it in what the account traded, asked for at `asked_at`. Believed only
+    /// when that was so twice, well apart. An order that was accepted, or filled anything, is never believed away.
+    pub fn absent(&mut self, asked_at: Timestamp) {
+        if !matches!(self.state, OrderState::Unknown { .. }) || !std::mem::take(&mut self.missed) {
+            return;
+        }
+        let first = *self.absent_since.get_or_insert(asked_at);
+        let untouched = self.booked.qty.is_zero() && self.reported.is_zero();
+        if untouched && self.order_id.is_none() && asked_at.since(first) >= ABSENT_APART {
+            self.end(OrderStatus::Rejected);
         }
     }
 
@@ -328,6 +342,7 @@ impl OrderRun {
         self.ask_pause = (self.ask_pause * 2).min(longest);
         match (self.state, self.order_id) {
             (OrderState::Ended { .. }, Some(order_id)) => Some(Question::Fills(order_id)),
+            (OrderState::Unknown { .. }, _) if self.missed => Some(Question::Trades),
             (
                 OrderState::Ended { .. }
                 | OrderState::Sent

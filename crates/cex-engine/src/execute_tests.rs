@@ -131,6 +131,31 @@ fn a_late_fill_after_the_end_still_counts() {
     assert_eq!(run.booked.qty, decimal("1"));
 }
 
+/// The exchange does not know the order, nor is it in what was traded.
+fn denied(run: &mut OrderRun, asked_at: Timestamp, lag: Duration) {
+    run.missing(asked_at, lag);
+    run.absent(asked_at);
+}
+
+#[test]
+fn not_found_is_no_proof_until_trades_were_looked_at() {
+    let at = |millis| START + Duration::from_millis(millis);
+    let mut run = run();
+    run.unknown(at(500));
+    for asked in [2_000, 4_000, 6_000, 8_000] {
+        run.missing(at(asked), Duration::ZERO);
+    }
+    assert!(run.is_unknown(at(9_000)), "an exchange may have forgotten it");
+    assert_eq!(run.question(at(9_000)), Some(Question::Trades));
+    run.absent(at(9_000));
+    assert_eq!(run.question(at(10_000)), Some(Question::State), "once more, from the beginning");
+    run.absent(at(12_000));
+    assert!(run.is_unknown(at(12_000)), "trades without the question before prove nothing");
+    run.missing(at(12_100), Duration::ZERO);
+    run.absent(at(12_200));
+    assert!(run.is_settled() && run.booked.qty.is_zero());
+}
+
 #[test]
 fn unknown_is_believed_absent_only_after_it_could_not_arrive_any_more_and_twice() {
     const LAG: Duration = Duration::from_secs(2);
@@ -139,14 +164,14 @@ fn unknown_is_believed_absent_only_after_it_could_not_arrive_any_more_and_twice(
     // It expires one second after it was sent, which was no later than when its fate became unknown.
     run.unknown(at(500));
     for asked in [600, 2_000, 3_500] {
-        run.absent(at(asked), LAG);
+        denied(&mut run, at(asked), LAG);
     }
     assert!(run.is_unknown(at(9_000)), "questions asked while it could still arrive prove nothing");
-    run.absent(at(3_501), LAG);
-    run.absent(at(3_501), LAG);
-    run.absent(at(5_500), LAG);
+    denied(&mut run, at(3_501), LAG);
+    denied(&mut run, at(3_501), LAG);
+    denied(&mut run, at(5_500), LAG);
     assert!(run.is_unknown(at(9_000)), "two questions close together are one");
-    run.absent(at(5_501), LAG);
+    denied(&mut run, at(5_501), LAG);
     assert!(run.is_settled() && run.booked.qty.is_zero());
 }
 
@@ -155,15 +180,15 @@ fn a_denial_is_forgotten_when_the_order_turns_up_and_what_filled_is_never_believ
     let at = |millis| START + Duration::from_millis(millis);
     let mut found = run();
     found.unknown(START);
-    found.absent(at(10_000), Duration::ZERO);
+    denied(&mut found, at(10_000), Duration::ZERO);
     found.report(at(10_100), &report(OrderStatus::New, "0"));
-    found.absent(at(20_000), Duration::ZERO);
+    denied(&mut found, at(20_000), Duration::ZERO);
     assert_eq!(found.state, OrderState::Accepted);
     let mut filled = run();
     filled.unknown(START);
     booked(&mut filled, "1", "2");
     for asked in [10_000, 20_000, 30_000] {
-        filled.absent(at(asked), Duration::ZERO);
+        denied(&mut filled, at(asked), Duration::ZERO);
     }
     assert!(filled.is_unknown(at(30_000)) && !filled.is_settled());
 }
@@ -173,12 +198,12 @@ fn an_accepted_order_is_not_lost_to_a_lagging_query_but_doubted_when_the_denial_
     let at = |secs| START + Duration::from_secs(secs);
     let mut run = run();
     run.accepted(START, id());
-    run.absent(at(1), Duration::ZERO);
-    run.absent(at(5), Duration::ZERO);
+    denied(&mut run, at(1), Duration::ZERO);
+    denied(&mut run, at(5), Duration::ZERO);
     assert!(!run.is_unknown(at(5)));
     assert!(run.is_unknown(at(6)), "denied for five seconds");
     for asked in 6..60 {
-        run.absent(at(asked), Duration::ZERO);
+        denied(&mut run, at(asked), Duration::ZERO);
     }
     assert_eq!(run.state, OrderState::Accepted, "never believed away");
     run.report(at(61), &report(OrderStatus::New, "0"));

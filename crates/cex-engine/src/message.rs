@@ -96,6 +96,17 @@ pub enum Event<'a> {
         /// Its state.
         order: Option<&'a Order>,
     },
+    /// The answer to [`Command::QueryTrades`].
+    TradesRead {
+        /// Of which order it was asked.
+        client_id: ClientOrderId,
+        /// When, as the command says.
+        asked_at: Timestamp,
+        /// What the account traded in the symbol, whatever the order.
+        fills: &'a [Fill],
+        /// Whether those are all of the time that was asked for. Only then does it tell anything that an order is not in them.
+        whole: bool,
+    },
     /// The answer to [`Command::QueryFills`].
     FillsRead {
         /// Of which order.
@@ -217,6 +228,20 @@ pub enum Command {
         client_id: ClientOrderId,
         /// The exchange's.
         order_id: OrderId,
+    },
+    /// Ask for all that the account traded in a symbol since then: an order that the exchange does not know any more may have
+    /// filled all the same.
+    QueryTrades {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        symbol: SymbolId,
+        /// Of which order it is asked, to be repeated in the answer.
+        client_id: ClientOrderId,
+        /// Earlier than the order can have filled, whatever the exchange's clock says.
+        since: Timestamp,
+        /// To be repeated in the answer.
+        asked_at: Timestamp,
     },
     /// Ask for everything an account holds.
     ReadAccount {

@@ -91,6 +91,7 @@ impl Understudy {
             | Command::Close { .. }
             | Command::QueryOrder { .. }
             | Command::QueryFills { .. }
+            | Command::QueryTrades { .. }
             | Command::ReadAccount { .. } => None,
         });
         // The curtain: neither order left, and the books cross no longer.

@@ -80,6 +80,12 @@ impl Pace {
         (self.minute.len(), self.orders_today, self.notional_today)
     }
 
+    /// Orders of today, and what they moved.
+    pub(crate) fn today(&self, now: Timestamp) -> (u32, Decimal) {
+        let is_today = now.as_secs().div_euclid(DAY) == self.day;
+        if is_today { (self.orders_today, self.notional_today) } else { (0, Decimal::ZERO) }
+    }
+
     /// An order leaves. Call [`Self::now`] before.
     pub(crate) fn note(&mut self, now: Timestamp, notional: Decimal) -> Result<(), NumError> {
         self.notional_today = self.notional_today.checked_add(notional)?;

@@ -14,6 +14,7 @@
 //! | `dice`, `drift` | seeded chance; prices that wander |
 //! | `traded` | one symbol on all exchanges |
 //! | `quoter`, `ladder` | the makers of one market, one side of their book |
+//! | `tape` | a recording instead of all that |
 //! | `desk` | the only place that touches an exchange |
 
 mod catalogue;
@@ -23,9 +24,11 @@ mod dice;
 mod drift;
 mod ladder;
 mod quoter;
+mod tape;
 mod traded;
 
 pub use config::{Grid, MOST_SYMBOLS, MarketConfig, VenueConfig};
+pub use tape::{Tape, TapeEntry, TapeEvent, TapeSymbol};
 
 use crate::matching::{Exchange, MarketRules};
 use catalogue::{Coin, QUOTE, coins};
@@ -37,6 +40,7 @@ use quoter::Quoter;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
+use tape::Player;
 use traded::Traded;
 
 /// How much a client of the demo gets: quote, and worth of every coin.
@@ -46,6 +50,9 @@ const DEFAULT_WORTH: f64 = 20_000.0;
 /// The house can never run dry: quote, and worth of every coin.
 const HOUSE_QUOTE: i64 = 1_000_000_000_000;
 const HOUSE_WORTH: f64 = 1e9;
+
+/// Of each coin of a recording at most: its scales may be finer than those of made-up ones.
+const TAPE_MOST: i64 = 1_000_000_000;
 
 /// How often the factor common to all prices moves.
 const FACTOR_PAUSE: Duration = Duration::from_millis(20);
@@ -84,6 +91,8 @@ pub struct Market {
     traded: Vec<Traded>,
     agenda: BinaryHeap<Reverse<(Timestamp, Task)>>,
     divergences: u64,
+    /// Plays the recording, where there is one.
+    player: Player,
 }
 
 impl Market {
@@ -102,6 +111,7 @@ impl Market {
             traded: Vec::new(),
             agenda: BinaryHeap::new(),
             divergences: 0,
+            player: Player::default(),
         }
     }
 
@@ -109,12 +119,18 @@ impl Market {
     #[must_use]
     pub fn rules(&self, exchange: usize) -> Vec<MarketRules> {
         let venue = self.config.venues.get(exchange);
+        if let Some(tape) = &self.config.tape {
+            let rules = |venue: &VenueConfig| tape.rules(venue.maker_fee, venue.taker_fee, venue.buy_fee);
+            return venue.map_or_else(Vec::new, rules);
+        }
         venue.map_or_else(Vec::new, |venue| self.coins.iter().map(|coin| coin.rules(venue)).collect())
     }
 
     /// All symbols.
     pub fn symbols(&self) -> impl Iterator<Item = Symbol> {
-        self.coins.iter().map(Coin::symbol)
+        let taped = self.config.tape.iter().flat_map(|tape| tape.symbols.iter().map(|row| row.symbol));
+        let made = self.coins.iter().map(Coin::symbol).filter(|_| self.config.tape.is_none());
+        taped.chain(made)
     }
 
     /// What a client of the demo has on an exchange: 100,000 USDT, and of every coin what is worth 20,000 more.
@@ -125,6 +141,9 @@ impl Market {
 
     fn deposits(&self, exchange: usize, quote: i64, worth: f64) -> Vec<(Asset, Decimal)> {
         let Some(venue) = self.config.venues.get(exchange) else { return Vec::new() };
+        if let Some(tape) = &self.config.tape {
+            return tape.deposits(quote.min(TAPE_MOST));
+        }
         let cash = Asset::new(QUOTE).expect("the quote asset's name is short");
         let coins = self.coins.iter().map(|coin| (coin.symbol().base, coin.worth(worth, venue)));
         std::iter::once((cash, Decimal::from(quote))).chain(coins).collect()
@@ -135,6 +154,9 @@ impl Market {
     pub fn wakeup_at(&self) -> Option<Timestamp> {
         if self.config.is_quiet {
             return None;
+        }
+        if let Some(tape) = &self.config.tape {
+            return self.player.wakeup_at(tape);
         }
         Some(self.agenda.peek().map_or(Timestamp::EPOCH, |Reverse((at, _))| *at))
     }
@@ -149,6 +171,12 @@ impl Market {
     pub fn step(&mut self, now: Timestamp, exchanges: &mut [Exchange]) {
         assert_eq!(exchanges.len(), self.config.venues.len(), "one exchange for each venue of the market");
         if self.config.is_quiet {
+            return;
+        }
+        if let Some(tape) = self.config.tape.clone() {
+            let mut player = std::mem::take(&mut self.player);
+            player.step(now, &tape, exchanges, |index, exchange| self.open_house(now, index, exchange));
+            self.player = player;
             return;
         }
         if self.agenda.is_empty() {

@@ -11,6 +11,7 @@
 //! | `host` | market, exchanges and dialects behind the sockets |
 //! | `inject`, `faults` | what goes wrong on request: how it begins and ends, what it does to calls and frames |
 //! | `listen`, `socket`, `line`, `body` | HTTP, WebSocket sessions, connections and answers that can be cut |
+//! | `tls` | certificates, one good and five bad |
 //! | `ledger`, `truth` | the exact books, to compare with |
 //! | `clock` | the only clock of the crate |
 //! | [`world`] | the same host in memory, on a virtual clock |
@@ -29,12 +30,14 @@ mod line;
 mod listen;
 mod rules;
 mod socket;
+mod tls;
 mod truth;
 pub mod world;
 
 pub use config::{Profile, Rights, SimAccount, SimConfig, SimExchange};
 pub use error::SimError;
 pub use ledger::{AccountLedger, Ledger, LedgerFill, LedgerOrder};
+pub use tls::Certificate;
 pub use truth::TruthBook;
 
 use clock::Clock;
@@ -44,6 +47,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::mpsc as blocking;
 use std::thread::JoinHandle;
+use tls::Identity;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
@@ -85,8 +89,8 @@ impl SimServer {
         let spawned =
             std::thread::Builder::new().name("cex-sim".to_owned()).spawn(move || run(config, orders, &ready));
         let thread = Some(spawned.map_err(SimError::Start)?);
-        let endpoints = started.recv().map_err(|_| SimError::Stopped)??;
-        Ok(SimHandle { endpoints, accounts, commands, thread })
+        let Started { endpoints, roots_pem } = started.recv().map_err(|_| SimError::Stopped)??;
+        Ok(SimHandle { endpoints, roots_pem, accounts, commands, thread })
     }
 }
 
@@ -95,6 +99,7 @@ impl SimServer {
 #[derive(Debug)]
 pub struct SimHandle {
     endpoints: Endpoints,
+    roots_pem: Option<String>,
     accounts: Vec<SimAccount>,
     commands: UnboundedSender<Command>,
     thread: Option<JoinHandle<()>>,
@@ -131,6 +136,12 @@ impl SimHandle {
             SimExchange::Mexc => &self.endpoints.mexc,
             SimExchange::Gateio => &self.endpoints.gateio,
         }
+    }
+
+    /// Whom a client has to trust, as PEM text; `None` without TLS.
+    #[must_use]
+    pub fn roots_pem(&self) -> Option<&str> {
+        self.roots_pem.as_deref()
     }
 
     /// Who may trade.
@@ -187,7 +198,14 @@ impl Drop for SimHandle {
     }
 }
 
-type Ready = blocking::SyncSender<Result<Endpoints, SimError>>;
+/// What is known once it listens.
+#[derive(Debug)]
+struct Started {
+    endpoints: Endpoints,
+    roots_pem: Option<String>,
+}
+
+type Ready = blocking::SyncSender<Result<Started, SimError>>;
 
 /// The simulator's thread.
 fn run(config: SimConfig, commands: UnboundedReceiver<Command>, ready: &Ready) {
@@ -198,6 +216,10 @@ fn run(config: SimConfig, commands: UnboundedReceiver<Command>, ready: &Ready) {
 }
 
 async fn serve(config: SimConfig, commands: UnboundedReceiver<Command>, ready: &Ready) {
+    let identity = match config.tls.map(Identity::new).transpose() {
+        Ok(identity) => identity,
+        Err(error) => return answer(ready, Err(error)),
+    };
     let bound = match bind_all(&config).await {
         Ok(bound) => bound,
         Err(error) => return answer(ready, Err(error)),
@@ -216,10 +238,12 @@ async fn serve(config: SimConfig, commands: UnboundedReceiver<Command>, ready: &
     });
     let [mexc, gateio] = bound.map(|(exchange, port, listener)| {
         let (doors, commands) = unbounded_channel();
-        tokio::task::spawn_local(listen::accept(Rc::clone(&host), exchange, port, listener, commands));
+        let tls = identity.as_ref().map(|identity| identity.acceptor.clone());
+        tokio::task::spawn_local(listen::accept(Rc::clone(&host), exchange, port, listener, tls, commands));
         (port, doors)
     });
-    answer(ready, Ok(endpoints(mexc.0, gateio.0, control)));
+    let endpoints = endpoints(mexc.0, gateio.0, control, identity.is_some());
+    answer(ready, Ok(Started { endpoints, roots_pem: identity.map(|identity| identity.roots_pem) }));
     // The ticker is no task of its own: if it panics the thread ends, and the handle says so.
     tokio::select! {
         () = tick(&host) => {}
@@ -268,10 +292,11 @@ async fn bind(
     Ok((exchange, port, listener))
 }
 
-fn endpoints(mexc: u16, gateio: u16, control: Option<String>) -> Endpoints {
+fn endpoints(mexc: u16, gateio: u16, control: Option<String>, has_tls: bool) -> Endpoints {
+    let secure = if has_tls { "s" } else { "" };
     let endpoint = |port, path| Endpoint {
-        rest: format!("http://127.0.0.1:{port}"),
-        ws: format!("ws://127.0.0.1:{port}{path}"),
+        rest: format!("http{secure}://127.0.0.1:{port}"),
+        ws: format!("ws{secure}://127.0.0.1:{port}{path}"),
     };
     Endpoints { mexc: endpoint(mexc, "/ws"), gateio: endpoint(gateio, "/ws/v4/"), control }
 }

@@ -1,11 +1,12 @@
 //! The seeded market keeps its promises: deep books that keep moving, differences that pay now and then and never
 //! otherwise, the same events for the same seed.
 
-use cex_core::{Decimal, OrderStatus, Price, Qty, Side, Symbol, Timestamp};
-use cex_sim::market::{Market, MarketConfig, VenueConfig};
+use cex_core::{Decimal, OrderStatus, Price, Qty, Scale, Side, Symbol, Timestamp};
+use cex_sim::market::{Market, MarketConfig, Tape, TapeEntry, TapeEvent, TapeSymbol, VenueConfig};
 use cex_sim::matching::{Exchange, ExchangeEvent, MarketIndex, NewOrder, NewOrderKind};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -373,4 +374,76 @@ fn venues_differ_as_real_ones_do() {
     let huge =
         markets(20).map(|market| floor.exchanges[0].asks(market).next().map_or(0, |(_, qty)| qty.0)).max();
     assert!(huge > Some(10_000_000_000), "one trades in huge quantities: {huge:?}");
+}
+
+/// A recording of one symbol: a book, a trade that takes half a level, and what the book was then.
+fn tape() -> Tape {
+    let level = |price: i64, qty: i64| (Price(price), Qty(qty));
+    let entry = |millis, event| TapeEntry { after: Duration::from_millis(millis), symbol: 0, event };
+    Tape {
+        symbols: vec![TapeSymbol {
+            symbol: "NEO/BTC".parse().expect("a symbol"),
+            scale: Scale::new(6, 3).expect("a scale"),
+            min_qty: Qty(1),
+            min_notional: Decimal::ZERO,
+        }],
+        entries: vec![
+            entry(
+                0,
+                TapeEvent::Levels {
+                    bids: vec![level(1_990, 5_000), level(1_980, 7_000)],
+                    asks: vec![level(2_000, 4_000), level(2_010, 3_000)],
+                },
+            ),
+            entry(100, TapeEvent::Trade { taker: Side::Buy, price: Price(2_000), qty: Qty(2_500) }),
+            entry(
+                150,
+                TapeEvent::Levels {
+                    bids: vec![level(1_980, 0), level(1_985, 1_000)],
+                    asks: vec![level(2_000, 1_500)],
+                },
+            ),
+        ],
+    }
+}
+
+#[test]
+fn a_recording_is_the_market_level_by_level_and_begins_anew() {
+    let config = MarketConfig { tape: Some(Arc::new(tape())), ..MarketConfig::default() };
+    let mut market = Market::new(1, config);
+    let mut exchanges: Vec<Exchange> =
+        (0..2).map(|index| Exchange::new("taped", market.rules(index))).collect();
+    let client = exchanges[0].open_account(START, "me", "key", "secret", &market.default_deposits(0));
+    let start = START;
+    let at = |millis| start + Duration::from_millis(millis);
+    let run = |market: &mut Market, exchanges: &mut [Exchange], millis| {
+        while let Some(due) = market.wakeup_at().filter(|due| *due <= at(millis)) {
+            market.step(due.max(start), exchanges);
+        }
+    };
+    let shown = |exchange: &Exchange| {
+        let plain = |(price, qty): (Price, Qty)| (price.0, qty.0);
+        let neo = MarketIndex(0);
+        (exchange.bids(neo).map(plain).collect::<Vec<_>>(), exchange.asks(neo).map(plain).collect::<Vec<_>>())
+    };
+    run(&mut market, &mut exchanges, 99);
+    let first = (vec![(1_990, 5_000), (1_980, 7_000)], vec![(2_000, 4_000), (2_010, 3_000)]);
+    assert_eq!([shown(&exchanges[0]), shown(&exchanges[1])], [first.clone(), first.clone()]);
+    assert_eq!(exchanges[0].last_price(MarketIndex(0)), None);
+    run(&mut market, &mut exchanges, 100);
+    assert_eq!(shown(&exchanges[0]).1, [(2_000, 1_500), (2_010, 3_000)], "what was traded is gone");
+    assert_eq!(exchanges[0].last_price(MarketIndex(0)), Some(Price(2_000)));
+
+    // A client takes a level; it comes back when the recording next speaks of it.
+    let kind = NewOrderKind::Ioc { price: Price(2_000), qty: Qty(1_500) };
+    let order = NewOrder { market: MarketIndex(0), client_id: String::new(), side: Side::Buy, kind };
+    let taken = exchanges[0].place(at(120), client, order).expect("a good order");
+    assert_eq!(taken.filled_qty, Qty(1_500));
+    run(&mut market, &mut exchanges, 150);
+    let then = (vec![(1_990, 5_000), (1_985, 1_000)], vec![(2_000, 1_500), (2_010, 3_000)]);
+    assert_eq!([shown(&exchanges[0]), shown(&exchanges[1])], [then.clone(), then.clone()]);
+    run(&mut market, &mut exchanges, 1_149);
+    assert_eq!(shown(&exchanges[0]), then, "nothing more until the end");
+    run(&mut market, &mut exchanges, 1_160);
+    assert_eq!([shown(&exchanges[0]), shown(&exchanges[1])], [first.clone(), first], "from the beginning");
 }

@@ -37,6 +37,8 @@ pub(crate) enum Purpose {
     Place(OrderRequest),
     /// What became of an order.
     Order { client_id: ClientOrderId, asked_at: Timestamp },
+    /// What the account traded, of which an order is looked for.
+    Trades { client_id: ClientOrderId, asked_at: Timestamp },
     /// Fills of an order.
     Fills { client_id: ClientOrderId, order_id: OrderId },
     /// All an account holds.

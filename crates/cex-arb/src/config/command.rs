@@ -202,6 +202,7 @@ fn venues_example(text: &mut String) {
             let value = match *key {
                 "key" | "secret" => format!("\"env:{}_API_{}\"", name.to_uppercase(), key.to_uppercase()),
                 "fee_taker_bps" => "\"auto\"".to_owned(),
+                "withdrawals_readable" => "false".to_owned(),
                 "rest" => "\"https://…\"".to_owned(),
                 _ => "\"wss://…\"".to_owned(),
             };

@@ -155,8 +155,8 @@ sections! {
     }
     /// Accounts that exist on paper only, the same at each exchange.
     Paper "paper" {
-        "What an account holds of the quote at the start." start_quote_usdt: unit::Usdt = "10000", "0" to "100000000";
-        "Value of what it holds of every coin at the start." start_coin_usdt: unit::Usdt = "2000", "0" to "100000000";
+        "What an account holds of the quote at the start; R13 counts it like any other." start_quote_usdt: unit::Usdt = "1000", "0" to "100000000";
+        "Value of what it holds of every coin at the start." start_coin_usdt: unit::Usdt = "200", "0" to "100000000";
         "How long an order is on its way, and its answer too." latency_ms: unit::Ms = "20", "0" to "10000";
     }
     /// Where records go.
@@ -179,6 +179,10 @@ pub const VENUE_KEYS: &[(&str, &str)] = &[
     ("key", "where the API key is: env:NAME, file:PATH or credential:NAME; never the key itself"),
     ("secret", "where the API secret is, likewise"),
     ("fee_taker_bps", "the taker fee in basis points, or \"auto\" for what the account says"),
+    (
+        "withdrawals_readable",
+        "true when you know that the key may read the withdrawal area and write nothing there",
+    ),
     (
         "rest",
         "address of the request interface, when it is not the real one; plain http only to this machine",

@@ -188,11 +188,17 @@ fn addresses_are_checked_before_anything_connects() {
          this machine",
     );
     let local = "version = 1\n[venues.mexc]\nrest = \"http://127.0.0.1:7801\"\nws = \"ws://127.0.0.1:7801/ws\"\n\
-                 options = { depth_interval = \"100ms\" }\nfee_taker_bps = 5\n[venues.gateio]\nfee_taker_bps = \"auto\"\n";
+                 options = { depth_interval = \"100ms\" }\nfee_taker_bps = 5\nwithdrawals_readable = true\n[venues.gateio]\nfee_taker_bps = \"auto\"\n";
     let config = good(local);
     assert_eq!(config.venues[0].config.rest_url.as_deref(), Some("http://127.0.0.1:7801"));
     assert_eq!(config.venues[0].config.options["depth_interval"], "100ms");
     assert_eq!((config.venues[0].taker_fee, config.venues[1].taker_fee), (Some(Bps::from_bps(5)), None));
+    assert!(config.venues[0].withdrawals_readable && !config.venues[1].withdrawals_readable);
+    check(
+        "version = 1\n[venues.mexc]\nwithdrawals_readable = 1\n[venues.gateio]\n",
+        "error: arb.toml:3:1: venues.mexc.withdrawals_readable: must be true or false\n    | withdrawals_readable = 1\n  fix: \
+         true when you know that the key may read the withdrawal area and write nothing there",
+    );
 }
 
 #[test]

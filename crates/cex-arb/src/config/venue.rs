@@ -22,6 +22,9 @@ pub struct Venue {
     pub config: VenueConfig,
     /// The taker fee to reckon with; `None` for what the account says.
     pub taker_fee: Option<Bps>,
+    /// The operator says that the key reads the withdrawal area and cannot withdraw: one permission may open both lists that
+    /// tell of coins and lists that tell of withdrawals.
+    pub withdrawals_readable: bool,
 }
 
 /// Reads the venues; wrong ones are left out, and told.
@@ -59,6 +62,7 @@ impl Reading<'_> {
         config.ws_url = self.address("ws", problems);
         config.options = self.options(problems);
         let taker_fee = self.fee(problems);
+        let withdrawals_readable = self.flag("withdrawals_readable", problems);
         self.both_or_none(problems);
         if problems.all().len() > before {
             return None;
@@ -71,7 +75,7 @@ impl Reading<'_> {
             problems.add(&self.section, &self.culprit(&detail), what, fix);
             return None;
         }
-        Some(Venue { exchange, config, taker_fee })
+        Some(Venue { exchange, config, taker_fee, withdrawals_readable })
     }
 
     fn find(&self, name: &str) -> Option<&Given> {
@@ -143,6 +147,22 @@ impl Reading<'_> {
         }
         let read = unit::Signed::read(&unit::Given(&given.raw), Some(FEE_RANGE));
         read.map_err(|what| self.tell(name, given, &what, problems)).ok()
+    }
+
+    fn flag(&self, name: &str, problems: &mut Problems) -> bool {
+        let Some(given) = self.find(name) else { return false };
+        match &given.raw {
+            Raw::Flag(flag) => return *flag,
+            // From the environment and the command line everything comes as text.
+            Raw::Text(text) | Raw::Plain(text) => {
+                if let Ok(flag) = text.parse() {
+                    return flag;
+                }
+            }
+            Raw::Number(_) | Raw::List(_) | Raw::Table | Raw::Other(_) => {}
+        }
+        self.tell(name, given, "must be true or false", problems);
+        false
     }
 
     fn both_or_none(&self, problems: &mut Problems) {

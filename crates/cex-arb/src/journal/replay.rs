@@ -124,3 +124,78 @@ fn again(
         ..end.clone()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cex_journal::messages::{Fill, Intent, Leg, SessionEnd, SessionStart, Side};
+    use cex_journal::{Options, open_directory};
+
+    /// A journal with one arbitrage that bought 2 at 100 and sold them at 101, and ended with this profit.
+    fn journal(realised: &str) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().expect("a directory");
+        let now = Timestamp::from_secs(1_000);
+        let options = Options { segment_bytes: 1 << 20, ..Options::default() };
+        let mut writer = open_directory(directory.path(), options, now).expect("a journal").writer;
+        writer
+            .begin(now, SessionStart { mode: messages::Mode::Live.into(), ..Default::default() })
+            .expect("written");
+        let leg = |venue: &str, id: &str, side: Side| Leg {
+            venue: venue.to_owned(),
+            client_id: id.to_owned(),
+            side: side.into(),
+            price: 100,
+            qty: 2,
+            ..Leg::default()
+        };
+        let legs = vec![leg("mexc", "b", Side::Buy), leg("gateio", "s", Side::Sell)];
+        let symbol = "BTC/USDT".to_owned();
+        writer.append(now, &Intent { symbol: symbol.clone(), legs, ..Intent::default() }).expect("written");
+        for (venue, id, side, price) in [("mexc", "b", Side::Buy, "100"), ("gateio", "s", Side::Sell, "101")]
+        {
+            let fill = Fill {
+                venue: venue.to_owned(),
+                symbol: symbol.clone(),
+                trade_id: "1".to_owned(),
+                order_id: format!("o-{id}"),
+                client_id: id.to_owned(),
+                side: side.into(),
+                price: price.to_owned(),
+                qty: "2".to_owned(),
+                ..Fill::default()
+            };
+            writer.append(now, &fill).expect("written");
+        }
+        let end = messages::ArbitrageEnd {
+            name: "b".to_owned(),
+            symbol,
+            ending: "both_filled".to_owned(),
+            realised: realised.to_owned(),
+            quote_change: "2".to_owned(),
+            base_change: "0".to_owned(),
+            mark: "100".to_owned(),
+            left_over: "0".to_owned(),
+            ..Default::default()
+        };
+        writer.append(now, &end).expect("written");
+        writer.close(now, &SessionEnd::default()).expect("written");
+        directory
+    }
+
+    fn replayed(directory: &tempfile::TempDir) -> (Result<(), Failure>, String) {
+        let mut out = Vec::new();
+        let args = JournalArgs { dir: directory.path().to_owned(), json: true };
+        let result = run(&args, &mut out);
+        (result, String::from_utf8(out).expect("text"))
+    }
+
+    #[test]
+    fn an_end_that_does_not_follow_from_its_fills_is_a_difference() {
+        let (result, said) = replayed(&journal("2"));
+        assert_eq!(result, Ok(()), "{said}");
+        assert!(said.contains("\"same\":true") && said.contains("\"arbitrages\":1"), "{said}");
+        let (result, said) = replayed(&journal("3"));
+        assert_eq!(result.map_err(|failure| failure.exit), Err(Exit::CheckFailed), "{said}");
+        assert!(said.contains("from its fills b earned 2"), "{said}");
+    }
+}

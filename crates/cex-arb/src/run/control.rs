@@ -95,6 +95,12 @@ pub struct Status {
     pub opportunities: BTreeMap<String, u64>,
     /// Profit realised, in quote.
     pub pnl_realised: String,
+    /// Profit of the UTC day, earlier runs included, in quote.
+    #[serde(default)]
+    pub pnl_day: String,
+    /// Orders of openings in the UTC day, earlier runs included.
+    #[serde(default)]
+    pub orders_today: u32,
     /// Things that only a person can decide.
     pub alarms: u64,
 }
@@ -233,6 +239,7 @@ impl Controls {
     }
 
     fn status(&self) -> Status {
+        let (_, standing) = self.desk.standing();
         self.desk.look(|now, view, venues, journal| {
             let rows = view.venues.iter().zip(venues).map(|(row, venue)| {
                 let exchange = Exchange {
@@ -267,6 +274,8 @@ impl Controls {
                     .collect(),
                 opportunities: counted.map(|(verdict, count)| (verdict.name(), *count)).collect(),
                 pnl_realised: totals.realised.to_string(),
+                pnl_day: standing.day_profit.to_string(),
+                orders_today: standing.orders_today,
                 alarms: totals.alarms,
             }
         })

@@ -145,7 +145,7 @@ impl Desk {
     /// What the rules that look back stand at now.
     #[must_use]
     pub fn standing(&self) -> (Timestamp, Standing) {
-        let mut core = self.0.borrow_mut();
+        let core = self.0.borrow();
         let now = core.clock.now();
         (now, core.engine.standing(now))
     }
@@ -333,6 +333,9 @@ impl Desk {
             }
             Command::QueryFills { venue, symbol, client_id, order_id } => {
                 self.query_fills(core, (venue, symbol), client_id, order_id);
+            }
+            Command::QueryTrades { venue, symbol, client_id, since, asked_at } => {
+                self.query_trades(core, (venue, symbol), client_id, since, asked_at);
             }
             Command::ReadAccount { venue, asked_at } => self.read_account(core, venue, asked_at),
         }

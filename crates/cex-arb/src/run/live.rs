@@ -12,7 +12,7 @@ use super::past::Past;
 use super::probe;
 use super::reconcile::{Changed, Reconciler};
 use super::record::{Recorder, Tolerance};
-use super::recover::Unfinished;
+use super::recover::{self, Unfinished};
 use super::venue::{Venue, shared_markets};
 use super::watchdog;
 use crate::cli::RunArgs;
@@ -157,10 +157,15 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let unfinished = match config.mode {
         Mode::Live => {
             unfinished.settle(&venues, &mut recorder).await?;
+            recover::cancel_strays(&venues).await?;
             Some(unfinished)
         }
+        Mode::Observe => {
+            unfinished.tell();
+            None
+        }
         // Its accounts begin anew, and with them everything on paper.
-        Mode::Paper | Mode::Observe => None,
+        Mode::Paper => None,
     };
     let viewer = Rc::new(viewer(args, names.clone())?);
     let times = (clock, started_at, epoch);
@@ -179,7 +184,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
         started_at,
         run: mode_name(config.mode),
     });
-    let (heart, _watchdog) = watchdog::watch(config.risk.watchdog_ms, || {
+    let (heart, watchdog) = watchdog::watch(config.risk.watchdog_ms, || {
         eprintln!("R35: the trading thread stands still: the process is ended, the next start recovers");
         std::process::abort();
     })
@@ -193,6 +198,8 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     ];
     let ended = until_the_end(args, &quit).await?;
     controls.draining.set(true);
+    // From here on every wait has its own end, and a slow disk must not look like a thread that stands still.
+    drop(watchdog);
     let flatten = controls.flatten.get().then_some(config.risk.flatten_collar_bps);
     let summary = finish(running, &viewer, epoch, (ended, controls.run, flatten)).await;
     helpers.iter().for_each(JoinHandle::abort);

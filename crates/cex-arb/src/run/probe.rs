@@ -19,7 +19,7 @@ pub async fn keys(config: &Config, venues: &[Venue], epoch: u64) -> Result<(), F
             continue;
         }
         let account = account(venue).await?;
-        refuse_withdrawals(venue).await?;
+        refuse_withdrawals(venue, configured.withdrawals_readable).await?;
         if config.mode == Mode::Live {
             if account.can_trade == Some(false) {
                 return Err(cannot_trade(venue, "the exchange says so of the account"));
@@ -38,14 +38,19 @@ async fn account(venue: &Venue) -> Result<Account, Failure> {
     }
 }
 
-/// A key that can read withdrawals can, as far as anybody can find out, make them.
-async fn refuse_withdrawals(venue: &Venue) -> Result<(), Failure> {
+/// A key that can read withdrawals can, as far as anybody can find out, make them; unless the operator knows better.
+async fn refuse_withdrawals(venue: &Venue, readable: bool) -> Result<(), Failure> {
     match venue.rest.call(&Request::Withdrawals).await {
         Err(ExchangeError { kind: ErrorKind::PermissionDenied, .. }) => Ok(()),
+        Ok(_) if readable => {
+            tracing::warn!(venue = %venue.id, "the key reads withdrawals; the configuration says that it makes none");
+            Ok(())
+        }
         Ok(_) => Err(Failure::new(
             Exit::Credentials,
             format!("{}: the key reaches withdrawals: whoever steals it takes the coins", venue.id),
-            "make a key that may read and trade and nothing else, bound to this machine's address",
+            "make a key that may read and trade and nothing else, bound to this machine's address; if it only reads them, \
+             set withdrawals_readable = true in the exchange's section",
         )),
         Err(error) if error.kind == ErrorKind::Unsupported => {
             tracing::warn!(venue = %venue.id, "whether the key reaches withdrawals cannot be found out there");

@@ -35,13 +35,16 @@ pub struct Reconciler {
     venues: Rc<[(VenueId, Arc<Rest>)]>,
     setups: Rc<[VenueSetup]>,
     changed: Changed,
+    /// What happened before is in the accounts this run began with.
+    began: Timestamp,
 }
 
 impl Reconciler {
     /// For these venues; what has changed is put into `changed`.
     #[must_use]
     pub fn new(desk: Desk, venues: &[(VenueId, Arc<Rest>)], setups: &[VenueSetup], changed: Changed) -> Self {
-        Self { desk, venues: venues.into(), setups: setups.into(), changed }
+        let began = venues.first().map_or(Timestamp::EPOCH, |(_, rest)| rest.clock().now());
+        Self { desk, venues: venues.into(), setups: setups.into(), changed, began }
     }
 
     /// Open orders: nothing of ours rests on purpose. One that is there twice in a row is cancelled; one of another run
@@ -124,7 +127,7 @@ impl Reconciler {
 
     fn book(&self, now: Timestamp, venue: VenueId, fills: &[Fill]) {
         for fill in fills {
-            if !self.desk.knows_fill(fill.key()) {
+            if fill.exchange_ts >= self.began && !self.desk.knows_fill(fill.key()) {
                 tracing::warn!(%venue, trade = %fill.trade_id, "a fill nobody heard of is booked");
                 self.desk.account_event(now, venue, &AccountEvent::Fill(*fill));
             }
@@ -203,7 +206,8 @@ fn change(market: &Market, told: Option<&SymbolInfo>) -> Option<&'static str> {
 }
 
 /// Whether a name is of the form that this program gives its orders: `<start>-<count><leg>` in base 36.
-fn is_our_form(name: &str) -> bool {
+#[must_use]
+pub fn is_our_form(name: &str) -> bool {
     let base36 = |text: &str| {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
     };

@@ -2,6 +2,7 @@
 //! booked into the journal, and what is not level goes on in this run's engine. The same way after a crash and after none.
 
 use super::past::{self, Cycle, FillName, Past, Traded, Written};
+use super::reconcile::is_our_form;
 use super::record::Recorder;
 use super::venue::Venue;
 use crate::exit::{Exit, Failure};
@@ -10,7 +11,7 @@ use cex_core::{
     VenueId,
 };
 use cex_engine::Engine;
-use cex_errors::ErrorKind;
+use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{OrderRef, Reply, Request, TimeRange};
 use cex_journal::{messages, record};
 use cex_transport::Rest;
@@ -27,6 +28,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(40);
 /// Fills asked for at once of one order: more than an order of ours can have.
 const FILLS: u32 = 100;
+
+/// Nothing of ours rests on purpose: what fills of an order does so within this of its expiry, clocks included.
+const AROUND: Duration = Duration::from_secs(300);
 
 /// What an exchange told of an order, and all its fills; `None` when the order never arrived.
 type Told = Result<Option<(Order, Vec<Fill>)>, String>;
@@ -51,6 +55,17 @@ impl Unfinished {
             return Err(Failure::new(Exit::CheckFailed, what, "arb journal replay tells more"));
         }
         Ok(Self { cycles: past.cycles().clone(), past })
+    }
+
+    /// Tells those who only look what waits for a run that trades.
+    pub fn tell(&self) {
+        let open = self.past.unfinished();
+        if open > 0 {
+            tracing::warn!(
+                arbitrages = open,
+                "earlier runs did not see these to their end: arb run --live does"
+            );
+        }
     }
 
     /// Asks the exchanges for every order that is not known to its end, all at once, and writes down what they tell.
@@ -160,6 +175,38 @@ impl Unfinished {
         recorder.knows_past(open);
         Ok(adopted)
     }
+}
+
+/// Cancels open orders that this program once gave their names: nothing of ours rests on purpose, and no run is on.
+///
+/// # Errors
+/// Exit code 5 when an exchange does not say what is open, or does not cancel it.
+pub async fn cancel_strays(venues: &[Venue]) -> Result<(), Failure> {
+    for venue in venues {
+        let failed = |error: ExchangeError| {
+            Failure::new(Exit::Unreachable, error.to_string(), "look at the open orders at the exchange")
+        };
+        let orders = match venue.rest.call(&Request::OpenOrders { symbol: None }).await.map_err(failed)? {
+            Reply::Orders(orders) => orders,
+            other => {
+                let what = format!("{}: open orders were answered as {other:?}", venue.id);
+                return Err(Failure::new(Exit::Unreachable, what, "look at the open orders at the exchange"));
+            }
+        };
+        for order in orders {
+            let ours = order.client_id.is_some_and(|client_id| is_our_form(client_id.as_str()));
+            let Some(order_id) = order.order_id.filter(|_| ours) else { continue };
+            tracing::warn!(venue = %venue.id, order = %order_id, "an open order of an earlier run is cancelled");
+            let request = Request::Cancel { symbol: order.symbol, order: OrderRef::Id(order_id) };
+            match venue.rest.call(&request).await {
+                Ok(_) => {}
+                // It ended meanwhile.
+                Err(error) if error.kind == ErrorKind::OrderNotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Writes down the end of an arbitrage of an earlier run, and tells the rules of it.
@@ -295,18 +342,58 @@ impl Question {
                 Ok(other) => return Err(format!("the exchange answered {other:?}")),
                 Err(error) if error.kind == ErrorKind::OrderNotFound => {
                     if asked_at > dead_at {
-                        let first = *absent_since.get_or_insert(asked_at);
-                        if asked_at.since(first) >= APART {
-                            return Ok(None);
+                        match forgotten(&rest, symbol, id, dead_at).await {
+                            Ok(Some(found)) => return Ok(Some(found)),
+                            Ok(None) => {
+                                let first = *absent_since.get_or_insert(asked_at);
+                                if asked_at.since(first) >= APART {
+                                    return Ok(None);
+                                }
+                                last = error.to_string();
+                            }
+                            Err(why) => last = why,
                         }
+                    } else {
+                        last = error.to_string();
                     }
-                    last = error.to_string();
                 }
                 Err(error) => last = error.to_string(),
             }
             tokio::time::sleep(PAUSE).await;
         }
         Err(last)
+    }
+}
+
+/// An order that the exchange does not find under our name, by what the account traded since: exchanges forget names sooner
+/// than trades. `None` when it is not among them.
+async fn forgotten(
+    rest: &Rest,
+    symbol: SymbolId,
+    id: ClientOrderId,
+    dead_at: Timestamp,
+) -> Result<Option<(Order, Vec<Fill>)>, String> {
+    // An order fills at once or never.
+    let range = TimeRange { from: Some(dead_at - AROUND), to: Some(dead_at + AROUND) };
+    let request = Request::MyTrades { symbol, order: None, range, limit: FILLS };
+    let traded = match rest.call(&request).await {
+        Ok(Reply::Fills(traded)) if traded.len() < FILLS as usize => traded,
+        Ok(_) => return Err("it is not found, and trades could not be read as a whole".to_owned()),
+        Err(error) => return Err(format!("it is not found, and trades could not be read: {error}")),
+    };
+    let Some(ours) = traded.iter().find(|fill| fill.client_id == Some(id)) else {
+        if traded.iter().any(|fill| fill.client_id.is_none()) {
+            return Err("it is not found, but there are trades of orders without a name".to_owned());
+        }
+        return Ok(None);
+    };
+    match rest.call(&Request::Order { symbol, order: OrderRef::Id(ours.order_id) }).await {
+        Ok(Reply::Order(order)) if order.status.is_terminal() => {
+            let fills = fills(rest, symbol, ours.order_id, order.filled_qty).await?;
+            Ok(Some((order, fills)))
+        }
+        Ok(_) => Err("it filled, and is not over".to_owned()),
+        Err(error) => Err(format!("it filled, but cannot be read: {error}")),
     }
 }
 

@@ -69,7 +69,8 @@ pub fn stop(args: &StopArgs, out: &mut impl Write) -> Result<(), Failure> {
             status.pid, status.open
         )
     })?;
-    if unfinished == 0 {
+    // Who only looked has left nothing.
+    if unfinished == 0 || status.run == "OBSERVE" {
         return Ok(());
     }
     let what = format!("{unfinished} arbitrages did not end, {undecided} of their orders are undecided");
@@ -327,8 +328,14 @@ fn print(status: &Status, out: &mut impl Write) -> std::io::Result<()> {
     }
     writeln!(
         out,
-        "  arbitrages {} open ({} unknown), {} started   realised {}   alarms {}",
-        status.open, status.unknown, status.started, status.pnl_realised, status.alarms
+        "  arbitrages {} open ({} unknown), {} started   realised {}   of the day {} with {} orders   alarms {}",
+        status.open,
+        status.unknown,
+        status.started,
+        status.pnl_realised,
+        status.pnl_day,
+        status.orders_today,
+        status.alarms
     )?;
     for (what, count) in status.ended.iter().chain(&status.opportunities) {
         writeln!(out, "    {what:<24} {count:>8}")?;

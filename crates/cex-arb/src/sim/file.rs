@@ -1,13 +1,13 @@
 //! `sim.toml`: everything the command line can say, and accounts and faults besides.
 
-use crate::cli::{RateLimits, SimProfile, speed_percent};
+use crate::cli::{RateLimits, SimProfile, certificate, speed_percent};
 use crate::exit::{Exit, Failure};
 use cex_core::{Asset, Decimal};
 use cex_sim::fault::{Fault, FaultSpec};
-use cex_sim::server::{Rights, SimAccount, SimExchange};
+use cex_sim::server::{Certificate, Rights, SimAccount, SimExchange};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A file that was read and makes sense.
@@ -25,6 +25,8 @@ pub(super) struct SimFile {
     pub(super) quiet: bool,
     pub(super) mexc_market_orders: Option<bool>,
     pub(super) accounts: Option<Vec<SimAccount>>,
+    pub(super) tls: Option<Certificate>,
+    pub(super) playback: Option<PathBuf>,
     pub(super) faults: Vec<(Duration, SimExchange, Fault)>,
 }
 
@@ -43,6 +45,8 @@ struct Raw {
     #[serde(default)]
     quiet: bool,
     mexc_market_orders: Option<bool>,
+    tls: Option<String>,
+    playback: Option<PathBuf>,
     accounts: Option<Vec<RawAccount>>,
     #[serde(default)]
     faults: Vec<FaultSpec>,
@@ -55,6 +59,7 @@ struct RawAccount {
     key: Option<String>,
     secret: Option<String>,
     rights: Option<String>,
+    stp_group: Option<u32>,
     /// Amounts as texts, by asset.
     balances: Option<BTreeMap<String, String>>,
 }
@@ -94,6 +99,8 @@ fn parse(text: &str) -> Result<SimFile, String> {
         quiet: raw.quiet,
         mexc_market_orders: raw.mexc_market_orders,
         accounts: accounts.transpose()?,
+        tls: raw.tls.as_deref().map(certificate).transpose().map_err(|problem| format!("tls: {problem}"))?,
+        playback: raw.playback,
         faults: faults.collect::<Result<_, String>>()?,
     })
 }
@@ -135,6 +142,7 @@ fn account(raw: &RawAccount) -> Result<SimAccount, String> {
         key: raw.key.clone().unwrap_or(usual.key.clone()),
         secret: raw.secret.clone().unwrap_or(usual.secret.clone()),
         rights,
+        stp_group: raw.stp_group,
         ..usual
     })
 }
@@ -186,6 +194,7 @@ mod tests {
             ("seed = 1\nsede = 2\n", "line 2, column 1: unknown field `sede`"),
             ("seed = \"x\"", "line 1, column 8: invalid type"),
             ("speed = 0.0", "speed: "),
+            ("tls = \"best\"", "tls: use one of good, expired"),
             ("[[accounts]]\nname = \"a\"\nrights = \"all\"", "use trade, read-only"),
             ("[[accounts]]\nname = \"a\"\nbalances = { USDT = \"1e5\" }", "USDT = \"1e5\""),
             (

@@ -104,7 +104,8 @@ impl Engine {
     }
 
     /// What the rules that look back stand at.
-    pub fn standing(&mut self, now: Timestamp) -> Standing {
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> Standing {
         self.gate.standing(now)
     }
 

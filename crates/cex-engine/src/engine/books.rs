@@ -1,13 +1,9 @@
 //! Updates and snapshots into books; which books are wanted anew.
 
-use super::{Engine, Slot, Wanted};
+use super::{Engine, Wanted};
 use crate::message::{Command, Commands, Notice};
 use cex_core::{BookUpdate, Level, SymbolId, Timestamp, VenueId};
 use cex_orderbook::{StaleReason, SyncOutcome};
-use std::time::Duration;
-
-/// A book whose comparison with the exchange's own came to nothing is compared again after this.
-const AUDIT_AGAIN: Duration = Duration::from_secs(10);
 
 /// A whole book.
 #[derive(Clone, Copy)]
@@ -108,7 +104,6 @@ impl Engine {
     }
 
     pub(super) fn wake_books(&mut self, now: Timestamp, out: &mut Commands) {
-        self.audit_next(now, out);
         for symbol in 0..self.symbols.len() {
             let symbol = SymbolId(u32::try_from(symbol).unwrap_or(u32::MAX));
             for index in 0..self.venues.len() {
@@ -122,28 +117,6 @@ impl Engine {
         }
         for index in 0..self.venues.len() {
             self.send_snapshots(now, self.venues[index].id, out);
-        }
-    }
-
-    /// Compares a book with the exchange's own when that is due (R9): one at a time, half the time before it would count as
-    /// not compared for too long. The book stays usable meanwhile, and is the exchange's afterwards.
-    fn audit_next(&mut self, now: Timestamp, out: &mut Commands) {
-        let every = self.config.limits.max_audit_age / 2;
-        for index in 0..self.symbols.len() {
-            let symbol = SymbolId(u32::try_from(index).unwrap_or(u32::MAX));
-            let slots = self.symbols[index].iter_mut().flat_map(|state| state.slots.iter_mut().flatten());
-            let due = |slot: &&mut Slot| {
-                slot.is_auditable()
-                    && slot.snapshot == Wanted::No
-                    && slot.audit_at <= now
-                    && slot.sync.live().is_some_and(|live| now.since(live.synced_at) >= every)
-            };
-            let Some(slot) = slots.into_iter().find(due) else { continue };
-            // Not again at once when the exchange does not answer.
-            slot.audit_at = now + AUDIT_AGAIN;
-            let venue = slot.market.venue;
-            let outcome = slot.sync.begin_refresh(now);
-            return self.after_book(now, venue, symbol, outcome, out);
         }
     }
 

@@ -14,6 +14,9 @@ use std::time::Duration;
 /// The exchange's word on holdings is adopted only when nothing of ours moved there for this long.
 const QUIET_BEFORE_ADOPTING: Duration = Duration::from_secs(1);
 
+/// An exchange's clock is off by less than this.
+const CLOCKS_APART: Duration = Duration::from_secs(30);
+
 /// Ended arbitrages whose orders are still recognised: an exchange reports late by seconds, not by hours of trading.
 pub(super) const ENDED_KEPT: usize = 10_000;
 /// Fills remembered so that none is booked twice: far more than an exchange could repeat after a reconnect.
@@ -95,8 +98,30 @@ impl Engine {
         let order_id = order.and_then(|order| order.order_id);
         self.with_order(now, (client_id, order_id), out, |run| match order {
             Some(order) => run.report(now, order),
-            None => run.absent(asked_at, lag),
+            None => run.missing(asked_at, lag),
         });
+    }
+
+    /// What an account traded, of which an order was looked for that the exchange does not know.
+    pub(super) fn trades_read(
+        &mut self,
+        now: Timestamp,
+        client_id: ClientOrderId,
+        asked_at: Timestamp,
+        (fills, whole): (&[Fill], bool),
+        out: &mut Commands,
+    ) {
+        let ours = |fill: &&Fill| fill.client_id == Some(client_id);
+        for fill in fills.iter().filter(ours) {
+            self.fill(now, fill, out);
+        }
+        // One that nobody knows may be the order's.
+        let nameless = |fill: &Fill| {
+            fill.client_id.is_none() && self.whose(fill.venue, None, Some(fill.order_id)).is_none()
+        };
+        if whole && !fills.iter().any(nameless) {
+            self.with_order(now, (client_id, None), out, |run| run.absent(asked_at));
+        }
     }
 
     pub(super) fn fills_read(
@@ -289,6 +314,11 @@ impl Engine {
                     }
                     Some(Question::Fills(order_id)) => {
                         out.commands.push(Command::QueryFills { venue, symbol, client_id, order_id });
+                    }
+                    Some(Question::Trades) => {
+                        let since = run.sent_at() - CLOCKS_APART;
+                        let asked_at = now;
+                        out.commands.push(Command::QueryTrades { venue, symbol, client_id, since, asked_at });
                     }
                     None => {}
                 }

@@ -290,6 +290,7 @@ fn placed(commands: Vec<Command>) -> Vec<OrderRequest> {
             | Command::Resubscribe { .. }
             | Command::QueryOrder { .. }
             | Command::QueryFills { .. }
+            | Command::QueryTrades { .. }
             | Command::ReadAccount { .. } => vec![],
         })
         .collect()

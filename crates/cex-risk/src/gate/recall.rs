@@ -55,6 +55,11 @@ impl Recall<'_> {
         self.0.losses.begin_at(total, peak);
     }
 
+    /// Value left over by all arbitrages before those told one by one, since an operator last looked.
+    pub fn left_over(&mut self, value: Decimal) {
+        self.0.dust = value;
+    }
+
     /// Two orders of an opening left at `at`; what they may have moved.
     pub fn opening(&mut self, at: Timestamp, gross: Decimal) -> Result<(), NumError> {
         self.0.pace.now(at);
@@ -108,9 +113,10 @@ impl Gate {
     }
 
     /// What the rules that look back stand at.
-    pub fn standing(&mut self, now: Timestamp) -> Standing {
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> Standing {
         let [day_profit, hour_profit, total, peak] = self.losses.standing(now);
-        let (_, orders_today, notional_today) = self.pace.now(now);
+        let (orders_today, notional_today) = self.pace.today(now);
         Standing { day_profit, hour_profit, total, peak, orders_today, notional_today, dust: self.dust }
     }
 

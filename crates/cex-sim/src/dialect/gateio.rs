@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `rest` | paths, authorization, limits, headers |
 //! | `public`, `candles` | market data |
-//! | `orders`, `place`, `batch`, `account` | private endpoints |
+//! | `orders`, `place`, `batch`, `triggers`, `account`, `wallet` | private endpoints |
 //! | `trading` | the same over WebSocket |
 //! | `stream` | requests on a WebSocket |
 //! | `feed`, `frames`, `view` | public channels: intervals, shared frames, incremental books |
@@ -13,8 +13,8 @@
 //! | `sign`, `limit`, `refusal`, `names` | signatures, budgets, errors, spelling |
 //! | `body`, `query` | reading |
 //!
-//! Not served: self-trade prevention, icebergs, triggered orders, unified and margin accounts, and transfers. Their
-//! paths and channels answer as unknown ones, their parameters are refused.
+//! Not served: icebergs, unified and margin accounts, and transfers. Their paths answer as unknown
+//! ones, their parameters are refused, their channels are silent.
 
 mod account;
 mod batch;
@@ -35,7 +35,9 @@ mod shape;
 mod sign;
 mod stream;
 mod trading;
+mod triggers;
 mod view;
+mod wallet;
 
 use super::{ConnId, Dialect, Frame, HttpAnswer, HttpCall, Message, Outgoing, bars, json};
 use super::{DuplicateClientIds, Manners};
@@ -51,6 +53,8 @@ use shape::Shown;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
+use triggers::Triggers;
+use wallet::AccountBook;
 
 /// How often the exchange pings every connection.
 const PING_EVERY: Duration = Duration::from_secs(20);
@@ -87,6 +91,8 @@ pub struct GateioConfig {
     pub refuse_duplicate_client_ids: bool,
     /// API keys with rules of their own.
     pub keys: BTreeMap<String, KeyRules>,
+    /// Which keys belong to which group for self-trade prevention.
+    pub stp_groups: BTreeMap<String, u32>,
 }
 
 /// Gate.io over one [`Exchange`].
@@ -111,6 +117,12 @@ pub struct Gateio {
     logins: BTreeMap<ConnId, (AccountIndex, String)>,
     /// What clients called the last change of an order.
     amend_texts: BTreeMap<OrderNo, String>,
+    /// Orders that were to meet none of their own: the group, and who had to go.
+    stp: BTreeMap<OrderNo, (u32, &'static str)>,
+    /// Orders that wait for a price.
+    triggers: Triggers,
+    /// What became of balances, for the account book.
+    book: AccountBook,
     manners: Manners,
     refused_for_maintenance: u64,
     /// Channels with this text in their names are refused during the message at hand.
@@ -137,6 +149,9 @@ impl Gateio {
             traces: 0,
             logins: BTreeMap::new(),
             amend_texts: BTreeMap::new(),
+            stp: BTreeMap::new(),
+            triggers: Triggers::default(),
+            book: AccountBook::default(),
             manners: Manners::default(),
             refused_for_maintenance: 0,
             refused: None,
@@ -172,6 +187,13 @@ impl Gateio {
         self.manners.duplicate_client_ids.unwrap_or(configured)
     }
 
+    /// The group of an account for self-trade prevention, and everybody in it.
+    fn stp_group(&self, exchange: &Exchange, account: AccountIndex) -> Option<(u32, Vec<AccountIndex>)> {
+        let group = *self.config.stp_groups.get(&exchange.account(account).key)?;
+        let members = self.config.stp_groups.iter().filter(|(_, other)| **other == group);
+        Some((group, members.filter_map(|(key, _)| exchange.account_by_key(key)).collect()))
+    }
+
     fn balance_version(&self, account: AccountIndex, asset: Asset) -> u64 {
         self.balance_versions.get(&(account, asset)).copied().unwrap_or(0)
     }
@@ -181,7 +203,8 @@ impl Gateio {
         let is_market_fok = self.market_foks.contains(&order.no);
         let amend_text = self.amend_texts.get(&order.no).map_or("", String::as_str);
         let (pair, rules) = (self.names.of(market), exchange.rules(market));
-        Shown { order, pair, rules, is_market_fok, amend_text }
+        let stp = self.stp.get(&order.no).copied().unwrap_or((0, "-"));
+        Shown { order, pair, rules, is_market_fok, amend_text, stp }
     }
 }
 
@@ -243,9 +266,15 @@ impl Dialect for Gateio {
 
     fn step_clock(&mut self, by_nanos: i64) {
         self.feeds.step_clock(by_nanos);
+        self.triggers.step_clock(by_nanos);
         for at in self.ping_at.iter_mut().chain(self.switches.values_mut()) {
             *at = at.shifted(by_nanos);
         }
+    }
+
+    fn deauthorize(&mut self) {
+        self.private.clear();
+        self.logins.clear();
     }
 
     fn closed(&mut self, conn: ConnId) {
@@ -259,8 +288,10 @@ impl Dialect for Gateio {
         for event in events {
             if let ExchangeEvent::Balance(change) = event {
                 *self.balance_versions.entry((change.account, change.asset)).or_default() += 1;
+                self.book.enter(change);
             }
         }
+        self.triggers.watch(events);
         private::events(self, now, exchange, events, out);
         feed::events(self, now, exchange, events, out);
     }
@@ -272,6 +303,7 @@ impl Dialect for Gateio {
             self.switches.remove(&(account, market));
             orders::cancel_matching(exchange, now, account, market, None);
         }
+        triggers::act(self, now, exchange);
     }
 
     fn wake(&mut self, now: Timestamp, exchange: &Exchange, out: &mut Outgoing) {
@@ -279,12 +311,13 @@ impl Dialect for Gateio {
             out.extend(self.conns.iter().map(|conn| (*conn, Frame::Ping)));
             self.ping_at = (!self.conns.is_empty()).then(|| now + PING_EVERY);
         }
+        private::trigger_news(self, now, exchange, out);
         feed::wake(self, now, exchange, out);
     }
 
     fn wakeup_at(&self) -> Option<Timestamp> {
         let switch = self.switches.values().min().copied();
-        [self.feeds.next_at(), self.ping_at, switch].into_iter().flatten().min()
+        [self.feeds.next_at(), self.ping_at, switch, self.triggers.next_at()].into_iter().flatten().min()
     }
 }
 

@@ -27,6 +27,29 @@ impl Display for Scaled {
     }
 }
 
+/// Appends what [`Scaled`] shows, without the machinery of formatting: depth frames are little else.
+pub(super) fn scaled(out: &mut String, Scaled(raw, dp): Scaled) {
+    let unit = 10u64.pow(u32::from(dp));
+    let digits = raw.unsigned_abs();
+    if raw < 0 {
+        out.push('-');
+    }
+    let mut buffer = itoa::Buffer::new();
+    out.push_str(buffer.format(digits / unit));
+    let (mut fraction, mut width) = (digits % unit, usize::from(dp));
+    if fraction == 0 {
+        return;
+    }
+    while fraction.is_multiple_of(10) {
+        fraction /= 10;
+        width -= 1;
+    }
+    let text = buffer.format(fraction);
+    out.push('.');
+    (text.len()..width).for_each(|_| out.push('0'));
+    out.push_str(text);
+}
+
 /// A raw integer of a scale with all its decimals: `Padded(1_500, 3)` is `1.500`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Padded(pub(super) i64, pub(super) u8);
@@ -149,6 +172,17 @@ impl Object<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_ways_of_showing_a_scaled_number_agree() {
+        for raw in [0, 1, 9, 10, 105, 1_500, 100_000, 123_456_789, -1, -1_500, i64::MAX, i64::MIN] {
+            for dp in [0, 1, 3, 8, 18] {
+                let mut text = String::new();
+                scaled(&mut text, Scaled(raw, dp));
+                assert_eq!(text, Scaled(raw, dp).to_string(), "{raw} {dp}");
+            }
+        }
+    }
 
     #[test]
     fn scaled_numbers_are_short_and_exact() {

@@ -12,8 +12,7 @@
 //! | `shape`, `ids` | orders and fills in the exchange's own shapes and numbers |
 //! | `sign`, `limit`, `refusal`, `listings`, `params` | signatures, budgets, errors, spelling, reading |
 //!
-//! Not served yet: strategy groups, wallets, switching the deduction of fees, the stream of all tickers. Their paths
-//! and channels answer as unknown ones. An order that must fill completely and cannot is refused rather than
+//! Not served: strategy groups, wallets, switching the deduction of fees. Their paths answer as unknown ones. An order that must fill completely and cannot is refused rather than
 //! accepted and cancelled.
 
 mod account;
@@ -47,7 +46,7 @@ pub use config::{
 
 use super::bars::{Bar, Bars};
 use super::{ConnId, Dialect, DuplicateClientIds, HttpAnswer, HttpCall, Manners, Message, Outgoing};
-use crate::matching::{Exchange, ExchangeEvent, MarketIndex, OrderNo, OrderView, PublicTrade};
+use crate::matching::{AccountIndex, Exchange, ExchangeEvent, MarketIndex, OrderNo, OrderView, PublicTrade};
 use cex_core::{Price, Timestamp};
 use feeds::{Feeds, Source};
 use limit::Limits;
@@ -76,6 +75,8 @@ pub struct Mexc {
     bars: Vec<Bars>,
     /// What market orders show as their price.
     protective: FxHashMap<OrderNo, Price>,
+    /// The modes of orders that were to meet none of their own.
+    stp: FxHashMap<OrderNo, &'static str>,
     manners: Manners,
     refused_for_maintenance: u64,
     /// Channels with this text in their names are refused during the message at hand.
@@ -96,6 +97,7 @@ impl Mexc {
             private: Readers::default(),
             bars: vec![Bars::default(); markets],
             protective: FxHashMap::default(),
+            stp: FxHashMap::default(),
             manners: Manners::default(),
             refused_for_maintenance: 0,
             refused: None,
@@ -105,6 +107,13 @@ impl Mexc {
 
     fn duplicate_client_ids(&self) -> DuplicateClientIds {
         self.manners.duplicate_client_ids.unwrap_or(self.config.duplicate_client_ids)
+    }
+
+    /// Everybody in an account's group for self-trade prevention.
+    fn stp_group(&self, exchange: &Exchange, account: AccountIndex) -> Option<Vec<AccountIndex>> {
+        let group = self.config.stp_groups.get(&exchange.account(account).key)?;
+        let members = self.config.stp_groups.iter().filter(|(_, other)| *other == group);
+        Some(members.filter_map(|(key, _)| exchange.account_by_key(key)).collect())
     }
 
     fn bars(&self, market: MarketIndex) -> &Bars {
@@ -118,7 +127,8 @@ impl Mexc {
     fn shown<'a>(&'a self, exchange: &'a Exchange, order: &'a OrderView) -> Shown<'a> {
         let market = order.request.market;
         let protective = self.protective.get(&order.no).copied().unwrap_or_default();
-        Shown { order, name: self.listings.name(market), rules: exchange.rules(market), protective }
+        let stp_mode = self.stp.get(&order.no).copied().unwrap_or_default();
+        Shown { stp_mode, order, name: self.listings.name(market), rules: exchange.rules(market), protective }
     }
 }
 
@@ -174,6 +184,10 @@ impl Dialect for Mexc {
     fn expire_listen_keys(&mut self, now: Timestamp) {
         self.listen_keys.expire_all();
         self.sessions.check_soon(now);
+    }
+
+    fn deauthorize(&mut self) {
+        sessions::deauthorize(self);
     }
 
     fn closed(&mut self, conn: ConnId) {

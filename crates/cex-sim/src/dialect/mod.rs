@@ -11,8 +11,9 @@ mod json;
 pub mod mexc;
 mod percent;
 
-use crate::matching::{Exchange, ExchangeEvent};
-use cex_core::Timestamp;
+use crate::matching::{Exchange, ExchangeEvent, MarketIndex};
+use cex_core::{Asset, Price, Qty, Scale, Side, Timestamp};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,6 +121,96 @@ pub struct Manners {
     pub listen_keys_end_silently: bool,
     /// Whether whatever changes orders is refused for maintenance.
     pub maintenance: bool,
+    /// Whether lists of symbols show every second one only.
+    pub half_info: bool,
+    /// Markets that are not as they were.
+    pub markets: BTreeMap<MarketIndex, MarketManners>,
+    /// Wallets that are closed, in part or altogether.
+    pub wallets: BTreeMap<Asset, Wallet>,
+}
+
+/// What is different about a market from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MarketManners {
+    /// Whether it can be bought.
+    pub buy: bool,
+    /// Whether it can be sold.
+    pub sell: bool,
+    /// Decimals of prices, if fewer than those of the market's scale.
+    pub price_dp: Option<u8>,
+    /// Decimals of quantities, if fewer than those of the market's scale.
+    pub qty_dp: Option<u8>,
+    /// When it is delisted, by the venue's clock.
+    pub delisted_at: Option<Timestamp>,
+}
+
+impl Default for MarketManners {
+    fn default() -> Self {
+        Self { buy: true, sell: true, price_dp: None, qty_dp: None, delisted_at: None }
+    }
+}
+
+/// Whether a coin can come and go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wallet {
+    /// Whether deposits are open.
+    pub deposits: bool,
+    /// Whether withdrawals are open.
+    pub withdrawals: bool,
+}
+
+impl Manners {
+    /// What is different about a market.
+    pub(crate) fn market(&self, market: MarketIndex) -> MarketManners {
+        self.markets.get(&market).copied().unwrap_or_default()
+    }
+
+    /// Whether a coin can come and go.
+    pub(crate) fn wallet(&self, asset: Asset) -> Wallet {
+        self.wallets.get(&asset).copied().unwrap_or(Wallet { deposits: true, withdrawals: true })
+    }
+
+    /// The markets that a list of all shows.
+    pub(crate) fn listed(
+        &self,
+        markets: impl Iterator<Item = MarketIndex>,
+    ) -> impl Iterator<Item = MarketIndex> {
+        markets.filter(|market| !self.half_info || market.0.is_multiple_of(2))
+    }
+}
+
+impl MarketManners {
+    /// Whether orders of a side are taken.
+    pub(crate) const fn takes(&self, side: Side) -> bool {
+        match side {
+            Side::Buy => self.buy,
+            Side::Sell => self.sell,
+        }
+    }
+
+    /// Whether no order is taken at all.
+    pub(crate) const fn is_closed(&self) -> bool {
+        !self.buy && !self.sell
+    }
+
+    /// Whether its time on the exchange is over.
+    pub(crate) fn is_delisted(&self, now: Timestamp) -> bool {
+        self.delisted_at.is_some_and(|at| at <= now)
+    }
+
+    /// Decimals of prices and of quantities, as they are told and asked for.
+    pub(crate) fn decimals(&self, scale: Scale) -> (u8, u8) {
+        let (price_dp, qty_dp) = (scale.price_dp(), scale.qty_dp());
+        (self.price_dp.unwrap_or(price_dp).min(price_dp), self.qty_dp.unwrap_or(qty_dp).min(qty_dp))
+    }
+
+    /// Whether a price and a quantity have no more decimals than are told.
+    pub(crate) fn fits(&self, scale: Scale, price: Option<Price>, qty: Option<Qty>) -> bool {
+        let (price_dp, qty_dp) = self.decimals(scale);
+        let is_on = |raw: i64, dp: u8, told: u8| raw % 10i64.pow(u32::from(dp - told)) == 0;
+        price.is_none_or(|price| is_on(price.0, scale.price_dp(), price_dp))
+            && qty.is_none_or(|qty| is_on(qty.0, scale.qty_dp(), qty_dp))
+    }
 }
 
 /// One exchange's protocol over one [`Exchange`].
@@ -166,6 +257,9 @@ pub trait Dialect: Send {
 
     /// All keys of private streams end now.
     fn expire_listen_keys(&mut self, _now: Timestamp) {}
+
+    /// All private streams lose their rights now, and nobody says so.
+    fn deauthorize(&mut self);
 
     /// A connection is gone.
     fn closed(&mut self, conn: ConnId);

@@ -171,6 +171,16 @@ impl Board {
         Some((fault, seed))
     }
 
+    /// All faults of the venue itself, oldest first.
+    pub(crate) fn venue(&self, exchange: SimExchange) -> impl Iterator<Item = (FaultId, &VenueFault)> {
+        self.entries.iter().filter(move |entry| entry.exchange == exchange).filter_map(|entry| {
+            match &entry.fault.kind {
+                FaultKind::Venue(fault) => Some((entry.id, fault)),
+                FaultKind::Rest(_) | FaultKind::Ws(_) | FaultKind::Order(_) => None,
+            }
+        })
+    }
+
     /// Whether a fault of the venue like this is there.
     pub(crate) fn lists(&self, exchange: SimExchange, wanted: impl Fn(&VenueFault) -> bool) -> bool {
         self.entries.iter().any(|entry| match &entry.fault.kind {

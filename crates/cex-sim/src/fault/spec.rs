@@ -6,7 +6,7 @@ use super::{
 };
 use crate::dialect::DuplicateClientIds;
 use crate::server::SimExchange;
-use cex_core::{Bps, Symbol};
+use cex_core::{Asset, Bps, Decimal, Symbol};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -76,6 +76,16 @@ pub struct FaultSpec {
     pub maker_bps: Option<String>,
     /// Of `fees`.
     pub taker_bps: Option<String>,
+    /// Of `sides`: `buy`, `sell` or `none`, what is still open. Of `wallet`: `deposits`, `withdrawals` or `none`.
+    pub open: Option<String>,
+    /// Of `wallet`: which coin.
+    pub asset: Option<String>,
+    /// Of `rules`: decimals of prices, fewer than before.
+    pub price_dp: Option<u8>,
+    /// Of `rules`: decimals of quantities, fewer than before.
+    pub qty_dp: Option<u8>,
+    /// Of `rules`: the least notional.
+    pub min_notional: Option<String>,
 }
 
 /// What is wrong with a fault as it is written down.
@@ -273,12 +283,50 @@ impl FaultSpec {
             "listen_keys_end_silently" => VenueFault::ListenKeysEndSilently,
             "maintenance" => VenueFault::Maintenance,
             "read_lag" => VenueFault::ReadLag { path: self.path.clone(), lag: self.time()? },
+            "delist" => VenueFault::Delist { symbol: of_symbol()?, after: self.time()? },
+            "sides" => {
+                let (buy, sell) = self.open("buy", "sell")?;
+                VenueFault::Sides { symbol: of_symbol()?, buy, sell }
+            }
+            "rules" => {
+                let least = self.min_notional.as_deref();
+                let bad = |text: &str| value("min_notional", text, "an amount as a text, such as \"5\"");
+                VenueFault::Rules {
+                    symbol: of_symbol()?,
+                    price_dp: self.price_dp,
+                    qty_dp: self.qty_dp,
+                    min_notional: least
+                        .map(|text| text.parse::<Decimal>().map_err(|_| bad(text)))
+                        .transpose()?,
+                }
+            }
+            "wallet" => {
+                let name = self.need("asset", self.asset.as_deref())?;
+                let asset = Asset::new(name).map_err(|_| value("asset", name, "a coin such as BTC"))?;
+                let (deposits, withdrawals) = self.open("deposits", "withdrawals")?;
+                VenueFault::Wallet { asset, deposits, withdrawals }
+            }
+            "half_info" => VenueFault::HalfInfo,
+            "deauthorize" => VenueFault::Deauthorize,
+            "slice" => VenueFault::Slice(self.need("n", self.n)?),
             _ => {
                 let known = "halt, freeze, version_reset, duplicate_client_ids, fees, clock_skew, \
-                             expire_listen_keys, listen_keys_lie, listen_keys_end_silently, maintenance or read_lag";
+                             expire_listen_keys, listen_keys_lie, listen_keys_end_silently, maintenance, read_lag, \
+                             delist, sides, rules, wallet, half_info, deauthorize or slice";
                 return Err(value("effect", &self.effect, known));
             }
         })
+    }
+
+    /// Which of two things is still open.
+    fn open(&self, first: &'static str, second: &'static str) -> Result<(bool, bool), SpecError> {
+        let open = self.need("open", self.open.as_deref())?;
+        match open {
+            "none" => Ok((false, false)),
+            _ if open == first => Ok((true, false)),
+            _ if open == second => Ok((false, true)),
+            _ => Err(value("open", open, "what is still open: buy, sell, deposits, withdrawals, or none")),
+        }
     }
 
     fn duplicates(&self) -> Result<DuplicateClientIds, SpecError> {
@@ -364,6 +412,23 @@ mod tests {
                 r#"{"exchange":"mexc","kind":"venue","effect":"clock_skew","skew_ms":-900}"#,
                 "mexc clk.skew -900 ms, every time",
             ),
+            (
+                r#"{"exchange":"gateio","kind":"venue","effect":"sides","symbol":"BTC/USDT","open":"sell"}"#,
+                "gateio mx.sides BTC/USDT buy false sell true, every time",
+            ),
+            (
+                r#"{"exchange":"mexc","kind":"venue","effect":"rules","symbol":"BTC/USDT","price_dp":1,"min_notional":"5"}"#,
+                "mexc mx.rules BTC/USDT price_dp 1 min_notional 5, every time",
+            ),
+            (
+                r#"{"exchange":"mexc","kind":"venue","effect":"wallet","asset":"BTC","open":"none"}"#,
+                "mexc mx.wallet BTC deposits false withdrawals false, every time",
+            ),
+            (
+                r#"{"exchange":"mexc","kind":"venue","effect":"delist","symbol":"BTC/USDT","ms":1500}"#,
+                "mexc mx.delist BTC/USDT in 1500 ms, every time",
+            ),
+            (r#"{"exchange":"mexc","kind":"venue","effect":"slice","n":3}"#, "mexc net.slice 3, every time"),
         ] {
             assert_eq!(fault(json).as_deref(), Ok(shown), "{json}");
         }
@@ -376,6 +441,12 @@ mod tests {
             (r#"{"exchange":"mexc","kind":"rest","effect":"close"}"#, "`moment`"),
             (r#"{"exchange":"mexc","kind":"ws","effect":"clse"}"#, "refuse_subscription"),
             (r#"{"exchange":"mexc","kind":"ws","efect":"close"}"#, "efect"),
+            (r#"{"exchange":"mexc","kind":"venue","effect":"slice","n":0}"#, "at least one byte"),
+            (r#"{"exchange":"mexc","kind":"venue","effect":"rules","symbol":"BTC/USDT"}"#, "name a rule"),
+            (
+                r#"{"exchange":"mexc","kind":"venue","effect":"wallet","asset":"BTC","open":"both"}"#,
+                "deposits",
+            ),
             (r#"{"exchange":"mexc","kind":"order","effect":"late_fill"}"#, "order.late_fill needs `ms`"),
             (r#"{"exchange":"mexc","kind":"order","effect":"partial","part_bps":10001}"#, "10000 bps"),
         ] {

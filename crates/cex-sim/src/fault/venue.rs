@@ -1,7 +1,7 @@
 //! Faults of the exchange itself: what becomes of orders, and how its rules, clock and keys misbehave.
 
 use crate::dialect::DuplicateClientIds;
-use cex_core::{Bps, Symbol};
+use cex_core::{Asset, Bps, Decimal, Symbol};
 use std::fmt;
 use std::time::Duration;
 
@@ -114,6 +114,49 @@ pub enum VenueFault {
         /// How long ago.
         lag: Duration,
     },
+    /// A symbol is announced to be delisted after this time; then its open orders are cancelled and it trades no more
+    /// (M15).
+    Delist {
+        /// Which.
+        symbol: Symbol,
+        /// How long after the injection.
+        after: Duration,
+    },
+    /// A symbol trades on the API on these sides only (H14, M15).
+    Sides {
+        /// Which.
+        symbol: Symbol,
+        /// Whether it can be bought.
+        buy: bool,
+        /// Whether it can be sold.
+        sell: bool,
+    },
+    /// A symbol's rules change (M4). What is left out stays; what rests stays as it is.
+    Rules {
+        /// Which.
+        symbol: Symbol,
+        /// Fewer decimals of prices.
+        price_dp: Option<u8>,
+        /// Fewer decimals of quantities.
+        qty_dp: Option<u8>,
+        /// Another least notional.
+        min_notional: Option<Decimal>,
+    },
+    /// A coin's wallet is closed (M14).
+    Wallet {
+        /// Which coin.
+        asset: Asset,
+        /// Whether deposits are open.
+        deposits: bool,
+        /// Whether withdrawals are open.
+        withdrawals: bool,
+    },
+    /// Lists of symbols show every second one only (H10).
+    HalfInfo,
+    /// All private streams lose their rights, at once, and nobody says so (W15).
+    Deauthorize,
+    /// Whatever the exchange sends leaves in pieces of so many bytes (T5).
+    Slice(usize),
 }
 
 impl OrderFault {
@@ -144,6 +187,13 @@ impl VenueFault {
                 Some("a clock is off by a day (86400000 ms) at most")
             }
             Self::ReadLag { lag, .. } if lag.is_zero() => Some("a lag of nothing changes nothing"),
+            Self::Slice(0) => Some("pieces have at least one byte"),
+            Self::Rules { price_dp: None, qty_dp: None, min_notional: None, .. } => {
+                Some("name a rule that changes: price_dp, qty_dp or min_notional")
+            }
+            Self::Rules { min_notional: Some(least), .. } if least.is_negative() => {
+                Some("the least notional is not negative")
+            }
             Self::Halt(_)
             | Self::Freeze(_)
             | Self::VersionReset(_)
@@ -153,13 +203,44 @@ impl VenueFault {
             | Self::ListenKeysLie
             | Self::ListenKeysEndSilently
             | Self::Maintenance
-            | Self::ReadLag { .. } => None,
+            | Self::ReadLag { .. }
+            | Self::Delist { .. }
+            | Self::Sides { .. }
+            | Self::Rules { .. }
+            | Self::Wallet { .. }
+            | Self::HalfInfo
+            | Self::Deauthorize
+            | Self::Slice(_) => None,
+        }
+    }
+
+    /// The symbol it is about.
+    pub(crate) const fn symbol(&self) -> Option<Symbol> {
+        match self {
+            Self::Halt(symbol)
+            | Self::VersionReset(symbol)
+            | Self::Fees { symbol, .. }
+            | Self::Delist { symbol, .. }
+            | Self::Sides { symbol, .. }
+            | Self::Rules { symbol, .. } => Some(*symbol),
+            Self::Freeze(_)
+            | Self::DuplicateClientIds(_)
+            | Self::ClockSkew(_)
+            | Self::ExpireListenKeys
+            | Self::ListenKeysLie
+            | Self::ListenKeysEndSilently
+            | Self::Maintenance
+            | Self::ReadLag { .. }
+            | Self::Wallet { .. }
+            | Self::HalfInfo
+            | Self::Deauthorize
+            | Self::Slice(_) => None,
         }
     }
 
     /// Whether it is done at once and leaves nothing to clear.
     pub(crate) const fn is_deed(&self) -> bool {
-        matches!(self, Self::VersionReset(_) | Self::ExpireListenKeys)
+        matches!(self, Self::VersionReset(_) | Self::ExpireListenKeys | Self::Deauthorize)
     }
 }
 
@@ -208,6 +289,20 @@ impl fmt::Display for VenueFault {
             Self::ListenKeysEndSilently => f.write_str("mx.listenkey end silently"),
             Self::Maintenance => f.write_str("rest.maintenance orders"),
             Self::ReadLag { path, lag } => write!(f, "rest.read_lag {path} {} ms", lag.as_millis()),
+            Self::Delist { symbol, after } => write!(f, "mx.delist {symbol} in {} ms", after.as_millis()),
+            Self::Sides { symbol, buy, sell } => write!(f, "mx.sides {symbol} buy {buy} sell {sell}"),
+            Self::Rules { symbol, price_dp, qty_dp, min_notional } => {
+                write!(f, "mx.rules {symbol}")?;
+                price_dp.iter().try_for_each(|dp| write!(f, " price_dp {dp}"))?;
+                qty_dp.iter().try_for_each(|dp| write!(f, " qty_dp {dp}"))?;
+                min_notional.iter().try_for_each(|least| write!(f, " min_notional {least}"))
+            }
+            Self::Wallet { asset, deposits, withdrawals } => {
+                write!(f, "mx.wallet {asset} deposits {deposits} withdrawals {withdrawals}")
+            }
+            Self::HalfInfo => f.write_str("mx.info half"),
+            Self::Deauthorize => f.write_str("ws.deauth"),
+            Self::Slice(bytes) => write!(f, "net.slice {bytes}"),
         }
     }
 }

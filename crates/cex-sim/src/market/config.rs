@@ -1,7 +1,9 @@
 //! What a simulated market is made of.
 
+use super::tape::Tape;
 use crate::matching::BuyFee;
 use cex_core::Bps;
+use std::sync::Arc;
 
 /// The most symbols a market can have.
 pub const MOST_SYMBOLS: usize = 1_000;
@@ -72,6 +74,8 @@ pub struct MarketConfig {
     pub divergences_per_minute: u32,
     /// Least and most by which an exchange's price departs in a divergence, in bps.
     pub divergence_bps: (u32, u32),
+    /// A recording to play instead; the symbols are its own then.
+    pub tape: Option<Arc<Tape>>,
     /// Least and most time a divergence lasts when nobody trades it away, in milliseconds. Short ones are commoner.
     pub divergence_ms: (u32, u32),
 }
@@ -84,6 +88,7 @@ impl Default for MarketConfig {
             levels: 120,
             is_quiet: false,
             divergences_per_minute: 240,
+            tape: None,
             divergence_bps: (15, 80),
             divergence_ms: (50, 5_000),
         }

@@ -41,6 +41,15 @@ impl Desk<'_> {
         self.exchange.order(order).is_some_and(|view| view.end == EndReason::Open)
     }
 
+    /// Takes so much at this price or better, as one of the crowd.
+    pub(super) fn trade(&mut self, side: Side, price: Price, qty: Qty) {
+        let kind = NewOrderKind::Ioc { price, qty };
+        let order = NewOrder { market: self.market, client_id: String::new(), side, kind };
+        let now = self.exchange.time_of_market(self.now);
+        // A trade too small for the rules, or one that finds nothing, is no trade.
+        let _ = self.exchange.place(now, self.house.taker, order);
+    }
+
     /// Takes up to `part` of the best level on the other side, as one of the crowd would.
     pub(super) fn hit(&mut self, side: Side, part: f64) {
         let best = match side {

@@ -81,7 +81,7 @@ impl Exchange {
         leaves: Qty,
     ) -> Result<OrderView, Reject> {
         let record = self.orders.get(slot);
-        let (account, rates, locked) = (record.view.account, record.rates, record.locked);
+        let (account, locked) = (record.view.account, record.locked);
         let (market, side) = (record.view.request.market, record.view.request.side);
         let is_post_only = matches!(record.view.request.kind, NewOrderKind::PostOnly { .. });
         let kind = |qty| match is_post_only {
@@ -92,7 +92,7 @@ impl Exchange {
         let listing = self.listing(market);
         let intent: Intent = listing.intent(&self.assets, &arriving)?;
         let spends = listing.spends(side);
-        let lock = listing.lock(side, price, leaves, rates).ok_or(Reject::TooLarge)?;
+        let lock = listing.lock(side, price, leaves).ok_or(Reject::TooLarge)?;
         if lock > locked {
             self.check_funds(account, spends, lock - locked)?;
         }

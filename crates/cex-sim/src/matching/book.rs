@@ -121,6 +121,16 @@ impl Book {
         Some(Front { order: node.order, price: node.price, qty: node.qty })
     }
 
+    /// All orders of a side, next to trade first.
+    pub(super) fn orders(&self, side: Side) -> impl Iterator<Item = Front> {
+        self.side(side).values().flat_map(|queue| {
+            let nodes = std::iter::successors(self.nodes.get(queue.head as usize), |node| {
+                self.nodes.get(node.next as usize)
+            });
+            nodes.map(|node| Front { order: node.order, price: node.price, qty: node.qty })
+        })
+    }
+
     /// Puts an order last in the queue of its price. Answers where it lies and the level's new total.
     ///
     /// The caller has checked that the total fits: see [`Self::has_room`].
@@ -252,7 +262,8 @@ impl Book {
 }
 
 impl Take {
-    const fn add(&mut self, price: Price, qty: Qty) {
+    /// Takes so much more.
+    pub(super) const fn add(&mut self, price: Price, qty: Qty) {
         self.qty.0 += qty.0;
         self.notional.0 += price.times(qty).0;
     }

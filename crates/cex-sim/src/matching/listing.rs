@@ -3,7 +3,7 @@
 use super::book::{Book, Take};
 use super::types::{BuyFee, MarketRules, NewOrder, NewOrderKind, PublicTrade, Reject};
 use super::units::{AssetIndex, Assets, units_per};
-use cex_core::{Bps, Decimal, Notional, Price, Qty, Rounding, Side};
+use cex_core::{Bps, Decimal, Notional, Price, Qty, Rounding, Scale, Side};
 use std::collections::VecDeque;
 
 /// Versions start here: far below any clock in milliseconds, so nobody mistakes one for the other.
@@ -12,7 +12,7 @@ pub(super) const FIRST_VERSION: u64 = 1_000_000_000;
 /// How many public trades a market remembers.
 pub(super) const TRADES_KEPT: usize = 1_000;
 
-/// Fees of an order. They are fixed when it is placed: what it locks was reckoned with them.
+/// Fees of an order. They are fixed when it is placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rates {
     /// While it rests.
@@ -137,33 +137,45 @@ impl Listing {
         self.rates = rates;
     }
 
-    /// The exact fee of an execution at this rate, in smallest units of [`Self::fee_asset`].
-    pub(super) const fn fee(&self, side: Side, rate: Bps, qty: Qty, notional: Notional) -> i128 {
-        let rate = rate.e8() as i128;
-        match (side, self.buy_fee) {
-            (Side::Buy, BuyFee::Base) => qty.0 as i128 * rate * self.base_fee_unit,
-            (Side::Buy, BuyFee::Quote) | (Side::Sell, _) => notional.0 * rate * self.quote_fee_unit,
+    /// Changes the least notional for orders placed from now on. One that cannot be counted in the market's scale is the
+    /// largest that can.
+    pub(super) fn set_min_notional(&mut self, scale: Scale, least: Decimal) {
+        let counted = least.to_scaled_wide(scale.price_dp() + scale.qty_dp(), Some(Rounding::Ceil));
+        self.min_notional = Notional(counted.unwrap_or(i128::MAX));
+        self.stated_min_notional = least;
+    }
+
+    /// The exact fee of an execution at this rate, with the asset it is taken in, in that asset's smallest units.
+    /// `free` is what the order's owner has free of an asset, what this execution brought him included.
+    pub(super) fn fee(
+        &self,
+        side: Side,
+        rate: Bps,
+        (qty, notional): (Qty, Notional),
+        free: impl Fn(AssetIndex) -> i128,
+    ) -> (AssetIndex, i128) {
+        let rate = i128::from(rate.e8());
+        let in_quote = notional.0 * rate * self.quote_fee_unit;
+        if self.fee_asset(side) == self.quote && (side == Side::Sell || free(self.quote) >= in_quote) {
+            return (self.quote, in_quote);
         }
+        (self.base, i128::from(qty.0) * rate * self.base_fee_unit)
     }
 
     /// What an open order needs locked, in smallest units of what it spends; `None` when it cannot be counted.
-    ///
-    /// A buyer who pays fees in quote needs them too, at the higher of both rates, whichever way the order trades.
-    pub(super) fn lock(&self, side: Side, price: Price, qty: Qty, rates: Rates) -> Option<i128> {
+    pub(super) fn lock(&self, side: Side, price: Price, qty: Qty) -> Option<i128> {
         match side {
-            Side::Buy => self.spending(price.times(qty), rates),
+            Side::Buy => self.spending(price.times(qty)),
             Side::Sell => i128::from(qty.0).checked_mul(self.base_unit),
         }
     }
 
-    /// What a buyer needs to turn over this notional, fees included.
-    fn spending(&self, notional: Notional, rates: Rates) -> Option<i128> {
+    /// What a buyer needs to turn over this notional; `None` when it or its fee cannot be counted.
+    fn spending(&self, notional: Notional) -> Option<i128> {
         let cost = notional.0.checked_mul(self.quote_unit)?;
-        let rate = match self.buy_fee {
-            BuyFee::Base => 0,
-            BuyFee::Quote => i128::from(rates.maker.max(rates.taker).e8().max(0)),
-        };
-        cost.checked_add(notional.0.checked_mul(self.quote_fee_unit)?.checked_mul(rate)?)
+        let rate = i128::from(self.rates.maker.max(self.rates.taker).e8().max(0));
+        let fee = notional.0.checked_mul(self.quote_fee_unit)?.checked_mul(rate)?;
+        cost.checked_add(fee).map(|_| cost)
     }
 
     /// Checks an order against the rules and the book, money aside.
@@ -201,8 +213,8 @@ impl Listing {
             return Err(Reject::TooLarge);
         }
         // What a seller may get must be countable too, or a fill could not be booked.
-        self.spending(price.times(qty), self.rates).ok_or(Reject::TooLarge)?;
-        let lock = self.lock(side, price, qty, self.rates).ok_or(Reject::TooLarge)?;
+        self.spending(price.times(qty)).ok_or(Reject::TooLarge)?;
+        let lock = self.lock(side, price, qty).ok_or(Reject::TooLarge)?;
         Ok(Intent { limit: Some(price), qty, take, rests, lock })
     }
 
@@ -214,7 +226,7 @@ impl Listing {
         self.check_minimums(qty, self.book.best(side.opposite()).map(|price| price.times(qty)))?;
         let take = self.book.takeable(side, None, qty);
         let lock = match side {
-            Side::Buy => self.spending(take.notional, self.rates),
+            Side::Buy => self.spending(take.notional),
             Side::Sell => i128::from(qty.0).checked_mul(self.base_unit),
         };
         Ok(Intent { limit: None, qty, take, rests: false, lock: lock.ok_or(Reject::TooLarge)? })
@@ -226,7 +238,7 @@ impl Listing {
         }
         let take = self.book.takeable_for(side, budget).ok_or(Reject::TooLarge)?;
         let lock = match side {
-            Side::Buy => self.spending(budget, self.rates),
+            Side::Buy => self.spending(budget),
             Side::Sell => i128::from(take.qty.0).checked_mul(self.base_unit),
         };
         Ok(Intent { limit: None, qty: take.qty, take, rests: false, lock: lock.ok_or(Reject::TooLarge)? })

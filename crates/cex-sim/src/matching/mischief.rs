@@ -164,6 +164,26 @@ impl Exchange {
         (rules.maker_fee, rules.taker_fee) = (maker, taker);
     }
 
+    /// Another least notional, for orders placed from now on.
+    pub(crate) fn set_min_notional(&mut self, market: MarketIndex, least: Decimal) {
+        let rules = &mut self.rules[market.0 as usize];
+        rules.min_notional = least;
+        self.listings[market.0 as usize].set_min_notional(rules.scale, least);
+    }
+
+    /// Cancels every open order of a market, the makers' too.
+    pub(crate) fn clear_market(&mut self, now: Timestamp, market: MarketIndex) {
+        let accounts: Vec<AccountIndex> = self.accounts.iter().map(|account| account.view.index).collect();
+        for account in accounts {
+            let is_there = |order: &&OrderView| order.request.market == market;
+            let open: Vec<OrderNo> = self.all_open(account).filter(is_there).map(|order| order.no).collect();
+            for order in open {
+                // It is open, so it can be cancelled.
+                let _ = self.cancel(now, account, order);
+            }
+        }
+    }
+
     /// The time by this exchange's clock, which may be wrong.
     #[must_use]
     pub fn venue_time(&self, now: Timestamp) -> Timestamp {
@@ -261,7 +281,7 @@ impl Exchange {
         let order = NewOrder { market, client_id: String::new(), side, kind };
         let bench = self.bench(now);
         let listing = self.listing(market);
-        let (spends, lock) = (listing.spends(side), listing.lock(side, price, qty, listing.rates()));
+        let (spends, lock) = (listing.spends(side), listing.lock(side, price, qty));
         self.fund(now, bench, spends, lock.ok_or(Reject::TooLarge)?)?;
         self.place_plainly(now, bench, order)
     }

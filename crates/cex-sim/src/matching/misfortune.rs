@@ -228,7 +228,7 @@ impl Exchange {
     ) -> Option<OrderSlot> {
         let bench = self.bench(now);
         let listing = self.listing(market);
-        let (spends, lock) = (listing.spends(side), listing.lock(side, price, qty, listing.rates())?);
+        let (spends, lock) = (listing.spends(side), listing.lock(side, price, qty)?);
         self.fund(now, bench, spends, lock).ok()?;
         let kind = NewOrderKind::Ioc { price, qty };
         let order = NewOrder { market, client_id: String::new(), side, kind };

@@ -7,6 +7,7 @@
 //! | `listing` | a market's rules as integers; checks an order, computes locks and fees |
 //! | `trade` | placing, cancelling, executing: the only code that moves money |
 //! | `amend` | changing an open order |
+//! | `selftrade` | orders that would meet their own |
 //! | `mischief`, `misfortune` | what goes wrong inside on request, and what becomes of orders then |
 //! | `orders`, `account`, `units` | the tables behind |
 //!
@@ -15,8 +16,9 @@
 //! Amounts are integers of each asset's smallest unit, which is so fine that every fee is exact. Whatever happens,
 //! free plus locked over all accounts plus fees collected equals what was deposited, to the last digit; no balance is
 //! ever negative. An order locks what it may spend when it is placed: a sale its quantity, a purchase price times
-//! quantity, and the fee at the higher rate where buyers pay it in quote. A better price gives the difference back.
-//! An account may trade with itself.
+//! quantity. A better price gives the difference back. Fees are no part of it: they are taken from what is free, which
+//! for a buyer who pays them in quote may be too little. Then the fee of that execution is taken in base, of which he has
+//! just got more. An account may trade with itself, unless it asks not to.
 //!
 //! # Order of events
 //!
@@ -35,10 +37,12 @@ mod listing;
 mod mischief;
 mod misfortune;
 mod orders;
+mod selftrade;
 mod trade;
 mod types;
 mod units;
 
+pub use selftrade::SelfTrade;
 pub use types::{
     AccountIndex, AccountView, BalanceChange, BalanceReason, BuyFee, EndReason, ExchangeEvent, FillView,
     MarketIndex, MarketRules, NewOrder, NewOrderKind, OrderNo, OrderView, PublicTrade, Reject, TradeNo,

@@ -40,7 +40,8 @@ impl Execution {
 impl Exchange {
     /// Places an order. Answers the order as it stands after whatever it traded at once.
     ///
-    /// An order by notional is worth its notional before fees: where buyers pay fees in quote, they come on top.
+    /// An order by notional is worth its notional before fees: where buyers pay fees in quote, they come on top, if as
+    /// much is free.
     /// What a market order does not find in the book ends at once.
     pub fn place(
         &mut self,
@@ -198,29 +199,30 @@ impl Exchange {
         self.events.push(ExchangeEvent::Trade { trade, market_trade, market, taker, price, qty, at });
     }
 
-    /// Books one side of an execution: ledger, order and balances. What is spent, the fee of a buyer in quote
-    /// included, comes from what the order locked; what is got is free.
+    /// Books one side of an execution: ledger, order and balances. What is spent comes from what the order locked, what
+    /// is got is free, and the fee comes from what is free.
     pub(super) fn book_side(&mut self, execution: &Execution, slot: OrderSlot, is_maker: bool) {
         let listing = &self.listings[execution.market.0 as usize];
         let record = self.orders.get_mut(slot);
         let (account, side) = (record.view.account, record.view.request.side);
         let (base, quote) = (listing.base, listing.quote);
         let (bought, cost) = (listing.base_units(execution.qty), listing.quote_units(execution.notional));
-        let fee = listing.fee(side, record.rates.of(is_maker), execution.qty, execution.notional);
-        let fee_asset = listing.fee_asset(side);
+        let owner = &self.accounts[account.0 as usize];
+        let (size, rate) = ((execution.qty, execution.notional), record.rates.of(is_maker));
+        let (fee_asset, fee) = listing.fee(side, rate, size, |asset| owner.balance(asset).free);
+        let is_usual = fee_asset == listing.fee_asset(side);
         let ((spent_asset, spent), (got_asset, got)) = match side {
             Side::Buy => ((quote, cost), (base, bought)),
             Side::Sell => ((base, bought), (quote, cost)),
         };
-        let fee_from_lock = fee_asset == spent_asset;
 
         record.leaves.0 -= execution.qty.0;
-        record.locked -= if fee_from_lock { spent + fee } else { spent };
+        record.locked -= spent;
         record.turnover += cost;
-        record.fee += fee;
+        record.fee += if is_usual { fee } else { 0 };
         record.view.filled_qty.0 += execution.qty.0;
         record.view.filled_notional = self.assets.decimal(quote, record.turnover);
-        record.view.fee = self.assets.decimal(fee_asset, record.fee);
+        record.view.fee = self.assets.decimal(listing.fee_asset(side), record.fee);
         record.view.updated_at = execution.at;
         record.view.status = OrderStatus::PartiallyFilled;
 
@@ -228,8 +230,7 @@ impl Exchange {
         self.shift(execution.at, account, spent_asset, 0, -spent, BalanceReason::Fill);
         self.shift(execution.at, account, got_asset, got, 0, BalanceReason::Fill);
         if fee != 0 {
-            let (free, locked) = if fee_from_lock { (0, -fee) } else { (-fee, 0) };
-            self.shift(execution.at, account, fee_asset, free, locked, BalanceReason::Fee);
+            self.shift(execution.at, account, fee_asset, -fee, 0, BalanceReason::Fee);
             self.fees.resize(self.assets.len(), 0);
             self.fees[fee_asset.index()] += fee;
         }
@@ -359,7 +360,7 @@ impl Exchange {
             NewOrderKind::Limit { price, .. } | NewOrderKind::PostOnly { price, .. }
                 if record.view.end == EndReason::Open =>
             {
-                let lock = listing.lock(request.side, price, record.leaves, record.rates);
+                let lock = listing.lock(request.side, price, record.leaves);
                 lock.expect("the rest of an order locks no more than all of it did")
             }
             NewOrderKind::Limit { .. }

@@ -24,7 +24,7 @@ pub struct TradeNo(pub u64);
 pub enum BuyFee {
     /// The bought asset: what is credited is the fill less the fee.
     Base,
-    /// The paying asset.
+    /// The paying asset, as long as enough of it is free; otherwise the bought one.
     Quote,
 }
 
@@ -219,9 +219,9 @@ pub struct OrderView {
     pub filled_qty: Qty,
     /// Quote turned over, before fees.
     pub filled_notional: Decimal,
-    /// Fee so far.
+    /// Fee so far in `fee_asset`. What was taken in base because too little quote was free is told by the fills alone.
     pub fee: Decimal,
-    /// What the fee is taken in.
+    /// What the fee is usually taken in.
     pub fee_asset: Asset,
     /// When it was accepted.
     pub created_at: Timestamp,

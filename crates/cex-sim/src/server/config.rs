@@ -1,9 +1,11 @@
 //! What can be chosen about a simulator.
 
+use super::tls::Certificate;
 use crate::fault::Fault;
-use crate::market::MarketConfig;
+use crate::market::{MarketConfig, Tape};
 use cex_core::{Asset, Decimal};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One of the simulated exchanges.
@@ -60,6 +62,8 @@ pub struct SimAccount {
     pub secret: String,
     /// What its key may do.
     pub rights: Rights,
+    /// Its group for self-trade prevention: orders of a group's accounts can be kept from meeting each other.
+    pub stp_group: Option<u32>,
     /// What it has on each exchange at the start; `None` for what the market gives a client by default.
     pub deposits: Option<Vec<(Asset, Decimal)>>,
     /// What of it is exactly this much instead, such as more of one coin.
@@ -71,7 +75,15 @@ impl SimAccount {
     #[must_use]
     pub fn new(name: &str) -> Self {
         let (key, secret) = (format!("{name}-key"), format!("{name}-secret"));
-        Self { name: name.to_owned(), key, secret, rights: Rights::Trade, deposits: None, also: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            key,
+            secret,
+            rights: Rights::Trade,
+            stp_group: None,
+            deposits: None,
+            also: Vec::new(),
+        }
     }
 }
 
@@ -125,6 +137,8 @@ pub struct SimConfig {
     pub seed: u64,
     /// How many symbols trade.
     pub symbols: usize,
+    /// A recording to play instead of the seeded market; the symbols are its own then.
+    pub tape: Option<Arc<Tape>>,
     /// How many divergences begin per minute, over all symbols together.
     pub divergences_per_minute: u32,
     /// Whether nobody but clients trades: books hold what [`SimHandle::set_book`](super::SimHandle::set_book) puts
@@ -144,6 +158,8 @@ pub struct SimConfig {
     pub speed_percent: u32,
     /// Port of the control interface on loopback, 0 for any; `None` for none.
     pub control_port: Option<u16>,
+    /// The certificate of the exchanges' ports; `None` for no TLS.
+    pub tls: Option<Certificate>,
     /// What goes wrong, and how long after the start.
     pub faults: Vec<(Duration, SimExchange, Fault)>,
     /// Whether too many requests are refused as on the real exchanges.
@@ -159,6 +175,7 @@ impl Default for SimConfig {
         Self {
             seed: 1,
             symbols: market.symbols,
+            tape: None,
             divergences_per_minute: market.divergences_per_minute,
             is_quiet: false,
             mexc_port: 0,
@@ -168,6 +185,7 @@ impl Default for SimConfig {
             mexc_market_orders: true,
             speed_percent: 100,
             control_port: None,
+            tls: None,
             faults: Vec::new(),
             rate_limits: false,
             queue_frames: 4_096,

@@ -37,6 +37,9 @@ pub enum SimError {
     /// The simulator's thread or its runtime cannot be made.
     #[error("cannot start the simulator: {0}")]
     Start(#[source] io::Error),
+    /// A certificate cannot be made or used.
+    #[error("cannot make a certificate: {0}")]
+    Certificate(String),
     /// A fault that makes no sense.
     #[error(transparent)]
     BadFault(#[from] BadFault),

@@ -5,8 +5,8 @@ use super::host::{Host, Queued};
 use crate::dialect::{ConnId, Frame, Message};
 use crate::fault::{Board, Fate, FaultId, Moment, RestEffect, Seen, Wire, WsEffect, WsFault, fate, payload};
 use crate::fault::{Fault, Schedule};
-use crate::matching::Exchange;
-use cex_core::{Bps, Timestamp};
+use crate::matching::{Exchange, MarketIndex};
+use cex_core::{Bps, Decimal, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -21,6 +21,16 @@ pub(super) enum Heard {
     Refusing(String),
     /// Nothing.
     Nothing,
+}
+
+/// A market that is to be delisted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Delisting {
+    pub(super) exchange: SimExchange,
+    pub(super) market: MarketIndex,
+    /// By everybody's clock.
+    pub(super) at: Timestamp,
+    pub(super) is_done: bool,
 }
 
 /// The past of an exchange.
@@ -53,6 +63,10 @@ pub(super) struct Faults {
     past: Vec<Past>,
     /// What fees were before they were changed.
     pub(super) fees_before: BTreeMap<FaultId, (Bps, Bps)>,
+    /// What least notionals were before they were changed.
+    pub(super) minimums_before: BTreeMap<FaultId, Decimal>,
+    /// Which markets are to be delisted, and when.
+    pub(super) delistings: BTreeMap<FaultId, Delisting>,
     fired: Vec<(FaultId, String)>,
 }
 
@@ -71,6 +85,8 @@ impl Faults {
             held: Vec::new(),
             past: Vec::new(),
             fees_before: BTreeMap::new(),
+            minimums_before: BTreeMap::new(),
+            delistings: BTreeMap::new(),
             fired: Vec::new(),
         }
     }
@@ -81,7 +97,9 @@ impl Faults {
         let past = self.past.iter().map(Past::next_at).min();
         let planned = self.planned.iter().map(|(at, ..)| *at).min();
         let drawn = self.schedule.as_ref().map(Schedule::next_at);
-        [self.board.wakeup_at(), late, past, planned, drawn].into_iter().flatten().min()
+        let delisted = self.delistings.values().filter(|delisting| !delisting.is_done);
+        let delisted = delisted.map(|delisting| delisting.at).min();
+        [self.board.wakeup_at(), late, past, planned, drawn, delisted].into_iter().flatten().min()
     }
 
     /// Whether frames of an exchange must be looked at.

@@ -16,6 +16,8 @@ use cex_core::{Asset, Decimal, Timestamp};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::error::TrySendError;
@@ -67,6 +69,8 @@ pub(super) struct Host {
 pub(super) struct Venue {
     pub(super) dialect: Box<dyn Dialect>,
     pub(super) connections: BTreeMap<ConnId, Connection>,
+    /// In pieces of how many bytes whatever is sent leaves; 0 for as it comes.
+    pieces: Arc<AtomicUsize>,
 }
 
 pub(super) struct Connection {
@@ -120,6 +124,11 @@ impl Host {
     /// How many connections an exchange has.
     pub(super) fn connection_count(&self, exchange: SimExchange) -> usize {
         self.venues[exchange.index()].connections.len()
+    }
+
+    /// In pieces of how many bytes what an exchange sends leaves.
+    pub(super) fn pieces(&self, exchange: SimExchange) -> Arc<AtomicUsize> {
+        Arc::clone(&self.venues[exchange.index()].pieces)
     }
 
     /// The number of the next connection.
@@ -226,6 +235,7 @@ impl Host {
         let now = self.clock.now();
         self.end_faults(now);
         self.begin_planned_faults(now);
+        self.delist(now);
         self.step_market(now);
         for exchange in SimExchange::ALL {
             let index = exchange.index();
@@ -335,7 +345,12 @@ impl Venue {
             SimExchange::Mexc => Box::new(Mexc::new(rules::mexc(config, state), state)),
             SimExchange::Gateio => Box::new(Gateio::new(rules::gateio(config), state)),
         };
-        Self { dialect, connections: BTreeMap::new() }
+        Self { dialect, connections: BTreeMap::new(), pieces: Arc::default() }
+    }
+
+    /// From now on what is sent leaves in pieces of so many bytes; 0 for as it comes.
+    pub(super) fn slice(&self, bytes: usize) {
+        self.pieces.store(bytes, Ordering::Relaxed);
     }
 }
 
@@ -348,6 +363,7 @@ fn market_config(config: &SimConfig) -> MarketConfig {
         symbols: config.symbols,
         venues: SimExchange::ALL.map(venue).into(),
         is_quiet: config.is_quiet,
+        tape: config.tape.clone(),
         divergences_per_minute: config.divergences_per_minute,
         ..MarketConfig::default()
     }

@@ -2,8 +2,9 @@
 
 use super::config::SimExchange;
 use super::error::SimError;
+use super::faults::Delisting;
 use super::host::Host;
-use crate::dialect::Manners;
+use crate::dialect::{Manners, Wallet};
 use crate::fault::{ActiveFault, Fault, FaultId, FaultKind, Fired, OrderFault, Trigger, VenueFault, When};
 use crate::matching::{AccountIndex, MarketIndex};
 use cex_core::{Symbol, Timestamp};
@@ -100,10 +101,8 @@ impl Host {
         let (account, symbol) = match &fault.kind {
             FaultKind::Order(order) => (order.account.as_deref(), order.symbol),
             FaultKind::Venue(VenueFault::Freeze(account)) => (Some(account.as_str()), None),
-            FaultKind::Venue(
-                VenueFault::Halt(symbol) | VenueFault::VersionReset(symbol) | VenueFault::Fees { symbol, .. },
-            ) => (None, Some(*symbol)),
-            FaultKind::Rest(_) | FaultKind::Ws(_) | FaultKind::Venue(_) => (None, None),
+            FaultKind::Venue(venue) => (None, venue.symbol()),
+            FaultKind::Rest(_) | FaultKind::Ws(_) => (None, None),
         };
         account.map(|name| self.account(exchange, name)).transpose()?;
         symbol.map(|symbol| self.market(exchange, symbol)).transpose()?;
@@ -143,9 +142,28 @@ impl Host {
             VenueFault::DuplicateClientIds(_)
             | VenueFault::ListenKeysLie
             | VenueFault::ListenKeysEndSilently
-            | VenueFault::Maintenance => {
+            | VenueFault::Maintenance
+            | VenueFault::Sides { .. }
+            | VenueFault::Wallet { .. }
+            | VenueFault::HalfInfo => self.behave(exchange),
+            VenueFault::Rules { symbol, min_notional, .. } => {
+                let market = self.market(exchange, *symbol)?;
+                if let Some(least) = min_notional {
+                    let before = self.exchanges[index].rules(market).min_notional;
+                    self.faults.minimums_before.insert(id, before);
+                    self.exchanges[index].set_min_notional(market, *least);
+                }
                 self.behave(exchange);
             }
+            VenueFault::Delist { symbol, after } => {
+                let market = self.market(exchange, *symbol)?;
+                let at = self.clock.now() + *after;
+                self.faults.delistings.insert(id, Delisting { exchange, market, at, is_done: false });
+                self.behave(exchange);
+                self.delist(self.clock.now());
+            }
+            VenueFault::Deauthorize => self.venues[index].dialect.deauthorize(),
+            VenueFault::Slice(bytes) => self.venues[index].slice(*bytes),
             VenueFault::Fees { symbol, maker, taker } => {
                 let market = self.market(exchange, *symbol)?;
                 let rules = self.exchanges[index].rules(market);
@@ -187,9 +205,25 @@ impl Host {
             VenueFault::DuplicateClientIds(_)
             | VenueFault::ListenKeysLie
             | VenueFault::ListenKeysEndSilently
-            | VenueFault::Maintenance => {
+            | VenueFault::Maintenance
+            | VenueFault::Sides { .. }
+            | VenueFault::Wallet { .. }
+            | VenueFault::HalfInfo => self.behave(exchange),
+            VenueFault::Rules { symbol, .. } => {
+                let before = self.faults.minimums_before.remove(&id);
+                if let (Ok(market), Some(before)) = (self.market(exchange, *symbol), before) {
+                    self.exchanges[index].set_min_notional(market, before);
+                }
                 self.behave(exchange);
             }
+            VenueFault::Delist { symbol, .. } => {
+                self.faults.delistings.remove(&id);
+                if let Ok(market) = self.market(exchange, *symbol) {
+                    self.exchanges[index].halt(market, false);
+                }
+                self.behave(exchange);
+            }
+            VenueFault::Slice(_) => self.venues[index].slice(0),
             VenueFault::Fees { symbol, .. } => {
                 let before = self.faults.fees_before.remove(&id);
                 if let (Ok(market), Some((maker, taker))) = (self.market(exchange, *symbol), before) {
@@ -198,7 +232,7 @@ impl Host {
             }
             VenueFault::ClockSkew(millis) => self.step_clock(exchange, millis.saturating_neg()),
             VenueFault::ReadLag { .. } => self.faults.end_past(id),
-            VenueFault::VersionReset(_) | VenueFault::ExpireListenKeys => {}
+            VenueFault::VersionReset(_) | VenueFault::ExpireListenKeys | VenueFault::Deauthorize => {}
         }
     }
 
@@ -213,8 +247,55 @@ impl Host {
                 .lists(exchange, |fault| *fault == VenueFault::ListenKeysEndSilently),
             maintenance: board.lists(exchange, |fault| *fault == VenueFault::Maintenance),
             listen_keys_lie: board.lists(exchange, |fault| *fault == VenueFault::ListenKeysLie),
+            half_info: board.lists(exchange, |fault| *fault == VenueFault::HalfInfo),
+            ..Manners::default()
         };
+        let manners = self.markets_and_wallets(exchange, manners);
         self.venues[exchange.index()].dialect.behave(manners);
+    }
+
+    /// What faults make of markets and wallets. Of several about the same the last one counts.
+    fn markets_and_wallets(&self, exchange: SimExchange, mut manners: Manners) -> Manners {
+        for (id, fault) in self.faults.board.venue(exchange) {
+            if let VenueFault::Wallet { asset, deposits, withdrawals } = fault {
+                manners.wallets.insert(*asset, Wallet { deposits: *deposits, withdrawals: *withdrawals });
+            }
+            let Some(market) = fault.symbol().and_then(|symbol| self.market(exchange, symbol).ok()) else {
+                continue;
+            };
+            let delisted_at = self.faults.delistings.get(&id).map(|delisting| delisting.at);
+            match fault {
+                VenueFault::Sides { buy, sell, .. } => {
+                    let market = manners.markets.entry(market).or_default();
+                    (market.buy, market.sell) = (*buy, *sell);
+                }
+                VenueFault::Rules { price_dp, qty_dp, .. } => {
+                    let market = manners.markets.entry(market).or_default();
+                    market.price_dp = price_dp.or(market.price_dp);
+                    market.qty_dp = qty_dp.or(market.qty_dp);
+                }
+                VenueFault::Delist { .. } => {
+                    let at = delisted_at.map(|at| self.exchanges[exchange.index()].venue_time(at));
+                    manners.markets.entry(market).or_default().delisted_at = at;
+                }
+                _ => {}
+            }
+        }
+        manners
+    }
+
+    /// Delists what is due: open orders are cancelled, and nothing trades any more.
+    pub(super) fn delist(&mut self, now: Timestamp) {
+        for delisting in self.faults.delistings.values_mut() {
+            if delisting.is_done || delisting.at > now {
+                continue;
+            }
+            delisting.is_done = true;
+            let state = &mut self.exchanges[delisting.exchange.index()];
+            state.halt(delisting.market, true);
+            let now = state.venue_time(now);
+            state.clear_market(now, delisting.market);
+        }
     }
 
     fn step_clock(&mut self, exchange: SimExchange, millis: i64) {

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -15,6 +15,10 @@ pub(super) struct Line {
     stream: TcpStream,
     // Hyper hands upgraded streams through a type that must be `Send`, hence no `Rc<Cell>`.
     is_cut: Arc<AtomicBool>,
+    /// In pieces of how many bytes what is sent leaves; 0 for as it comes.
+    pieces: Arc<AtomicUsize>,
+    /// Whether the last piece has just left: the next one waits until everybody else had a turn.
+    is_resting: bool,
 }
 
 /// Ends a connection abruptly.
@@ -27,9 +31,9 @@ pub(super) struct Plug {
 
 impl Line {
     /// Wraps a stream; answers the line and the switch that [`Plug::new`] takes.
-    pub(super) fn new(stream: TcpStream) -> (Self, Arc<AtomicBool>) {
+    pub(super) fn new(stream: TcpStream, pieces: Arc<AtomicUsize>) -> (Self, Arc<AtomicBool>) {
         let is_cut = Arc::new(AtomicBool::new(false));
-        (Self { stream, is_cut: Arc::clone(&is_cut) }, is_cut)
+        (Self { stream, is_cut: Arc::clone(&is_cut), pieces, is_resting: false }, is_cut)
     }
 }
 
@@ -74,7 +78,16 @@ impl AsyncRead for Line {
 
 impl AsyncWrite for Line {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let most = self.pieces.load(Ordering::Relaxed);
+        if most == 0 {
+            return Pin::new(&mut self.stream).poll_write(cx, buf);
+        }
+        self.is_resting = !self.is_resting;
+        if self.is_resting {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.stream).poll_write(cx, &buf[..buf.len().min(most)])
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -90,6 +103,10 @@ impl AsyncWrite for Line {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.pieces.load(Ordering::Relaxed) > 0 {
+            let first = bufs.iter().find(|buf| !buf.is_empty());
+            return self.poll_write(cx, first.map_or(&[], |buf| buf));
+        }
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 

@@ -21,8 +21,10 @@ use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
 
 /// The largest request body.
 const MOST_BODY_BYTES: usize = 1 << 20;
@@ -50,6 +52,7 @@ pub(super) async fn accept(
     exchange: SimExchange,
     port: u16,
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     mut doors: mpsc::UnboundedReceiver<Door>,
 ) {
     let mut listener = Some(listener);
@@ -68,7 +71,7 @@ pub(super) async fn accept(
                 let _ = door.done.send(moved);
             }
             arrived = arrival => match arrived {
-                Ok((stream, peer)) => start(&host, exchange, stream, peer.ip()),
+                Ok((stream, peer)) => start(&host, exchange, stream, peer.ip(), tls.clone()),
                 Err(error) => tracing::warn!(%exchange, %error, "a connection could not be accepted"),
             },
         }
@@ -90,17 +93,18 @@ async fn swing(
 }
 
 /// Serves a connection in a task of its own.
-fn start(host: &Shared, exchange: SimExchange, stream: TcpStream, peer: IpAddr) {
+fn start(host: &Shared, exchange: SimExchange, stream: TcpStream, peer: IpAddr, tls: Option<TlsAcceptor>) {
     if host.borrow().connection_count(exchange) >= MOST_CONNECTIONS {
         tracing::warn!(%exchange, "too many connections");
         return;
     }
     // Fails only on a socket that is gone already; serving it will tell.
     let _ = stream.set_nodelay(true);
-    let (line, is_cut) = Line::new(stream);
+    let pieces = host.borrow().pieces(exchange);
+    let (line, is_cut) = Line::new(stream, pieces);
     let conn = host.borrow_mut().next_connection();
     let client = Client { host: Rc::clone(host), exchange, conn, peer, hang_up: Notify::new() };
-    let task = tokio::task::spawn_local(client.serve(line));
+    let task = tokio::task::spawn_local(client.meet(line, tls));
     host.borrow_mut().connected(exchange, conn, Plug::new(is_cut, task.abort_handle()));
 }
 
@@ -129,7 +133,16 @@ impl Drop for Client {
 }
 
 impl Client {
-    async fn serve(self, line: Line) {
+    /// Serves the line, after a handshake where there is TLS. A client that does not like what it is shown hangs up.
+    async fn meet(self, line: Line, tls: Option<TlsAcceptor>) {
+        let Some(acceptor) = tls else { return self.serve(line).await };
+        match acceptor.accept(line).await {
+            Ok(stream) => self.serve(stream).await,
+            Err(error) => tracing::debug!(exchange = %self.exchange, %error, "TLS handshake ended"),
+        }
+    }
+
+    async fn serve(self, line: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let upgrading = Upgrading::default();
         let service = service_fn(|request| self.answer(request, &upgrading));
         let connection = http1::Builder::new().serve_connection(TokioIo::new(line), service).with_upgrades();

@@ -5,6 +5,7 @@ use crate::dialect::gateio::{self, GateioConfig};
 use crate::dialect::mexc::{self, MarketFlags, MexcConfig, Permission, PriceBand};
 use crate::matching::Exchange;
 use cex_core::Decimal;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// An address that is nobody's (RFC 5737): keys bound to it are bound to somewhere else.
@@ -24,6 +25,7 @@ pub(super) fn mexc(config: &SimConfig, state: &Exchange) -> MexcConfig {
         rate_limits: config.rate_limits,
         markets: state.markets().iter().map(|rules| (rules.symbol, flags)).collect(),
         keys: config.accounts.iter().map(|account| (account.key.clone(), mexc_key(account.rights))).collect(),
+        stp_groups: stp_groups(config),
         ..MexcConfig::default()
     }
 }
@@ -47,7 +49,14 @@ pub(super) fn gateio(config: &SimConfig) -> GateioConfig {
             .iter()
             .map(|account| (account.key.clone(), gateio_key(account.rights)))
             .collect(),
+        stp_groups: stp_groups(config),
     }
+}
+
+/// Which keys belong together.
+fn stp_groups(config: &SimConfig) -> BTreeMap<String, u32> {
+    let of = |account: &super::config::SimAccount| Some((account.key.clone(), account.stp_group?));
+    config.accounts.iter().filter_map(of).collect()
 }
 
 fn gateio_key(rights: Rights) -> gateio::KeyRules {

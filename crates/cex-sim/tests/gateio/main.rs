@@ -5,6 +5,8 @@ mod bench;
 mod join;
 mod orders;
 mod rest;
+mod stp;
 mod stream;
 mod trading;
+mod triggers;
 mod vectors;

@@ -128,7 +128,7 @@ fn what_clients_send_beside_the_point_is_ignored() {
 fn paths_and_methods_that_do_not_exist_are_named() {
     let mut bench = Bench::new();
     for (method, path, status, expected) in [
-        ("GET", "/api/v4/spot/price_orders", 404, "NOT_FOUND"),
+        ("GET", "/api/v4/spot/pov_orders", 404, "NOT_FOUND"),
         ("GET", "/spot/time", 404, "NOT_FOUND"),
         ("POST", "/api/v4/spot/time", 405, "METHOD_NOT_ALLOWED"),
         ("PUT", "/api/v4/spot/orders", 405, "METHOD_NOT_ALLOWED"),

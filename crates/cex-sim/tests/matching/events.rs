@@ -53,7 +53,7 @@ fn an_order_that_takes_and_rests_tells_all_in_order() {
     check(
         &mut pit,
         &[
-            "taker QQQ OrderPlaced -30.31515 30.31515",
+            "taker QQQ OrderPlaced -30.3 30.3",
             "taker order 2 New 0",
             "level 2 sell 0@1000",
             "trade 1 buy 10@1000",
@@ -65,8 +65,8 @@ fn an_order_that_takes_and_rests_tells_all_in_order() {
             "taker fill 2 10",
             "taker QQQ Fill 0 -10",
             "taker AAA Fill 1 0",
-            "taker QQQ Fee 0 -0.005",
-            "taker QQQ OrderReleased 0.10005 -0.10005",
+            "taker QQQ Fee -0.005 0",
+            "taker QQQ OrderReleased 0.1 -0.1",
             "taker order 2 PartiallyFilled 10",
             "level 3 buy 20@1010",
         ],
@@ -74,7 +74,7 @@ fn an_order_that_takes_and_rests_tells_all_in_order() {
     pit.exchange.cancel(NOW, pit.taker, placed.no).expect("it rests");
     check(
         &mut pit,
-        &["level 4 buy 0@1010", "taker QQQ OrderReleased 20.2101 -20.2101", "taker order 2 Canceled 10"],
+        &["level 4 buy 0@1010", "taker QQQ OrderReleased 20.2 -20.2", "taker order 2 Canceled 10"],
     );
 }
 
@@ -94,8 +94,7 @@ fn an_order_that_ends_at_once_never_says_it_is_new() {
             "maker fill 1 10",
             "maker QQQ Fill 0 -10",
             "maker AAA Fill 1 0",
-            "maker QQQ Fee 0 -0.002",
-            "maker QQQ OrderReleased 0.003 -0.003",
+            "maker QQQ Fee -0.002 0",
             "maker order 1 Filled 10",
             "taker fill 2 10",
             "taker AAA Fill 0 -1",

@@ -2,7 +2,9 @@
 
 use super::{BASE_FEE, NOW, Pit, QUOTE_FEE, asset, decimal, deposits, exchange, limit, order};
 use cex_core::{Decimal, OrderStatus, Price, Qty, Side};
-use cex_sim::matching::{AccountIndex, EndReason, ExchangeEvent, MarketIndex, NewOrderKind, OrderNo, Reject};
+use cex_sim::matching::{
+    AccountIndex, EndReason, ExchangeEvent, MarketIndex, NewOrderKind, OrderNo, Reject, SelfTrade,
+};
 
 const fn ioc(price: i64, qty: i64) -> NewOrderKind {
     NewOrderKind::Ioc { price: Price(price), qty: Qty(qty) }
@@ -148,9 +150,9 @@ fn bad_orders_are_refused_and_change_nothing() {
     refused(Buy, notional("0.049"), &below);
     refused(Sell, limit(2_000, 10_001), &poor("AAA", "1000.1"));
     refused(Sell, market(10_001), &poor("AAA", "1000.1"));
-    // 100 at 10.00 would do, but for the fee at the higher rate.
-    refused(Buy, limit(1_000, 1_000), &poor("QQQ", "1000.5"));
-    refused(Buy, notional("1000"), &poor("QQQ", "1000.5"));
+    // 100 at 10.00 would do: fees are no part of what is locked.
+    refused(Buy, limit(1_000, 1_001), &poor("QQQ", "1001"));
+    refused(Buy, notional("1000.01"), &poor("QQQ", "1000.01"));
     refused(Buy, limit(i64::MAX, i64::MAX), &Reject::TooLarge);
     refused(Sell, limit(i64::MAX, 20_000), &Reject::TooLarge);
     let mut pit = ladder();
@@ -185,6 +187,19 @@ fn a_buyer_who_pays_in_quote_pays_the_exact_fee() {
 }
 
 #[test]
+fn a_buyer_who_has_no_quote_left_for_the_fee_pays_it_in_base() {
+    let mut pit = Pit::new();
+    pit.rest(QUOTE_FEE, Sell, 1_000, 1_000);
+    let bought = pit.take(QUOTE_FEE, Buy, limit(1_000, 1_000)).expect("all of the quote, and no more");
+    // 100 at 10 is all of the 1,000; 5 bps of 100 is 0.05.
+    assert_eq!(pit.balance(pit.taker, "QQQ"), ("0".to_owned(), "0".to_owned()));
+    assert_eq!(pit.balance(pit.taker, "AAA"), ("1099.95".to_owned(), "0".to_owned()));
+    let fill = &pit.exchange.fills(pit.taker)[0];
+    assert_eq!((fill.fee, fill.fee_asset), (decimal("0.05"), asset("AAA")));
+    assert_eq!((bought.fee, bought.fee_asset), (decimal("0"), asset("QQQ")), "the fills tell of it");
+}
+
+#[test]
 fn a_buyer_who_pays_in_base_gets_less_and_a_rebate_is_paid_out() {
     let mut pit = Pit::new();
     pit.rest(BASE_FEE, Buy, 100, 1_000);
@@ -201,11 +216,11 @@ fn a_buyer_who_pays_in_base_gets_less_and_a_rebate_is_paid_out() {
 fn a_resting_buyer_locks_what_the_rest_needs() {
     let mut pit = Pit::new();
     let order = pit.rest(QUOTE_FEE, Buy, 1_000, 100);
-    // 10 at 10.00 with 5 bps on top.
-    assert_eq!(pit.balance(pit.maker, "QQQ"), ("899.95".to_owned(), "100.05".to_owned()));
+    // 10 at 10.00.
+    assert_eq!(pit.balance(pit.maker, "QQQ"), ("900".to_owned(), "100".to_owned()));
     pit.take(QUOTE_FEE, Sell, limit(1_000, 40)).expect("a good order");
-    // 40 is paid with a maker's 2 bps; 60 is still to buy at up to 5 bps.
-    assert_eq!(pit.balance(pit.maker, "QQQ"), ("899.962".to_owned(), "60.03".to_owned()));
+    // 40 is paid, a maker's 2 bps of it from what is free; 60 is still to buy.
+    assert_eq!(pit.balance(pit.maker, "QQQ"), ("899.992".to_owned(), "60".to_owned()));
     let ended = pit.exchange.cancel(NOW, pit.maker, order).expect("it rests");
     assert_eq!((ended.status, ended.end, ended.filled_qty), (Status::Canceled, End::Canceled, Qty(40)));
     assert_eq!(pit.balance(pit.maker, "QQQ"), ("959.992".to_owned(), "0".to_owned()));
@@ -345,4 +360,50 @@ fn clients_orders_are_all_kept() {
     let kept: Vec<OrderNo> = pit.exchange.orders(pit.maker).map(|order| order.no).collect();
     assert_eq!(kept, numbers);
     assert!(numbers.iter().all(|no| pit.exchange.order(*no).is_some()));
+}
+
+/// The maker's ask is in the way of the maker's own bid, behind one of the taker's.
+fn own_in_the_way() -> (Pit, OrderNo) {
+    let mut pit = Pit::new();
+    let other = order(QUOTE_FEE, Sell, limit(1_000, 10));
+    pit.exchange.place(NOW, pit.taker, other).expect("a good order");
+    let own = pit.rest(QUOTE_FEE, Sell, 1_001, 20);
+    pit.exchange.place(NOW, pit.taker, order(QUOTE_FEE, Sell, limit(1_002, 30))).expect("a good order");
+    (pit, own)
+}
+
+#[test]
+fn an_order_that_would_meet_its_own_ends_or_takes_the_other_out() {
+    let stp = End::Forced(cex_sim::fault::ForcedEnd::SelfTrade);
+    for (act, filled, ended, own_ended, asks) in [
+        (SelfTrade::CancelNew, 10, stp, End::Open, vec![(1_001, 20), (1_002, 30)]),
+        (SelfTrade::CancelOld, 25, End::Filled, stp, vec![(1_002, 15)]),
+        (SelfTrade::CancelBoth, 10, stp, stp, vec![(1_002, 30)]),
+    ] {
+        let (mut pit, own) = own_in_the_way();
+        let (maker, group) = (pit.maker, [pit.maker]);
+        let bid = order(QUOTE_FEE, Buy, limit(1_002, 25));
+        let placed = pit.exchange.place_apart(NOW, maker, bid, act, &group).expect("a good order");
+        assert_eq!((placed.filled_qty, placed.end), (Qty(filled), ended), "{act:?}");
+        assert_eq!(pit.exchange.order(own).expect("a client's").end, own_ended, "{act:?}");
+        assert_eq!(pit.levels(QUOTE_FEE, Sell), asks, "{act:?}");
+        let (_, locked) = pit.balance(pit.maker, "QQQ");
+        assert_eq!(locked, "0", "{act:?}: nothing of an ended bid is held");
+        let (_, locked) = pit.balance(pit.maker, "AAA");
+        assert_eq!(locked, if own_ended == End::Open { "2" } else { "0" }, "{act:?}");
+    }
+}
+
+#[test]
+fn an_order_that_meets_only_others_is_placed_as_any_other() {
+    let (mut pit, own) = own_in_the_way();
+    let (maker, group) = (pit.maker, [pit.maker]);
+    let mut apart = |kind| {
+        pit.exchange.place_apart(NOW, maker, order(QUOTE_FEE, Buy, kind), SelfTrade::CancelNew, &group)
+    };
+    let fok = NewOrderKind::Fok { price: Price(1_001), qty: Qty(15) };
+    assert_eq!(apart(fok), Err(Reject::CannotFill), "its own are not there for it");
+    let rests = apart(limit(1_000, 12)).expect("a good order");
+    assert_eq!((rests.filled_qty, rests.end), (Qty(10), End::Open));
+    assert_eq!(pit.exchange.order(own).expect("a client's").end, End::Open);
 }

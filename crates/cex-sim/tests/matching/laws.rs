@@ -3,10 +3,9 @@
 
 use super::naive::{add, multiply, subtract};
 use super::{BASE_FEE, CROSS, NOW, QUOTE_FEE, asset, deposits, exchange};
-use cex_core::{Asset, Bps, Decimal, Price, Qty, Side, Timestamp};
+use cex_core::{Asset, Decimal, Price, Qty, Side, Timestamp};
 use cex_sim::matching::{
-    AccountIndex, BuyFee, Exchange, ExchangeEvent, FillView, MarketIndex, NewOrder, NewOrderKind, OrderNo,
-    OrderView,
+    AccountIndex, Exchange, ExchangeEvent, FillView, MarketIndex, NewOrder, NewOrderKind, OrderNo, OrderView,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -140,15 +139,11 @@ fn need(exchange: &Exchange, order: &OrderView) -> (Asset, Decimal) {
         other => panic!("{other:?} does not rest"),
     };
     let leaves = rules.scale.qty_value(Qty(qty.0 - order.filled_qty.0));
-    let rate = match rules.buy_fee {
-        BuyFee::Quote => rules.maker_fee.max(rules.taker_fee).max(Bps::ZERO),
-        BuyFee::Base => Bps::ZERO,
-    };
     match order.request.side {
         Side::Sell => (rules.symbol.base, leaves),
         Side::Buy => {
             let notional = multiply(rules.scale.price_value(price), leaves);
-            (rules.symbol.quote, multiply(notional, add(Decimal::ONE, rate.fraction())))
+            (rules.symbol.quote, notional)
         }
     }
 }
@@ -238,7 +233,9 @@ fn check_ledger(exchange: &Exchange, account: AccountIndex) {
         balances.entry(gives).and_modify(|sum| *sum = subtract(*sum, gave));
         balances.entry(fill.fee_asset).and_modify(|sum| *sum = subtract(*sum, fill.fee));
         let order = orders.entry(fill.order).or_default();
-        *order = (order.0 + fill.qty.0, add(order.1, fill.notional), add(order.2, fill.fee));
+        let is_usual = exchange.order(fill.order).is_some_and(|order| order.fee_asset == fill.fee_asset);
+        let fee = if is_usual { fill.fee } else { Decimal::ZERO };
+        *order = (order.0 + fill.qty.0, add(order.1, fill.notional), add(order.2, fee));
     }
     for (asset, free, locked) in exchange.balances(account) {
         assert_eq!(balances[&asset], add(free, locked));

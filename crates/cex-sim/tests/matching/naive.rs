@@ -1,6 +1,6 @@
 //! A matcher too simple to be wrong: one list of orders, sorted anew for every order, money in exact decimals.
 
-use cex_core::{Asset, Bps, Decimal, OrderStatus, Price, Qty, Rounding, Side};
+use cex_core::{Asset, Decimal, OrderStatus, Price, Qty, Rounding, Side};
 use cex_sim::matching::{BuyFee, EndReason, MarketRules, NewOrder, NewOrderKind, Reject};
 use std::collections::BTreeMap;
 
@@ -31,6 +31,8 @@ pub(crate) struct Order {
     pub(crate) filled: i64,
     pub(crate) turnover: Decimal,
     pub(crate) fee: Decimal,
+    /// What it still holds of what it spends while it arrives.
+    held: Decimal,
 }
 
 pub(crate) struct Naive {
@@ -50,25 +52,15 @@ impl Naive {
         Self { markets, orders: Vec::new(), total, fees: BTreeMap::new(), fills: Vec::new() }
     }
 
-    /// What an open order needs: its rest, and for a buyer in quote the fee at the higher rate.
+    /// What an open order needs: its rest.
     fn need(&self, order: &Order) -> Decimal {
         let rules = &self.markets[order.request.market.0 as usize];
         let qty = rules.scale.qty_value(Qty(order.leaves));
         match (order.request.side, order.price) {
-            (Side::Buy, Some(price)) => {
-                self.spending(rules, multiply(rules.scale.price_value(Price(price)), qty))
-            }
+            (Side::Buy, Some(price)) => multiply(rules.scale.price_value(Price(price)), qty),
             (Side::Buy, None) => Decimal::ZERO,
             (Side::Sell, _) => qty,
         }
-    }
-
-    fn spending(&self, rules: &MarketRules, notional: Decimal) -> Decimal {
-        let rate = match rules.buy_fee {
-            BuyFee::Quote => rules.maker_fee.max(rules.taker_fee).max(Bps::ZERO),
-            BuyFee::Base => Bps::ZERO,
-        };
-        multiply(notional, add(Decimal::ONE, rate.fraction()))
     }
 
     pub(crate) fn locked(&self, account: usize, asset: Asset) -> Decimal {
@@ -194,22 +186,21 @@ impl Naive {
                     (None, true) => worth.expect("an order by notional has one"),
                     (None, false) => turnover(self),
                 };
-                (rules.symbol.quote, self.spending(&rules, notional))
+                (rules.symbol.quote, notional)
             }
         };
         let free = self.free(account, spends);
         if free < needed {
             return Err(Reject::InsufficientBalance { asset: spends, needed, free });
         }
-        Ok(self.accept(account, order, limit, qty, &matches))
+        Ok(self.accept(account, order, (limit, qty, needed), &matches))
     }
 
     fn accept(
         &mut self,
         account: usize,
         order: &NewOrder,
-        limit: Option<i64>,
-        qty: i64,
+        (limit, qty, held): (Option<i64>, i64, Decimal),
         matches: &[(usize, i64)],
     ) -> usize {
         let at = self.orders.len();
@@ -224,16 +215,18 @@ impl Naive {
             filled: 0,
             turnover: Decimal::ZERO,
             fee: Decimal::ZERO,
+            held,
         });
         for (maker, qty) in matches {
             let price = self.orders[*maker].price.expect("it rests");
-            self.fill(*maker, price, *qty, true);
+            self.fill(*maker, price, *qty, Some(at));
             if self.orders[*maker].leaves == 0 {
                 self.close(*maker, OrderStatus::Filled, EndReason::Filled);
             }
-            self.fill(at, price, *qty, false);
+            self.fill(at, price, *qty, None);
         }
         let order = &mut self.orders[at];
+        order.held = Decimal::ZERO;
         let rests = matches!(order.request.kind, NewOrderKind::Limit { .. } | NewOrderKind::PostOnly { .. });
         let reason = if matches!(order.request.kind, NewOrderKind::Ioc { .. }) {
             EndReason::Ioc
@@ -255,34 +248,53 @@ impl Naive {
         (order.is_open, order.status, order.end) = (false, status, end);
     }
 
-    fn fill(&mut self, at: usize, price: i64, qty: i64, is_maker: bool) {
+    /// Books a side of an execution: of the arriving order, or of one that rests and meets the order `arriving`.
+    fn fill(&mut self, at: usize, price: i64, qty: i64, arriving: Option<usize>) {
+        let is_maker = arriving.is_some();
         let order = &mut self.orders[at];
-        let rules = &self.markets[order.request.market.0 as usize];
+        let rules = self.markets[order.request.market.0 as usize].clone();
         let (base, quote) = (rules.symbol.base, rules.symbol.quote);
         let bought = rules.scale.qty_value(Qty(qty));
         let paid = multiply(rules.scale.price_value(Price(price)), bought);
         let rate = if is_maker { rules.maker_fee } else { rules.taker_fee }.fraction();
-        let (fee_asset, fee) = match (order.request.side, rules.buy_fee) {
-            (Side::Buy, BuyFee::Base) => (base, multiply(bought, rate)),
-            (Side::Buy, BuyFee::Quote) | (Side::Sell, _) => (quote, multiply(paid, rate)),
-        };
         order.leaves -= qty;
         order.filled += qty;
         order.turnover = add(order.turnover, paid);
-        order.fee = add(order.fee, fee);
         order.status = OrderStatus::PartiallyFilled;
         let (account, side) = (order.account, order.request.side);
-        self.fills.push((account, at, price, qty, fee, is_maker));
-        let mut change = |asset: Asset, by: Decimal| {
-            let total = self.total.entry((account, asset)).or_default();
-            *total = add(*total, by);
-        };
+        if !is_maker {
+            order.held = subtract(order.held, if side == Side::Buy { paid } else { bought });
+        }
         let negated = |value: Decimal| subtract(Decimal::ZERO, value);
-        change(base, if side == Side::Buy { bought } else { negated(bought) });
-        change(quote, if side == Side::Buy { negated(paid) } else { paid });
-        change(fee_asset, negated(fee));
+        self.change(account, base, if side == Side::Buy { bought } else { negated(bought) });
+        self.change(account, quote, if side == Side::Buy { negated(paid) } else { paid });
+
+        // What the order that arrives holds is not free either.
+        let arriving = &self.orders[arriving.unwrap_or(at)];
+        let is_spent_here = arriving.account == account && arriving.request.side == Side::Buy;
+        let same_quote = self.markets[arriving.request.market.0 as usize].symbol.quote == quote;
+        let held = if is_spent_here && same_quote { arriving.held } else { Decimal::ZERO };
+        let in_quote = multiply(paid, rate);
+        let has_quote = subtract(self.free(account, quote), held) >= in_quote;
+        let usual = if (side, rules.buy_fee) == (Side::Buy, BuyFee::Base) { base } else { quote };
+        let (fee_asset, fee) = if usual == quote && (side == Side::Sell || has_quote) {
+            (quote, in_quote)
+        } else {
+            (base, multiply(bought, rate))
+        };
+        if fee_asset == usual {
+            let order = &mut self.orders[at];
+            order.fee = add(order.fee, fee);
+        }
+        self.fills.push((account, at, price, qty, fee, is_maker));
+        self.change(account, fee_asset, negated(fee));
         let fees = self.fees.entry(fee_asset).or_default();
         *fees = add(*fees, fee);
+    }
+
+    fn change(&mut self, account: usize, asset: Asset, by: Decimal) {
+        let total = self.total.entry((account, asset)).or_default();
+        *total = add(*total, by);
     }
 
     pub(crate) fn cancel(&mut self, account: usize, at: usize) -> Result<(), Reject> {

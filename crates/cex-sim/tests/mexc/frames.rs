@@ -199,3 +199,44 @@ fn frames_leave_on_the_grid_and_only_when_something_changed() {
     };
     assert_eq!((sent("10ms", 10), sent("100ms", 100)), (21, 3));
 }
+
+#[test]
+fn all_tickers_come_first_and_then_those_that_traded() {
+    let mut bench = Bench::new();
+    for market in [BTC, crate::bench::MX] {
+        bench.rest(market, Side::Sell, "100", "1");
+        bench.house_order(
+            market,
+            Side::Buy,
+            cex_sim::matching::NewOrderKind::Market { qty: cex_core::Qty(100_000) },
+        );
+    }
+    let conn = bench.open(1, "");
+    let name = "spot@public.miniTickers.v3.api.pb@UTC+8";
+    bench.subscribe(conn, name);
+    let symbols = |bench: &mut Bench| -> Vec<Vec<String>> {
+        bench.pass(Duration::from_secs(1));
+        let frames = bench.pushes(conn).into_iter().map(|(_, wrapper)| {
+            assert_eq!((wrapper.channel.as_str(), wrapper.symbol.as_deref()), (name, None));
+            let Some(Body::PublicMiniTickers(tickers)) = wrapper.body else { panic!("another body") };
+            tickers.items.into_iter().map(|item| item.symbol).collect()
+        });
+        frames.collect()
+    };
+    assert_eq!(symbols(&mut bench), [["BTCUSDT", "MXUSDT"]]);
+    assert_eq!(symbols(&mut bench), Vec::<Vec<String>>::new(), "nothing changed");
+    bench.house_order(
+        BTC,
+        Side::Buy,
+        cex_sim::matching::NewOrderKind::Market { qty: cex_core::Qty(100_000) },
+    );
+    assert_eq!(symbols(&mut bench), [["BTCUSDT"]]);
+    let unsubscribe = format!(r#"{{"method":"UNSUBSCRIPTION","params":["{name}"]}}"#);
+    bench.send(conn, &unsubscribe);
+    bench.house_order(
+        BTC,
+        Side::Buy,
+        cex_sim::matching::NewOrderKind::Market { qty: cex_core::Qty(100_000) },
+    );
+    assert_eq!(symbols(&mut bench), Vec::<Vec<String>>::new());
+}

@@ -1,6 +1,6 @@
 //! Orders over REST: every rule of a placement, cancels, queries, batches.
 
-use crate::bench::{BTC, Bench, NOW, asset, code, decimal, parse, text};
+use crate::bench::{BTC, Bench, KEY, NOW, asset, code, decimal, parse, text};
 use cex_core::{Side, Symbol};
 use cex_sim::dialect::DuplicateClientIds;
 use cex_sim::dialect::mexc::{MarketFlags, MarketStatus, MexcConfig, PriceBand, TradeSides};
@@ -362,8 +362,8 @@ fn balances_and_fees_are_exact() {
     let (_, account) = bench.signed("GET", "account", "");
     let usdt =
         account["balances"].as_array().expect("a list").iter().find(|row| text(&row["asset"]) == "USDT");
-    // 1000 - 150.5 - 0.07525 of fee - 90 and the fee it might cost.
-    let expected = r#"{"asset":"USDT","free":"759.37975","locked":"90.045","available":"759.37975"}"#;
+    // 1000 - 150.5 - 0.07525 of fee - 90.
+    let expected = r#"{"asset":"USDT","free":"759.42475","locked":"90","available":"759.42475"}"#;
     assert_eq!(usdt, Some(&parse(expected)));
     assert_eq!(bench.balance("BTC"), ("1001.5".to_owned(), "0".to_owned()));
     assert_eq!(bench.exchange.fees(asset("USDT")), decimal("0.07525"));
@@ -400,5 +400,30 @@ impl Bench {
         let headers = [("x-mexc-apikey", crate::bench::KEY)];
         let answer = self.call("GET", &format!("/api/v3/{path}"), &query, "", &headers);
         String::from_utf8(answer.body).expect("UTF-8")
+    }
+}
+
+#[test]
+fn a_group_s_orders_do_not_meet_one_another() {
+    let config = MexcConfig { stp_groups: [(KEY.to_owned(), 1)].into(), ..MexcConfig::default() };
+    for (mode, new_state, old_state) in [
+        ("cancel_taker", "CANCELED", "NEW"),
+        ("cancel_maker", "NEW", "CANCELED"),
+        ("cancel_both", "CANCELED", "CANCELED"),
+    ] {
+        let mut bench = Bench::with(config.clone());
+        let (_, old) =
+            bench.signed("POST", "order", "symbol=BTCUSDT&side=SELL&type=LIMIT&quantity=1&price=100");
+        let new = format!("symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=1&price=100&stpMode={mode}");
+        let (_, new) = bench.signed("POST", "order", &new);
+        assert_eq!(text(&new["stpMode"]), mode);
+        let mut state = |order: &sonic_rs::Value| {
+            let query = format!("symbol=BTCUSDT&orderId={}", text(&order["orderId"]));
+            let (_, found) = bench.signed("GET", "order", &query);
+            (text(&found["status"]).to_owned(), text(&found["cancelReason"]).to_owned())
+        };
+        let reason = |state: &str| if state == "CANCELED" { "stp_cancel" } else { "" };
+        assert_eq!(state(&new), (new_state.to_owned(), reason(new_state).to_owned()), "{mode}");
+        assert_eq!(state(&old), (old_state.to_owned(), reason(old_state).to_owned()), "{mode}");
     }
 }

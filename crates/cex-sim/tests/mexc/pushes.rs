@@ -55,16 +55,16 @@ fn a_taker_s_life_is_told_in_order() {
     let (mut bench, conn) = quoted();
     place(&mut bench, "symbol=BTCUSDT&side=BUY&type=IMMEDIATE_OR_CANCEL&quantity=1.5&price=102");
     let expected = [
-        // 1.5 at 102 and the fee of 5 bps.
-        "ENTRUST_PLACE USDT -153.0765 153.0765",
+        // 1.5 at 102.
+        "ENTRUST_PLACE USDT -153 153",
         "order 2 1.5 0.5",
         "ENTRUST USDT 0 -100",
         "ENTRUST BTC 1 0",
-        "TRADE_FEE USDT 0 -0.05",
+        "TRADE_FEE USDT -0.05 0",
         "ENTRUST USDT 0 -50.5",
         "ENTRUST BTC 0.5 0",
-        "TRADE_FEE USDT 0 -0.02525",
-        "ENTRUST_UNFROZEN USDT 2.50125 -2.50125",
+        "TRADE_FEE USDT -0.02525 0",
+        "ENTRUST_UNFROZEN USDT 2.5 -2.5",
         "deal 100 1 fee 0.05",
         "deal 101 0.5 fee 0.02525",
     ];
@@ -76,23 +76,16 @@ fn a_resting_order_s_life_is_told_in_order() {
     let (mut bench, conn) = quoted();
     let id =
         place(&mut bench, "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=2&price=99.5&newClientOrderId=arb-1");
-    assert_eq!(life(&mut bench, conn), ["ENTRUST_PLACE USDT -199.0995 199.0995", "order 1 0 0"]);
+    assert_eq!(life(&mut bench, conn), ["ENTRUST_PLACE USDT -199 199", "order 1 0 0"]);
     bench.house_order(
         BTC,
         Side::Sell,
         cex_sim::matching::NewOrderKind::Market { qty: cex_core::Qty(500_000) },
     );
-    let expected = [
-        "order 3 0.5 0.5",
-        "ENTRUST USDT 0 -49.75",
-        "ENTRUST BTC 0.5 0",
-        // The maker pays nothing, so the fee kept for this half is free again.
-        "ENTRUST_UNFROZEN USDT 0.024875 -0.024875",
-        "deal 99.5 0.5 fee 0",
-    ];
+    let expected = ["order 3 0.5 0.5", "ENTRUST USDT 0 -49.75", "ENTRUST BTC 0.5 0", "deal 99.5 0.5 fee 0"];
     assert_eq!(life(&mut bench, conn), expected);
     bench.signed("DELETE", "order", &format!("symbol=BTCUSDT&orderId={id}"));
-    assert_eq!(life(&mut bench, conn), ["order 5 0.5 0.5", "ENTRUST_CANCEL USDT 149.324625 -149.324625"]);
+    assert_eq!(life(&mut bench, conn), ["order 5 0.5 0.5", "ENTRUST_CANCEL USDT 149.25 -149.25"]);
     assert_eq!(bench.balance("USDT"), ("950.25".to_owned(), "0".to_owned()));
 }
 
@@ -104,8 +97,7 @@ fn a_partly_filled_and_an_unfilled_taker_end_in_one_push() {
     assert_eq!(first[1], "order 5 1 1");
     assert_eq!(first.last().map(String::as_str), Some("deal 100 1 fee 0.05"));
     place(&mut bench, "symbol=BTCUSDT&side=BUY&type=IMMEDIATE_OR_CANCEL&quantity=1&price=90");
-    let expected =
-        ["ENTRUST_PLACE USDT -90.045 90.045", "order 4 0 0", "ENTRUST_UNFROZEN USDT 90.045 -90.045"];
+    let expected = ["ENTRUST_PLACE USDT -90 90", "order 4 0 0", "ENTRUST_UNFROZEN USDT 90 -90"];
     assert_eq!(life(&mut bench, conn), expected);
 }
 

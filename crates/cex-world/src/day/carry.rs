@@ -59,6 +59,11 @@ impl Day {
                 let request = Request::MyTrades { symbol, order, range, limit: FILLS };
                 self.begin(venue, request, Purpose::Fills { client_id, order_id }, Urgency::Normal);
             }
+            Command::QueryTrades { venue, symbol, client_id, since, asked_at } => {
+                let range = TimeRange { from: Some(since), to: None };
+                let request = Request::MyTrades { symbol, order: None, range, limit: FILLS };
+                self.begin(venue, request, Purpose::Trades { client_id, asked_at }, Urgency::Normal);
+            }
             Command::ReadAccount { venue, asked_at } => {
                 self.begin(venue, Request::Account, Purpose::Account { asked_at }, Urgency::Normal);
             }
@@ -140,10 +145,24 @@ impl Day {
                 Err(ExchangeError { kind: ErrorKind::OrderNotFound, .. }) => {
                     #[cfg(feature = "bugs")]
                     if self.has(crate::bugs::Bug::AbsenceBelieved) {
-                        let before = asked_at - std::time::Duration::from_secs(3);
-                        self.feed(Event::OrderRead { client_id, asked_at: before, order: None });
+                        for asked_at in [asked_at - std::time::Duration::from_secs(3), asked_at] {
+                            self.feed(Event::OrderRead { client_id, asked_at, order: None });
+                            self.feed(Event::TradesRead { client_id, asked_at, fills: &[], whole: true });
+                        }
                     }
                     self.feed(Event::OrderRead { client_id, asked_at, order: None });
+                }
+                Ok(_) | Err(_) => {}
+            },
+            Purpose::Trades { client_id, asked_at } => match result {
+                Ok(Reply::Fills(fills)) => {
+                    let whole = fills.len() < FILLS as usize;
+                    self.feed(Event::TradesRead { client_id, asked_at, fills: &fills, whole });
+                }
+                Ok(Reply::Incomplete(incomplete)) => {
+                    if let Reply::Fills(fills) = &incomplete.read {
+                        self.feed(Event::TradesRead { client_id, asked_at, fills, whole: false });
+                    }
                 }
                 Ok(_) | Err(_) => {}
             },

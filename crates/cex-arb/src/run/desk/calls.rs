@@ -2,7 +2,7 @@
 
 use super::{Core, Desk};
 use crate::run::record::Recorder;
-use cex_core::{ClientOrderId, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
+use cex_core::{ClientOrderId, Fill, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
 use cex_engine::Event;
 use cex_errors::{ErrorKind, ExchangeError, Outcome as CallOutcome};
 use cex_interface::{OrderRef, Reply, Request, TimeRange};
@@ -128,6 +128,37 @@ impl Desk {
             }
             Ok(_) => tracing::error!(%venue, order = %client_id, "a query was answered with something else"),
             Err(error) => tracing::warn!(%error, order = %client_id, "query of fills failed"),
+        });
+    }
+
+    pub(super) fn query_trades(
+        &self,
+        core: &Core,
+        (venue, symbol): (VenueId, SymbolId),
+        client_id: ClientOrderId,
+        since: Timestamp,
+        asked_at: Timestamp,
+    ) {
+        let range = TimeRange { from: Some(since), to: None };
+        let request = Request::MyTrades { symbol, order: None, range, limit: FILLS };
+        self.call(core, venue, request, move |desk, now, result| {
+            let told = |fills: &[Fill], whole| {
+                let ours = fills.iter().filter(|fill| fill.client_id == Some(client_id));
+                desk.record(|recorder| ours.for_each(|fill| recorder.fill(now, fill)));
+                desk.feed(now, Event::TradesRead { client_id, asked_at, fills, whole });
+            };
+            match result {
+                Ok(Reply::Fills(fills)) => told(&fills, fills.len() < FILLS as usize),
+                Ok(Reply::Incomplete(incomplete)) => {
+                    if let Reply::Fills(fills) = &incomplete.read {
+                        told(fills, false);
+                    }
+                }
+                Ok(_) => {
+                    tracing::error!(%venue, order = %client_id, "a query was answered with something else");
+                }
+                Err(error) => tracing::warn!(%error, order = %client_id, "query of trades failed"),
+            }
         });
     }
 

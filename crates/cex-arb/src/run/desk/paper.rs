@@ -81,7 +81,7 @@ impl Desk {
                 None
             }
             // An order is over when it arrives, and its answer never gets lost: there is nothing to ask.
-            Command::QueryOrder { .. } | Command::QueryFills { .. } => None,
+            Command::QueryOrder { .. } | Command::QueryFills { .. } | Command::QueryTrades { .. } => None,
             public @ (Command::FetchBook { .. } | Command::Resubscribe { .. }) => Some(public),
         }
     }

@@ -37,6 +37,8 @@ pub enum Recalled {
 pub struct History {
     total: Decimal,
     peak: Decimal,
+    /// Value left over since an operator last looked.
+    left_over: Decimal,
     /// Trips older than what is kept, which wait for an operator.
     standing: Vec<messages::RiskTrip>,
     events: VecDeque<(Timestamp, Recalled)>,
@@ -116,9 +118,14 @@ impl History {
                 let profit = decimal(&end.realised).unwrap_or(Decimal::ZERO);
                 self.total = self.total.checked_add(profit).unwrap_or(self.total);
                 self.peak = self.peak.max(self.total);
+                let left = decimal(&end.left_over).unwrap_or(Decimal::ZERO);
+                self.left_over = self.left_over.checked_add(left).unwrap_or(self.left_over);
             }
             Recalled::Trip(trip) if trip.until_ns == 0 => self.standing.push(trip),
-            Recalled::Acknowledged => self.standing.clear(),
+            Recalled::Acknowledged => {
+                self.standing.clear();
+                self.left_over = Decimal::ZERO;
+            }
             Recalled::Trip(_) | Recalled::Opening { .. } => {}
         }
     }
@@ -129,6 +136,7 @@ impl History {
     /// When a number is none, or does not fit.
     pub fn tell(&self, recall: &mut Recall<'_>, names: &mut impl Names) -> Result<(), NumError> {
         recall.profit(self.total, self.peak);
+        recall.left_over(self.left_over);
         for tripped in &self.standing {
             tell_trip(recall, tripped, names);
         }

@@ -165,14 +165,21 @@ fn what_is_older_than_two_days_counts_in_the_sums_only() {
     past.take_in(1, day(1), &intent(["b", "s"]));
     past.take_in(2, day(1), &end("b", "both_filled", "7"));
     past.take_in(3, day(2), &intent(["c", "t"]));
-    past.take_in(4, day(2), &end("c", "unwound", "-2"));
+    let dust = match end("c", "dust", "-2") {
+        Entry::ArbitrageEnd(end) => messages::ArbitrageEnd { left_over: "3".to_owned(), ..end },
+        other => panic!("an end, not {other:?}"),
+    };
+    past.take_in(4, day(2), &Entry::ArbitrageEnd(dust));
     past.take_in(5, day(9), &intent(["d", "u"]));
     past.take_in(6, day(9), &end("d", "withheld", "0"));
     let standing = past.standing(day(9)).expect("fits");
     assert_eq!((standing.total.to_string(), standing.peak.to_string()), ("5".to_owned(), "7".to_owned()));
+    assert_eq!(standing.dust.to_string(), "3", "until somebody has looked");
     assert_eq!(
         (standing.day_profit, standing.orders_today),
         (Decimal::ZERO, 0),
         "what never left does not count"
     );
+    past.take_in(7, day(9), &Entry::OperatorAck(messages::OperatorAck::default()));
+    assert_eq!(past.standing(day(9)).expect("fits").dust, Decimal::ZERO);
 }

@@ -143,11 +143,19 @@ fn a_lost_order_that_never_arrived_frees_its_twin_as_soon_as_that_is_proven() {
         let commands = stage.pass(50);
         let mut orders = vec![];
         for command in commands {
-            if let Command::QueryOrder { client_id, asked_at, .. } = command {
-                // The answer takes a while, and tells of the time of the question.
-                stage.now += Duration::from_millis(20);
-                orders.extend(placed(stage.feed(Event::OrderRead { client_id, asked_at, order: None })));
-            }
+            // The answer takes a while, and tells of the time of the question.
+            stage.now += Duration::from_millis(20);
+            let answer = match command {
+                Command::QueryOrder { client_id, asked_at, .. } => {
+                    Event::OrderRead { client_id, asked_at, order: None }
+                }
+                Command::QueryTrades { client_id, asked_at, since, .. } => {
+                    assert!(since < lost_at, "the clocks may differ");
+                    Event::TradesRead { client_id, asked_at, fills: &[], whole: true }
+                }
+                _other => continue,
+            };
+            orders.extend(placed(stage.feed(answer)));
         }
         if let [closing] = orders.as_slice() {
             break *closing;
@@ -157,6 +165,57 @@ fn a_lost_order_that_never_arrived_frees_its_twin_as_soon_as_that_is_proven() {
     assert_eq!(closing.side, Side::Buy, "what was sold is bought back");
     // It expired after one second and may turn up for two more; then two answers two seconds apart.
     assert!(stage.now.since(lost_at) > Duration::from_secs(5));
+}
+
+/// The buy's answer is lost and the exchange says that it does not know the order; what the account traded is answered by
+/// `trades`. Runs for `secs`.
+fn forgotten(
+    stage: &mut Stage,
+    secs: u64,
+    mut trades: impl FnMut(&Stage, &OrderRequest) -> (Vec<Fill>, bool),
+) {
+    let [buy, sell] = stage.cross();
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    stage.report(&sell, OrderStatus::Filled, "5");
+    stage.feed(Event::PlaceFailed { client_id: buy.client_id, outcome: CallOutcome::Unknown });
+    for _ in 0..secs * 10 {
+        for command in stage.pass(100) {
+            match command {
+                Command::QueryOrder { client_id, asked_at, .. } if client_id == buy.client_id => {
+                    stage.feed(Event::OrderRead { client_id, asked_at, order: None });
+                }
+                Command::QueryTrades { client_id, asked_at, .. } => {
+                    let (fills, whole) = trades(stage, &buy);
+                    stage.feed(Event::TradesRead { client_id, asked_at, fills: &fills, whole });
+                }
+                Command::Close { .. } => panic!("nothing is levelled before it is known what is open"),
+                _other => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn an_order_that_the_exchange_forgot_is_found_in_what_was_traded() {
+    let mut stage = Stage::ready();
+    forgotten(&mut stage, 10, |stage, buy| {
+        (vec![stage.fill_event(buy, "100.10", "5", ("0.25025", "USDT"))], true)
+    });
+    assert_eq!((stage.ended(Ending::BothFilled), stage.view().open), (1, 0));
+    assert_eq!(stage.view().totals.realised, decimal("3.74475"));
+}
+
+#[test]
+fn half_a_list_of_trades_and_fills_of_nobody_prove_nothing() {
+    let mut stage = Stage::ready();
+    forgotten(&mut stage, 20, |_, _| (vec![], false));
+    assert_eq!((stage.view().unknown, stage.view().open), (1, 1), "it may be in what was not told");
+    let mut stage = Stage::ready();
+    forgotten(&mut stage, 20, |stage, buy| {
+        let fill = stage.fill_event(buy, "100.10", "5", ("0.25025", "USDT"));
+        (vec![Fill { client_id: None, order_id: Text::new("nobody-knows").expect("short"), ..fill }], true)
+    });
+    assert_eq!((stage.view().unknown, stage.view().open), (1, 1), "whose that is nobody knows");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::refusal::Refusal;
 use super::rest::Request;
 use super::shape::{self, ActionMode};
 use super::{DuplicateClientIds, Gateio, place};
-use crate::matching::{AccountIndex, Exchange, MarketIndex, NewOrderKind, OrderView, Reject};
+use crate::matching::{AccountIndex, Exchange, MarketIndex, NewOrderKind, OrderView, Reject, SelfTrade};
 use cex_core::{Side, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,6 +33,7 @@ pub(super) fn place_one(
 ) -> Result<(OrderView, ActionMode), Refusal> {
     let mode = action_mode(fields.text("action_mode")?.as_deref())?;
     let placed = place::parse(&gateio.names, exchange, fields)?;
+    place::check_manners(&gateio.manners, exchange, &placed.order)?;
     if let Some(first) = earlier(exchange, account, &placed.order.client_id) {
         match gateio.duplicate_client_ids() {
             DuplicateClientIds::Reject => return Err(Refusal::repeated(&placed.order.client_id)),
@@ -41,9 +42,23 @@ pub(super) fn place_one(
         }
     }
     place::check_book(exchange, &placed)?;
-    let order = exchange
-        .place(now, account, placed.order.clone())
-        .map_err(|reject| Refusal::of(&reject, exchange.rules(placed.order.market), &placed.order))?;
+    let group = gateio.stp_group(exchange, account);
+    let apart = match (placed.self_trade, group) {
+        (None, None) => None,
+        // A group without a word of the order's own: the new one goes.
+        (None, Some((id, members))) => Some((SelfTrade::CancelNew, "cn", id, members)),
+        (Some((act, word)), Some((id, members))) => Some((act, word, id, members)),
+        (Some((_, word)), None) => return Err(Refusal::bad_param("stp_act", word)),
+    };
+    let order = match &apart {
+        None => exchange.place(now, account, placed.order.clone()),
+        Some((act, .., members)) => exchange.place_apart(now, account, placed.order.clone(), *act, members),
+    };
+    let order =
+        order.map_err(|reject| Refusal::of(&reject, exchange.rules(placed.order.market), &placed.order))?;
+    if let Some((_, word, id, _)) = apart {
+        gateio.stp.insert(order.no, (id, word));
+    }
     if placed.is_market_fok {
         gateio.market_foks.insert(order.no);
     }

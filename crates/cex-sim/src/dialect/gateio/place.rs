@@ -4,7 +4,8 @@ use super::body::Fields;
 use super::names::Names;
 use super::refusal::Refusal;
 use super::shape;
-use crate::matching::{Exchange, MarketRules, NewOrder, NewOrderKind};
+use crate::dialect::Manners;
+use crate::matching::{Exchange, MarketRules, NewOrder, NewOrderKind, SelfTrade};
 use cex_core::{Decimal, NumError, Price, Qty, Side};
 
 /// A placement that makes sense by itself.
@@ -14,6 +15,8 @@ pub(super) struct Placement {
     pub(super) order: NewOrder,
     /// Whether it is a market order that must fill at once and completely.
     pub(super) is_market_fok: bool,
+    /// Who goes when it would meet one of its own, with the exchange's word for it.
+    pub(super) self_trade: Option<(SelfTrade, &'static str)>,
 }
 
 /// The words of a body that need no market to be understood.
@@ -22,6 +25,7 @@ struct Terms {
     side: Side,
     is_market: bool,
     tif: Tif,
+    self_trade: Option<(SelfTrade, &'static str)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +47,31 @@ pub(super) fn parse(names: &Names, exchange: &Exchange, fields: &Fields<'_>) -> 
     let market = names.market(&fields.required("currency_pair")?)?;
     let kind = kind(exchange.rules(market), &terms, amount, price)?;
     let order = NewOrder { market, client_id: terms.client_id, side: terms.side, kind };
-    Ok(Placement { order, is_market_fok: terms.is_market && terms.tif == Tif::Fok })
+    let is_market_fok = terms.is_market && terms.tif == Tif::Fok;
+    Ok(Placement { order, is_market_fok, self_trade: terms.self_trade })
+}
+
+/// What has changed about the market since it was listed: sides that are shut, and fewer decimals.
+pub(super) fn check_manners(manners: &Manners, exchange: &Exchange, order: &NewOrder) -> Result<(), Refusal> {
+    let (manners, rules) = (manners.market(order.market), exchange.rules(order.market));
+    if manners.is_closed() {
+        return Err(Refusal::unknown_pair(&format!("{}_{}", rules.symbol.base, rules.symbol.quote)));
+    }
+    if !manners.takes(order.side) {
+        return Err(Refusal::new(400, "TRADE_RESTRICTED", "This side of the pair is not open"));
+    }
+    let (price, qty) = match order.kind {
+        NewOrderKind::Limit { price, qty }
+        | NewOrderKind::PostOnly { price, qty }
+        | NewOrderKind::Ioc { price, qty }
+        | NewOrderKind::Fok { price, qty } => (Some(price), Some(qty)),
+        NewOrderKind::Market { qty } => (None, Some(qty)),
+        NewOrderKind::MarketNotional { .. } => (None, None),
+    };
+    if manners.fits(rules.scale, price, qty) {
+        return Ok(());
+    }
+    Err(Refusal::new(400, "INVALID_PRECISION", "price or amount has too many decimals"))
 }
 
 /// The matching engine has no market order that must fill completely; whether it would is read off the book, which
@@ -96,7 +124,14 @@ fn terms(fields: &Fields<'_>) -> Result<Terms, Refusal> {
     let side = shape::parse_side(&side).ok_or_else(|| Refusal::bad_param("side", &side))?;
     let tif = tif(fields, is_market)?;
     refuse_unserved(fields)?;
-    Ok(Terms { client_id: client_id.into_owned(), side, is_market, tif })
+    let self_trade = match fields.text("stp_act")?.as_deref() {
+        None | Some("-") => None,
+        Some("cn") => Some((SelfTrade::CancelNew, "cn")),
+        Some("co") => Some((SelfTrade::CancelOld, "co")),
+        Some("cb") => Some((SelfTrade::CancelBoth, "cb")),
+        Some(other) => return Err(Refusal::bad_param("stp_act", other)),
+    };
+    Ok(Terms { client_id: client_id.into_owned(), side, is_market, tif, self_trade })
 }
 
 fn tif(fields: &Fields<'_>, is_market: bool) -> Result<Tif, Refusal> {
@@ -117,10 +152,6 @@ fn tif(fields: &Fields<'_>, is_market: bool) -> Result<Tif, Refusal> {
 
 /// What would change the order's meaning and is not simulated is refused, never ignored.
 fn refuse_unserved(fields: &Fields<'_>) -> Result<(), Refusal> {
-    let stp = fields.text("stp_act")?;
-    if let Some(action) = stp.as_deref().filter(|action| *action != "-") {
-        return Err(Refusal::bad_param("stp_act", action));
-    }
     let iceberg = fields.text("iceberg")?;
     if let Some(visible) = iceberg.as_deref().filter(|text| text.parse() != Ok(Decimal::ZERO)) {
         return Err(Refusal::bad_param("iceberg", visible));

@@ -28,7 +28,15 @@ pub(super) enum Channel {
     },
     /// `spot.balances`
     Balances,
+    /// `spot.priceorders`
+    PriceOrders,
+    /// Channels of accounts that nobody has here: they can be read, and are silent.
+    Silent(&'static str),
 }
+
+/// The names of [`Channel::Silent`].
+const SILENT: [&str; 4] =
+    ["spot.margin_balances", "spot.funding_balances", "spot.cross_balances", "spot.cross_loan"];
 
 /// Which markets of a channel are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +70,8 @@ impl Channel {
             "spot.usertrades" => Some(Self::Fills { lite: false }),
             "spot.usertrades_v2" => Some(Self::Fills { lite: true }),
             "spot.balances" => Some(Self::Balances),
-            _ => None,
+            "spot.priceorders" => Some(Self::PriceOrders),
+            other => SILENT.into_iter().find(|known| *known == other).map(Self::Silent),
         }
     }
 
@@ -73,6 +82,8 @@ impl Channel {
             Self::Fills { lite: false } => "spot.usertrades",
             Self::Fills { lite: true } => "spot.usertrades_v2",
             Self::Balances => "spot.balances",
+            Self::PriceOrders => "spot.priceorders",
+            Self::Silent(name) => name,
         }
     }
 }
@@ -80,7 +91,7 @@ impl Channel {
 /// Reads a payload: pairs or `!all`; balances take none.
 pub(super) fn topic(names: &Names, channel: Channel, words: &[&str]) -> Result<Topic, StreamError> {
     let filter = match (channel, words) {
-        (Channel::Balances, _) | (_, ["!all"]) => Filter::All,
+        (Channel::Balances | Channel::Silent(_), _) | (_, ["!all"]) => Filter::All,
         (_, []) => return Err(StreamError::argument("payload is empty")),
         (_, pairs) => Filter::Only(pairs.iter().map(|pair| market(names, pair)).collect::<Result<_, _>>()?),
     };
@@ -219,6 +230,19 @@ pub(super) fn events(
             json::array(result, &changes, |out, change| {
                 json::object(out, |row| shape::stream_balance(row, change, user_id(account)));
             });
+            true
+        });
+    }
+}
+
+/// Sends what became of orders that wait for a price.
+pub(super) fn trigger_news(gateio: &mut Gateio, now: Timestamp, exchange: &Exchange, out: &mut Outgoing) {
+    for (account, market, news) in gateio.triggers.take_news() {
+        send(gateio, now, account, Some(market), out, |channel, result| {
+            if channel != Channel::PriceOrders {
+                return false;
+            }
+            json::object(result, |row| news.write(exchange, row));
             true
         });
     }

@@ -6,6 +6,7 @@ use super::json::{self, Object, Scaled};
 use super::refusal::Refusal;
 use super::rest::{Public, Request};
 use super::{Gateio, candles, shape};
+use crate::dialect::Wallet;
 use crate::matching::{Exchange, MarketIndex, PublicTrade};
 use cex_core::{Asset, Decimal, Price, Rounding, Timestamp};
 use std::collections::BTreeSet;
@@ -19,16 +20,16 @@ pub(super) fn answer(
 ) -> Result<String, Refusal> {
     match endpoint {
         Public::Time => Ok(format!("{{\"server_time\":{}}}", request.now.as_millis())),
-        Public::Currencies => Ok(currencies(exchange)),
+        Public::Currencies => Ok(currencies(gateio, exchange)),
         Public::Currency(name) => {
-            known_asset(exchange, name)?;
-            Ok(object(|row| currency(row, name)))
+            let asset = known_asset(exchange, name)?;
+            Ok(object(|row| currency(row, asset, gateio.manners.wallet(asset))))
         }
-        Public::CurrencyChains => currency_chains(exchange, request),
-        Public::Pairs => Ok(pairs(gateio, exchange)),
+        Public::CurrencyChains => currency_chains(gateio, exchange, request),
+        Public::Pairs => Ok(pairs(gateio, exchange, request.now)),
         Public::Pair(name) => {
             let market = gateio.names.market(name)?;
-            Ok(object(|row| pair(row, gateio, exchange, market)))
+            Ok(object(|row| pair(row, gateio, exchange, request.now, market)))
         }
         Public::MarginPairs => Ok("[]".to_owned()),
         Public::Tickers => tickers(gateio, exchange, request),
@@ -44,29 +45,35 @@ fn object(fill: impl FnOnce(&mut Object<'_>)) -> String {
     body
 }
 
-fn currencies(exchange: &Exchange) -> String {
+fn currencies(gateio: &Gateio, exchange: &Exchange) -> String {
     let assets: BTreeSet<Asset> =
         exchange.markets().iter().flat_map(|rules| [rules.symbol.base, rules.symbol.quote]).collect();
     let mut body = String::new();
-    json::array(&mut body, assets, |out, asset| json::object(out, |row| currency(row, asset.as_str())));
+    json::array(&mut body, assets, |out, asset| {
+        json::object(out, |row| currency(row, asset, gateio.manners.wallet(asset)));
+    });
     body
 }
 
 /// Every coin lives on one chain of its own name: enough for two venues to agree that it is the same coin.
-fn currency(row: &mut Object<'_>, name: &str) {
+fn currency(row: &mut Object<'_>, asset: Asset, wallet: Wallet) {
+    let name = asset.as_str();
     row.text("currency", name);
     row.text("name", name);
-    for flag in ["delisted", "withdraw_disabled", "withdraw_delayed", "deposit_disabled", "trade_disabled"] {
-        row.plain(flag, false);
-    }
+    let transfers = |row: &mut Object<'_>| {
+        row.plain("withdraw_disabled", !wallet.withdrawals);
+        row.plain("withdraw_delayed", false);
+        row.plain("deposit_disabled", !wallet.deposits);
+    };
+    row.plain("delisted", false);
+    transfers(row);
+    row.plain("trade_disabled", false);
     row.text("chain", name);
     row.array("chains", [name], |out, chain| {
         json::object(out, |row| {
             row.text("name", chain);
             row.quoted("addr", "");
-            for flag in ["withdraw_disabled", "withdraw_delayed", "deposit_disabled"] {
-                row.plain(flag, false);
-            }
+            transfers(row);
         });
     });
     row.quoted("total_supply", "21000000");
@@ -74,9 +81,9 @@ fn currency(row: &mut Object<'_>, name: &str) {
     row.plain("category", "[]");
 }
 
-fn currency_chains(exchange: &Exchange, request: &Request<'_>) -> Result<String, Refusal> {
+fn currency_chains(gateio: &Gateio, exchange: &Exchange, request: &Request<'_>) -> Result<String, Refusal> {
     let name = request.query.required("currency")?;
-    known_asset(exchange, name)?;
+    let wallet = gateio.manners.wallet(known_asset(exchange, name)?);
     let mut body = String::new();
     json::array(&mut body, [name], |out, chain| {
         json::object(out, |row| {
@@ -84,26 +91,28 @@ fn currency_chains(exchange: &Exchange, request: &Request<'_>) -> Result<String,
             row.text("name_cn", chain);
             row.text("name_en", chain);
             row.quoted("contract_address", "");
-            for flag in ["is_disabled", "is_deposit_disabled", "is_withdraw_disabled"] {
-                row.plain(flag, 0);
-            }
+            row.plain("is_disabled", u8::from(!wallet.deposits && !wallet.withdrawals));
+            row.plain("is_deposit_disabled", u8::from(!wallet.deposits));
+            row.plain("is_withdraw_disabled", u8::from(!wallet.withdrawals));
             row.quoted("decimal", 8);
         });
     });
     Ok(body)
 }
 
-fn pairs(gateio: &Gateio, exchange: &Exchange) -> String {
+fn pairs(gateio: &Gateio, exchange: &Exchange, now: Timestamp) -> String {
     let mut body = String::new();
-    json::array(&mut body, gateio.names.markets(), |out, market| {
-        json::object(out, |row| pair(row, gateio, exchange, market));
+    json::array(&mut body, gateio.manners.listed(gateio.names.markets()), |out, market| {
+        json::object(out, |row| pair(row, gateio, exchange, now, market));
     });
     body
 }
 
-fn pair(row: &mut Object<'_>, gateio: &Gateio, exchange: &Exchange, market: MarketIndex) {
+fn pair(row: &mut Object<'_>, gateio: &Gateio, exchange: &Exchange, now: Timestamp, market: MarketIndex) {
     let (name, rules) = (gateio.names.of(market), exchange.rules(market));
-    let is_halted = exchange.is_halted(market);
+    let manners = gateio.manners.market(market);
+    let is_shut = exchange.is_halted(market) || manners.is_delisted(now);
+    let (price_dp, qty_dp) = manners.decimals(rules.scale);
     let percent = rules.taker_fee.fraction().checked_mul(Decimal::from(100)).expect("a fee below 100 %");
     row.text("id", name);
     row.text("base", rules.symbol.base.as_str());
@@ -118,12 +127,19 @@ fn pair(row: &mut Object<'_>, gateio: &Gateio, exchange: &Exchange, market: Mark
     if rules.min_notional.is_positive() {
         row.quoted("min_quote_amount", rules.min_notional);
     }
-    row.plain("amount_precision", rules.scale.qty_dp());
-    row.plain("precision", rules.scale.price_dp());
-    row.quoted("trade_status", if is_halted { "untradable" } else { "tradable" });
+    row.plain("amount_precision", qty_dp);
+    row.plain("precision", price_dp);
+    let status = match (manners.buy, manners.sell) {
+        _ if is_shut => "untradable",
+        (true, true) => "tradable",
+        (true, false) => "buyable",
+        (false, true) => "sellable",
+        (false, false) => "untradable",
+    };
+    row.quoted("trade_status", status);
     row.plain("sell_start", 0);
     row.plain("buy_start", 0);
-    row.plain("delisting_time", 0);
+    row.plain("delisting_time", manners.delisted_at.map_or(0, Timestamp::as_secs));
     row.quoted("type", "normal");
     row.text("trade_url", &format!("https://www.gate.io/trade/{name}"));
     row.plain("st_tag", false);

@@ -4,7 +4,7 @@ use super::batch::{self, Twin};
 use super::limit::{Budget, Quota};
 use super::query::{self, Query};
 use super::refusal::Refusal;
-use super::{Gateio, account, orders, public, sign};
+use super::{Gateio, account, orders, public, sign, triggers, wallet};
 use crate::dialect::{HttpAnswer, HttpCall};
 use crate::matching::{AccountIndex, Exchange};
 use cex_core::Timestamp;
@@ -59,6 +59,16 @@ pub(super) enum Private<'a> {
     Countdown,
     Withdrawals,
     Deposits,
+    WithdrawStatus,
+    AccountBook,
+    UnifiedAccounts,
+    Trigger,
+    Triggers,
+    CancelTriggers,
+    /// By number.
+    GetTrigger(Cow<'a, str>),
+    /// By number.
+    CancelTrigger(Cow<'a, str>),
 }
 
 /// A successful answer.
@@ -170,6 +180,19 @@ fn private(
         Private::Countdown => orders::countdown(gateio, account, request).map(Reply::ok),
         // Nothing ever left or came.
         Private::Withdrawals | Private::Deposits => Ok(Reply::ok("[]".to_owned())),
+        Private::WithdrawStatus => wallet::withdraw_status(exchange, request).map(Reply::ok),
+        // All accounts here are classic ones.
+        Private::UnifiedAccounts => {
+            Err(Refusal::new(400, "UNIFIED_ACCOUNT_NOT_ACTIVATED", "Unified account is not activated"))
+        }
+        Private::AccountBook => wallet::account_book(gateio, exchange, account, request).map(Reply::ok),
+        Private::Trigger => triggers::create(gateio, exchange, account, request),
+        Private::Triggers => triggers::list(gateio, exchange, account, request).map(Reply::ok),
+        Private::CancelTriggers => triggers::cancel_all(gateio, exchange, account, request).map(Reply::ok),
+        Private::GetTrigger(id) => triggers::get(gateio, exchange, account, id).map(Reply::ok),
+        Private::CancelTrigger(id) => {
+            triggers::cancel(gateio, exchange, account, (request.now, id)).map(Reply::ok)
+        }
     }
 }
 
@@ -193,7 +216,15 @@ fn budgets(gateio: &Gateio, account: AccountIndex, endpoint: &Private<'_>, body:
         | Private::Countdown
         | Private::RateLimit
         | Private::Withdrawals
-        | Private::Deposits => vec![Budget::Private(account, endpoint.name())],
+        | Private::Deposits
+        | Private::WithdrawStatus
+        | Private::AccountBook
+        | Private::UnifiedAccounts
+        | Private::Trigger
+        | Private::Triggers
+        | Private::CancelTriggers
+        | Private::GetTrigger(_)
+        | Private::CancelTrigger(_) => vec![Budget::Private(account, endpoint.name())],
     }
 }
 
@@ -226,6 +257,20 @@ fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, Refusal> {
         ["spot", "accounts"] => signed("GET", Private::Accounts),
         ["wallet", "withdrawals"] => signed("GET", Private::Withdrawals),
         ["wallet", "deposits"] => signed("GET", Private::Deposits),
+        ["wallet", "withdraw_status"] => signed("GET", Private::WithdrawStatus),
+        ["unified", "accounts"] => signed("GET", Private::UnifiedAccounts),
+        ["spot", "account_book"] => signed("GET", Private::AccountBook),
+        ["spot", "price_orders"] => match method {
+            "POST" => Ok(Route::Private(Private::Trigger)),
+            "GET" => Ok(Route::Private(Private::Triggers)),
+            "DELETE" => Ok(Route::Private(Private::CancelTriggers)),
+            _ => Err(Refusal::method_not_allowed()),
+        },
+        ["spot", "price_orders", id] => match method {
+            "GET" => Ok(Route::Private(Private::GetTrigger(query::decode(id)))),
+            "DELETE" => Ok(Route::Private(Private::CancelTrigger(query::decode(id)))),
+            _ => Err(Refusal::method_not_allowed()),
+        },
         ["wallet", "fee"] => signed("GET", Private::WalletFee),
         ["spot", "fee"] => signed("GET", Private::SpotFee),
         ["spot", "batch_fee"] => signed("GET", Private::BatchFee),
@@ -297,6 +342,14 @@ impl Private<'_> {
             Self::Countdown => "spot/countdown_cancel_all",
             Self::Withdrawals => "wallet/withdrawals",
             Self::Deposits => "wallet/deposits",
+            Self::WithdrawStatus => "wallet/withdraw_status",
+            Self::AccountBook => "spot/account_book",
+            Self::UnifiedAccounts => "unified/accounts",
+            Self::Trigger => "spot/price_orders place",
+            Self::Triggers => "spot/price_orders list",
+            Self::CancelTriggers => "spot/price_orders cancel",
+            Self::GetTrigger(_) => "spot/price_orders/{id}",
+            Self::CancelTrigger(_) => "spot/price_orders/{id} cancel",
         }
     }
 
@@ -320,7 +373,7 @@ mod tests {
         check("POST", "/api/v4/spot/orders", Ok(Route::Private(Private::Place)));
         check("PUT", "/api/v4/spot/orders", Err(405));
         check("DELETE", "/api/v4/spot/orders/t-a%5F1", Ok(Route::Private(Private::Cancel("t-a_1".into()))));
-        for unknown in ["/spot/time", "/api/v4/spot/price_orders", "/api/v4", "/", ""] {
+        for unknown in ["/spot/time", "/api/v4/spot/pov_orders", "/api/v4", "/", ""] {
             check("GET", unknown, Err(404));
         }
     }

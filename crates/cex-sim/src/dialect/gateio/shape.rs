@@ -35,6 +35,8 @@ pub(super) struct Shown<'a> {
     pub(super) is_market_fok: bool,
     /// What the client called its last change; empty for none.
     pub(super) amend_text: &'a str,
+    /// Its group for self-trade prevention, 0 for none, and who was to go.
+    pub(super) stp: (u32, &'static str),
 }
 
 impl Shown<'_> {
@@ -69,8 +71,8 @@ impl Shown<'_> {
         if mode == ActionMode::Full {
             self.rest_fees(row);
         }
-        row.plain("stp_id", 0);
-        row.quoted("stp_act", "-");
+        row.plain("stp_id", self.stp.0);
+        row.quoted("stp_act", self.stp.1);
         row.quoted("finish_as", finish_as(self.order.end));
     }
 
@@ -100,8 +102,8 @@ impl Shown<'_> {
         row.quoted("update_time_ms", updated.as_millis());
         row.plain("user", user);
         row.quoted("event", event);
-        row.plain("stp_id", 0);
-        row.quoted("stp_act", "-");
+        row.plain("stp_id", self.stp.0);
+        row.quoted("stp_act", self.stp.1);
         row.quoted("finish_as", finish_as(self.order.end));
         row.quoted("biz_info", "-");
         row.text("amend_text", self.amend_text());
@@ -280,8 +282,11 @@ pub(super) fn stream_trade(row: &mut Object<'_>, trade: &PublicTrade, pair: &str
 
 /// A book level as `["price","amount"]`.
 pub(super) fn level(out: &mut String, (price, qty): (Price, Qty), rules: &MarketRules) {
-    let (price, qty) = (Scaled(price.0, rules.scale.price_dp()), Scaled(qty.0, rules.scale.qty_dp()));
-    super::json::show(out, format_args!("[\"{price}\",\"{qty}\"]"));
+    out.push_str("[\"");
+    super::json::scaled(out, Scaled(price.0, rules.scale.price_dp()));
+    out.push_str("\",\"");
+    super::json::scaled(out, Scaled(qty.0, rules.scale.qty_dp()));
+    out.push_str("\"]");
 }
 
 /// What an order event on the stream is called.
@@ -343,7 +348,8 @@ const fn finish_as(end: EndReason) -> &'static str {
     }
 }
 
-const fn change_type(reason: BalanceReason) -> &'static str {
+/// What a change of a balance is called.
+pub(super) const fn change_type(reason: BalanceReason) -> &'static str {
     match reason {
         BalanceReason::Deposit => "deposit",
         BalanceReason::OrderPlaced => "order-create",

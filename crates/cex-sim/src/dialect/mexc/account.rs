@@ -5,7 +5,7 @@ use super::listen::ListenKeys;
 use super::public::{market, object, rows};
 use super::refusal::Refusal;
 use super::rest::Request;
-use crate::dialect::json;
+use crate::dialect::{Wallet, json};
 use crate::matching::{AccountIndex, Exchange};
 use cex_core::{Asset, Timestamp};
 use std::collections::BTreeSet;
@@ -67,23 +67,24 @@ pub(super) fn uid(account: AccountIndex) -> String {
 
 /// `GET /capital/config/getall`: every coin lives on one chain of its own name, enough for two venues to agree that it
 /// is the same coin.
-pub(super) fn coins(exchange: &Exchange) -> String {
+pub(super) fn coins(mexc: &Mexc, exchange: &Exchange) -> String {
     let assets: BTreeSet<Asset> =
         exchange.markets().iter().flat_map(|rules| [rules.symbol.base, rules.symbol.quote]).collect();
     rows(assets, |row, asset| {
         let name = asset.as_str();
         row.text("coin", name);
         row.text("name", name);
-        row.array("networkList", [name], |out, name| json::object(out, |row| network(row, name)));
+        let wallet = mexc.manners.wallet(asset);
+        row.array("networkList", [name], |out, name| json::object(out, |row| network(row, name, wallet)));
     })
 }
 
-fn network(row: &mut json::Object<'_>, name: &str) {
+fn network(row: &mut json::Object<'_>, name: &str, wallet: Wallet) {
     for key in ["coin", "name", "network", "netWork"] {
         row.text(key, name);
     }
-    row.plain("depositEnable", true);
-    row.plain("withdrawEnable", true);
+    row.plain("depositEnable", wallet.deposits);
+    row.plain("withdrawEnable", wallet.withdrawals);
     for (key, value) in [("withdrawFee", 0), ("withdrawMin", 0), ("withdrawMax", 1_000_000)] {
         row.quoted(key, format_args!("{value}.{:018}", 0));
     }

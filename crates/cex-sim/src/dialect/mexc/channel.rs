@@ -4,11 +4,16 @@ use super::klines::Interval;
 use super::listings::Listings;
 use crate::matching::MarketIndex;
 
+/// The channel of all tickers, up to its zone.
+const MINI_TICKERS: &str = "spot@public.miniTickers.v3.api.pb@";
+
 /// What can be subscribed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Channel {
     /// Public, of one market.
     Public(MarketIndex, Topic),
+    /// What happened in a day, of all markets.
+    Everything(Zone),
     /// Of the account whose listen key opened the connection.
     Private(Private),
 }
@@ -93,6 +98,9 @@ impl Channel {
             if name == private.name() {
                 return Some(Self::Private(private));
             }
+        }
+        if let Some(zone) = name.strip_prefix(MINI_TICKERS) {
+            return Zone::parse(zone).map(Self::Everything);
         }
         let (topic, rest) = name.strip_prefix("spot@public.")?.split_once(".v3.api.pb@")?;
         let (first, second) =

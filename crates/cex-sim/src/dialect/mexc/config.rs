@@ -29,6 +29,8 @@ pub struct MexcConfig {
     pub markets: BTreeMap<Symbol, MarketFlags>,
     /// API keys that may not do everything from everywhere.
     pub keys: BTreeMap<String, KeyRules>,
+    /// Which keys belong to which group for self-trade prevention.
+    pub stp_groups: BTreeMap<String, u32>,
 }
 
 impl Default for MexcConfig {
@@ -44,6 +46,7 @@ impl Default for MexcConfig {
             max_notional: Decimal::from(4_000_000),
             markets: BTreeMap::new(),
             keys: BTreeMap::new(),
+            stp_groups: BTreeMap::new(),
         }
     }
 }

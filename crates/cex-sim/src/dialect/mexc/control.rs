@@ -94,6 +94,7 @@ fn subscribe_one(mexc: &mut Mexc, now: Timestamp, conn: ConnId, name: &str) -> b
     }
     match channel {
         Channel::Public(market, topic) => mexc.feeds.join(now, conn, market, topic, name),
+        Channel::Everything(zone) => mexc.feeds.every.join(now, conn, zone, name),
         Channel::Private(private) => {
             let Some(account) = session.account else { return false };
             mexc.private.join(account, private, conn);
@@ -110,6 +111,7 @@ fn unsubscribe(mexc: &mut Mexc, now: Timestamp, conn: ConnId, names: &[String]) 
         session.channels.remove(at);
         match channel {
             Channel::Public(market, topic) => mexc.feeds.leave(conn, market, topic),
+            Channel::Everything(zone) => mexc.feeds.every.leave(conn, zone),
             Channel::Private(private) => {
                 session.account.into_iter().for_each(|account| mexc.private.leave(account, private, conn));
             }

@@ -3,6 +3,7 @@
 //! Frames leave on a grid of time that all markets share, so that a host wakes once for all of them. Each frame is
 //! built once and shared by its readers.
 
+mod every;
 mod frames;
 mod window;
 
@@ -14,6 +15,7 @@ use crate::dialect::{ConnId, Frame, Outgoing};
 use crate::matching::{Exchange, ExchangeEvent, MarketIndex, PublicTrade};
 use bytes::Bytes;
 use cex_core::{Price, Qty, Timestamp};
+use every::Every;
 use window::Window;
 
 /// How long changes are gathered.
@@ -123,6 +125,8 @@ pub(super) struct Feeds {
     writer: FrameWriter,
     /// Whether frames carry the fields of June 2026.
     june_2026: bool,
+    /// The channel of all markets.
+    pub(super) every: Every,
 }
 
 /// What frames are made from besides what was gathered.
@@ -139,8 +143,15 @@ pub(super) struct Source<'a> {
 impl Feeds {
     /// No readers yet.
     pub(super) fn new(markets: usize, june_2026: bool) -> Self {
+        let count = markets;
         let markets = std::iter::repeat_with(MarketFeeds::default).take(markets).collect();
-        Self { markets, due: Default::default(), writer: FrameWriter::default(), june_2026 }
+        Self {
+            markets,
+            due: Default::default(),
+            writer: FrameWriter::default(),
+            june_2026,
+            every: Every::new(count),
+        }
     }
 
     /// Adds a reader. What shows a state rather than changes is sent at the next point of the grid.
@@ -207,6 +218,7 @@ impl Feeds {
                 ExchangeEvent::Trade { trade, market_trade, market, taker, price, qty, at } => {
                     let (trade, market_trade, taker) = (*trade, *market_trade, *taker);
                     let trade = PublicTrade { trade, market_trade, taker, price: *price, qty: *qty, at: *at };
+                    self.every.traded(now, *market);
                     self.gather(now, *market, *at, |state| match state {
                         State::Trades(trades) => {
                             trades.push(trade);
@@ -254,6 +266,7 @@ impl Feeds {
 
     /// The clock was moved: what is due stays as far ahead as it was.
     pub(super) fn step_clock(&mut self, by_nanos: i64) {
+        self.every.step_clock(by_nanos);
         for due in &mut self.due {
             due.at = due.at.map(|at| at.shifted(by_nanos));
         }
@@ -264,11 +277,12 @@ impl Feeds {
 
     /// When something is due next.
     pub(super) fn next_at(&self) -> Option<Timestamp> {
-        self.due.iter().filter_map(|due| due.at).min()
+        self.due.iter().map(|due| due.at).chain([self.every.next_at()]).flatten().min()
     }
 
     /// Sends what is due.
     pub(super) fn wake(&mut self, now: Timestamp, source: Source<'_>, out: &mut Outgoing) {
+        self.every.wake(now, source, out);
         for pace in Pace::ALL {
             let due = &mut self.due[pace.index()];
             if due.at.is_none_or(|at| at > now) {

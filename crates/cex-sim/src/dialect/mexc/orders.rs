@@ -86,7 +86,13 @@ fn place_one(
         }
     }
     let market = placement.order.market;
-    let placed = exchange.place(now, account, placement.order);
+    let placed = match (placement.self_trade, mexc.stp_group(exchange, account)) {
+        (Some((act, word)), Some(members)) => exchange
+            .place_apart(now, account, placement.order, act, &members)
+            .inspect(|order| mexc.stp.extend([(order.no, word)])),
+        // Without a group its word for it is nothing.
+        (_, None) | (None, Some(_)) => exchange.place(now, account, placement.order),
+    };
     let order = placed.map_err(|reject| Refusal::of(&reject, exchange.rules(market)))?;
     mexc.protective.extend(placement.protective.map(|price| (order.no, price)));
     Ok(order)

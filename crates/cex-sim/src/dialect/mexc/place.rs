@@ -5,7 +5,9 @@ use super::Mexc;
 use super::config::{MarketFlags, MarketStatus, TradeSides};
 use super::params::Params;
 use super::refusal::Refusal;
-use crate::matching::{AccountIndex, Exchange, MarketIndex, MarketRules, NewOrder, NewOrderKind, Reject};
+use crate::matching::{
+    AccountIndex, Exchange, MarketIndex, MarketRules, NewOrder, NewOrderKind, Reject, SelfTrade,
+};
 use cex_core::{Decimal, NumError, Price, Qty, Side};
 
 /// Orders of an account that may be open at a time.
@@ -22,6 +24,8 @@ pub(super) struct Placement {
     pub(super) order: NewOrder,
     /// What a market order will show as its price.
     pub(super) protective: Option<Price>,
+    /// Who goes when it would meet one of its own, with the exchange's word for it.
+    pub(super) self_trade: Option<(SelfTrade, &'static str)>,
 }
 
 /// The types a client may ask for.
@@ -44,23 +48,42 @@ pub(super) fn check(
     let client_id = client_id(params)?;
     let market = market(mexc, params)?;
     let flags = mexc.listings.of(market).flags;
+    let manners = mexc.manners.market(market);
     let side = side(params, flags)?;
+    if !manners.takes(side) {
+        return Err(Refusal::new(30_001, "current transaction direction is not allowed"));
+    }
     let kind = type_of(params, flags)?;
     let rules = exchange.rules(market);
     let (kind, protective) = match kind {
         Type::Market => {
             let kind = market_kind(rules, side, params)?;
+            if let NewOrderKind::Market { qty } = kind
+                && !manners.fits(rules.scale, None, Some(qty))
+            {
+                return Err(too_fine());
+            }
             (kind, Some(check_market(mexc, exchange, market, side, &kind)?))
         }
         Type::Limit | Type::LimitMaker | Type::Ioc | Type::Fok => {
             let (price, qty) = price_and_qty(rules, params)?;
+            if !manners.fits(rules.scale, Some(price), Some(qty)) {
+                return Err(too_fine());
+            }
             check_value(mexc, rules, price, qty)?;
             check_band(exchange, market, flags, side, price)?;
             (limit_kind(kind, price, qty), None)
         }
     };
     check_open(exchange, account, &kind)?;
-    Ok(Placement { order: NewOrder { market, client_id, side, kind }, protective })
+    let self_trade = match params.get("stpMode").unwrap_or_default() {
+        "" => None,
+        "cancel_taker" => Some((SelfTrade::CancelNew, "cancel_taker")),
+        "cancel_maker" => Some((SelfTrade::CancelOld, "cancel_maker")),
+        "cancel_both" => Some((SelfTrade::CancelBoth, "cancel_both")),
+        _ => return Err(Refusal::new(33_333, "param is error")),
+    };
+    Ok(Placement { order: NewOrder { market, client_id, side, kind }, protective, self_trade })
 }
 
 fn client_id(params: &Params<'_>) -> Result<String, Refusal> {
@@ -75,7 +98,7 @@ fn client_id(params: &Params<'_>) -> Result<String, Refusal> {
 fn market(mexc: &Mexc, params: &Params<'_>) -> Result<MarketIndex, Refusal> {
     let market = mexc.listings.find(params.required("symbol")?).ok_or_else(Refusal::bad_symbol)?;
     let flags = mexc.listings.of(market).flags;
-    if !flags.api_tradable {
+    if !flags.api_tradable || mexc.manners.market(market).is_closed() {
         return Err(Refusal::new(10_007, "symbol not support api"));
     }
     match flags.status {
@@ -168,11 +191,15 @@ fn amount_missing() -> Refusal {
 
 fn scaled(value: Decimal, dp: u8) -> Result<i64, Refusal> {
     value.to_scaled(dp, None).map_err(|error| match error {
-        NumError::TooFine => Refusal::new(10_096, "amount decimal places is too long"),
+        NumError::TooFine => too_fine(),
         NumError::Overflow | NumError::Empty | NumError::BadByte | NumError::DivisionByZero => {
             Refusal::above_maximum()
         }
     })
+}
+
+fn too_fine() -> Refusal {
+    Refusal::new(10_096, "amount decimal places is too long")
 }
 
 /// Least quantity and value, then the largest value.

@@ -37,7 +37,12 @@ pub(super) fn rows<T>(
 
 /// `GET /defaultSymbols`, `GET /selfSymbols`: what may be traded over the API.
 pub(super) fn tradable_symbols(mexc: &Mexc, now: Timestamp) -> String {
-    let tradable = mexc.listings.markets().map(|market| mexc.listings.of(market));
+    let open = |market: &MarketIndex| {
+        let manners = mexc.manners.market(*market);
+        !manners.is_closed() && !manners.is_delisted(now)
+    };
+    let tradable = mexc.manners.listed(mexc.listings.markets()).filter(open);
+    let tradable = tradable.map(|market| mexc.listings.of(market));
     let tradable = tradable.filter(|listing| listing.flags.api_tradable);
     object(|row| {
         row.plain("code", 0);
@@ -63,20 +68,26 @@ pub(super) fn legacy_symbols(mexc: &Mexc, exchange: &Exchange) -> String {
 
 /// `GET /symbol/offline`
 pub(super) fn offline_symbols(mexc: &Mexc, now: Timestamp) -> String {
-    let state = |listing: &Listing| match listing.flags.status {
+    let state = |market: MarketIndex, listing: &Listing| match listing.flags.status {
+        _ if mexc.manners.market(market).is_delisted(now) => Some(3),
         MarketStatus::Online => None,
         MarketStatus::Paused => Some(2),
         MarketStatus::Offline => Some(3),
     };
-    let listings = mexc.listings.markets().map(|market| mexc.listings.of(market));
-    let offline = listings.filter_map(|listing| Some((listing, state(listing)?)));
+    let listings = mexc.listings.markets().map(|market| (market, mexc.listings.of(market)));
+    let offline = listings.filter_map(|(market, listing)| {
+        Some((listing, state(market, listing)?, mexc.manners.market(market).delisted_at))
+    });
     object(|row| {
         row.plain("code", 0);
         row.quoted("msg", "success");
-        row.array("data", offline, |out, (listing, state)| {
+        row.array("data", offline, |out, (listing, state, since)| {
             json::object(out, |row| {
                 row.text("symbol", &listing.name);
                 row.plain("state", state);
+                if let Some(since) = since {
+                    row.plain("offlineTime", since.as_millis());
+                }
             });
         });
         row.plain("timestamp", now.as_millis());
@@ -94,7 +105,7 @@ pub(super) fn exchange_info(
     } else if request.params.get("symbols").is_some() {
         request.params.list("symbols").filter_map(|name| mexc.listings.find(name)).collect()
     } else {
-        mexc.listings.markets().collect()
+        mexc.manners.listed(mexc.listings.markets()).collect()
     };
     Ok(object(|row| {
         row.quoted("timezone", "CST");
@@ -102,18 +113,21 @@ pub(super) fn exchange_info(
         row.plain("rateLimits", "[]");
         row.plain("exchangeFilters", "[]");
         row.array("symbols", markets, |out, market| {
-            json::object(out, |row| symbol(row, mexc, exchange, market));
+            json::object(out, |row| symbol(row, mexc, exchange, request.now, market));
         });
     }))
 }
 
-fn symbol(row: &mut Object<'_>, mexc: &Mexc, exchange: &Exchange, market: MarketIndex) {
+fn symbol(row: &mut Object<'_>, mexc: &Mexc, exchange: &Exchange, now: Timestamp, market: MarketIndex) {
     let (listing, rules) = (mexc.listings.of(market), exchange.rules(market));
-    let (price_dp, qty_dp) = (rules.scale.price_dp(), rules.scale.qty_dp());
+    let manners = mexc.manners.market(market);
+    let (price_dp, qty_dp) = manners.decimals(rules.scale);
     let flags = listing.flags;
+    let api_tradable = flags.api_tradable && !manners.is_closed();
     row.text("symbol", &listing.name);
     let paused = exchange.is_halted(market).then_some(MarketStatus::Paused);
-    row.quoted("status", status(paused.unwrap_or(flags.status)));
+    let ended = manners.is_delisted(now).then_some(MarketStatus::Offline);
+    row.quoted("status", status(ended.or(paused).unwrap_or(flags.status)));
     row.text("baseAsset", rules.symbol.base.as_str());
     row.plain("baseAssetPrecision", qty_dp);
     row.text("quoteAsset", rules.symbol.quote.as_str());
@@ -124,11 +138,11 @@ fn symbol(row: &mut Object<'_>, mexc: &Mexc, exchange: &Exchange, market: Market
     let kinds = ["LIMIT", "MARKET", "LIMIT_MAKER"].into_iter();
     let kinds = kinds.filter(|kind| flags.market_orders || *kind != "MARKET");
     row.array("orderTypes", kinds, json::text);
-    row.plain("isSpotTradingAllowed", flags.api_tradable);
+    row.plain("isSpotTradingAllowed", api_tradable);
     row.plain("isMarginTradingAllowed", false);
     row.quoted("quoteAmountPrecision", rules.min_notional);
-    row.quoted("baseSizePrecision", Scaled(rules.min_qty.0, qty_dp));
-    row.plain("permissions", if flags.api_tradable { "[\"SPOT\"]" } else { "[]" });
+    row.quoted("baseSizePrecision", Scaled(rules.min_qty.0, rules.scale.qty_dp()));
+    row.plain("permissions", if api_tradable { "[\"SPOT\"]" } else { "[]" });
     row.array("filters", flags.price_band, |out, band| {
         json::object(out, |filter| {
             filter.quoted("filterType", "PERCENT_PRICE_BY_SIDE");
@@ -142,7 +156,13 @@ fn symbol(row: &mut Object<'_>, mexc: &Mexc, exchange: &Exchange, market: Market
     row.quoted("quoteAmountPrecisionMarket", rules.min_notional);
     row.quoted("maxQuoteAmountMarket", mexc.config.max_notional);
     row.text("fullName", rules.symbol.base.as_str());
-    row.plain("tradeSideType", sides(flags.sides));
+    let one_sided = match (manners.buy, manners.sell) {
+        (true, true) => flags.sides,
+        (true, false) => TradeSides::BuyOnly,
+        (false, true) => TradeSides::SellOnly,
+        (false, false) => TradeSides::Closed,
+    };
+    row.plain("tradeSideType", sides(one_sided));
     row.quoted("contractAddress", "");
     row.plain("st", flags.special_treatment);
 }

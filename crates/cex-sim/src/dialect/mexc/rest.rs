@@ -180,7 +180,7 @@ fn serve_signed(
         Signed::Uid => Ok(account::uid(account)),
         Signed::KycStatus => Ok("{\"status\":\"1\"}".to_owned()),
         Signed::MxDeduct => Ok(account::mx_deduct(request.now)),
-        Signed::Coins => Ok(account::coins(exchange)),
+        Signed::Coins => Ok(account::coins(mexc, exchange)),
         // Nothing ever left or came.
         Signed::Withdrawals | Signed::Deposits => Ok("[]".to_owned()),
         Signed::CreateListenKey => account::create_listen_key(mexc, account, request.now),

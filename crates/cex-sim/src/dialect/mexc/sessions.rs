@@ -10,6 +10,7 @@ use crate::dialect::{ConnId, Frame, HttpAnswer, Outgoing};
 use crate::matching::AccountIndex;
 use cex_core::Timestamp;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Subscriptions of one connection.
 pub(super) const MOST_CHANNELS: usize = 30;
@@ -17,6 +18,9 @@ pub(super) const MOST_CHANNELS: usize = 30;
 const MOST_PER_KEY: usize = 5;
 /// Messages a client may send in a second.
 const MOST_MESSAGES: u32 = 100;
+/// How long a connection that is turned away stays open after it was told: whoever writes on it meanwhile, as clients
+/// do that subscribe at once, must get to read why rather than fail to write.
+const TURNED_AWAY_STAYS: Duration = Duration::from_secs(1);
 
 /// A connection.
 #[derive(Debug)]
@@ -35,12 +39,20 @@ pub(super) struct Session {
     messages: (i64, u32),
 }
 
+/// A connection that was opened with a listen key that is not good.
+#[derive(Debug)]
+struct TurnedAway {
+    conn: ConnId,
+    is_told: bool,
+    close_at: Timestamp,
+}
+
 /// All connections.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     by_conn: BTreeMap<ConnId, Session>,
-    /// Opened with a listen key that is not good; they are told and closed.
-    turned_away: Vec<ConnId>,
+    /// They are told, and closed a little later.
+    turned_away: Vec<TurnedAway>,
     /// No connection ends before this.
     check_at: Option<Timestamp>,
 }
@@ -53,13 +65,16 @@ impl Sessions {
 
     /// Forgets a connection. Answers what it was.
     pub(super) fn remove(&mut self, conn: ConnId) -> Option<Session> {
-        self.turned_away.retain(|known| *known != conn);
+        self.turned_away.retain(|known| known.conn != conn);
         self.by_conn.remove(&conn)
     }
 
     /// The clock was moved: nobody's patience is longer or shorter for it.
     pub(super) fn step_clock(&mut self, by_nanos: i64) {
         self.check_at = self.check_at.map(|at| at.shifted(by_nanos));
+        for away in &mut self.turned_away {
+            away.close_at = away.close_at.shifted(by_nanos);
+        }
         for session in self.by_conn.values_mut() {
             for at in [&mut session.opened_at, &mut session.idle_since, &mut session.active_at] {
                 *at = at.shifted(by_nanos);
@@ -97,7 +112,8 @@ pub(super) fn open(
             let opened = opened.filter(|session| session.listen_key.as_deref() == Some(key)).count();
             let known = listen_keys.get(now, key).filter(|_| opened < MOST_PER_KEY);
             let Some(known) = known else {
-                sessions.turned_away.push(conn);
+                let close_at = now + TURNED_AWAY_STAYS;
+                sessions.turned_away.push(TurnedAway { conn, is_told: false, close_at });
                 sessions.check_soon(now);
                 return Ok(());
             };
@@ -173,6 +189,7 @@ impl Session {
     fn last_word(&self, conn: ConnId, feeds: &Feeds) -> Timestamp {
         let sent = self.channels.iter().filter_map(|channel| match channel {
             Channel::Public(market, topic) => feeds.sent_at(conn, *market, *topic),
+            Channel::Everything(zone) => feeds.every.sent_at(conn, *zone),
             Channel::Private(_) => None,
         });
         sent.max().unwrap_or(self.active_at).max(self.active_at)
@@ -187,14 +204,10 @@ impl Session {
 
 /// Closes connections that ended, and finds out when the next one may.
 pub(super) fn close_what_ended(mexc: &mut Mexc, now: Timestamp, out: &mut Outgoing) {
-    for conn in mexc.sessions.turned_away.drain(..) {
-        out.push((conn, Frame::Text("Invalid listen key".to_owned())));
-        out.push((conn, Frame::Close));
-    }
     if mexc.sessions.check_at.is_none_or(|at| at > now) {
         return;
     }
-    let mut next: Option<Timestamp> = None;
+    let mut next = turn_away(&mut mexc.sessions.turned_away, now, out);
     let mut ended = Vec::new();
     let goes_silent =
         mexc.manners.listen_keys_end_silently || mexc.config.expired_streams == ExpiredStreams::GoSilent;
@@ -219,10 +232,35 @@ pub(super) fn close_what_ended(mexc: &mut Mexc, now: Timestamp, out: &mut Outgoi
     }
 }
 
+/// Tells those that are turned away why, and closes them when it is time. Answers when the next one is due.
+fn turn_away(waiting: &mut Vec<TurnedAway>, now: Timestamp, out: &mut Outgoing) -> Option<Timestamp> {
+    for away in waiting.iter_mut().filter(|away| !away.is_told) {
+        away.is_told = true;
+        out.push((away.conn, Frame::Text("Invalid listen key".to_owned())));
+    }
+    waiting.retain(|away| {
+        let stays = away.close_at > now;
+        if !stays {
+            out.push((away.conn, Frame::Close));
+        }
+        stays
+    });
+    waiting.iter().map(|away| away.close_at).min()
+}
+
 fn leave_private(private: &mut super::private::Readers, conn: ConnId, session: &Session) {
     let Some(account) = session.account else { return };
     for channel in [Private::Account, Private::Deals, Private::Orders] {
         private.leave(account, channel, conn);
+    }
+}
+
+/// No connection reads what is private any more. They stay, and so do their subscriptions.
+pub(super) fn deauthorize(mexc: &mut Mexc) {
+    let Mexc { sessions, private, .. } = mexc;
+    for (conn, session) in &mut sessions.by_conn {
+        leave_private(private, *conn, session);
+        session.forget_key();
     }
 }
 
@@ -233,6 +271,7 @@ pub(super) fn close(mexc: &mut Mexc, conn: ConnId) {
     for channel in session.channels {
         match channel {
             Channel::Public(market, topic) => mexc.feeds.leave(conn, market, topic),
+            Channel::Everything(zone) => mexc.feeds.every.leave(conn, zone),
             Channel::Private(_) => {}
         }
     }

@@ -2,7 +2,8 @@
 
 use super::ids::{OrderId, TradeId};
 use crate::dialect::json::{Object, Scaled};
-use crate::matching::{Exchange, FillView, MarketRules, NewOrderKind, OrderView};
+use crate::fault::ForcedEnd;
+use crate::matching::{EndReason, Exchange, FillView, MarketRules, NewOrderKind, OrderView};
 use cex_core::{Decimal, OrderStatus, Price, Qty, Rounding, Side};
 
 /// Decimals of an average price beyond those of a price; what is finer is cut off.
@@ -106,6 +107,8 @@ pub(super) struct Shown<'a> {
     pub(super) rules: &'a MarketRules,
     /// What a market order shows as its price; zero for others.
     pub(super) protective: Price,
+    /// Who was to go if it met one of its own; empty for nobody.
+    pub(super) stp_mode: &'static str,
 }
 
 impl Shown<'_> {
@@ -176,7 +179,7 @@ impl Shown<'_> {
         row.quoted("origQty", self.qty_text(self.qty()));
         row.quoted("type", kind(&self.order.request.kind).0);
         row.quoted("side", side_text(self.order.request.side));
-        row.quoted("stpMode", "");
+        row.quoted("stpMode", self.stp_mode);
         row.plain("transactTime", self.order.created_at.as_millis());
     }
 
@@ -208,8 +211,9 @@ impl Shown<'_> {
         row.plain("time", self.order.created_at.as_millis());
         row.plain("updateTime", self.order.updated_at.as_millis());
         row.plain("isWorking", true);
-        row.quoted("stpMode", "");
-        row.quoted("cancelReason", "");
+        row.quoted("stpMode", self.stp_mode);
+        let is_own = self.order.end == EndReason::Forced(ForcedEnd::SelfTrade);
+        row.quoted("cancelReason", if is_own { "stp_cancel" } else { "" });
         row.quoted("origQuoteOrderQty", self.amount());
     }
 

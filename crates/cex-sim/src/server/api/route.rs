@@ -34,6 +34,7 @@ impl From<SimError> for Refusal {
             SimError::Listen { .. }
             | SimError::ListenControl { .. }
             | SimError::Start(_)
+            | SimError::Certificate(_)
             | SimError::Stopped => 500,
         };
         Self::new(status, error.to_string())

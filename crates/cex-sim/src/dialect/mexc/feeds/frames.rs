@@ -190,7 +190,8 @@ fn bars(now: Timestamp, source: Source<'_>, market: MarketIndex, feed: &Feed) ->
     Some(frame.encode_to_vec().into())
 }
 
-fn mini_ticker(symbol: &str, scale: Scale, day: &Bar) -> PublicMiniTicker {
+/// What happened in a day in a market.
+pub(super) fn mini_ticker(symbol: &str, scale: Scale, day: &Bar) -> PublicMiniTicker {
     let price = |price: Price| Scaled(price.0, scale.price_dp()).to_string();
     let rate = tickers::rate(Some(day)).to_string();
     PublicMiniTicker {
