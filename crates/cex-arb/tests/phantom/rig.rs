@@ -323,6 +323,7 @@ impl Stage {
             | Command::Resubscribe { .. }
             | Command::QueryOrder { .. }
             | Command::QueryFills { .. }
+            | Command::QueryTrades { .. }
             | Command::ReadAccount { .. } => 0,
         });
         self.orders += orders.sum::<u64>();

@@ -213,6 +213,13 @@ impl Course {
                     fills.iter().for_each(|fill| self.count(fill));
                     self.feed(Event::FillsRead { client_id, fills: &fills });
                 }
+                Command::QueryTrades { venue, client_id, asked_at, .. } => {
+                    let at_venue = self.market.made.iter().filter(|made| made.request.venue == venue);
+                    let fills: Vec<_> = at_venue.flat_map(|made| made.fills.clone()).collect();
+                    let asked_of = fills.iter().filter(|fill| fill.client_id == Some(client_id));
+                    asked_of.for_each(|fill| self.count(fill));
+                    self.feed(Event::TradesRead { client_id, asked_at, fills: &fills, whole: true });
+                }
                 // Neither books nor accounts change but by what is told here.
                 Command::FetchBook { .. } | Command::Resubscribe { .. } | Command::ReadAccount { .. } => {}
             }
