@@ -40,8 +40,9 @@ pub fn soak(from: u64, count: u64, jobs: usize, failures_max: usize, options: &O
                     if index >= count {
                         return;
                     }
-                    let report = run(from + index, options);
-                    let again = (index.is_multiple_of(TWICE_EVERY)).then(|| run(from + index, options).hash);
+                    let report = named(from + index, options);
+                    let again =
+                        (index.is_multiple_of(TWICE_EVERY)).then(|| named(from + index, options).hash);
                     let mut summary = summary.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     summary.add(report, again);
                     if summary.failed.len() + summary.differing.len() >= failures_max {
@@ -52,6 +53,20 @@ pub fn soak(from: u64, count: u64, jobs: usize, failures_max: usize, options: &O
         }
     });
     summary.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Runs one seed on a thread of its name: a panic says on which thread it was, and so in which seed.
+fn named(seed: u64, options: &Options) -> Report {
+    let name = format!("seed {seed}");
+    std::thread::scope(|scope| {
+        let running = std::thread::Builder::new().name(name).spawn_scoped(scope, || run(seed, options));
+        match running.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(report)) => report,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            // No thread is to be had: then without a name.
+            Err(_) => run(seed, options),
+        }
+    })
 }
 
 impl Summary {
