@@ -6,6 +6,7 @@ mod recall;
 pub use recall::{Recall, Standing};
 
 use crate::breaker::{KillSwitch, OrderResult};
+use crate::dust::DustBook;
 use crate::funds::Funds;
 use crate::limits::Limits;
 use crate::losses::Losses;
@@ -100,11 +101,30 @@ pub enum CycleEnd {
     Filled,
     /// They did not.
     Failed,
+    /// They did not, and what is left could not be traded away: its symbol stops.
+    Parked,
+    /// It had no legs, and traded away what others had left over.
+    Swept,
     /// Neither leg left us; the symbol is left alone this long.
     Withheld {
         /// How long.
         pause: Duration,
     },
+}
+
+/// What an arbitrage came to, as the rules see it. Money in quote, fees included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CycleSums {
+    /// Of what.
+    pub symbol: Symbol,
+    /// Profit, with what is left over valued at `mark`.
+    pub profit: Decimal,
+    /// Profit over what was paid.
+    pub edge: Bps,
+    /// Change of base over both venues: what it leaves over, and what it takes from what others left.
+    pub base: Decimal,
+    /// Quote per base at which that is valued.
+    pub mark: Decimal,
 }
 
 /// An arbitrage on the way.
@@ -136,6 +156,8 @@ pub struct Gate {
     open: Vec<Open>,
     pace: Pace,
     losses: Losses,
+    left_over: DustBook,
+    /// Its value, in quote.
     dust: Decimal,
     /// Failed arbitrages of all symbols (R26).
     failures: Vec<Timestamp>,
@@ -160,6 +182,7 @@ impl Gate {
             open: Vec::new(),
             pace: Pace::default(),
             losses: Losses::default(),
+            left_over: DustBook::default(),
             dust: Decimal::ZERO,
             failures: Vec::new(),
             untold: Vec::new(),
@@ -220,6 +243,7 @@ impl Gate {
             // Whoever has looked has seen what was left over too.
             symbol.dust = Decimal::ZERO;
         });
+        self.left_over.clear();
         self.dust = Decimal::ZERO;
         self.failures.clear();
     }
@@ -341,7 +365,7 @@ impl Gate {
     /// booked once.
     pub fn book(&mut self, symbol: Symbol, fill: &Fill) -> Result<(), NumError> {
         self.funds.book(symbol, fill)?;
-        self.symbol(fill.symbol).traded(fill.side, fill.qty)
+        self.carry(symbol, fill)
     }
 
     /// An order ended: what it still reserved is free again.
@@ -372,21 +396,26 @@ impl Gate {
         }
     }
 
-    /// An arbitrage is over. `profit` and `left_over` (the value of what could not be levelled) are in quote, `edge` is
-    /// profit over what was paid.
+    /// What ended arbitrages left over since an operator last looked.
+    #[must_use]
+    pub const fn left_over(&self) -> &DustBook {
+        &self.left_over
+    }
+
+    /// An arbitrage is over.
     pub fn finished(
         &mut self,
         now: Timestamp,
         id: ArbitrageId,
         end: CycleEnd,
-        sums: (Decimal, Bps, Decimal),
+        sums: CycleSums,
     ) -> Result<(), NumError> {
         let Some(at) = self.open.iter().position(|open| open.id == id) else { return Ok(()) };
         let open = self.open.swap_remove(at);
         if let CycleEnd::Withheld { .. } = end {
             self.pace.take_back(open.at, open.gross)?;
         }
-        self.over(now, (id, open.symbol), end, sums)
+        self.over(now, (id, open.symbol), end, &sums)
     }
 
     /// What the rules learn from an arbitrage that is over, now or in an earlier run.
@@ -395,7 +424,7 @@ impl Gate {
         now: Timestamp,
         (id, symbol): (ArbitrageId, SymbolId),
         end: CycleEnd,
-        (profit, edge, left_over): (Decimal, Bps, Decimal),
+        sums: &CycleSums,
     ) -> Result<(), NumError> {
         let (limits, risk) = self.symbol_with_limits(symbol);
         let unhappy = match end {
@@ -409,24 +438,48 @@ impl Gate {
                 risk.went_well(limits);
                 false
             }
-            CycleEnd::Failed => {
+            CycleEnd::Failed | CycleEnd::Parked => {
                 risk.breaker.ended(now, id, OrderResult::Failed);
                 risk.went_wrong(now, limits);
                 true
             }
+            // What others left over says nothing of how the symbol trades.
+            CycleEnd::Swept => return self.note_sums(now, Some(symbol), end, sums),
         };
-        risk.dust = risk.dust.checked_add(left_over)?;
-        let below_nothing = risk.earned(edge, limits);
-        self.dust = self.dust.checked_add(left_over)?;
-        if below_nothing {
+        if risk.earned(sums.edge, limits) {
             let until = Until::Time(now + self.limits.breaker_pause);
             self.trip(Trip { rule: "slippage", scope: Scope::Symbol(symbol), until });
         }
         if unhappy {
             self.count_failure(now);
         }
-        for trip in self.losses.note(now, profit, &self.limits)?.into_iter().flatten() {
+        if end == CycleEnd::Parked {
+            self.trip(Trip { rule: "parked", scope: Scope::Symbol(symbol), until: Until::Operator });
+        }
+        self.note_sums(now, Some(symbol), end, sums)
+    }
+
+    /// Money and leftovers of an arbitrage; without a number for a symbol that is not traded any more.
+    fn note_sums(
+        &mut self,
+        now: Timestamp,
+        symbol: Option<SymbolId>,
+        end: CycleEnd,
+        sums: &CycleSums,
+    ) -> Result<(), NumError> {
+        self.left_over.add(sums.symbol, sums.base, sums.mark, end == CycleEnd::Parked)?;
+        self.value_left_over(symbol, sums.symbol)?;
+        for trip in self.losses.note(now, sums.profit, &self.limits)?.into_iter().flatten() {
             self.trip(trip);
+        }
+        Ok(())
+    }
+
+    /// Values what is left over anew, after that of a symbol has changed.
+    fn value_left_over(&mut self, id: Option<SymbolId>, symbol: Symbol) -> Result<(), NumError> {
+        self.dust = self.left_over.value()?;
+        if let Some(id) = id {
+            self.symbol(id).dust = self.left_over.of(symbol).value()?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! | [`refusal`] | [`Refusal`]: every rule's reason in words |
 //! | [`mode`] | [`Mode`]: what the operator allows |
 //! | [`trip`] | [`Trip`]: rules that stop more than the plan at hand |
+//! | [`dust`] | [`DustBook`]: what ended arbitrages left over |
 //! | [`funds`] | [`Funds`]: what each venue holds, less what live orders may still spend |
 //! | [`breaker`] | [`Breaker`] per venue and symbol, [`KillSwitch`]: stop openings, never closings |
 //! | `symbol`, `venue` | position, pauses and averages of a symbol; health, pace and wallets of a venue |
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod breaker;
+pub mod dust;
 pub mod funds;
 pub mod gate;
 pub mod limits;
@@ -26,9 +28,10 @@ pub mod trip;
 mod venue;
 
 pub use breaker::{Breaker, KillSwitch, OrderResult};
+pub use dust::{Dust, DustBook};
 pub use funds::{Funds, FundsError};
 pub use gate::{
-    Approved, ArbitrageId, BookFacts, Conditions, CycleEnd, Gate, JournalState, Recall, Standing,
+    Approved, ArbitrageId, BookFacts, Conditions, CycleEnd, CycleSums, Gate, JournalState, Recall, Standing,
 };
 pub use limits::Limits;
 pub use mode::Mode;

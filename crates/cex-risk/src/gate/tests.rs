@@ -79,9 +79,20 @@ fn conditions_at(now: Timestamp) -> Conditions {
     }
 }
 
+/// What an arbitrage came to: so much profit, and base left over that is valued at 2.
+fn sums(profit: &str, base: &str) -> CycleSums {
+    CycleSums {
+        symbol: "BTC/USDT".parse().expect("symbol"),
+        profit: decimal(profit),
+        edge: Bps::ZERO,
+        base: decimal(base),
+        mark: decimal("2"),
+    }
+}
+
 /// An arbitrage ends without profit or loss.
 fn end(gate: &mut Gate, id: ArbitrageId, end: CycleEnd) {
-    gate.finished(NOW, id, end, (Decimal::ZERO, Bps::ZERO, Decimal::ZERO)).expect("fits");
+    gate.finished(NOW, id, end, sums("0", "0")).expect("fits");
 }
 
 /// An order of venue b is refused.
@@ -379,7 +390,7 @@ fn losses_drift_dust_and_naked_legs_stop_what_they_concern() {
         gate.acknowledge();
         gate.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("nothing in force")
     };
-    gate.finished(NOW, id, CycleEnd::Failed, (decimal("-5.01"), Bps::ZERO, decimal("11"))).expect("fits");
+    gate.finished(NOW, id, CycleEnd::Failed, sums("-5.01", "5.5")).expect("fits");
     let told: Vec<_> = gate.take_trips().map(|trip| (trip.rule, trip.until)).collect();
     assert_eq!(
         told,
@@ -388,7 +399,7 @@ fn losses_drift_dust_and_naked_legs_stop_what_they_concern() {
     assert_eq!(refused(&mut gate, &plan(1), &conditions()), "cycle_loss");
     gate.acknowledge();
     let (id, _) = gate.approve(NOW, &plan(1), &conditions(), || ids("y")).expect("nothing in force");
-    gate.finished(NOW, id, CycleEnd::Filled, (Decimal::ZERO, Bps::ZERO, decimal("11"))).expect("fits");
+    gate.finished(NOW, id, CycleEnd::Filled, sums("0", "-5.5")).expect("fits");
     assert_eq!(refused(&mut gate, &plan(2), &conditions()), "dust");
     gate.acknowledge();
     assert!(gate.approve(NOW, &plan(2), &conditions(), || ids("z")).is_ok(), "somebody has looked at it");
@@ -409,7 +420,7 @@ fn a_restart_forgets_neither_losses_nor_pauses_nor_trips() {
         let now = NOW + Duration::from_secs(100 * index as u64);
         let fresh = || ids(["r1", "r2", "r3"][index]);
         let (id, _) = gate.approve(now, &plan(0), &conditions_at(now), fresh).expect("passes");
-        let sums = (decimal(profit), Bps::from_bps(-1), decimal("0.5"));
+        let sums = CycleSums { edge: Bps::from_bps(-1), ..sums(profit, "-0.25") };
         gate.finished(now, id, end, sums).expect("fits");
         let (opened, mut recall) = ((now, decimal("1005")), later.recall());
         recall.opening(opened.0, opened.1).expect("fits");
@@ -432,14 +443,71 @@ fn a_restart_forgets_neither_losses_nor_pauses_nor_trips() {
 }
 
 #[test]
+fn what_is_swept_evens_out_what_was_left_and_fails_nothing() {
+    let limits = Limits { max_symbol_dust: decimal("1"), max_all_failures: 1, ..limits() };
+    let mut gate = Gate::new(limits);
+    for (venue, asset) in [(venue(0), "USDT"), (venue(1), "BTC")] {
+        gate.funds_mut().set_held(venue, asset.parse().expect("asset"), decimal("2000"));
+    }
+    let (id, _) = gate.approve(NOW, &plan(0), &conditions(), || ids("a")).expect("passes");
+    gate.finished(NOW, id, CycleEnd::Filled, sums("0", "-0.6")).expect("fits");
+    assert_eq!(refused(&mut gate, &plan(0), &conditions()), "dust");
+    let venues = [venue(0), venue(1)];
+    let sweep = gate.adopt(NOW, SymbolId(0), venues, Decimal::ZERO);
+    gate.finished(NOW, sweep, CycleEnd::Swept, sums("-0.1", "0.5")).expect("fits");
+    assert_eq!((gate.standing(NOW).dust, gate.standing(NOW).total), (decimal("0.2"), decimal("-0.1")));
+    assert!(gate.approve(NOW, &plan(0), &conditions(), || ids("b")).is_ok(), "no pause, no breaker");
+}
+
+#[test]
+fn what_cannot_be_traded_away_stops_its_symbol_until_an_operator_has_looked() {
+    let mut gate = gate();
+    let (id, _) = gate.approve(NOW, &plan(0), &conditions(), || ids("a")).expect("passes");
+    gate.finished(NOW, id, CycleEnd::Parked, sums("0", "1")).expect("fits");
+    let trip = Trip { rule: "parked", scope: Scope::Symbol(SymbolId(0)), until: Until::Operator };
+    assert_eq!(gate.take_trips().collect::<Vec<_>>(), [trip]);
+    let parked = |gate: &Gate| gate.left_over().iter().any(|(_, dust)| dust.parked);
+    assert!(parked(&gate));
+    gate.acknowledge();
+    assert!(!parked(&gate) && gate.trips(NOW).count() == 0);
+}
+
+#[test]
+fn the_position_of_a_symbol_is_what_was_received_and_given() {
+    let mut gate = gate();
+    let symbol: Symbol = "BTC/USDT".parse().expect("symbol");
+    let fill = |side, fee_asset: &str| Fill {
+        venue: venue(0),
+        symbol: SymbolId(0),
+        trade_id: cex_core::Text::new("1").expect("short"),
+        order_id: cex_core::Text::new("1").expect("short"),
+        client_id: None,
+        side,
+        price: decimal("100"),
+        qty: decimal("5"),
+        fee: decimal("0.01"),
+        fee_asset: fee_asset.parse().expect("asset"),
+        second_fee: None,
+        liquidity: cex_core::Liquidity::Taker,
+        exchange_ts: NOW,
+    };
+    let worst = |gate: &mut Gate| gate.symbol(SymbolId(0)).worst(Decimal::ZERO).expect("fits").to_string();
+    gate.book(symbol, &fill(Side::Buy, "BTC")).expect("fits");
+    assert_eq!(worst(&mut gate), "4.99", "long by what came");
+    gate.book(symbol, &fill(Side::Sell, "BTC")).expect("fits");
+    assert_eq!(worst(&mut gate), "0.02", "short by both fees");
+    gate.book(symbol, &fill(Side::Buy, "USDT")).expect("fits");
+    assert_eq!(worst(&mut gate), "4.98");
+}
+
+#[test]
 fn what_never_left_does_not_count_for_the_day() {
     let mut gate = gate();
     let before = gate.standing(NOW);
     let (id, _) = gate.approve(NOW, &plan(0), &conditions(), || ids("w")).expect("passes");
     assert_eq!(gate.standing(NOW).orders_today, 2);
     let pause = Duration::from_millis(100);
-    let nothing = (Decimal::ZERO, Bps::ZERO, Decimal::ZERO);
-    gate.finished(NOW, id, CycleEnd::Withheld { pause }, nothing).expect("fits");
+    gate.finished(NOW, id, CycleEnd::Withheld { pause }, sums("0", "0")).expect("fits");
     assert_eq!(gate.standing(NOW), before);
 }
 
