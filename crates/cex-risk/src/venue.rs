@@ -3,7 +3,7 @@
 use crate::breaker::{Breaker, OrderResult};
 use crate::limits::Limits;
 use crate::pace::VenuePace;
-use crate::trip::Trip;
+use crate::stops::Stops;
 use cex_core::{Asset, Bps, ClientOrderId, Decimal, Timestamp};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -32,7 +32,7 @@ pub struct Wallet {
 #[derive(Debug)]
 pub(crate) struct VenueRisk {
     pub(crate) breaker: Breaker<ClientOrderId>,
-    pub(crate) stopped: Option<Trip>,
+    pub(crate) stops: Stops,
     pub(crate) pace: VenuePace,
     /// Orders whose fate is unknown.
     pub(crate) unknown: u32,
@@ -68,7 +68,7 @@ impl VenueRisk {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             breaker: Breaker::new(limits.max_failures, limits.breaker_pause),
-            stopped: None,
+            stops: Stops::default(),
             pace: VenuePace::default(),
             unknown: 0,
             rate: None,
@@ -79,6 +79,12 @@ impl VenueRisk {
             results: 0,
             answers: Answers::default(),
         }
+    }
+
+    /// An operator has looked: how often the account differed is counted anew.
+    pub(crate) fn acknowledge(&mut self) {
+        self.stops.acknowledge();
+        self.drifts = 0;
     }
 
     /// An order was answered after this long, or its answer never came; the rule that breaks, if one does (R25). Counting

@@ -5,6 +5,7 @@ use crate::funds::FundsError;
 use crate::mode::Mode;
 use crate::pace::Recent;
 use crate::refusal::Refusal;
+use crate::stops::Stops;
 use crate::trip::{Scope, Trip, Until};
 use cex_core::{
     Asset, Bps, ClientOrderId, Decimal, Leg, Notional, NumError, Plan, Price, Side, Timestamp, VenueId,
@@ -53,11 +54,11 @@ impl Gate {
             JournalState::Behind => return Err(Refusal::Journal { what: "behind" }),
             JournalState::Failed => return Err(Refusal::Journal { what: "failed" }),
         }
-        in_force(&mut self.stopped, now)?;
+        in_force(&mut self.stops, now)?;
         for venue in [plan.buy.venue, plan.sell.venue] {
             let max = self.limits.max_unknown;
             let state = self.venue(venue);
-            in_force(&mut state.stopped, now)?;
+            in_force(&mut state.stops, now)?;
             if !state.breaker.allows(now) {
                 return Err(Refusal::BreakerOpen { venue });
             }
@@ -71,7 +72,7 @@ impl Gate {
         if let Some(why) = symbol.blocked {
             return Err(Refusal::Symbol { why });
         }
-        in_force(&mut symbol.stopped, now)?;
+        in_force(&mut symbol.stops, now)?;
         if symbol.pause_until > now {
             return Err(Refusal::Cooldown { left_ms: millis(symbol.pause_until.since(now)) });
         }
@@ -288,16 +289,9 @@ impl Gate {
     }
 }
 
-/// Refuses while a trip is in force, and forgets it when it no longer is.
-fn in_force(stopped: &mut Option<Trip>, now: Timestamp) -> Result<(), Refusal> {
-    match *stopped {
-        Some(trip) if trip.is_in_force(now) => Err(Refusal::Stopped(trip)),
-        Some(_) => {
-            *stopped = None;
-            Ok(())
-        }
-        None => Ok(()),
-    }
+/// Refuses while a trip is in force.
+fn in_force(stops: &mut Stops, now: Timestamp) -> Result<(), Refusal> {
+    stops.in_force(now).map_or(Ok(()), |trip| Err(Refusal::Stopped(trip)))
 }
 
 /// What a leg may move: a buy may cost up to its limit; a sale yields at least its limit and was sized by what the book
