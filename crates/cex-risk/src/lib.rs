@@ -39,4 +39,4 @@ pub use limits::Limits;
 pub use mode::Mode;
 pub use refusal::Refusal;
 pub use trip::{Scope, Trip, Until};
-pub use venue::Wallet;
+pub use venue::{Chains, Wallet};

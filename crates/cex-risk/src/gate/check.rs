@@ -7,6 +7,7 @@ use crate::pace::Recent;
 use crate::refusal::Refusal;
 use crate::stops::Stops;
 use crate::trip::{Scope, Trip, Until};
+use crate::venue::Wallet;
 use cex_core::{
     Asset, Bps, ClientOrderId, Decimal, Leg, Notional, NumError, Plan, Price, Side, Timestamp, VenueId,
 };
@@ -151,20 +152,28 @@ impl Gate {
         Ok(())
     }
 
-    /// What is bought can be sent to where it is sold, and what that yields back (R3).
+    /// What is bought can be sent to where it is sold, and what that yields back: over a chain that is open at both ends
+    /// (R3).
     fn check_wallets(&self, now: Timestamp, plan: &Plan, conditions: &Conditions) -> Result<(), Refusal> {
         let (base, quote) = (conditions.symbol.base, conditions.symbol.quote);
         for (from, to, asset) in
             [(plan.buy.venue, plan.sell.venue, base), (plan.sell.venue, plan.buy.venue, quote)]
         {
-            for (venue, leaves) in [(from, true), (to, false)] {
-                let Some(state) = self.venues.get(venue.index()) else { continue };
-                let Some(wallet) = state.wallet(now, asset) else {
-                    return Err(Refusal::Wallet { venue, asset, what: "not known" });
-                };
-                if !(if leaves { wallet.withdrawals } else { wallet.deposits }) {
-                    return Err(Refusal::Wallet { venue, asset, what: "closed" });
-                }
+            let refuse = |venue, what| Err(Refusal::Wallet { venue, asset, what });
+            let wallet = |venue: VenueId| match self.venues.get(venue.index()) {
+                None => Some(Wallet::OPEN),
+                Some(state) => state.wallet(now, asset),
+            };
+            let Some(source) = wallet(from) else { return refuse(from, "not known") };
+            let Some(target) = wallet(to) else { return refuse(to, "not known") };
+            if source.withdrawals.is_empty() {
+                return refuse(from, "closed");
+            }
+            if target.deposits.is_empty() {
+                return refuse(to, "closed");
+            }
+            if source.withdrawals.and(target.deposits).is_empty() {
+                return refuse(to, "closed for the chains it could come over");
             }
         }
         Ok(())

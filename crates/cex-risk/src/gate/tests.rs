@@ -1,4 +1,5 @@
 use super::*;
+use crate::venue::Chains;
 use cex_core::{Qty, Side};
 
 const NOW: Timestamp = Timestamp::from_secs(1_000);
@@ -332,17 +333,22 @@ fn the_operator_and_the_journal_decide_before_all_else() {
 #[test]
 fn closed_or_unknown_wallets_refuse() {
     let (usdt, btc) = ("USDT".parse().expect("asset"), "BTC".parse().expect("asset"));
-    let open = Wallet { deposits: true, withdrawals: true };
+    let open = Wallet::OPEN;
+    let way = |number| Chains::NONE.with(number);
     let minute = Duration::from_secs(60);
     for (where_, asset, closed) in [
-        (0, btc, Wallet { withdrawals: false, ..open }),
-        (1, btc, Wallet { deposits: false, ..open }),
-        (1, usdt, Wallet { withdrawals: false, ..open }),
-        (0, usdt, Wallet { deposits: false, ..open }),
+        (0, btc, Wallet { withdrawals: Chains::NONE, ..open }),
+        (1, btc, Wallet { deposits: Chains::NONE, ..open }),
+        (1, usdt, Wallet { withdrawals: Chains::NONE, ..open }),
+        (0, usdt, Wallet { deposits: Chains::NONE, ..open }),
     ] {
         let mut gate = gate();
-        gate.set_wallets(NOW, venue(0), minute, [(usdt, open), (btc, open)]);
-        gate.set_wallets(NOW, venue(1), minute, [(usdt, open), (btc, open)]);
+        let leaves = Wallet { withdrawals: way(0).with(2), ..open };
+        gate.set_wallets(NOW, venue(0), minute, [(usdt, open), (btc, leaves)]);
+        gate.set_wallets(NOW, venue(1), minute, [(usdt, open), (btc, Wallet { deposits: way(1), ..open })]);
+        assert_eq!(refused(&mut gate, &plan(1), &conditions()), "wallet", "it leaves over other chains");
+        let arrives = Wallet { deposits: way(1).with(2), ..open };
+        gate.set_wallets(NOW, venue(1), minute, [(usdt, open), (btc, arrives)]);
         gate.approve(NOW, &plan(1), &conditions(), || ids("y")).expect("all open");
         let all = [(usdt, open), (btc, open)]
             .map(|(known, wallet)| (known, if known == asset { closed } else { wallet }));
