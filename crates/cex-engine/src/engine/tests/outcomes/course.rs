@@ -223,8 +223,16 @@ impl Course {
                     asked_of.for_each(|fill| self.count(fill));
                     self.feed(Event::TradesRead { client_id, asked_at, fills: &fills, whole: true });
                 }
-                // Neither books nor accounts change but by what is told here.
-                Command::FetchBook { .. } | Command::Resubscribe { .. } | Command::ReadAccount { .. } => {}
+                Command::QueryOpen { client_id, asked_at, .. } => {
+                    self.feed(Event::OpenRead { client_id, asked_at, orders: &[], whole: true });
+                }
+                Command::ReadAccount { venue, asked_at } => {
+                    let balances = self.market.ledger.balances(venue);
+                    self.feed(Event::AccountRead { venue, asked_at, balances: &balances });
+                }
+                Command::Cancel { .. } => panic!("no order rests here"),
+                // Books do not change but by what is told here.
+                Command::FetchBook { .. } | Command::Resubscribe { .. } => {}
             }
         }
     }
