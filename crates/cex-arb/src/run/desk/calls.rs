@@ -6,7 +6,7 @@ use cex_core::{ClientOrderId, OrderId, OrderRequest, SymbolId, Timestamp, VenueI
 use cex_engine::Event;
 use cex_errors::{ErrorKind, ExchangeError, Outcome as CallOutcome};
 use cex_interface::{OrderRef, Reply, Request};
-use cex_transport::{Lists, Rest, Started};
+use cex_transport::{Lists, Rest, Started, Urgency};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -205,7 +205,9 @@ impl Desk {
         request: Request,
         then: impl FnOnce(&Self, Timestamp, Result<Reply, ExchangeError>) + 'static,
     ) {
-        self.ask(core, venue, |rest| async move { rest.call(&request).await }, then);
+        // The engine asks again by its own clock: it must know now.
+        let ask = |rest: Arc<Rest>| async move { rest.call_stamped(&request, Urgency::Normal).await.result };
+        self.ask(core, venue, ask, then);
     }
 
     /// Asks something of a venue that may take several calls.
