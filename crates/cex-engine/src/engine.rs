@@ -8,6 +8,7 @@
 //! | `trade` | a crossing into a sized, approved pair of orders, or a verdict why not |
 //! | `equity` | what coins and accounts are worth |
 //! | `orders` | reports, answers and fills into settled orders and ended arbitrages |
+//! | `proof` | whether what fills moved is what arbitrages came to |
 //! | `flatten` | what ended arbitrages left over, traded away |
 //! | `leveling` | what a half-done arbitrage left open into closing orders |
 
@@ -17,6 +18,7 @@ mod equity;
 mod flatten;
 mod leveling;
 mod orders;
+mod proof;
 mod trade;
 
 use crate::detect::Tops;
@@ -217,6 +219,8 @@ pub struct Engine {
     seen_at: Timestamp,
     equity_at: Timestamp,
     sweep_at: Timestamp,
+    proof_at: Timestamp,
+    unexplained: proof::Unexplained,
     /// What one leg may come to by the limits: of the money both legs may move, one has half.
     max_leg: Decimal,
 }
@@ -260,6 +264,8 @@ impl Engine {
             seen_at: Timestamp::EPOCH,
             equity_at: Timestamp::EPOCH,
             sweep_at: Timestamp::EPOCH,
+            proof_at: Timestamp::EPOCH,
+            unexplained: proof::Unexplained::default(),
             max_leg,
         }
     }
@@ -451,6 +457,7 @@ impl Engine {
         self.wake_accounts(now, out);
         self.wake_equity(now);
         self.wake_sweeps(now, out);
+        self.wake_proof(now, out);
     }
 
     /// Nothing came for so long that the program must have stood still: a process that was stopped, a machine that slept. What

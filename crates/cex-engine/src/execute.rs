@@ -640,6 +640,19 @@ impl Arbitrage {
         })
     }
 
+    /// Change of base and of quote over both venues so far, fees included.
+    pub fn changes(&self) -> Result<(Decimal, Decimal), NumError> {
+        let quote = self.orders.iter().try_fold(Decimal::ZERO, |sum, order| {
+            let booked = &order.booked;
+            let moved = match order.request.side {
+                Side::Buy => sum.checked_sub(booked.notional)?,
+                Side::Sell => sum.checked_add(booked.notional)?,
+            };
+            moved.checked_sub(booked.quote_fee)
+        })?;
+        Ok((self.base_change()?, quote))
+    }
+
     fn carried(&self) -> Decimal {
         self.carried.map_or(Decimal::ZERO, |carried| carried.base)
     }
@@ -653,15 +666,7 @@ impl Arbitrage {
 
     /// What it has come to so far.
     pub fn outcome(&self, now: Timestamp, ending: Ending) -> Result<Outcome, NumError> {
-        let (mut quote, base) = (Decimal::ZERO, self.base_change()?);
-        for order in &self.orders {
-            let booked = &order.booked;
-            quote = match order.request.side {
-                Side::Buy => quote.checked_sub(booked.notional)?,
-                Side::Sell => quote.checked_add(booked.notional)?,
-            };
-            quote = quote.checked_sub(booked.quote_fee)?;
-        }
+        let (base, quote) = self.changes()?;
         let realised = quote.checked_add(base.checked_mul(self.mark)?)?;
         let paid = self.mark.checked_mul(self.orders.first().map_or(Decimal::ZERO, OrderRun::ordered))?;
         let edge = if paid.is_zero() {

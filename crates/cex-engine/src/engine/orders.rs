@@ -204,7 +204,7 @@ impl Engine {
             return;
         }
         let Some(symbol) = self.symbol(fill.symbol).map(|state| state.symbol) else { return };
-        if self.gate.book(symbol, &fill).is_err() {
+        if self.gate.book(symbol, &fill).and_then(|()| self.unexplained.fill(symbol, &fill)).is_err() {
             return self.alarm("a fill does not fit into the holdings", out);
         }
         if let Some(state) = self.venues.get_mut(fill.venue.index()) {
@@ -212,7 +212,7 @@ impl Engine {
         }
         match client_id {
             Some(client_id) => self.attribute(now, client_id, &fill, out),
-            None => self.keep_orphan(fill),
+            None => self.keep_orphan(fill, out),
         }
     }
 
@@ -231,11 +231,15 @@ impl Engine {
     }
 
     /// The holdings have the fill; whose it is may turn up later.
-    fn keep_orphan(&mut self, fill: Fill) {
+    fn keep_orphan(&mut self, fill: Fill, out: &mut Commands) {
         self.totals.foreign_fills += 1;
         self.orphans.push_back(fill);
-        if self.orphans.len() > ORPHANS_KEPT {
-            self.orphans.pop_front();
+        if self.orphans.len() > ORPHANS_KEPT
+            && let Some(oldest) = self.orphans.pop_front()
+            && let Some(symbol) = self.symbol(oldest.symbol).map(|state| state.symbol)
+            && self.unexplained.forget(symbol, &oldest).is_err()
+        {
+            self.alarm("a fill of nobody does not fit", out);
         }
     }
 
@@ -278,6 +282,9 @@ impl Engine {
         match worth(fill).and_then(|worth| self.totals.realised.checked_add(worth)) {
             Ok(realised) => self.totals.realised = realised,
             Err(_) => self.alarm("a late fill does not fit into the profit", out),
+        }
+        if self.unexplained.forget(symbol, fill).is_err() {
+            self.alarm("a late fill does not fit into the ledger", out);
         }
         self.alarm("a fill came after its arbitrage was over", out);
     }
@@ -498,13 +505,20 @@ impl Engine {
         match sums {
             Ok((expected, realised, outcome)) => {
                 (self.totals.expected, self.totals.realised) = (expected, realised);
-                if self.tell_gate(now, &outcome).is_err() {
+                let explained = self.explain(&outcome);
+                if explained.and_then(|()| self.tell_gate(now, &outcome)).is_err() {
                     self.alarm("what an arbitrage came to does not fit", out);
                 }
                 out.notices.push(Notice::Finished(Box::new(outcome)));
             }
             Err(_) => self.alarm("an arbitrage's profit does not fit", out),
         }
+    }
+
+    /// An arbitrage that ended accounts for what its fills moved.
+    fn explain(&mut self, outcome: &Outcome) -> Result<(), NumError> {
+        let symbol = self.symbol(outcome.symbol).map(|state| state.symbol).ok_or(NumError::Overflow)?;
+        self.unexplained.explain(symbol, outcome.base_change, outcome.quote_change)
     }
 
     /// What the rules must know of an arbitrage that ended.

@@ -5,6 +5,7 @@ mod fees;
 mod leveling;
 mod orders;
 mod outcomes;
+mod proof;
 mod rules;
 mod trading;
 

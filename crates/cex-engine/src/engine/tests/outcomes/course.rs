@@ -302,6 +302,7 @@ impl Course {
             .or_else(|| differs("profit in all", &self.market.ledger.profit(), &totals.realised))
             .or_else(|| differs("holdings", &self.market.ledger.held(), &self.holdings()))
             .or_else(|| differs("reservations", &none, &self.reserved()))
+            .or_else(|| differs("what does not add up", &None, &self.stage.engine.contradiction()))
             .or_else(|| differs("closing orders", &closings, &(self.sent.len() - 2)))
             .or_else(|| differs("orders, none sent twice", &sent.len(), &self.sent.len()))
             .or_else(|| differs("ends of orders", &none, &self.wrong_ends()))
