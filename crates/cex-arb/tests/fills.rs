@@ -1,5 +1,6 @@
 //! An order with more fills than an exchange shows at once is told whole to the run after a crash.
 
+use cex_arb::run::control::Directory;
 use cex_arb::run::past::Past;
 use cex_arb::run::record::{Recorder, Tolerance};
 use cex_arb::run::recover::Unfinished;
@@ -142,7 +143,8 @@ async fn every_fill_of_an_order_is_booked_however_many_an_answer_shows() {
                 title: String::new(),
             };
             let tolerance = Tolerance { lag: Duration::from_secs(60), free: 0 };
-            let mut recorder = Recorder::new(writer, tolerance, names);
+            let place = Directory(directory.path().to_owned());
+            let mut recorder = Recorder::new(writer, tolerance, names, place);
             let past = Past::read(directory.path()).expect("a journal");
             assert_eq!((past.undecided(), past.fills().count()), (1, 0), "nothing was heard of it");
             let mut unfinished = Unfinished::new(past).expect("no contradiction");
