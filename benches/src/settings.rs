@@ -30,6 +30,7 @@ pub fn settings() -> EngineConfig {
         max_closings: 3,
         max_naked: Duration::from_secs(6),
         venue_lag: Duration::from_secs(2),
+        max_pause: FOR_EVER,
         account_refresh: FOR_EVER,
         max_snapshots: usize::MAX,
         book_depth: 200,

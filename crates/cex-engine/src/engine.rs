@@ -8,6 +8,7 @@
 //! | `trade` | a crossing into a sized, approved pair of orders, or a verdict why not |
 //! | `equity` | what coins and accounts are worth |
 //! | `orders` | reports, answers and fills into settled orders and ended arbitrages |
+//! | `proof` | whether what fills moved is what arbitrages came to |
 //! | `flatten` | what ended arbitrages left over, traded away |
 //! | `leveling` | what a half-done arbitrage left open into closing orders |
 
@@ -17,6 +18,7 @@ mod equity;
 mod flatten;
 mod leveling;
 mod orders;
+mod proof;
 mod trade;
 
 use crate::detect::Tops;
@@ -68,6 +70,8 @@ pub struct EngineConfig {
     pub max_naked: Duration,
     /// How much later than it expired at the exchange an order may still turn up in its answers.
     pub venue_lag: Duration,
+    /// After a longer standstill of whoever drives the engine no book is believed any more (R29).
+    pub max_pause: Duration,
     /// Accounts are read anew this often.
     pub account_refresh: Duration,
     /// Snapshots asked for at once, per venue.
@@ -211,8 +215,12 @@ pub struct Engine {
     totals: Totals,
     killed: bool,
     tick_at: Timestamp,
+    /// Of the last event.
+    seen_at: Timestamp,
     equity_at: Timestamp,
     sweep_at: Timestamp,
+    proof_at: Timestamp,
+    unexplained: proof::Unexplained,
     /// What one leg may come to by the limits: of the money both legs may move, one has half.
     max_leg: Decimal,
 }
@@ -253,8 +261,11 @@ impl Engine {
             totals: Totals::default(),
             killed: false,
             tick_at: Timestamp::EPOCH,
+            seen_at: Timestamp::EPOCH,
             equity_at: Timestamp::EPOCH,
             sweep_at: Timestamp::EPOCH,
+            proof_at: Timestamp::EPOCH,
+            unexplained: proof::Unexplained::default(),
             max_leg,
         }
     }
@@ -262,6 +273,10 @@ impl Engine {
     /// Takes in one event; what is to be done and told is appended to `out`.
     pub fn handle(&mut self, now: Timestamp, event: Event<'_>, out: &mut Commands) {
         self.enter_started();
+        if now.since(self.seen_at) > self.config.max_pause {
+            self.paused(now, out);
+        }
+        self.seen_at = now;
         match event {
             Event::Market { venue, event: MarketEvent::Book(update), levels } => {
                 self.book_update(now, venue, update, levels, out);
@@ -289,12 +304,16 @@ impl Engine {
             // Holdings are our own ledger, moved by fills; see `Funds`.
             Event::Account { event: AccountEvent::Balance(_), .. } => {}
             Event::AccountRead { venue, asked_at, balances } => {
+                self.prove_absent(now, venue, asked_at, balances, out);
                 self.account_read(now, venue, asked_at, balances);
             }
             Event::Placed { client_id, order_id, order } => self.placed(now, client_id, order_id, order, out),
             Event::PlaceFailed { client_id, outcome } => self.place_failed(now, client_id, outcome, out),
             Event::OrderRead { client_id, asked_at, order } => {
                 self.order_read(now, client_id, asked_at, order, out);
+            }
+            Event::OpenRead { client_id, asked_at, orders, whole } => {
+                self.open_read(now, client_id, asked_at, (orders, whole), out);
             }
             Event::TradesRead { client_id, asked_at, fills, whole } => {
                 self.trades_read(now, client_id, asked_at, (fills, whole), out);
@@ -439,6 +458,22 @@ impl Engine {
         self.wake_accounts(now, out);
         self.wake_equity(now);
         self.wake_sweeps(now, out);
+        self.wake_proof(now, out);
+    }
+
+    /// Nothing came for so long that the program must have stood still: a process that was stopped, a machine that slept. What
+    /// waits to be read meanwhile is old, and looks fresh.
+    fn paused(&mut self, now: Timestamp, out: &mut Commands) {
+        // Nothing was seen before the first event.
+        if self.seen_at == Timestamp::EPOCH {
+            return;
+        }
+        for index in 0..self.symbols.len() {
+            let symbol = SymbolId(u32::try_from(index).unwrap_or(u32::MAX));
+            for venue in 0..self.venues.len() {
+                self.book_stood_still(now, self.venues[venue].id, symbol, out);
+            }
+        }
     }
 
     fn note_clock(&mut self, venue: VenueId, offset_nanos: Option<i64>) {

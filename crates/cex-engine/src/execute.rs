@@ -83,15 +83,34 @@ impl Booked {
     }
 }
 
-/// A question to ask about an order.
+/// What to do about an order of which more must be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
     /// What became of it?
     State,
+    /// It rests, which no order of ours may: it is cancelled.
+    Cancel,
     /// Which fills did it have?
     Fills(OrderId),
-    /// It is not found: is it in what the account traded?
+    /// It is not found: is it among the open orders?
+    Open,
+    /// It is not open either: is it in what the account traded?
     Trades,
+    /// It is not there either: is what the account holds what the other orders explain?
+    Account,
+}
+
+/// How far the proof has come that an order never arrived, since the last time it was not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missed {
+    /// It was not looked for, or found.
+    No,
+    /// Not by its name, when it could not arrive any more.
+    ByName,
+    /// Nor among the open orders.
+    Open,
+    /// Nor in what the account traded.
+    Traded,
 }
 
 /// One order and what is known of it.
@@ -116,8 +135,9 @@ pub struct OrderRun {
     sent_at: Timestamp,
     /// When the first of an unbroken row of questions was asked to which the order was not known.
     absent_since: Option<Timestamp>,
-    /// It was not found by a question of when it could not arrive any more; what the account traded was not seen since.
-    missed: bool,
+    missed: Missed,
+    /// An exchange says that it rests, asked when it should long have been over.
+    rests: bool,
     /// That it is not settled after so long was told.
     overdue_told: bool,
     ask_at: Timestamp,
@@ -139,7 +159,8 @@ impl OrderRun {
             reported: Decimal::ZERO,
             sent_at: now,
             absent_since: None,
-            missed: false,
+            missed: Missed::No,
+            rests: false,
             overdue_told: false,
             ask_at: now + QUIET,
             ask_pause: ASK_FIRST,
@@ -241,7 +262,7 @@ impl OrderRun {
         if order.order_id.is_some() {
             self.order_id = order.order_id;
         }
-        (self.absent_since, self.missed) = (None, false);
+        (self.absent_since, self.missed) = (None, Missed::No);
         self.reported = self.reported.max(order.filled_qty);
         if order.status.is_terminal() {
             self.end(order.status);
@@ -252,14 +273,24 @@ impl OrderRun {
         }
     }
 
+    /// An answer to a question of `asked_at`. An order that is still open then, which is to fill at once or not at all, rests
+    /// against our will.
+    pub fn answered(&mut self, now: Timestamp, asked_at: Timestamp, order: &Order) {
+        self.report(now, order);
+        self.rests = !order.status.is_terminal() && asked_at.since(self.sent_at) >= QUIET;
+        if self.rests && !matches!(self.state, OrderState::Ended { .. }) {
+            self.ask_at = self.ask_at.min(now);
+        }
+    }
+
     /// The exchange answered a question of `asked_at` that it does not know the order. That alone is no proof: exchanges know
-    /// orders late and forget them early. What the account traded is looked at next, once the order could not arrive any
-    /// more: after it expired there, and `lag` more.
+    /// orders late and forget them early. Once the order could not arrive any more, after it expired there and `lag` more,
+    /// three things are looked at next: open orders, what the account traded, and what it holds.
     pub fn missing(&mut self, asked_at: Timestamp, lag: Duration) {
         match self.state {
             OrderState::Unknown { since } => {
                 if asked_at > since + self.request.expires_in + lag {
-                    self.missed = true;
+                    self.missed = Missed::ByName;
                     self.ask_at = asked_at;
                 }
             }
@@ -271,10 +302,34 @@ impl OrderRun {
         }
     }
 
-    /// Neither did the exchange know the order, nor is it in what the account traded, asked for at `asked_at`. Believed only
-    /// when that was so twice, well apart. An order that was accepted, or filled anything, is never believed away.
+    /// It is not among the open orders, asked for at `asked_at`.
+    pub fn not_open(&mut self, asked_at: Timestamp) {
+        self.missed_too(Missed::ByName, Missed::Open, asked_at);
+    }
+
+    /// It is not in what the account traded, asked for at `asked_at`.
+    pub fn not_traded(&mut self, asked_at: Timestamp) {
+        self.missed_too(Missed::Open, Missed::Traded, asked_at);
+    }
+
+    fn missed_too(&mut self, before: Missed, after: Missed, asked_at: Timestamp) {
+        if self.missed == before {
+            (self.missed, self.ask_at) = (after, asked_at);
+        }
+    }
+
+    /// Whether all that is missing to a proof is what the account holds.
+    #[must_use]
+    pub const fn awaits_account(&self) -> bool {
+        matches!(self.missed, Missed::Traded)
+    }
+
+    /// Neither did the exchange know the order, nor is it open, nor in what the account traded, nor in what it held when asked
+    /// at `asked_at`. Believed only when that was so twice, well apart. An order that was accepted, or filled anything, is
+    /// never believed away.
     pub fn absent(&mut self, asked_at: Timestamp) {
-        if !matches!(self.state, OrderState::Unknown { .. }) || !std::mem::take(&mut self.missed) {
+        let missed = std::mem::replace(&mut self.missed, Missed::No);
+        if !matches!(self.state, OrderState::Unknown { .. }) || missed != Missed::Traded {
             return;
         }
         let first = *self.absent_since.get_or_insert(asked_at);
@@ -348,17 +403,23 @@ impl OrderRun {
         };
         self.ask_at = now + self.ask_pause;
         self.ask_pause = (self.ask_pause * 2).min(longest);
-        match (self.state, self.order_id) {
-            (OrderState::Ended { .. }, Some(order_id)) => Some(Question::Fills(order_id)),
-            (OrderState::Unknown { .. }, _) if self.missed => Some(Question::Trades),
-            (
-                OrderState::Ended { .. }
-                | OrderState::Sent
-                | OrderState::Accepted
-                | OrderState::Unknown { .. },
-                _,
-            ) => Some(Question::State),
-        }
+        Some(match (self.state, self.order_id) {
+            (OrderState::Ended { .. }, Some(order_id)) => Question::Fills(order_id),
+            (OrderState::Ended { .. }, None) => Question::State,
+            (OrderState::Sent | OrderState::Accepted, _) => {
+                if std::mem::take(&mut self.rests) {
+                    Question::Cancel
+                } else {
+                    Question::State
+                }
+            }
+            (OrderState::Unknown { .. }, _) => match self.missed {
+                Missed::No => Question::State,
+                Missed::ByName => Question::Open,
+                Missed::Open => Question::Trades,
+                Missed::Traded => Question::Account,
+            },
+        })
     }
 
     fn end(&mut self, status: OrderStatus) {
@@ -579,6 +640,19 @@ impl Arbitrage {
         })
     }
 
+    /// Change of base and of quote over both venues so far, fees included.
+    pub fn changes(&self) -> Result<(Decimal, Decimal), NumError> {
+        let quote = self.orders.iter().try_fold(Decimal::ZERO, |sum, order| {
+            let booked = &order.booked;
+            let moved = match order.request.side {
+                Side::Buy => sum.checked_sub(booked.notional)?,
+                Side::Sell => sum.checked_add(booked.notional)?,
+            };
+            moved.checked_sub(booked.quote_fee)
+        })?;
+        Ok((self.base_change()?, quote))
+    }
+
     fn carried(&self) -> Decimal {
         self.carried.map_or(Decimal::ZERO, |carried| carried.base)
     }
@@ -592,15 +666,7 @@ impl Arbitrage {
 
     /// What it has come to so far.
     pub fn outcome(&self, now: Timestamp, ending: Ending) -> Result<Outcome, NumError> {
-        let (mut quote, base) = (Decimal::ZERO, self.base_change()?);
-        for order in &self.orders {
-            let booked = &order.booked;
-            quote = match order.request.side {
-                Side::Buy => quote.checked_sub(booked.notional)?,
-                Side::Sell => quote.checked_add(booked.notional)?,
-            };
-            quote = quote.checked_sub(booked.quote_fee)?;
-        }
+        let (base, quote) = self.changes()?;
         let realised = quote.checked_add(base.checked_mul(self.mark)?)?;
         let paid = self.mark.checked_mul(self.orders.first().map_or(Decimal::ZERO, OrderRun::ordered))?;
         let edge = if paid.is_zero() {

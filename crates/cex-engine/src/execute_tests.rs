@@ -131,14 +131,16 @@ fn a_late_fill_after_the_end_still_counts() {
     assert_eq!(run.booked.qty, decimal("1"));
 }
 
-/// The exchange does not know the order, nor is it in what was traded.
+/// The exchange does not know the order, nor is it open, nor in what was traded, nor in what is held.
 fn denied(run: &mut OrderRun, asked_at: Timestamp, lag: Duration) {
     run.missing(asked_at, lag);
+    run.not_open(asked_at);
+    run.not_traded(asked_at);
     run.absent(asked_at);
 }
 
 #[test]
-fn not_found_is_no_proof_until_trades_were_looked_at() {
+fn not_found_is_no_proof_until_all_else_was_looked_at() {
     let at = |millis| START + Duration::from_millis(millis);
     let mut run = run();
     run.unknown(at(500));
@@ -146,14 +148,44 @@ fn not_found_is_no_proof_until_trades_were_looked_at() {
         run.missing(at(asked), Duration::ZERO);
     }
     assert!(run.is_unknown(at(9_000)), "an exchange may have forgotten it");
-    assert_eq!(run.question(at(9_000)), Some(Question::Trades));
+    assert_eq!(run.question(at(9_000)), Some(Question::Open));
+    run.not_traded(at(9_000));
     run.absent(at(9_000));
-    assert_eq!(run.question(at(10_000)), Some(Question::State), "once more, from the beginning");
-    run.absent(at(12_000));
-    assert!(run.is_unknown(at(12_000)), "trades without the question before prove nothing");
-    run.missing(at(12_100), Duration::ZERO);
-    run.absent(at(12_200));
-    assert!(run.is_settled() && run.booked.qty.is_zero());
+    assert!(run.is_unknown(at(9_000)), "what is held says nothing while the order may be open");
+    let mut now = 10_000;
+    let mut round = |run: &mut OrderRun| {
+        now += 2_000;
+        run.missing(at(now), Duration::ZERO);
+        assert_eq!(run.question(at(now + 1_000)), Some(Question::Open));
+        run.not_open(at(now));
+        assert_eq!(run.question(at(now + 2_000)), Some(Question::Trades));
+        run.not_traded(at(now));
+        assert!(run.awaits_account());
+        assert_eq!(run.question(at(now + 3_000)), Some(Question::Account));
+        run.absent(at(now));
+        at(now)
+    };
+    let first = round(&mut run);
+    assert!(run.is_unknown(first), "once is not twice");
+    assert!(!run.awaits_account(), "every round begins with its name");
+    round(&mut run);
+    assert_eq!(run.state, OrderState::Ended { status: OrderStatus::Rejected, filled: Decimal::ZERO });
+}
+
+#[test]
+fn an_order_that_rests_is_cancelled_and_asked_about_again() {
+    let at = |millis| START + Duration::from_millis(millis);
+    let mut run = run();
+    run.accepted(at(10), id());
+    run.answered(at(900), at(800), &report(OrderStatus::New, "0"));
+    assert_eq!(run.question(at(1_100)), Some(Question::State), "an exchange may take a moment");
+    run.answered(at(1_150), at(1_100), &report(OrderStatus::PartiallyFilled, "2"));
+    assert_eq!(run.question(at(1_150)), Some(Question::Cancel));
+    assert_eq!(run.question(at(6_150)), Some(Question::State), "whatever the answer to that was");
+    run.answered(at(6_200), at(6_150), &report(OrderStatus::PartiallyFilled, "2"));
+    assert_eq!(run.question(at(6_200)), Some(Question::Cancel), "again");
+    run.answered(at(11_300), at(11_200), &report(OrderStatus::Canceled, "2"));
+    assert_eq!(run.question(at(16_300)), Some(Question::Fills(id())));
 }
 
 #[test]

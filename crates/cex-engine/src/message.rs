@@ -96,6 +96,17 @@ pub enum Event<'a> {
         /// Its state.
         order: Option<&'a Order>,
     },
+    /// The answer to [`Command::QueryOpen`].
+    OpenRead {
+        /// Of which order it was asked.
+        client_id: ClientOrderId,
+        /// When, as the command says.
+        asked_at: Timestamp,
+        /// The account's open orders in the symbol.
+        orders: &'a [Order],
+        /// Whether those are all.
+        whole: bool,
+    },
     /// The answer to [`Command::QueryTrades`].
     TradesRead {
         /// Of which order it was asked.
@@ -235,6 +246,30 @@ pub enum Command {
         client_id: ClientOrderId,
         /// The exchange's.
         order_id: OrderId,
+        /// Earlier than the order can have filled, whatever the exchange's clock says.
+        since: Timestamp,
+    },
+    /// Cancel an order, which must not rest and does. Its answer tells nothing: what became of the order is asked for.
+    Cancel {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        symbol: SymbolId,
+        /// Ours.
+        client_id: ClientOrderId,
+        /// The exchange's, if known.
+        order_id: Option<OrderId>,
+    },
+    /// Ask for the account's open orders in a symbol: an order that is not found by its name may be among them.
+    QueryOpen {
+        /// Where.
+        venue: VenueId,
+        /// Of what.
+        symbol: SymbolId,
+        /// Of which order it is asked, to be repeated in the answer.
+        client_id: ClientOrderId,
+        /// To be repeated in the answer.
+        asked_at: Timestamp,
     },
     /// Ask for all that the account traded in a symbol since then: an order that the exchange does not know any more may have
     /// filled all the same.

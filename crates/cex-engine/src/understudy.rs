@@ -62,7 +62,8 @@ impl Understudy {
         let budget = first.scale.notional(config.limits.max_leg_notional).ok()?;
         let qty = Qty(i64::try_from(budget.0 / i128::from(low.0)).ok()?.checked_add(1)?);
         let mut understudy = Self {
-            engine: Engine::new(config.clone(), &stage, 0),
+            // It plays now and then, and nothing of its stage grows old.
+            engine: Engine::new(EngineConfig { max_pause: Duration::MAX, ..config.clone() }, &stage, 0),
             out: Commands::default(),
             now: Timestamp::EPOCH + INTERVAL,
             symbol,
@@ -99,6 +100,8 @@ impl Understudy {
             | Command::QueryOrder { .. }
             | Command::QueryFills { .. }
             | Command::QueryTrades { .. }
+            | Command::QueryOpen { .. }
+            | Command::Cancel { .. }
             | Command::ReadAccount { .. } => None,
         });
         // The curtain: neither order left, and the books cross no longer.

@@ -144,6 +144,7 @@ fn single(request: &Request) -> Option<(Bucket, Option<SymbolId>)> {
         Request::DeadManSwitch { .. } => (Bucket("countdown_cancel_all"), None),
         Request::PlaceBatch(_)
         | Request::CancelBatch(_)
+        | Request::OpenOrdersOf(_)
         | Request::TestOrder(_)
         | Request::CreateListenKey
         | Request::ListenKeys
@@ -167,6 +168,7 @@ pub(crate) fn cost(request: &Request, counted: bool) -> Cost {
         | Request::Withdrawals
         | Request::Order { .. }
         | Request::OpenOrders { .. }
+        | Request::OpenOrdersOf(_)
         | Request::OrderHistory { .. }
         | Request::MyTrades { .. }
         | Request::TestOrder(_)

@@ -72,6 +72,7 @@ impl Gateio {
             messages_per_second: None,
             connection_lifetime: None,
             announces_end: true,
+            open_orders_of: None,
             place_batch: Some(limits::PLACE_BATCH),
             cancel_batch: Some(limits::CANCEL_BATCH),
             orders_page: limits::ORDERS_PAGE,

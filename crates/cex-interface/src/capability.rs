@@ -85,6 +85,8 @@ pub struct Capabilities {
     pub place_batch: Option<BatchRule>,
     /// Several orders cancelled in one call; `None` where there is no such call.
     pub cancel_batch: Option<BatchRule>,
+    /// Symbols whose open orders one call lists; `None` where there is no call for several.
+    pub open_orders_of: Option<usize>,
     /// How order history is read.
     pub orders_page: PageRule,
     /// How our fills are read.

@@ -134,6 +134,10 @@ pub enum Request {
         /// Of what; `None` for all.
         symbol: Option<SymbolId>,
     },
+    /// Reads open orders of several symbols, at most [`Capabilities::open_orders_of`]. Answer: [`Reply::Orders`].
+    ///
+    /// [`Capabilities::open_orders_of`]: crate::Capabilities::open_orders_of
+    OpenOrdersOf(Vec<SymbolId>),
     /// Reads orders, ended ones included. Answer: [`Reply::Orders`].
     OrderHistory {
         /// Of what.
@@ -193,7 +197,7 @@ impl Request {
             Self::CancelAll { .. } => Op::CancelAll,
             Self::Amend { .. } => Op::AmendOrder,
             Self::Order { .. } => Op::QueryOrder,
-            Self::OpenOrders { .. } => Op::OpenOrders,
+            Self::OpenOrders { .. } | Self::OpenOrdersOf(_) => Op::OpenOrders,
             Self::OrderHistory { .. } => Op::OrderHistory,
             Self::MyTrades { .. } => Op::MyTrades,
             Self::CreateListenKey | Self::ListenKeys | Self::KeepListenKey(_) | Self::DeleteListenKey(_) => {

@@ -22,6 +22,9 @@ pub const PLACE_BATCH: BatchRule = BatchRule { orders: 20, symbols: 1, orders_pe
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
+/// Symbols whose open orders one call lists (MEXC-REST-27).
+pub const OPEN_ORDERS_OF: usize = 5;
+
 /// Orders are kept for seven days and listed a thousand at a time (MEXC-REST-25).
 pub const ORDERS_PAGE: PageRule = PageRule {
     rows: 1_000,
@@ -95,6 +98,7 @@ pub(crate) fn cost(request: &Request, on: bool) -> Cost {
         Request::Account => (CallClass::Query, Some(ACCOUNT)),
         Request::Order { .. }
         | Request::OpenOrders { .. }
+        | Request::OpenOrdersOf(_)
         | Request::OrderHistory { .. }
         | Request::MyTrades { .. }
         | Request::Withdrawals => (CallClass::Query, None),

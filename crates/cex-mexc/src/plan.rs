@@ -78,6 +78,7 @@ pub(crate) fn capabilities(settings: &Settings) -> Capabilities {
         messages_per_second: Some(MESSAGES_PER_SECOND),
         connection_lifetime: Some(Duration::from_secs(24 * 3_600)),
         announces_end: false,
+        open_orders_of: Some(limits::OPEN_ORDERS_OF),
         place_batch: Some(limits::PLACE_BATCH),
         cancel_batch: None,
         orders_page: limits::ORDERS_PAGE,

@@ -81,7 +81,12 @@ impl<A: Copy + PartialEq> Breaker<A> {
 
     /// Opens at once.
     pub fn open(&mut self, now: Timestamp) {
-        self.state = State::Open { until: now + self.pause };
+        self.open_until(now + self.pause);
+    }
+
+    /// It was opened in an earlier run.
+    pub const fn open_until(&mut self, until: Timestamp) {
+        self.state = State::Open { until };
     }
 
     /// An attempt ended; whether that opened the breaker. While it is open nothing closes it but its pause and one

@@ -94,6 +94,11 @@ impl Funds {
         held.checked_sub(reserved)
     }
 
+    /// The orders that hold a reservation.
+    pub fn orders(&self) -> impl Iterator<Item = ClientOrderId> {
+        self.reservations.iter().map(|reservation| reservation.order)
+    }
+
     /// Whether any order of ours at the venue holds a reservation.
     #[must_use]
     pub fn is_busy(&self, venue: VenueId) -> bool {

@@ -15,7 +15,7 @@ use crate::pace::Pace;
 use crate::refusal::Refusal;
 use crate::stops::Stops;
 use crate::symbol::SymbolRisk;
-use crate::trip::{Scope, Trip, Until};
+use crate::trip::{Scope, Trip, Until, VENUE_FAILURES};
 use crate::venue::{VenueRisk, Wallet};
 use cex_core::{
     Asset, Bps, ClientOrderId, Decimal, Fill, Leg, NumError, OrderKind, OrderRequest, Plan, Price, Scale,
@@ -375,9 +375,14 @@ impl Gate {
         self.symbol(order.symbol).ended(order.side, qty)?;
         let limits = &self.limits;
         let venue = &mut self.venues[order.venue.index()];
-        venue.breaker.ended(now, order.client_id, result);
+        let mut opened = venue.breaker.ended(now, order.client_id, result);
         if venue.ended(result, limits) {
             venue.breaker.open(now);
+            opened = true;
+        }
+        if opened {
+            let until = Until::Time(now + limits.breaker_pause);
+            self.untold.push(Trip { rule: VENUE_FAILURES, scope: Scope::Venue(order.venue), until });
         }
         Ok(())
     }

@@ -34,8 +34,11 @@ pub struct Trip {
     pub until: Until,
 }
 
+/// The breaker of a venue opened: in a later run it goes on where it stood.
+pub const VENUE_FAILURES: &str = "venue_failures";
+
 /// Every rule that trips, by its name: what a journal tells of an earlier run is looked up here.
-pub const RULES: [&str; 21] = [
+pub const RULES: [&str; 22] = [
     "quarantine",
     "fee_surprise",
     "slippage",
@@ -57,6 +60,7 @@ pub const RULES: [&str; 21] = [
     "venue_unknown",
     "audit",
     "parked",
+    VENUE_FAILURES,
 ];
 
 /// The rule of this name; `None` for one that this version does not know.

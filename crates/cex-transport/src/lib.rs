@@ -10,6 +10,7 @@
 //! | [`driver`] | [`drive`]: turns any link into a running connection; [`Sink`] hears what it learns |
 //! | [`rate`] | request budgets with a reserve for what must go through |
 //! | [`rest`] | [`Rest`]: typed calls; a placement is never sent twice |
+//! | [`lists`] | [`Lists`]: orders and fills, of more rows and symbols than one call shows |
 //! | [`client`] | [`Client`]: both exchange traits, once for all adapters |
 //! | [`watch`] | asking where a stream cannot tell: the end of an order, balances |
 //! | [`metrics`] | what is counted, and snapshots of it |
@@ -46,6 +47,7 @@ pub mod config;
 pub mod driver;
 pub mod endpoint;
 pub mod jitter;
+pub mod lists;
 pub mod metrics;
 pub mod net;
 pub mod rate;
@@ -61,6 +63,7 @@ pub use config::{LinkConfig, RestConfig, TransportConfig};
 pub use driver::{
     DriveContext, LinkHandle, Received, Rotation, Sink, VenueNetwork, drive, drive_rotating, link_channel,
 };
+pub use lists::Lists;
 pub use net::Connector;
 pub use rate::Urgency;
 pub use rest::{Answer, CallStamps, Prepared, Rest, Started};

@@ -7,8 +7,8 @@ use crate::plan::Family;
 use crate::rest::{Purpose, may_have_happened};
 use crate::run::{CANARY, Options, run};
 use cex_core::{
-    AccountEvent, Decimal, Fill, LinkEvent, MarketEvent, Order, OrderId, OrderRequest, OrderStatus, SymbolId,
-    Timestamp, TradeId,
+    AccountEvent, Balance, Decimal, Fill, LinkEvent, MarketEvent, Order, OrderId, OrderRequest, OrderStatus,
+    SymbolId, Timestamp, TradeId, VenueId,
 };
 use cex_engine::Event;
 use cex_errors::{ExchangeError, Outcome};
@@ -190,6 +190,13 @@ impl Day {
     /// Whether this bug is planted.
     pub(crate) fn has(&self, bug: Bug) -> bool {
         self.desk.bug.as_ref().is_some_and(|planted| planted.bug == bug)
+    }
+
+    /// What we believe an account holds, as if the exchange had told it.
+    pub(crate) fn own_balances(&self, venue: VenueId) -> Vec<Balance> {
+        let held = self.desk.engine.holdings().into_iter().filter(|(at, _, _)| *at == venue);
+        let told = |asset, free| Balance { asset, free, locked: Decimal::ZERO, as_of: Timestamp::EPOCH };
+        held.map(|(_, asset, held)| told(asset, held)).collect()
     }
 
     /// What becomes of the answer to a placement; whether that was all.

@@ -37,6 +37,10 @@ pub(crate) enum Purpose {
     Place(OrderRequest),
     /// What became of an order.
     Order { client_id: ClientOrderId, asked_at: Timestamp },
+    /// Open orders, of which an order is looked for.
+    Open { client_id: ClientOrderId, asked_at: Timestamp },
+    /// An order that rests is cancelled.
+    Cancel { client_id: ClientOrderId },
     /// What the account traded, of which an order is looked for.
     Trades { client_id: ClientOrderId, asked_at: Timestamp },
     /// Fills of an order.

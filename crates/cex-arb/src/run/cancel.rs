@@ -1,9 +1,8 @@
 //! Every open order of an account, cancelled and looked for until there is none.
 
-use cex_core::{Markets, SymbolId};
-use cex_errors::ErrorKind;
-use cex_interface::{Reply, Request};
-use cex_transport::Rest;
+use cex_core::SymbolId;
+use cex_interface::Request;
+use cex_transport::{Lists, Rest};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -12,16 +11,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks at open orders.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Cancels all open orders of these markets; how many there were. An order that was on its way may show up after the first
+/// Cancels all open orders of the markets registered; how many there were. An order that was on its way may show up after the first
 /// look, so there must be none twice.
 ///
 /// # Errors
 /// In words, when it is not proven that nothing is open.
-pub async fn all(rest: &Rest, markets: &Markets) -> Result<usize, String> {
+pub async fn all(rest: &Rest) -> Result<usize, String> {
     let (mut canceled, mut empty) = (0, 0);
     let until = Instant::now() + PATIENCE;
     while empty < 2 {
-        let open = open_symbols(rest, markets).await?;
+        let open = open_symbols(rest).await?;
         empty = if open.is_empty() { empty + 1 } else { 0 };
         canceled += open.len();
         if !open.is_empty() && Instant::now() > until {
@@ -38,25 +37,10 @@ pub async fn all(rest: &Rest, markets: &Markets) -> Result<usize, String> {
 }
 
 /// The symbol of every open order.
-async fn open_symbols(rest: &Rest, markets: &Markets) -> Result<Vec<SymbolId>, String> {
-    let symbols = |reply: Reply| match reply {
-        Reply::Orders(orders) => Ok(orders.iter().map(|order| order.symbol).collect::<Vec<_>>()),
-        Reply::Incomplete(incomplete) => {
-            Err(format!("{} open orders could not be read", incomplete.unreadable.len()))
-        }
-        other => Err(format!("open orders were answered as {other:?}")),
-    };
-    match rest.call(&Request::OpenOrders { symbol: None }).await {
-        Ok(reply) => symbols(reply),
-        // An exchange that lists them by symbol only is asked for each.
-        Err(error) if error.kind == ErrorKind::Unsupported => {
-            let mut all = Vec::new();
-            for market in markets.iter() {
-                let reply = rest.call(&Request::OpenOrders { symbol: Some(market.id) }).await;
-                all.extend(symbols(reply.map_err(|error| error.to_string())?)?);
-            }
-            Ok(all)
-        }
-        Err(error) => Err(error.to_string()),
+async fn open_symbols(rest: &Rest) -> Result<Vec<SymbolId>, String> {
+    let open = Lists::of(rest).open_orders().await.map_err(|error| error.to_string())?;
+    if open.unreadable > 0 {
+        return Err(format!("{} open orders could not be read", open.unreadable));
     }
+    Ok(open.iter().map(|order| order.symbol).collect())
 }

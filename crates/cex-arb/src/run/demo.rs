@@ -234,6 +234,7 @@ fn demo_settings() -> EngineConfig {
         max_closings: 3,
         max_naked: Duration::from_secs(6),
         venue_lag: Duration::from_secs(2),
+        max_pause: Duration::from_secs(1),
         account_refresh: Duration::from_secs(10),
         max_snapshots: 4,
         book_depth: 200,

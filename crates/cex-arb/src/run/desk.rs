@@ -357,8 +357,14 @@ impl Desk {
             Command::QueryOrder { venue, symbol, client_id, order_id, asked_at } => {
                 self.query_order(core, (venue, symbol), (client_id, order_id), asked_at);
             }
-            Command::QueryFills { venue, symbol, client_id, order_id } => {
-                self.query_fills(core, (venue, symbol), client_id, order_id);
+            Command::Cancel { venue, symbol, client_id, order_id } => {
+                self.cancel(core, (venue, symbol), client_id, order_id);
+            }
+            Command::QueryOpen { venue, symbol, client_id, asked_at } => {
+                self.query_open(core, (venue, symbol), client_id, asked_at);
+            }
+            Command::QueryFills { venue, symbol, client_id, order_id, since } => {
+                self.query_fills(core, (venue, symbol), (client_id, order_id), since);
             }
             Command::QueryTrades { venue, symbol, client_id, since, asked_at } => {
                 self.query_trades(core, (venue, symbol), client_id, since, asked_at);

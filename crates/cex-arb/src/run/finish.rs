@@ -73,7 +73,7 @@ async fn cancel_open(desk: &Desk) {
         ready.map(|(_, venue)| (venue.id, Arc::clone(&venue.rest))).collect()
     });
     for (venue, rest) in rests {
-        match cancel::all(&rest, &rest.markets()).await {
+        match cancel::all(&rest).await {
             Ok(canceled) => tracing::info!(%venue, canceled, "no order is open"),
             Err(what) => tracing::error!(%venue, what, "not proven that no order is open"),
         }

@@ -38,6 +38,7 @@ pub fn settings(config: &Config) -> EngineConfig {
         max_closings: usize::try_from(risk.hedge_attempts).unwrap_or(usize::MAX),
         max_naked: risk.hedge_ms * PARKED_AFTER,
         venue_lag: VENUE_LAG,
+        max_pause: risk.max_pause_ms,
         account_refresh: ACCOUNT_REFRESH,
         max_snapshots: MAX_SNAPSHOTS,
         book_depth: BOOK_DEPTH,

@@ -381,7 +381,8 @@ async fn open(
     // Before a frame can come in: what is opened is written down, and nothing is opened of which the coins are not known.
     desk.record_into(recorder);
     let changed = Changed::default();
-    let reconciler = Reconciler::new(desk.clone(), &rests, &setups, Rc::clone(&changed));
+    let reconciler =
+        Reconciler::new(desk.clone(), &rests, &setups, Rc::clone(&changed), config.risk.delist_guard_h);
     let coins = Coins::new(desk.clone(), rests, &setups, changed);
     if config.mode == Mode::Paper {
         desk.on_paper(Paper::new(config.paper.latency_ms, fees(&setups)));

@@ -4,8 +4,8 @@
 use super::desk::Desk;
 use cex_core::{AccountEvent, Fill, Market, Order, SymbolId, SymbolInfo, Timestamp, VenueId};
 use cex_engine::{Event, VenueSetup};
-use cex_interface::{OrderRef, Reply, Request, TimeRange};
-use cex_transport::Rest;
+use cex_interface::{OrderRef, Reply, Request};
+use cex_transport::{Lists, Rest};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -20,8 +20,6 @@ const FILLS_EVERY: Duration = Duration::from_secs(5);
 const FILLS_BACK: Duration = Duration::from_secs(60);
 /// ... and rules and fees this often.
 const RULES_EVERY: Duration = Duration::from_secs(60);
-/// Fills asked for at once.
-const FILLS: u32 = 100;
 /// Of the symbols traded, so many per cent may be missing from a list before the list is not believed.
 const MISSING_PCT: usize = 20;
 
@@ -35,6 +33,8 @@ pub struct Reconciler {
     venues: Rc<[(VenueId, Arc<Rest>)]>,
     setups: Rc<[VenueSetup]>,
     changed: Changed,
+    /// So long before a symbol is delisted it is left alone.
+    delist_guard: Duration,
     /// What happened before is in the accounts this run began with.
     began: Timestamp,
 }
@@ -42,9 +42,15 @@ pub struct Reconciler {
 impl Reconciler {
     /// For these venues; what has changed is put into `changed`.
     #[must_use]
-    pub fn new(desk: Desk, venues: &[(VenueId, Arc<Rest>)], setups: &[VenueSetup], changed: Changed) -> Self {
+    pub fn new(
+        desk: Desk,
+        venues: &[(VenueId, Arc<Rest>)],
+        setups: &[VenueSetup],
+        changed: Changed,
+        delist_guard: Duration,
+    ) -> Self {
         let began = venues.first().map_or(Timestamp::EPOCH, |(_, rest)| rest.clock().now());
-        Self { desk, venues: venues.into(), setups: setups.into(), changed, began }
+        Self { desk, venues: venues.into(), setups: setups.into(), changed, delist_guard, began }
     }
 
     /// Open orders: nothing of ours rests on purpose. One that is there twice in a row is cancelled; one of another run
@@ -55,8 +61,8 @@ impl Reconciler {
             tokio::time::sleep(ORDERS_EVERY).await;
             let mut open = BTreeSet::new();
             for (venue, rest) in self.venues.iter() {
-                let orders = match rest.call(&Request::OpenOrders { symbol: None }).await {
-                    Ok(Reply::Orders(orders)) => orders,
+                let orders = match Lists::of(rest).open_orders().await {
+                    Ok(orders) if orders.unreadable == 0 => orders,
                     Ok(_) => {
                         tracing::warn!(%venue, "open orders could not be read as a whole");
                         continue;
@@ -113,11 +119,13 @@ impl Reconciler {
             for (venue, rest) in self.venues.iter() {
                 let now = rest.clock().now();
                 for symbol in self.desk.traded_since(*venue, now - FILLS_BACK) {
-                    let range = TimeRange { from: Some(now - FILLS_BACK), to: None };
-                    let request = Request::MyTrades { symbol, order: None, range, limit: FILLS };
-                    match rest.call(&request).await {
-                        Ok(Reply::Fills(fills)) => self.book(rest.clock().now(), *venue, &fills),
-                        Ok(_) => tracing::warn!(%venue, "fills could not be read as a whole"),
+                    match Lists::of(rest).fills(symbol, now - FILLS_BACK, now + FILLS_BACK).await {
+                        Ok(fills) => {
+                            if fills.unreadable > 0 {
+                                tracing::warn!(%venue, "fills could not be read as a whole");
+                            }
+                            self.book(rest.clock().now(), *venue, &fills.rows);
+                        }
                         Err(error) => tracing::debug!(%error, "fills could not be read"),
                     }
                 }
@@ -140,7 +148,9 @@ impl Reconciler {
             tokio::time::sleep(RULES_EVERY).await;
             for ((venue, rest), setup) in self.venues.iter().zip(self.setups.iter()) {
                 match rest.call(&Request::Symbols).await {
-                    Ok(Reply::Symbols(infos)) => self.compare(*venue, setup, &infos),
+                    Ok(Reply::Symbols(infos)) => {
+                        self.compare((*venue, rest.clock().now()), setup, &infos);
+                    }
                     Ok(_) => tracing::warn!(%venue, "rules were answered as something else"),
                     Err(error) => tracing::warn!(%error, "rules could not be read"),
                 }
@@ -149,7 +159,7 @@ impl Reconciler {
         }
     }
 
-    fn compare(&self, venue: VenueId, setup: &VenueSetup, infos: &[SymbolInfo]) {
+    fn compare(&self, (venue, now): (VenueId, Timestamp), setup: &VenueSetup, infos: &[SymbolInfo]) {
         let told: BTreeMap<_, _> = infos.iter().map(|info| (info.symbol, info)).collect();
         let (all, missing) = setup.markets.iter().fold((0, 0), |(all, missing), market| {
             (all + 1, missing + usize::from(!told.contains_key(&market.symbol())))
@@ -160,7 +170,7 @@ impl Reconciler {
             return;
         }
         for market in setup.markets.iter() {
-            if let Some(why) = change(market, told.get(&market.symbol()).copied()) {
+            if let Some(why) = change(market, told.get(&market.symbol()).copied(), now + self.delist_guard) {
                 self.block(market.id, why);
             }
         }
@@ -193,12 +203,19 @@ enum Whose {
     SomebodyElse,
 }
 
-/// What of a market's rules is not as it was when the run began.
-fn change(market: &Market, told: Option<&SymbolInfo>) -> Option<&'static str> {
+/// What of a market's rules is not as it was when the run began, or why it would not have been chosen then: one that is
+/// delisted by `soon`, or against which its exchange warns.
+fn change(market: &Market, told: Option<&SymbolInfo>, soon: Timestamp) -> Option<&'static str> {
     let known = &market.info;
     let Some(told) = told else { return Some("it is not listed any more") };
     if !told.is_tradable() {
         return Some("it cannot be traded now");
+    }
+    if told.delists_at.is_some_and(|at| at <= soon) {
+        return Some("it is delisted soon");
+    }
+    if told.risk_flagged {
+        return Some("its exchange warns against it");
     }
     let same = (told.tick, told.lot, told.min_qty, told.min_notional, told.max_qty, told.max_notional)
         == (known.tick, known.lot, known.min_qty, known.min_notional, known.max_qty, known.max_notional);
@@ -273,10 +290,19 @@ mod tests {
         let venue = VenueId::new(0, "a").expect("short");
         let scale = Scale::new(2, 3).expect("small");
         let market = Market::new(venue, SymbolId(0), info.clone(), scale).expect("rules fit");
+        let soon = Timestamp::from_secs(1_000);
+        let change = |market: &Market, told: Option<&SymbolInfo>| change(market, told, soon);
         assert_eq!(change(&market, Some(&info)), None);
         assert_eq!(change(&market, None), Some("it is not listed any more"));
         let halted = SymbolInfo { api_tradable: false, ..info.clone() };
         assert_eq!(change(&market, Some(&halted)), Some("it cannot be traded now"));
+        let at = |secs| SymbolInfo { delists_at: Some(Timestamp::from_secs(secs)), ..info.clone() };
+        for (secs, why) in [(1_000, Some("it is delisted soon")), (1_001, None)] {
+            let told = at(secs);
+            assert_eq!(change(&market, Some(&told)), why);
+        }
+        let flagged = SymbolInfo { risk_flagged: true, ..info.clone() };
+        assert_eq!(change(&market, Some(&flagged)), Some("its exchange warns against it"));
         let finer = SymbolInfo { lot: decimal("0.01"), ..info };
         assert_eq!(change(&market, Some(&finer)), Some("its rules changed: the next start reads them"));
     }

@@ -12,9 +12,9 @@ use cex_core::{
 };
 use cex_engine::Engine;
 use cex_errors::{ErrorKind, ExchangeError};
-use cex_interface::{OrderRef, Reply, Request, TimeRange};
+use cex_interface::{OrderRef, Reply, Request};
 use cex_journal::{messages, record};
-use cex_transport::Rest;
+use cex_transport::{Lists, Rest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +26,6 @@ const APART: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(250);
 /// An order is asked about for so long before an operator must look.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// Fills asked for at once of one order: more than an order of ours can have.
-const FILLS: u32 = 100;
 
 /// Nothing of ours rests on purpose: what fills of an order does so within this of its expiry, clocks included.
 const AROUND: Duration = Duration::from_secs(300);
@@ -188,14 +186,12 @@ pub async fn cancel_strays(venues: &[Venue]) -> Result<(), Failure> {
         let failed = |error: ExchangeError| {
             Failure::new(Exit::Unreachable, error.to_string(), "look at the open orders at the exchange")
         };
-        let orders = match venue.rest.call(&Request::OpenOrders { symbol: None }).await.map_err(failed)? {
-            Reply::Orders(orders) => orders,
-            other => {
-                let what = format!("{}: open orders were answered as {other:?}", venue.id);
-                return Err(Failure::new(Exit::Unreachable, what, "look at the open orders at the exchange"));
-            }
-        };
-        for order in orders {
+        let open = Lists::of(&venue.rest).open_orders().await.map_err(failed)?;
+        if open.unreadable > 0 {
+            let what = format!("{}: {} open orders could not be read", venue.id, open.unreadable);
+            return Err(Failure::new(Exit::Unreachable, what, "look at the open orders at the exchange"));
+        }
+        for order in open {
             let ours = order.client_id.is_some_and(|client_id| is_our_form(client_id.as_str()));
             let Some(order_id) = order.order_id.filter(|_| ours) else { continue };
             tracing::warn!(venue = %venue.id, order = %order_id, "an open order of an earlier run is cancelled");
@@ -328,7 +324,7 @@ impl Question {
             match rest.call(&Request::Order { symbol, order: OrderRef::Client(id) }).await {
                 Ok(Reply::Order(order)) if order.status.is_terminal() => {
                     let order_id = order.order_id.ok_or("the exchange does not say its number")?;
-                    match fills(&rest, symbol, order_id, order.filled_qty).await {
+                    match fills(&rest, (symbol, order_id), order.filled_qty, dead_at).await {
                         Ok(fills) => return Ok(Some((order, fills))),
                         // Histories lag behind states.
                         Err(why) => last = why,
@@ -367,22 +363,26 @@ impl Question {
     }
 }
 
-/// An order that the exchange does not find under our name, by what the account traded since: exchanges forget names sooner
-/// than trades. `None` when it is not among them.
+/// An order that the exchange does not find under our name, by what is open and what the account traded since: exchanges forget
+/// names sooner than trades. `None` when it is in neither.
 async fn forgotten(
     rest: &Rest,
     symbol: SymbolId,
     id: ClientOrderId,
     dead_at: Timestamp,
 ) -> Result<Option<(Order, Vec<Fill>)>, String> {
-    // An order fills at once or never.
-    let range = TimeRange { from: Some(dead_at - AROUND), to: Some(dead_at + AROUND) };
-    let request = Request::MyTrades { symbol, order: None, range, limit: FILLS };
-    let traded = match rest.call(&request).await {
-        Ok(Reply::Fills(traded)) if traded.len() < FILLS as usize => traded,
-        Ok(_) => return Err("it is not found, and trades could not be read as a whole".to_owned()),
-        Err(error) => return Err(format!("it is not found, and trades could not be read: {error}")),
-    };
+    let failed =
+        |what: &str, error: &ExchangeError| format!("it is not found; {what} could not be read: {error}");
+    let lists = Lists::of(rest);
+    let open = lists.open_orders_of(symbol).await.map_err(|error| failed("open orders", &error))?;
+    if open.unreadable > 0 || open.iter().any(|order| order.client_id.is_none_or(|theirs| theirs == id)) {
+        return Err("it is not found, but there are open orders that may be it".to_owned());
+    }
+    let traded = lists.fills(symbol, dead_at - AROUND, dead_at + AROUND).await;
+    let traded = traded.map_err(|error| failed("trades", &error))?;
+    if traded.unreadable > 0 {
+        return Err("it is not found, and trades could not be read as a whole".to_owned());
+    }
     let Some(ours) = traded.iter().find(|fill| fill.client_id == Some(id)) else {
         if traded.iter().any(|fill| fill.client_id.is_none()) {
             return Err("it is not found, but there are trades of orders without a name".to_owned());
@@ -391,7 +391,7 @@ async fn forgotten(
     };
     match rest.call(&Request::Order { symbol, order: OrderRef::Id(ours.order_id) }).await {
         Ok(Reply::Order(order)) if order.status.is_terminal() => {
-            let fills = fills(rest, symbol, ours.order_id, order.filled_qty).await?;
+            let fills = fills(rest, (symbol, ours.order_id), order.filled_qty, dead_at).await?;
             Ok(Some((order, fills)))
         }
         Ok(_) => Err("it filled, and is not over".to_owned()),
@@ -399,22 +399,24 @@ async fn forgotten(
     }
 }
 
-/// All fills of an order, once they add up to what it filled.
-async fn fills(rest: &Rest, symbol: SymbolId, order: OrderId, filled: Decimal) -> Result<Vec<Fill>, String> {
+/// All fills of an order, however many, once they add up to what it filled.
+async fn fills(
+    rest: &Rest,
+    (symbol, order): (SymbolId, OrderId),
+    filled: Decimal,
+    dead_at: Timestamp,
+) -> Result<Vec<Fill>, String> {
     if filled.is_zero() {
         return Ok(Vec::new());
     }
-    let request = Request::MyTrades { symbol, order: Some(order), range: TimeRange::default(), limit: FILLS };
-    match rest.call(&request).await {
-        Ok(Reply::Fills(fills)) => {
-            let booked = fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.qty));
-            if booked == Ok(filled) {
-                Ok(fills)
-            } else {
-                Err("its fills do not add up to what it filled".to_owned())
-            }
-        }
-        Ok(_) => Err("its fills could not be read".to_owned()),
-        Err(error) => Err(error.to_string()),
+    // One that rested against our will may have filled until now.
+    let to = rest.clock().now() + AROUND;
+    let told = Lists::of(rest).fills_of_order(symbol, order, dead_at - AROUND, to).await;
+    let told = told.map_err(|error| error.to_string())?;
+    let booked = told.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.qty));
+    if booked == Ok(filled) {
+        Ok(told.rows)
+    } else {
+        Err("its fills do not add up to what it filled".to_owned())
     }
 }

@@ -221,8 +221,8 @@ async fn cancel_all(configured: &crate::config::Venue) -> Result<usize, String> 
         Venue::open(configured.exchange, configured.config.clone(), TransportConfig::default(), clock);
     let (venue, rules) = opened.await.map_err(|failure| failure.what)?;
     let markets = Arc::new(every_market(&venue, rules));
-    venue.rest.set_markets(Arc::clone(&markets));
-    cancel::all(&venue.rest, &markets).await
+    venue.rest.set_markets(markets);
+    cancel::all(&venue.rest).await
 }
 
 /// All markets an exchange lists, whatever is traded here: open orders may be anywhere.

@@ -309,8 +309,15 @@ impl Stage {
         self.feed(Event::Link { venue: self.venues[venue], event, symbols: &symbols });
     }
 
+    /// Time passes, and the program goes on as it does: a jump would be a standstill.
     fn pass(&mut self, millis: u64) {
-        self.now += Duration::from_millis(millis);
+        const STEP: Duration = Duration::from_millis(500);
+        let until = self.now + Duration::from_millis(millis);
+        while until.since(self.now) > STEP {
+            self.now += STEP;
+            self.feed(Event::Wake);
+        }
+        self.now = until;
     }
 
     fn feed(&mut self, event: Event<'_>) {
@@ -325,6 +332,8 @@ impl Stage {
             | Command::QueryOrder { .. }
             | Command::QueryFills { .. }
             | Command::QueryTrades { .. }
+            | Command::QueryOpen { .. }
+            | Command::Cancel { .. }
             | Command::ReadAccount { .. } => 0,
         });
         self.orders += orders.sum::<u64>();

@@ -4,6 +4,7 @@ use crate::behaviour::{Behaviour, Failure, Verdict, behaviour, ensure, same};
 use crate::stage::{Stage, sum, until};
 use cex_core::{ClientOrderId, Decimal, OrderStatus, Side};
 use cex_interface::{OrderRef, PrivateExchange, PublicExchange, TimeRange};
+use cex_sim::fault::{Fault, VenueFault};
 use std::collections::BTreeSet;
 
 pub(super) static ALL: &[Behaviour] = &[
@@ -17,6 +18,7 @@ pub(super) static ALL: &[Behaviour] = &[
     behaviour!(Orders, RestPrivate, quantity_is_never_scaled, "What is filled on record is what was asked for, to the last digit.").rows("M2 M8"),
     behaviour!(Orders, RestPrivate, open_orders_list_the_order_until_it_ends, "Open orders hold an order while it rests and not after."),
     behaviour!(Orders, RestPrivate, open_orders_of_all_symbols_hold_each, "Without a symbol the open orders of all registered symbols come."),
+    behaviour!(Orders, RestPrivate, open_orders_come_where_symbols_must_be_named, "Where open orders are listed of named symbols only, those of all registered symbols come all the same.").needs(|claims| claims.open_orders_of.is_some()),
     behaviour!(Orders, RestPrivate, filled_order_sums_up, "Filled quantity and turnover of the report are the sums of its fills on record.").rows("O6"),
     behaviour!(Orders, RestPrivate, taking_never_pays_more_than_the_limit, "No fill is worse than the limit."),
     behaviour!(Orders, RestPrivate, longest_client_id_is_kept_whole, "A client order id of the longest form comes back as it was."),
@@ -172,6 +174,11 @@ async fn open_orders_of_all_symbols_hold_each(stage: &mut Stage) -> Verdict {
         Ok((found == ours).then_some(()))
     })
     .await
+}
+
+async fn open_orders_come_where_symbols_must_be_named(stage: &mut Stage) -> Verdict {
+    stage.inject(Fault::venue(VenueFault::OpenOrdersBySymbol))?;
+    open_orders_of_all_symbols_hold_each(stage).await
 }
 
 async fn filled_order_sums_up(stage: &mut Stage) -> Verdict {

@@ -55,6 +55,7 @@ impl Engine {
             run.order_id = run.order_id.or(order.order_id);
             for fill in &order.fills {
                 self.gate.carry(symbol, fill)?;
+                self.unexplained.fill(symbol, fill)?;
             }
             runs.push(run);
         }

@@ -89,6 +89,22 @@ impl Engine {
         self.after_book(now, venue, symbol, outcome, out);
     }
 
+    /// We stood still for longer than a book is believed; one that is being joined has not been believed yet.
+    pub(super) fn book_stood_still(
+        &mut self,
+        now: Timestamp,
+        venue: VenueId,
+        symbol: SymbolId,
+        out: &mut Commands,
+    ) {
+        let Some(slot) = self.slot_mut(venue, symbol) else { return };
+        if slot.sync.live().is_none() {
+            return;
+        }
+        let outcome = slot.sync.invalidate(now, StaleReason::Paused);
+        self.after_book(now, venue, symbol, outcome, out);
+    }
+
     /// The exchange does not give us this book, for now.
     pub(super) fn book_refused(
         &mut self,

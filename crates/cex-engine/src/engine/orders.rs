@@ -4,7 +4,7 @@ use super::{Engine, KnownOrder};
 use crate::execute::{Arbitrage, Ending, OrderRun, OrderState, Outcome, Question};
 use crate::message::{Command, Commands, Notice};
 use cex_core::{
-    Balance, Bps, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderStatus, Side,
+    Balance, Bps, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderStatus, Qty, Side,
     Timestamp, VenueId,
 };
 use cex_errors::Outcome as CallOutcome;
@@ -97,7 +97,7 @@ impl Engine {
         order.into_iter().for_each(|order| self.compare(client_id, order, out));
         let order_id = order.and_then(|order| order.order_id);
         self.with_order(now, (client_id, order_id), out, |run| match order {
-            Some(order) => run.report(now, order),
+            Some(order) => run.answered(now, asked_at, order),
             None => run.missing(asked_at, lag),
         });
     }
@@ -120,6 +120,55 @@ impl Engine {
             fill.client_id.is_none() && self.whose(fill.venue, None, Some(fill.order_id)).is_none()
         };
         if whole && !fills.iter().any(nameless) {
+            self.with_order(now, (client_id, None), out, |run| run.not_traded(asked_at));
+        }
+    }
+
+    /// The open orders of an account, of which an order was looked for that the exchange does not know by its name.
+    pub(super) fn open_read(
+        &mut self,
+        now: Timestamp,
+        client_id: ClientOrderId,
+        asked_at: Timestamp,
+        (orders, whole): (&[Order], bool),
+        out: &mut Commands,
+    ) {
+        for order in orders {
+            self.order_report(now, order, out);
+        }
+        // One that nobody knows may be the order.
+        let nameless = |order: &Order| {
+            order.client_id.is_none() && self.whose(order.venue, None, order.order_id).is_none()
+        };
+        let its = |order: &Order| order.client_id == Some(client_id);
+        if whole && !orders.iter().any(|order| its(order) || nameless(order)) {
+            self.with_order(now, (client_id, None), out, |run| run.not_open(asked_at));
+        }
+    }
+
+    /// An account was read. An order of which nothing else is missing to the proof that it never arrived did not, when the
+    /// account holds of its coin exactly what all other orders explain: whatever it had filled would show there.
+    pub(super) fn prove_absent(
+        &mut self,
+        now: Timestamp,
+        venue: VenueId,
+        asked_at: Timestamp,
+        balances: &[Balance],
+        out: &mut Commands,
+    ) {
+        let runs = self.arbitrages.orders().filter(|run| run.request.venue == venue && run.awaits_account());
+        let explained = |run: &OrderRun| {
+            let Some(state) = self.symbol(run.request.symbol) else { return false };
+            let base = state.symbol.base;
+            let told = balances.iter().find(|balance| balance.asset == base);
+            let off = told
+                .map_or(Ok(Decimal::ZERO), Balance::total)
+                .and_then(|told| told.checked_sub(self.gate.funds().held(venue, base))?.abs());
+            // What is finer than any quantity of the symbol is rounding.
+            off.is_ok_and(|off| off < state.scale.qty_value(Qty(1)))
+        };
+        let absent: Vec<_> = runs.filter(|run| explained(run)).map(|run| run.request.client_id).collect();
+        for client_id in absent {
             self.with_order(now, (client_id, None), out, |run| run.absent(asked_at));
         }
     }
@@ -155,7 +204,7 @@ impl Engine {
             return;
         }
         let Some(symbol) = self.symbol(fill.symbol).map(|state| state.symbol) else { return };
-        if self.gate.book(symbol, &fill).is_err() {
+        if self.gate.book(symbol, &fill).and_then(|()| self.unexplained.fill(symbol, &fill)).is_err() {
             return self.alarm("a fill does not fit into the holdings", out);
         }
         if let Some(state) = self.venues.get_mut(fill.venue.index()) {
@@ -163,7 +212,7 @@ impl Engine {
         }
         match client_id {
             Some(client_id) => self.attribute(now, client_id, &fill, out),
-            None => self.keep_orphan(fill),
+            None => self.keep_orphan(fill, out),
         }
     }
 
@@ -182,11 +231,15 @@ impl Engine {
     }
 
     /// The holdings have the fill; whose it is may turn up later.
-    fn keep_orphan(&mut self, fill: Fill) {
+    fn keep_orphan(&mut self, fill: Fill, out: &mut Commands) {
         self.totals.foreign_fills += 1;
         self.orphans.push_back(fill);
-        if self.orphans.len() > ORPHANS_KEPT {
-            self.orphans.pop_front();
+        if self.orphans.len() > ORPHANS_KEPT
+            && let Some(oldest) = self.orphans.pop_front()
+            && let Some(symbol) = self.symbol(oldest.symbol).map(|state| state.symbol)
+            && self.unexplained.forget(symbol, &oldest).is_err()
+        {
+            self.alarm("a fill of nobody does not fit", out);
         }
     }
 
@@ -229,6 +282,9 @@ impl Engine {
         match worth(fill).and_then(|worth| self.totals.realised.checked_add(worth)) {
             Ok(realised) => self.totals.realised = realised,
             Err(_) => self.alarm("a late fill does not fit into the profit", out),
+        }
+        if self.unexplained.forget(symbol, fill).is_err() {
+            self.alarm("a late fill does not fit into the ledger", out);
         }
         self.alarm("a fill came after its arbitrage was over", out);
     }
@@ -312,13 +368,25 @@ impl Engine {
                             asked_at: now,
                         });
                     }
+                    Some(Question::Cancel) => {
+                        let order_id = run.order_id;
+                        out.commands.push(Command::Cancel { venue, symbol, client_id, order_id });
+                    }
                     Some(Question::Fills(order_id)) => {
-                        out.commands.push(Command::QueryFills { venue, symbol, client_id, order_id });
+                        let since = run.sent_at() - CLOCKS_APART;
+                        out.commands.push(Command::QueryFills { venue, symbol, client_id, order_id, since });
+                    }
+                    Some(Question::Open) => {
+                        let asked_at = now;
+                        out.commands.push(Command::QueryOpen { venue, symbol, client_id, asked_at });
                     }
                     Some(Question::Trades) => {
                         let since = run.sent_at() - CLOCKS_APART;
                         let asked_at = now;
                         out.commands.push(Command::QueryTrades { venue, symbol, client_id, since, asked_at });
+                    }
+                    Some(Question::Account) => {
+                        out.commands.push(Command::ReadAccount { venue, asked_at: now });
                     }
                     None => {}
                 }
@@ -439,13 +507,20 @@ impl Engine {
         match sums {
             Ok((expected, realised, outcome)) => {
                 (self.totals.expected, self.totals.realised) = (expected, realised);
-                if self.tell_gate(now, &outcome).is_err() {
+                let explained = self.explain(&outcome);
+                if explained.and_then(|()| self.tell_gate(now, &outcome)).is_err() {
                     self.alarm("what an arbitrage came to does not fit", out);
                 }
                 out.notices.push(Notice::Finished(Box::new(outcome)));
             }
             Err(_) => self.alarm("an arbitrage's profit does not fit", out),
         }
+    }
+
+    /// An arbitrage that ended accounts for what its fills moved.
+    fn explain(&mut self, outcome: &Outcome) -> Result<(), NumError> {
+        let symbol = self.symbol(outcome.symbol).map(|state| state.symbol).ok_or(NumError::Overflow)?;
+        self.unexplained.explain(symbol, outcome.base_change, outcome.quote_change)
     }
 
     /// What the rules must know of an arbitrage that ended.

@@ -5,6 +5,7 @@ mod fees;
 mod leveling;
 mod orders;
 mod outcomes;
+mod proof;
 mod rules;
 mod trading;
 
@@ -100,6 +101,7 @@ pub(crate) fn setups() -> (EngineConfig, [VenueSetup; 2]) {
         max_closings: 3,
         max_naked: Duration::from_secs(5),
         venue_lag: Duration::from_secs(2),
+        max_pause: Duration::MAX,
         account_refresh: Duration::from_secs(10),
         max_snapshots: 4,
         book_depth: 100,
@@ -182,7 +184,7 @@ impl Stage {
         self.answer_account(index, asked_at);
     }
 
-    fn answer_account(&mut self, index: usize, asked_at: Timestamp) {
+    fn answer_account(&mut self, index: usize, asked_at: Timestamp) -> Vec<Command> {
         let balance = |name: &str, free: &str| Balance {
             asset: asset(name),
             free: decimal(free),
@@ -190,7 +192,7 @@ impl Stage {
             as_of: Timestamp::EPOCH,
         };
         let balances = [balance("USDT", "5000"), balance("BTC", "50")];
-        self.feed(Event::AccountRead { venue: self.venue(index), asked_at, balances: &balances });
+        self.feed(Event::AccountRead { venue: self.venue(index), asked_at, balances: &balances })
     }
 
     /// The next contiguous delta of a venue's book.
@@ -292,6 +294,8 @@ fn placed(commands: Vec<Command>) -> Vec<OrderRequest> {
             | Command::QueryOrder { .. }
             | Command::QueryFills { .. }
             | Command::QueryTrades { .. }
+            | Command::QueryOpen { .. }
+            | Command::Cancel { .. }
             | Command::ReadAccount { .. } => vec![],
         })
         .collect()

@@ -73,6 +73,7 @@ const fn channel(request: &Request) -> Option<&'static str> {
         | Request::TestOrder(_)
         | Request::CancelAll { .. }
         | Request::OpenOrders { .. }
+        | Request::OpenOrdersOf(_)
         | Request::OrderHistory { .. }
         | Request::MyTrades { .. }
         | Request::CreateListenKey

@@ -101,6 +101,7 @@ impl Reader<'_> {
                 Reply::Done
             }
             Request::TestOrder(_)
+            | Request::OpenOrdersOf(_)
             | Request::CreateListenKey
             | Request::ListenKeys
             | Request::KeepListenKey(_)

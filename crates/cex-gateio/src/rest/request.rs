@@ -106,6 +106,7 @@ impl<'a> Builder<'a> {
             }
             Request::DeadManSwitch { timeout } => self.countdown(*timeout),
             Request::TestOrder(_)
+            | Request::OpenOrdersOf(_)
             | Request::CreateListenKey
             | Request::ListenKeys
             | Request::KeepListenKey(_)

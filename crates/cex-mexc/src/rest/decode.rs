@@ -71,7 +71,9 @@ pub(super) fn decode(
         Request::Order { symbol, order } => {
             Reply::Order(orders::queried(venue, market(markets, *symbol)?, *order, body)?)
         }
-        Request::OpenOrders { symbol: None } => orders::of_any_market(venue, markets, body)?,
+        Request::OpenOrders { symbol: None } | Request::OpenOrdersOf(_) => {
+            orders::of_any_market(venue, markets, body)?
+        }
         Request::OpenOrders { symbol: Some(symbol) } | Request::OrderHistory { symbol, .. } => {
             orders::of_market(venue, market(markets, *symbol)?, body)?
         }

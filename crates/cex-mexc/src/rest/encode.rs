@@ -3,7 +3,7 @@
 //! All parameters stand in the query, as most clients send them, and the body is empty (MEXC-REST-03).
 
 use crate::config::Credentials;
-use crate::limits::{FILLS_PAGE, ORDERS_PAGE, PLACE_BATCH};
+use crate::limits::{FILLS_PAGE, OPEN_ORDERS_OF, ORDERS_PAGE, PLACE_BATCH};
 use crate::symbol::push_encoded;
 use cex_core::{
     KlineInterval, Market, Markets, OrderKind, OrderRequest, Price, Qty, Side, SymbolId, TimeInForce,
@@ -86,6 +86,9 @@ pub(super) fn encode(
         }
         Request::OpenOrders { symbol } => {
             Query::get(out, "/openOrders").maybe_symbol(markets, *symbol)?.signed(credentials, now)
+        }
+        Request::OpenOrdersOf(symbols) => {
+            Query::get(out, "/openOrders").symbols(markets, symbols)?.signed(credentials, now)
         }
         Request::OrderHistory { symbol, range, limit } => Query::get(out, "/allOrders")
             .symbol(markets, *symbol)?
@@ -395,6 +398,16 @@ impl<'o> Query<'o> {
 
     fn symbol(self, markets: &Markets, symbol: SymbolId) -> Result<Self, ErrorKind> {
         Ok(self.text("symbol", market(markets, symbol)?.native()))
+    }
+
+    /// Several symbols, separated by commas.
+    fn symbols(self, markets: &Markets, symbols: &[SymbolId]) -> Result<Self, ErrorKind> {
+        if symbols.is_empty() || symbols.len() > OPEN_ORDERS_OF {
+            return Err(ErrorKind::InvalidInput("no symbol, or more than one call lists"));
+        }
+        let natives = symbols.iter().map(|symbol| Ok(market(markets, *symbol)?.native()));
+        let natives: Vec<&str> = natives.collect::<Result<_, ErrorKind>>()?;
+        Ok(self.text("symbol", &natives.join(",")))
     }
 
     fn maybe_symbol(self, markets: &Markets, symbol: Option<SymbolId>) -> Result<Self, ErrorKind> {

@@ -84,6 +84,7 @@ impl BookSync {
             | StaleReason::Crossed
             | StaleReason::NoSnapshot
             | StaleReason::Mismatch
+            | StaleReason::Paused
             | StaleReason::Refused
             | StaleReason::Silent
             | StaleReason::Shallow => Some(last_seq),

@@ -24,6 +24,8 @@ pub enum StaleReason {
     NoSnapshot,
     /// It differs from what the exchange says elsewhere.
     Mismatch,
+    /// We stood still: the exchange may have moved on since.
+    Paused,
     /// The exchange refused the subscription.
     Refused,
     /// The exchange moved on and the stream did not tell, while its connection lived.

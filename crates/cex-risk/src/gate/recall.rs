@@ -2,7 +2,7 @@
 
 use super::{ArbitrageId, CycleEnd, CycleSums, Gate, Open};
 use crate::dust::Dust;
-use crate::trip::Trip;
+use crate::trip::{Scope, Trip, Until, VENUE_FAILURES};
 use cex_core::{Decimal, Fill, NumError, Side, Symbol, SymbolId, Timestamp, VenueId};
 use std::fmt;
 
@@ -95,7 +95,12 @@ impl Recall<'_> {
 
     /// A rule was tripped.
     pub fn trip(&mut self, trip: Trip) {
-        self.0.trip(trip);
+        match trip {
+            Trip { rule: VENUE_FAILURES, scope: Scope::Venue(venue), until: Until::Time(until) } => {
+                self.0.venue(venue).breaker.open_until(until);
+            }
+            stopped => self.0.trip(stopped),
+        }
     }
 
     /// An operator looked at what had happened before.

@@ -547,6 +547,25 @@ fn the_position_of_a_symbol_is_what_was_received_and_given() {
 }
 
 #[test]
+fn a_venue_whose_orders_failed_is_tried_with_one_order_after_a_restart_too() {
+    let (mut gate, mut later) = (gate(), gate());
+    for order in ["a", "b", "c"] {
+        fail(&mut gate, ClientOrderId::new(order).expect("plain"));
+    }
+    let trips: Vec<_> = gate.take_trips().collect();
+    let until = NOW + Duration::from_secs(60);
+    let scope = Scope::Venue(venue(1));
+    assert_eq!(trips, [Trip { rule: "venue_failures", scope, until: Until::Time(until) }]);
+    later.recall().trip(trips[0]);
+    assert_eq!(refused(&mut later, &plan(0), &conditions()), refused(&mut gate, &plan(0), &conditions()));
+    let after = conditions_at(until);
+    later.approve(until, &plan(0), &after, || ids("d")).expect("the pause is over");
+    let next = later.approve(until, &plan(1), &after, || ids("e")).expect_err("one at a time");
+    assert_eq!(next.rule(), "breaker_open");
+    assert_eq!(later.take_trips().count(), 0, "it was told when it happened");
+}
+
+#[test]
 fn what_never_left_does_not_count_for_the_day() {
     let mut gate = gate();
     let before = gate.standing(NOW);

@@ -117,6 +117,8 @@ pub struct Manners {
     pub duplicate_client_ids: Option<DuplicateClientIds>,
     /// Whether extending a listen key succeeds and extends nothing.
     pub listen_keys_lie: bool,
+    /// Whether open orders are listed of named symbols only.
+    pub open_orders_by_symbol: bool,
     /// Whether streams whose listen key ended go silent, whatever the configuration says.
     pub listen_keys_end_silently: bool,
     /// Whether whatever changes orders is refused for maintenance.

@@ -280,6 +280,7 @@ impl FaultSpec {
             "clock_skew" => VenueFault::ClockSkew(self.need("skew_ms", self.skew_ms)?),
             "expire_listen_keys" => VenueFault::ExpireListenKeys,
             "listen_keys_lie" => VenueFault::ListenKeysLie,
+            "open_orders_by_symbol" => VenueFault::OpenOrdersBySymbol,
             "listen_keys_end_silently" => VenueFault::ListenKeysEndSilently,
             "maintenance" => VenueFault::Maintenance,
             "read_lag" => VenueFault::ReadLag { path: self.path.clone(), lag: self.time()? },
@@ -311,7 +312,8 @@ impl FaultSpec {
             "slice" => VenueFault::Slice(self.need("n", self.n)?),
             _ => {
                 let known = "halt, freeze, version_reset, duplicate_client_ids, fees, clock_skew, \
-                             expire_listen_keys, listen_keys_lie, listen_keys_end_silently, maintenance, read_lag, \
+                             expire_listen_keys, listen_keys_lie, listen_keys_end_silently, open_orders_by_symbol, \
+                             maintenance, read_lag, \
                              delist, sides, rules, wallet, half_info, deauthorize or slice";
                 return Err(value("effect", &self.effect, known));
             }

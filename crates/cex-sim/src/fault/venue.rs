@@ -100,6 +100,8 @@ pub enum VenueFault {
     ExpireListenKeys,
     /// Extending a listen key succeeds and extends nothing (W6). Nothing on an exchange without them.
     ListenKeysLie,
+    /// Open orders are listed of named symbols only, as the exchange documents it. Nothing on an exchange that lists them all.
+    OpenOrdersBySymbol,
     /// A private stream whose listen key ended goes silent instead of being closed (W6). Nothing on an exchange without
     /// them.
     ListenKeysEndSilently,
@@ -201,6 +203,7 @@ impl VenueFault {
             | Self::ClockSkew(_)
             | Self::ExpireListenKeys
             | Self::ListenKeysLie
+            | Self::OpenOrdersBySymbol
             | Self::ListenKeysEndSilently
             | Self::Maintenance
             | Self::ReadLag { .. }
@@ -228,6 +231,7 @@ impl VenueFault {
             | Self::ClockSkew(_)
             | Self::ExpireListenKeys
             | Self::ListenKeysLie
+            | Self::OpenOrdersBySymbol
             | Self::ListenKeysEndSilently
             | Self::Maintenance
             | Self::ReadLag { .. }
@@ -286,6 +290,7 @@ impl fmt::Display for VenueFault {
             Self::ClockSkew(millis) => write!(f, "clk.skew {millis} ms"),
             Self::ExpireListenKeys => f.write_str("mx.listenkey expire"),
             Self::ListenKeysLie => f.write_str("mx.listenkey lie"),
+            Self::OpenOrdersBySymbol => f.write_str("mx.open_orders by_symbol"),
             Self::ListenKeysEndSilently => f.write_str("mx.listenkey end silently"),
             Self::Maintenance => f.write_str("rest.maintenance orders"),
             Self::ReadLag { path, lag } => write!(f, "rest.read_lag {path} {} ms", lag.as_millis()),

@@ -141,6 +141,7 @@ impl Host {
             }
             VenueFault::DuplicateClientIds(_)
             | VenueFault::ListenKeysLie
+            | VenueFault::OpenOrdersBySymbol
             | VenueFault::ListenKeysEndSilently
             | VenueFault::Maintenance
             | VenueFault::Sides { .. }
@@ -204,6 +205,7 @@ impl Host {
             }
             VenueFault::DuplicateClientIds(_)
             | VenueFault::ListenKeysLie
+            | VenueFault::OpenOrdersBySymbol
             | VenueFault::ListenKeysEndSilently
             | VenueFault::Maintenance
             | VenueFault::Sides { .. }
@@ -247,6 +249,7 @@ impl Host {
                 .lists(exchange, |fault| *fault == VenueFault::ListenKeysEndSilently),
             maintenance: board.lists(exchange, |fault| *fault == VenueFault::Maintenance),
             listen_keys_lie: board.lists(exchange, |fault| *fault == VenueFault::ListenKeysLie),
+            open_orders_by_symbol: board.lists(exchange, |fault| *fault == VenueFault::OpenOrdersBySymbol),
             half_info: board.lists(exchange, |fault| *fault == VenueFault::HalfInfo),
             ..Manners::default()
         };

@@ -3,13 +3,10 @@
 //! | module | what |
 //! |---|---|
 //! | `public`, `private` | the traits |
-//! | `pages`, `moment` | lists longer than one answer; a moment that holds more fills than one |
 //! | [`order_entry`] | [`OrderEntry`]: orders over a streaming connection |
 //! | [`stream`] | [`Stream`]: events of running links, through bounded queues |
 
-mod moment;
 pub mod order_entry;
-mod pages;
 mod private;
 mod public;
 pub mod stream;

@@ -1,17 +1,14 @@
 //! Trading and account over any protocol.
 
-use super::pages::{Answered, Pages};
 use super::public::{ask, tell};
 use super::{Client, Stream};
+use crate::lists::Lists;
 use cex_core::{
     Account, Asset, AssetInfo, Balance, Decimal, Fill, Order, OrderId, OrderRequest, Price, Qty, SymbolId,
     Timestamp, TradingFee,
 };
 use cex_errors::{ErrorKind, ExchangeError, Op};
-use cex_interface::{
-    Listing, OrderRef, PageRule, Placed, PrivateExchange, PublicExchange, Reply, Request, TimeRange,
-};
-use std::collections::BTreeMap;
+use cex_interface::{Listing, OrderRef, Placed, PrivateExchange, PublicExchange, Reply, Request, TimeRange};
 use std::time::Duration;
 
 impl Client {
@@ -23,62 +20,8 @@ impl Client {
         Err(self.error(op, ErrorKind::InvalidInput("an order for another venue")))
     }
 
-    async fn orders(&self, request: Request) -> Result<Listing<Order>, ExchangeError> {
-        let (read, unreadable) = split(self.rest.call(&request).await?);
-        match read {
-            Reply::Orders(rows) => Ok(Listing { rows, unreadable }),
-            _another => Err(self.of_another(&request)),
-        }
-    }
-
-    pub(super) async fn fills(&self, request: Request) -> Result<Listing<Fill>, ExchangeError> {
-        let (read, unreadable) = split(self.rest.call(&request).await?);
-        match read {
-            Reply::Fills(rows) => Ok(Listing { rows, unreadable }),
-            _another => Err(self.of_another(&request)),
-        }
-    }
-
     fn of_another(&self, request: &Request) -> ExchangeError {
         self.error(request.op(), ErrorKind::Undecodable("the answer to another call"))
-    }
-
-    /// Everything of a span, each row once by `key`. `dense` is asked about a moment that holds more than an answer.
-    async fn all_of<T, K: Ord, F, D>(
-        &self,
-        op: Op,
-        rule: PageRule,
-        (from, to): (Timestamp, Timestamp),
-        ask: impl Fn(TimeRange) -> F,
-        dense: impl Fn(TimeRange) -> D,
-        key: impl Fn(&T) -> K,
-    ) -> Result<Listing<T>, ExchangeError>
-    where
-        F: Future<Output = Result<Listing<T>, ExchangeError>>,
-        D: Future<Output = Result<Listing<T>, ExchangeError>>,
-    {
-        let fail = |kind| self.error(op, kind);
-        let mut pages = Pages::new(rule, from, to, self.rest.clock().now()).map_err(fail)?;
-        let (mut rows, mut unreadable) = (BTreeMap::new(), 0);
-        while let Some(page) = pages.next().map_err(fail)? {
-            let answer = ask(page.range).await?;
-            let answer = match pages.answered(&page, answer.len() + answer.unreadable) {
-                Answered::Whole => answer,
-                Answered::Halved => continue,
-                Answered::Dense => dense(page.range).await?,
-            };
-            unreadable += answer.unreadable;
-            rows.extend(answer.into_iter().map(|row| (key(&row), row)));
-        }
-        Ok(Listing { rows: rows.into_values().collect(), unreadable })
-    }
-}
-
-/// A list and how many rows of it could not be read.
-fn split(reply: Reply) -> (Reply, usize) {
-    match reply {
-        Reply::Incomplete(incomplete) => (incomplete.read, incomplete.unreadable.len()),
-        whole => (whole, 0),
     }
 }
 
@@ -158,7 +101,7 @@ impl PrivateExchange for Client {
     }
 
     async fn cancel_all(&self, symbol: SymbolId) -> Result<Listing<Order>, ExchangeError> {
-        self.orders(Request::CancelAll { symbol }).await
+        Lists::of(&self.rest).orders(Request::CancelAll { symbol }).await
     }
 
     async fn order(&self, symbol: SymbolId, order: OrderRef) -> Result<Order, ExchangeError> {
@@ -166,7 +109,11 @@ impl PrivateExchange for Client {
     }
 
     async fn open_orders(&self, symbol: Option<SymbolId>) -> Result<Listing<Order>, ExchangeError> {
-        self.orders(Request::OpenOrders { symbol }).await
+        let lists = Lists::of(&self.rest);
+        match symbol {
+            Some(symbol) => lists.open_orders_of(symbol).await,
+            None => lists.open_orders().await,
+        }
     }
 
     async fn order_history(
@@ -175,7 +122,7 @@ impl PrivateExchange for Client {
         range: TimeRange,
         limit: u32,
     ) -> Result<Listing<Order>, ExchangeError> {
-        self.orders(Request::OrderHistory { symbol, range, limit }).await
+        Lists::of(&self.rest).orders(Request::OrderHistory { symbol, range, limit }).await
     }
 
     async fn order_history_all(
@@ -184,11 +131,7 @@ impl PrivateExchange for Client {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Listing<Order>, ExchangeError> {
-        let rule = self.capabilities().orders_page;
-        let ask = |range| self.orders(Request::OrderHistory { symbol, range, limit: rule.rows });
-        let key = |order: &Order| (order.order_id, order.client_id);
-        let dense = |_| async { Err(self.error(Op::OrderHistory, ErrorKind::AboveMaximum)) };
-        self.all_of(Op::OrderHistory, rule, (from, to), ask, dense, key).await
+        Lists::of(&self.rest).order_history(symbol, from, to).await
     }
 
     async fn my_trades(
@@ -199,7 +142,7 @@ impl PrivateExchange for Client {
         limit: u32,
     ) -> Result<Listing<Fill>, ExchangeError> {
         let limit = limit.min(self.capabilities().fills_page.rows);
-        self.fills(Request::MyTrades { symbol, order, range, limit }).await
+        Lists::of(&self.rest).some_fills(Request::MyTrades { symbol, order, range, limit }).await
     }
 
     async fn my_trades_all(
@@ -208,13 +151,7 @@ impl PrivateExchange for Client {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Listing<Fill>, ExchangeError> {
-        let rule = self.capabilities().fills_page;
-        let ask = |range| self.fills(Request::MyTrades { symbol, order: None, range, limit: rule.rows });
-        let dense = |range| self.fills_of_a_moment(symbol, range);
-        let mut all = self.all_of(Op::MyTrades, rule, (from, to), ask, dense, Fill::key).await?;
-        all.rows.retain(|fill| fill.exchange_ts >= from && fill.exchange_ts <= to);
-        all.rows.sort_by_key(|fill| fill.exchange_ts);
-        Ok(all)
+        Lists::of(&self.rest).fills(symbol, from, to).await
     }
 
     async fn order_trades_all(
@@ -224,13 +161,7 @@ impl PrivateExchange for Client {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Listing<Fill>, ExchangeError> {
-        let rule = self.capabilities().fills_page;
-        let order = Some(order);
-        let ask = |range| self.fills(Request::MyTrades { symbol, order, range, limit: rule.rows });
-        let dense = |range| self.fills_of_order_in_a_moment(symbol, order, range);
-        let mut all = self.all_of(Op::MyTrades, rule, (from, to), ask, dense, Fill::key).await?;
-        all.rows.sort_by_key(|fill| fill.exchange_ts);
-        Ok(all)
+        Lists::of(&self.rest).fills_of_order(symbol, order, from, to).await
     }
 
     async fn dead_man_switch(&self, timeout: Duration) -> Result<(), ExchangeError> {

@@ -17,10 +17,11 @@ use crate::rate::{Budget, Refusal, Urgency};
 use crate::venue_clock::VenueClock;
 use cex_core::{Markets, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op, Phase, Retry};
-use cex_interface::{CallClass, Cost, HttpRequest, HttpResponse, Protocol, Reply, Request};
+use cex_interface::{CallClass, Capabilities, Cost, HttpRequest, HttpResponse, Protocol, Reply, Request};
 use http::HeaderValue;
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -48,6 +49,8 @@ pub struct Rest {
     market: Arc<Pool<HttpConn>>,
     pub(super) config: RestConfig,
     jitter: Mutex<Jitter>,
+    /// The exchange lists open orders of named symbols only.
+    wants_symbols: AtomicBool,
     /// What orders are built in, so that building one takes no memory.
     scratch: Mutex<HttpRequest>,
     pub(super) metrics: Arc<RestMetrics>,
@@ -96,12 +99,29 @@ impl Rest {
             market: pool(config.market_connections, |all| &all.market),
             config,
             jitter: Mutex::new(Jitter::new(seed)),
+            wants_symbols: AtomicBool::new(false),
             scratch: Mutex::default(),
             metrics,
             measuring: tokio::sync::Mutex::new(()),
             clock_wanted: Notify::new(),
             protocol,
         }))
+    }
+
+    /// What the exchange can do.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        self.protocol.capabilities()
+    }
+
+    /// Whether open orders must be asked for by symbol.
+    pub(crate) fn wants_symbols(&self) -> bool {
+        self.wants_symbols.load(Ordering::Relaxed)
+    }
+
+    /// Open orders must be asked for by symbol: asking for all of them was refused, and by symbol they came.
+    pub(crate) fn note_wants_symbols(&self) {
+        self.wants_symbols.store(true, Ordering::Relaxed);
     }
 
     /// Which venue.

@@ -75,6 +75,7 @@ fn capabilities() -> Capabilities {
         messages_per_second: None,
         connection_lifetime: None,
         announces_end: false,
+        open_orders_of: None,
         place_batch: None,
         cancel_batch: None,
         orders_page: PAGE,

@@ -54,7 +54,16 @@ impl Day {
                 let purpose = Purpose::Order { client_id, asked_at };
                 self.begin(venue, Request::Order { symbol, order }, purpose, Urgency::Normal);
             }
-            Command::QueryFills { venue, symbol, client_id, order_id } => {
+            Command::Cancel { venue, symbol, client_id, order_id } => {
+                let order = order_id.map_or(OrderRef::Client(client_id), OrderRef::Id);
+                let request = Request::Cancel { symbol, order };
+                self.begin(venue, request, Purpose::Cancel { client_id }, Urgency::MustGo);
+            }
+            Command::QueryOpen { venue, symbol, client_id, asked_at } => {
+                let request = Request::OpenOrders { symbol: Some(symbol) };
+                self.begin(venue, request, Purpose::Open { client_id, asked_at }, Urgency::Normal);
+            }
+            Command::QueryFills { venue, symbol, client_id, order_id, .. } => {
                 let (order, range) = (Some(order_id), TimeRange::default());
                 let request = Request::MyTrades { symbol, order, range, limit: FILLS };
                 self.begin(venue, request, Purpose::Fills { client_id, order_id }, Urgency::Normal);
@@ -147,10 +156,25 @@ impl Day {
                     if self.has(crate::bugs::Bug::AbsenceBelieved) {
                         for asked_at in [asked_at - std::time::Duration::from_secs(3), asked_at] {
                             self.feed(Event::OrderRead { client_id, asked_at, order: None });
+                            self.feed(Event::OpenRead { client_id, asked_at, orders: &[], whole: true });
                             self.feed(Event::TradesRead { client_id, asked_at, fills: &[], whole: true });
+                            // ... and as if the account had been looked at, too.
+                            let balances = self.own_balances(venue);
+                            self.feed(Event::AccountRead { venue, asked_at, balances: &balances });
                         }
                     }
                     self.feed(Event::OrderRead { client_id, asked_at, order: None });
+                }
+                Ok(_) | Err(_) => {}
+            },
+            Purpose::Open { client_id, asked_at } => match result {
+                Ok(Reply::Orders(orders)) => {
+                    self.feed(Event::OpenRead { client_id, asked_at, orders: &orders, whole: true });
+                }
+                Ok(Reply::Incomplete(incomplete)) => {
+                    if let Reply::Orders(orders) = &incomplete.read {
+                        self.feed(Event::OpenRead { client_id, asked_at, orders, whole: false });
+                    }
                 }
                 Ok(_) | Err(_) => {}
             },
@@ -180,7 +204,7 @@ impl Day {
                     self.feed(Event::AccountRead { venue, asked_at, balances: &account.balances });
                 }
             }
-            Purpose::Setup | Purpose::Clock | Purpose::Link { .. } => {}
+            Purpose::Setup | Purpose::Clock | Purpose::Link { .. } | Purpose::Cancel { .. } => {}
         }
     }
 

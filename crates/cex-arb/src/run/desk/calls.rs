@@ -2,14 +2,16 @@
 
 use super::{Core, Desk};
 use crate::run::record::Recorder;
-use cex_core::{ClientOrderId, Fill, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
+use cex_core::{ClientOrderId, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
 use cex_engine::Event;
 use cex_errors::{ErrorKind, ExchangeError, Outcome as CallOutcome};
-use cex_interface::{OrderRef, Reply, Request, TimeRange};
-use cex_transport::{Started, Urgency};
+use cex_interface::{OrderRef, Reply, Request};
+use cex_transport::{Lists, Rest, Started, Urgency};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Fills asked for at once of one order: more than an order of ours can have.
-const FILLS: u32 = 100;
+/// An exchange's clock is off by less than this.
+const CLOCKS_APART: Duration = Duration::from_secs(30);
 
 impl Desk {
     /// Tells the engine what becomes of an order that is on its way.
@@ -104,29 +106,63 @@ impl Desk {
         });
     }
 
-    pub(super) fn query_fills(
+    /// An order must not rest and does. What the answer says is not relied on: the engine asks what became of it.
+    pub(super) fn cancel(
         &self,
         core: &Core,
         (venue, symbol): (VenueId, SymbolId),
         client_id: ClientOrderId,
-        order_id: OrderId,
+        order_id: Option<OrderId>,
     ) {
-        let request =
-            Request::MyTrades { symbol, order: Some(order_id), range: TimeRange::default(), limit: FILLS };
-        self.call(core, venue, request, move |desk, now, result| match result {
-            Ok(Reply::Fills(fills)) => {
-                desk.record(|recorder| fills.iter().for_each(|fill| recorder.fill(now, fill)));
-                desk.feed(now, Event::FillsRead { client_id, fills: &fills });
+        let order = order_id.map_or(OrderRef::Client(client_id), OrderRef::Id);
+        tracing::warn!(%venue, order = %client_id, "an order that must not rest does: it is cancelled");
+        self.call(core, venue, Request::Cancel { symbol, order }, move |_, _, result| {
+            if let Err(error) = result {
+                tracing::warn!(%error, order = %client_id, "it could not be cancelled");
             }
-            // Those that could be read are booked; what they miss to the order's own quantity is asked for again.
-            Ok(Reply::Incomplete(incomplete)) => {
-                tracing::error!(%venue, order = %client_id, unreadable = ?incomplete.unreadable, "fills could not be read");
-                if let Reply::Fills(fills) = &incomplete.read {
-                    desk.record(|recorder| fills.iter().for_each(|fill| recorder.fill(now, fill)));
-                    desk.feed(now, Event::FillsRead { client_id, fills });
+        });
+    }
+
+    pub(super) fn query_open(
+        &self,
+        core: &Core,
+        (venue, symbol): (VenueId, SymbolId),
+        client_id: ClientOrderId,
+        asked_at: Timestamp,
+    ) {
+        let ask = move |rest: Arc<Rest>| async move { Lists::of(&rest).open_orders_of(symbol).await };
+        self.ask(core, venue, ask, move |desk, now, result| match result {
+            Ok(open) => {
+                let ours = open.iter().filter(|order| order.client_id == Some(client_id));
+                desk.record(|recorder| ours.for_each(|order| recorder.order(now, order)));
+                let (orders, whole) = (open.rows.as_slice(), open.unreadable == 0);
+                desk.feed(now, Event::OpenRead { client_id, asked_at, orders, whole });
+            }
+            Err(error) => tracing::warn!(%error, order = %client_id, "query of open orders failed"),
+        });
+    }
+
+    /// All fills of an order, however many.
+    pub(super) fn query_fills(
+        &self,
+        core: &Core,
+        (venue, symbol): (VenueId, SymbolId),
+        (client_id, order_id): (ClientOrderId, OrderId),
+        since: Timestamp,
+    ) {
+        let to = core.clock.now() + CLOCKS_APART;
+        let ask = move |rest: Arc<Rest>| async move {
+            Lists::of(&rest).fills_of_order(symbol, order_id, since, to).await
+        };
+        self.ask(core, venue, ask, move |desk, now, result| match result {
+            Ok(fills) => {
+                // Those that could be read are booked; what they miss to the order's own quantity is asked for again.
+                if fills.unreadable > 0 {
+                    tracing::error!(%venue, order = %client_id, fills.unreadable, "fills could not be read");
                 }
+                desk.record(|recorder| fills.iter().for_each(|fill| recorder.fill(now, fill)));
+                desk.feed(now, Event::FillsRead { client_id, fills: &fills.rows });
             }
-            Ok(_) => tracing::error!(%venue, order = %client_id, "a query was answered with something else"),
             Err(error) => tracing::warn!(%error, order = %client_id, "query of fills failed"),
         });
     }
@@ -139,26 +175,16 @@ impl Desk {
         since: Timestamp,
         asked_at: Timestamp,
     ) {
-        let range = TimeRange { from: Some(since), to: None };
-        let request = Request::MyTrades { symbol, order: None, range, limit: FILLS };
-        self.call(core, venue, request, move |desk, now, result| {
-            let told = |fills: &[Fill], whole| {
+        let to = core.clock.now() + CLOCKS_APART;
+        let ask = move |rest: Arc<Rest>| async move { Lists::of(&rest).fills(symbol, since, to).await };
+        self.ask(core, venue, ask, move |desk, now, result| match result {
+            Ok(fills) => {
                 let ours = fills.iter().filter(|fill| fill.client_id == Some(client_id));
                 desk.record(|recorder| ours.for_each(|fill| recorder.fill(now, fill)));
+                let (fills, whole) = (fills.rows.as_slice(), fills.unreadable == 0);
                 desk.feed(now, Event::TradesRead { client_id, asked_at, fills, whole });
-            };
-            match result {
-                Ok(Reply::Fills(fills)) => told(&fills, fills.len() < FILLS as usize),
-                Ok(Reply::Incomplete(incomplete)) => {
-                    if let Reply::Fills(fills) = &incomplete.read {
-                        told(fills, false);
-                    }
-                }
-                Ok(_) => {
-                    tracing::error!(%venue, order = %client_id, "a query was answered with something else");
-                }
-                Err(error) => tracing::warn!(%error, order = %client_id, "query of trades failed"),
             }
+            Err(error) => tracing::warn!(%error, order = %client_id, "query of trades failed"),
         });
     }
 
@@ -179,11 +205,23 @@ impl Desk {
         request: Request,
         then: impl FnOnce(&Self, Timestamp, Result<Reply, ExchangeError>) + 'static,
     ) {
-        let rest = std::sync::Arc::clone(&core.venues[venue.index()].rest);
+        // The engine asks again by its own clock: it must know now.
+        let ask = |rest: Arc<Rest>| async move { rest.call_stamped(&request, Urgency::Normal).await.result };
+        self.ask(core, venue, ask, then);
+    }
+
+    /// Asks something of a venue that may take several calls.
+    fn ask<T: 'static, F: Future<Output = Result<T, ExchangeError>>>(
+        &self,
+        core: &Core,
+        venue: VenueId,
+        ask: impl FnOnce(Arc<Rest>) -> F + 'static,
+        then: impl FnOnce(&Self, Timestamp, Result<T, ExchangeError>) + 'static,
+    ) {
+        let rest = Arc::clone(&core.venues[venue.index()].rest);
         let desk = self.clone();
         tokio::task::spawn_local(async move {
-            // The engine asks again by its own clock: it must know now.
-            let result = rest.call_stamped(&request, Urgency::Normal).await.result;
+            let result = ask(rest).await;
             let now = desk.0.borrow().clock.now();
             then(&desk, now, result);
         });

@@ -81,7 +81,11 @@ impl Desk {
                 None
             }
             // An order is over when it arrives, and its answer never gets lost: there is nothing to ask.
-            Command::QueryOrder { .. } | Command::QueryFills { .. } | Command::QueryTrades { .. } => None,
+            Command::QueryOrder { .. }
+            | Command::QueryFills { .. }
+            | Command::QueryOpen { .. }
+            | Command::QueryTrades { .. }
+            | Command::Cancel { .. } => None,
             public @ (Command::FetchBook { .. } | Command::Resubscribe { .. }) => Some(public),
         }
     }

@@ -27,7 +27,11 @@ fn an_unknown_order_is_asked_about_and_never_sent_again() {
     let commands = stage.feed(Event::Wake);
     let order_id = order_id(&buy);
     let (venue, client_id) = (buy.venue, buy.client_id);
-    assert!(commands.contains(&Command::QueryFills { venue, symbol: SYMBOL, client_id, order_id }));
+    let asked = |command: &Command| {
+        matches!(command, Command::QueryFills { venue: at, client_id: of, order_id: number, .. }
+            if (*at, *of, *number) == (venue, client_id, order_id))
+    };
+    assert!(commands.iter().any(asked));
     stage.trades += 1;
     let fill = stage.fill_event(&buy, "100.10", "5", ("0.25025", "USDT"));
     stage.feed(Event::FillsRead { client_id, fills: &[fill] });
@@ -149,9 +153,16 @@ fn a_lost_order_that_never_arrived_frees_its_twin_as_soon_as_that_is_proven() {
                 Command::QueryOrder { client_id, asked_at, .. } => {
                     Event::OrderRead { client_id, asked_at, order: None }
                 }
+                Command::QueryOpen { client_id, asked_at, .. } => {
+                    Event::OpenRead { client_id, asked_at, orders: &[], whole: true }
+                }
                 Command::QueryTrades { client_id, asked_at, since, .. } => {
                     assert!(since < lost_at, "the clocks may differ");
                     Event::TradesRead { client_id, asked_at, fills: &[], whole: true }
+                }
+                Command::ReadAccount { venue, asked_at } if venue == buy.venue => {
+                    orders.extend(placed(stage.answer_account(0, asked_at)));
+                    continue;
                 }
                 _other => continue,
             };
@@ -183,6 +194,12 @@ fn forgotten(
             match command {
                 Command::QueryOrder { client_id, asked_at, .. } if client_id == buy.client_id => {
                     stage.feed(Event::OrderRead { client_id, asked_at, order: None });
+                }
+                Command::QueryOpen { client_id, asked_at, .. } => {
+                    stage.feed(Event::OpenRead { client_id, asked_at, orders: &[], whole: true });
+                }
+                Command::ReadAccount { venue, asked_at } if venue == buy.venue => {
+                    stage.answer_account(0, asked_at);
                 }
                 Command::QueryTrades { client_id, asked_at, .. } => {
                     let (fills, whole) = trades(stage, &buy);
@@ -216,6 +233,143 @@ fn half_a_list_of_trades_and_fills_of_nobody_prove_nothing() {
         (vec![Fill { client_id: None, order_id: Text::new("nobody-knows").expect("short"), ..fill }], true)
     });
     assert_eq!((stage.view().unknown, stage.view().open), (1, 1), "whose that is nobody knows");
+}
+
+/// As `forgotten`, with nothing traded: the open orders are `open`, and the account holds so much of the coin.
+fn missed(stage: &mut Stage, open: impl Fn(&Stage, &OrderRequest) -> (Vec<Order>, bool), btc: &str) {
+    let [buy, sell] = stage.cross();
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    stage.report(&sell, OrderStatus::Filled, "5");
+    stage.feed(Event::PlaceFailed { client_id: buy.client_id, outcome: CallOutcome::Unknown });
+    for _ in 0..200 {
+        for command in stage.pass(100) {
+            match command {
+                Command::QueryOrder { client_id, asked_at, order_id: None, .. } => {
+                    stage.feed(Event::OrderRead { client_id, asked_at, order: None });
+                }
+                Command::QueryOpen { client_id, asked_at, .. } => {
+                    let (orders, whole) = open(stage, &buy);
+                    stage.feed(Event::OpenRead { client_id, asked_at, orders: &orders, whole });
+                }
+                Command::QueryTrades { client_id, asked_at, .. } => {
+                    stage.feed(Event::TradesRead { client_id, asked_at, fills: &[], whole: true });
+                }
+                Command::ReadAccount { venue, asked_at } if venue == buy.venue => {
+                    let balance = Balance {
+                        asset: asset("BTC"),
+                        free: decimal(btc),
+                        locked: Decimal::ZERO,
+                        as_of: Timestamp::EPOCH,
+                    };
+                    stage.feed(Event::AccountRead { venue, asked_at, balances: &[balance] });
+                }
+                Command::Close { .. } => return,
+                _other => {}
+            }
+        }
+    }
+}
+
+fn open_order(stage: &Stage, request: &OrderRequest) -> Order {
+    Order {
+        venue: request.venue,
+        symbol: SYMBOL,
+        order_id: Some(order_id(request)),
+        client_id: Some(request.client_id),
+        side: request.side,
+        status: OrderStatus::New,
+        price: None,
+        qty: None,
+        filled_qty: Decimal::ZERO,
+        filled_notional: Decimal::ZERO,
+        fee: None,
+        created_at: stage.now,
+        as_of: stage.now,
+    }
+}
+
+#[test]
+fn an_order_that_may_be_open_or_may_have_moved_the_account_is_not_believed_away() {
+    let nothing = |_: &Stage, _: &OrderRequest| (vec![], true);
+    let mut stage = Stage::ready();
+    missed(&mut stage, nothing, "50");
+    assert_eq!(stage.view().unknown, 0, "nothing shows it: it never arrived");
+    for btc in ["54.9975", "50.00001", "49.999"] {
+        let mut stage = Stage::ready();
+        missed(&mut stage, nothing, btc);
+        assert_eq!(stage.view().unknown, 1, "{btc} is not what the other orders explain");
+    }
+    let mut stage = Stage::ready();
+    missed(&mut stage, nothing, "50.000009");
+    assert_eq!(stage.view().unknown, 0, "that is finer than any quantity");
+    let mut stage = Stage::ready();
+    missed(&mut stage, |_, _| (vec![], false), "50");
+    assert_eq!(stage.view().unknown, 1, "it may be in what was not told");
+    let mut stage = Stage::ready();
+    let anonymous = |stage: &Stage, buy: &OrderRequest| {
+        let order_id = Some(Text::new("nobody-knows").expect("short"));
+        (vec![Order { client_id: None, order_id, ..open_order(stage, buy) }], true)
+    };
+    missed(&mut stage, anonymous, "50");
+    assert_eq!(stage.view().unknown, 1, "whose that is nobody knows");
+}
+
+#[test]
+fn an_order_found_open_is_cancelled() {
+    let mut stage = Stage::ready();
+    let found = |stage: &Stage, buy: &OrderRequest| (vec![open_order(stage, buy)], true);
+    missed(&mut stage, found, "50");
+    assert_eq!((stage.view().unknown, stage.view().open), (0, 1), "it is there");
+    let mut cancels = vec![];
+    for _ in 0..20 {
+        for command in stage.pass(1_000) {
+            match command {
+                Command::QueryOrder { client_id, asked_at, order_id: Some(number), .. } => {
+                    let order = Order {
+                        venue: stage.venue(0),
+                        symbol: SYMBOL,
+                        order_id: Some(number),
+                        client_id: Some(client_id),
+                        side: Side::Buy,
+                        status: if cancels.is_empty() { OrderStatus::New } else { OrderStatus::Canceled },
+                        price: None,
+                        qty: None,
+                        filled_qty: Decimal::ZERO,
+                        filled_notional: Decimal::ZERO,
+                        fee: None,
+                        created_at: stage.now,
+                        as_of: stage.now,
+                    };
+                    stage.feed(Event::OrderRead { client_id, asked_at, order: Some(&order) });
+                }
+                Command::Cancel { venue, client_id, order_id, .. } => {
+                    cancels.push((venue, client_id, order_id));
+                }
+                _other => {}
+            }
+        }
+    }
+    let [(venue, client_id, number)] = cancels.as_slice() else { panic!("one cancel, not {cancels:?}") };
+    assert_eq!(
+        (*venue, *number),
+        (stage.venue(0), Some(Text::new(&format!("ex-{client_id}")).expect("short")))
+    );
+    assert!(!stage.view().killed);
+}
+
+#[test]
+fn after_a_standstill_no_book_is_believed_before_it_was_read_anew() {
+    let (config, setups) = setups();
+    let mut stage = Stage::with(EngineConfig { max_pause: Duration::from_secs(1), ..config }, &setups);
+    stage.pass(1_000);
+    let live = |stage: &Stage| [0, 1].map(|index| stage.engine.book(stage.venue(index), SYMBOL).is_some());
+    assert_eq!(live(&stage), [true, true], "as long as may be");
+    // The first thing heard after it is a frame that had been waiting.
+    stage.now += Duration::from_millis(1_001);
+    stage.delta(0, &[], &[]);
+    assert_eq!(live(&stage), [false, false]);
+    let crossing = stage.delta(1, &[level(10_100, 5_000)], &[level(10_010, 0), level(10_110, 9_000)]);
+    assert_eq!(placed(crossing), vec![]);
 }
 
 #[test]

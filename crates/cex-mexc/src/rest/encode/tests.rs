@@ -204,6 +204,11 @@ fn signed_calls_name_what_they_are_about() {
         ),
         (Request::OpenOrders { symbol: None }, "GET /api/v3/openOrders?"),
         (Request::OpenOrders { symbol: Some(symbol) }, "GET /api/v3/openOrders?symbol=BTCUSDT&"),
+        // MEXC-REST-27.
+        (
+            Request::OpenOrdersOf(vec![symbol, SymbolId(2)]),
+            "GET /api/v3/openOrders?symbol=BTCUSDT%2C%E9%BE%99%E8%99%BEUSDT&",
+        ),
         (
             Request::OrderHistory { symbol, range, limit: 5_000 },
             "GET /api/v3/allOrders?symbol=BTCUSDT&startTime=1000&endTime=2000&limit=1000&",

@@ -169,6 +169,9 @@ pub(super) fn open(
     request: &Request<'_>,
 ) -> Result<String, Refusal> {
     const MOST_ROWS: usize = 1_000;
+    if mexc.manners.open_orders_by_symbol {
+        request.params.required("symbol")?;
+    }
     let markets = markets(mexc, request)?;
     let is_wanted = |order: &&OrderView| markets.is_empty() || markets.contains(&order.request.market);
     let open: Vec<&OrderView> = exchange.open_orders(account).filter(is_wanted).collect();

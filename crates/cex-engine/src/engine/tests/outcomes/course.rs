@@ -223,8 +223,16 @@ impl Course {
                     asked_of.for_each(|fill| self.count(fill));
                     self.feed(Event::TradesRead { client_id, asked_at, fills: &fills, whole: true });
                 }
-                // Neither books nor accounts change but by what is told here.
-                Command::FetchBook { .. } | Command::Resubscribe { .. } | Command::ReadAccount { .. } => {}
+                Command::QueryOpen { client_id, asked_at, .. } => {
+                    self.feed(Event::OpenRead { client_id, asked_at, orders: &[], whole: true });
+                }
+                Command::ReadAccount { venue, asked_at } => {
+                    let balances = self.market.ledger.balances(venue);
+                    self.feed(Event::AccountRead { venue, asked_at, balances: &balances });
+                }
+                Command::Cancel { .. } => panic!("no order rests here"),
+                // Books do not change but by what is told here.
+                Command::FetchBook { .. } | Command::Resubscribe { .. } => {}
             }
         }
     }
@@ -294,6 +302,7 @@ impl Course {
             .or_else(|| differs("profit in all", &self.market.ledger.profit(), &totals.realised))
             .or_else(|| differs("holdings", &self.market.ledger.held(), &self.holdings()))
             .or_else(|| differs("reservations", &none, &self.reserved()))
+            .or_else(|| differs("what does not add up", &None, &self.stage.engine.contradiction()))
             .or_else(|| differs("closing orders", &closings, &(self.sent.len() - 2)))
             .or_else(|| differs("orders, none sent twice", &sent.len(), &self.sent.len()))
             .or_else(|| differs("ends of orders", &none, &self.wrong_ends()))

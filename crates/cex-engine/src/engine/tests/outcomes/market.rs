@@ -67,6 +67,18 @@ impl Ledger {
         Decimal::new(self.quote * 100 + self.base * MARK_CENTS, DP + 2)
     }
 
+    /// As an exchange tells of an account.
+    pub(super) fn balances(&self, venue: VenueId) -> Vec<Balance> {
+        let rows = self.held.iter().filter(|((at, _), _)| *at == venue.index());
+        rows.map(|((_, coin), held)| Balance {
+            asset: asset(coin),
+            free: Decimal::new(*held, DP),
+            locked: Decimal::ZERO,
+            as_of: Timestamp::EPOCH,
+        })
+        .collect()
+    }
+
     /// What is not level over both, valued at the mark, whichever its sign.
     pub(super) fn left_over(&self) -> Decimal {
         Decimal::new(self.base.abs() * MARK_CENTS, DP + 2)

@@ -3,10 +3,10 @@
 //! A span that cannot be halved is first asked for with as many rows as the exchange may perhaps give. If it gives no more,
 //! the fills are asked for order by order, since each of those lists is shorter.
 
-use super::Client;
+use super::Lists;
 use cex_core::{Fill, Order, OrderId, SymbolId, Timestamp};
 use cex_errors::{ErrorKind, ExchangeError, Op, Outcome};
-use cex_interface::{Listing, PrivateExchange as _, PublicExchange as _, Request, TimeRange};
+use cex_interface::{Listing, Request, TimeRange};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const ORDER_TIME_SLACK: Duration = Duration::from_secs(5);
 /// How close to the end of what is kept orders are still asked for: the exchange's clock is not quite ours.
 const KEPT_MARGIN: Duration = Duration::from_secs(60);
 
-impl Client {
+impl Lists<'_> {
     /// All fills of a span that one answer does not show whole.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl Client {
         range: TimeRange,
     ) -> Result<Listing<Fill>, ExchangeError> {
         let rule = self.capabilities().fills_page;
-        let ask = |limit| self.fills(Request::MyTrades { symbol, order, range, limit });
+        let ask = |limit| self.some_fills(Request::MyTrades { symbol, order, range, limit });
         match ask(rule.rows_perhaps).await {
             Err(error) if error.outcome() == Outcome::Refused && rule.rows_perhaps > rule.rows => {
                 ask(rule.rows).await
@@ -89,7 +89,7 @@ impl Client {
         symbol: SymbolId,
         range: TimeRange,
     ) -> Result<Vec<OrderId>, ExchangeError> {
-        let now = self.rest().clock().now();
+        let now = self.now();
         let (from, to) = (range.from.unwrap_or(Timestamp::EPOCH), range.to.unwrap_or(now));
         let begin = match self.capabilities().orders_page.kept {
             Some(kept) if from < now - kept + KEPT_MARGIN => {
@@ -99,8 +99,8 @@ impl Client {
             // Listed by the time they ended: what ended later may have been filled then as well.
             None => from,
         };
-        let ended = self.order_history_all(symbol, begin, now).await?;
-        let open = self.open_orders(Some(symbol)).await?;
+        let ended = self.order_history(symbol, begin, now).await?;
+        let open = self.open_orders_of(symbol).await?;
         if ended.unreadable + open.unreadable > 0 {
             let kind = ErrorKind::Undecodable("a list of orders with rows that cannot be read");
             return Err(self.error(Op::MyTrades, kind));

@@ -1,0 +1,201 @@
+//! Lists, whole or not at all: of more rows than one answer holds, or of more symbols than one call names.
+//!
+//! | module | what |
+//! |---|---|
+//! | `pages`, `moment` | lists longer than one answer; a moment that holds more fills than one |
+
+mod moment;
+mod pages;
+
+use self::pages::{Answered, Pages};
+use crate::rest::Rest;
+use cex_core::{Fill, Order, OrderId, SymbolId, Timestamp};
+use cex_errors::{ErrorKind, ExchangeError, Op};
+use cex_interface::{Capabilities, Listing, PageRule, Reply, Request, TimeRange};
+use std::collections::BTreeMap;
+
+/// Reads lists over the request interface of a venue, in as many calls as it takes.
+#[derive(Clone, Copy)]
+pub struct Lists<'a> {
+    rest: &'a Rest,
+}
+
+impl<'a> Lists<'a> {
+    /// Of this venue.
+    #[must_use]
+    pub const fn of(rest: &'a Rest) -> Self {
+        Self { rest }
+    }
+
+    /// Open orders of all markets registered. Where the exchange lists them of named symbols only, which is found out by
+    /// asking, they are asked for by as many symbols as one call takes.
+    ///
+    /// # Errors
+    /// What the calls fail with.
+    pub async fn open_orders(&self) -> Result<Listing<Order>, ExchangeError> {
+        if !self.rest.wants_symbols() {
+            match self.orders(Request::OpenOrders { symbol: None }).await {
+                // Refused by the adapter, or by the exchange as a call that lacks something.
+                Err(error) if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::InvalidRequest) => {
+                    let all = self.open_orders_by_symbol().await?;
+                    self.rest.note_wants_symbols();
+                    return Ok(all);
+                }
+                answer => return answer,
+            }
+        }
+        self.open_orders_by_symbol().await
+    }
+
+    async fn open_orders_by_symbol(&self) -> Result<Listing<Order>, ExchangeError> {
+        let symbols: Vec<SymbolId> = self.rest.markets().iter().map(|market| market.id).collect();
+        let mut all = Listing { rows: Vec::new(), unreadable: 0 };
+        for some in symbols.chunks(self.capabilities().open_orders_of.unwrap_or(1).max(1)) {
+            let request = match some {
+                [symbol] => Request::OpenOrders { symbol: Some(*symbol) },
+                several => Request::OpenOrdersOf(several.to_vec()),
+            };
+            let listed = self.orders(request).await?;
+            all.unreadable += listed.unreadable;
+            all.rows.extend(listed);
+        }
+        Ok(all)
+    }
+
+    /// Open orders of one symbol.
+    ///
+    /// # Errors
+    /// What the call fails with.
+    pub async fn open_orders_of(&self, symbol: SymbolId) -> Result<Listing<Order>, ExchangeError> {
+        self.orders(Request::OpenOrders { symbol: Some(symbol) }).await
+    }
+
+    /// All orders of a span of any length; in no particular order.
+    ///
+    /// # Errors
+    /// Where the exchange no longer has the span, or cannot be made to show all of it.
+    pub async fn order_history(
+        &self,
+        symbol: SymbolId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Listing<Order>, ExchangeError> {
+        let rule = self.capabilities().orders_page;
+        let ask = |range| self.orders(Request::OrderHistory { symbol, range, limit: rule.rows });
+        let key = |order: &Order| (order.order_id, order.client_id);
+        let dense = |_| async { Err(self.error(Op::OrderHistory, ErrorKind::AboveMaximum)) };
+        self.all_of(Op::OrderHistory, rule, (from, to), ask, dense, key).await
+    }
+
+    /// All our fills of a span of any length, oldest first. A moment that holds more fills than an answer is asked for order
+    /// by order.
+    ///
+    /// # Errors
+    /// As [`Self::order_history`].
+    pub async fn fills(
+        &self,
+        symbol: SymbolId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Listing<Fill>, ExchangeError> {
+        let rule = self.capabilities().fills_page;
+        let ask = |range| self.some_fills(Request::MyTrades { symbol, order: None, range, limit: rule.rows });
+        let dense = |range| self.fills_of_a_moment(symbol, range);
+        let mut all = self.all_of(Op::MyTrades, rule, (from, to), ask, dense, Fill::key).await?;
+        all.rows.retain(|fill| fill.exchange_ts >= from && fill.exchange_ts <= to);
+        all.rows.sort_by_key(|fill| fill.exchange_ts);
+        Ok(all)
+    }
+
+    /// All fills of one order, however many, oldest first; `from` to `to` is when they may have happened.
+    ///
+    /// # Errors
+    /// Where one moment alone holds more of them than the exchange can be made to show: fewer are never told as all.
+    pub async fn fills_of_order(
+        &self,
+        symbol: SymbolId,
+        order: OrderId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Listing<Fill>, ExchangeError> {
+        let rule = self.capabilities().fills_page;
+        let order = Some(order);
+        let ask = |range| self.some_fills(Request::MyTrades { symbol, order, range, limit: rule.rows });
+        let dense = |range| self.fills_of_order_in_a_moment(symbol, order, range);
+        let mut all = self.all_of(Op::MyTrades, rule, (from, to), ask, dense, Fill::key).await?;
+        all.rows.sort_by_key(|fill| fill.exchange_ts);
+        Ok(all)
+    }
+
+    /// The orders one call answers.
+    pub(crate) async fn orders(&self, request: Request) -> Result<Listing<Order>, ExchangeError> {
+        let (read, unreadable) = split(self.rest.call(&request).await?);
+        match read {
+            Reply::Orders(rows) => Ok(Listing { rows, unreadable }),
+            _another => Err(self.of_another(&request)),
+        }
+    }
+
+    /// The fills one call answers.
+    pub(crate) async fn some_fills(&self, request: Request) -> Result<Listing<Fill>, ExchangeError> {
+        let (read, unreadable) = split(self.rest.call(&request).await?);
+        match read {
+            Reply::Fills(rows) => Ok(Listing { rows, unreadable }),
+            _another => Err(self.of_another(&request)),
+        }
+    }
+
+    fn of_another(&self, request: &Request) -> ExchangeError {
+        self.error(request.op(), ErrorKind::Undecodable("the answer to another call"))
+    }
+
+    fn error(&self, op: Op, kind: ErrorKind) -> ExchangeError {
+        ExchangeError::new(self.rest.venue(), op, kind)
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        self.rest.capabilities()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.rest.clock().now()
+    }
+
+    /// Everything of a span, each row once by `key`. `dense` is asked about a moment that holds more than an answer.
+    async fn all_of<T, K: Ord, F, D>(
+        &self,
+        op: Op,
+        rule: PageRule,
+        (from, to): (Timestamp, Timestamp),
+        ask: impl Fn(TimeRange) -> F,
+        dense: impl Fn(TimeRange) -> D,
+        key: impl Fn(&T) -> K,
+    ) -> Result<Listing<T>, ExchangeError>
+    where
+        F: Future<Output = Result<Listing<T>, ExchangeError>>,
+        D: Future<Output = Result<Listing<T>, ExchangeError>>,
+    {
+        let fail = |kind| self.error(op, kind);
+        let mut pages = Pages::new(rule, from, to, self.now()).map_err(fail)?;
+        let (mut rows, mut unreadable) = (BTreeMap::new(), 0);
+        while let Some(page) = pages.next().map_err(fail)? {
+            let answer = ask(page.range).await?;
+            let answer = match pages.answered(&page, answer.len() + answer.unreadable) {
+                Answered::Whole => answer,
+                Answered::Halved => continue,
+                Answered::Dense => dense(page.range).await?,
+            };
+            unreadable += answer.unreadable;
+            rows.extend(answer.into_iter().map(|row| (key(&row), row)));
+        }
+        Ok(Listing { rows: rows.into_values().collect(), unreadable })
+    }
+}
+
+/// A list and how many rows of it could not be read.
+fn split(reply: Reply) -> (Reply, usize) {
+    match reply {
+        Reply::Incomplete(incomplete) => (incomplete.read, incomplete.unreadable.len()),
+        whole => (whole, 0),
+    }
+}
