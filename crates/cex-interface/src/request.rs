@@ -202,6 +202,16 @@ impl Request {
             Self::DeadManSwitch { .. } => Op::DeadManSwitch,
         }
     }
+
+    /// How soon after it was signed the exchange refuses it as late, where we say so; of a batch, the soonest.
+    #[must_use]
+    pub fn expires_in(&self) -> Option<Duration> {
+        match self {
+            Self::Place(order) | Self::TestOrder(order) => Some(order.expires_in),
+            Self::PlaceBatch(orders) => orders.iter().map(|order| order.expires_in).min(),
+            _of_the_exchanges_own => None,
+        }
+    }
 }
 
 /// A book as the exchange's request interface gives it, in the symbol's scale, best levels first.

@@ -272,6 +272,7 @@ impl OrderEntry {
         let venue_now = self.rest.venue_clock().at(now)?;
         let cost = self.protocol.cost(&request);
         self.budget().acquire(&cost, Urgency::Normal, now).map_err(ErrorKind::from)?;
+        let expires_in = request.expires_in();
         let give_up_at = now + self.timeout(cost.class);
         let (tag, told) = self.calls.begin();
         if let Err(kind) = self.handle.call(QueuedCall { tag, request, venue_now, give_up_at }) {
@@ -284,19 +285,18 @@ impl OrderEntry {
             told.await.map_err(|_| ErrorKind::Connection(Phase::AfterSend))?;
         let answered_at = self.rest.clock().now();
         feedback.iter().for_each(|said| self.budget().learn(said, answered_at));
+        if let Err(ExchangeError { kind: ErrorKind::ClockSkew, .. }) = &result {
+            self.rest.venue_clock().refused(now, answered_at, expires_in);
+            let rest = Arc::clone(&self.rest);
+            tokio::spawn(async move { rest.sync_clock().await });
+        }
         result.map_err(|error| self.failed(error, &cost, now))
     }
 
-    /// Takes in what a failure says beyond itself.
+    /// What was not sent costs nothing.
     fn failed(&self, error: ExchangeError, cost: &Cost, taken_at: Timestamp) -> Failed {
         if error.outcome() == Outcome::NotSent {
             self.budget().give_back(cost, taken_at);
-        }
-        if error.kind == ErrorKind::ClockSkew {
-            // The exchange says that our time is wrong: nothing is signed again before it was measured.
-            self.rest.venue_clock().forget();
-            let rest = Arc::clone(&self.rest);
-            tokio::spawn(async move { rest.sync_clock().await });
         }
         Failed::There(error)
     }
