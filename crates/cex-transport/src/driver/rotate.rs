@@ -373,9 +373,12 @@ impl<S: Sink, N: Network + Clone> Rotating<S, N> {
         second.stage = Stage::Trailing(now + TRAIL);
         self.context.metrics.rotations.add_one();
         relay.merge.swap();
-        let said = std::mem::take(&mut relay.said);
-        if main_was_lost {
-            // The listener was told of the loss and begins anew with what now stands.
+        let mut said = std::mem::take(&mut relay.said);
+        // After a loss the listener begins anew with what now stands; without one it hears only what stands no longer.
+        if !main_was_lost {
+            said = missing(&said);
+        }
+        if !said.is_empty() {
             let mut out = Outbox { link: said, ..Outbox::default() };
             let received = Received { read_at: now, epoch: self.main.driver.feed.epoch };
             relay.sink.deliver(now, &received, &mut out);
@@ -420,7 +423,24 @@ fn carries_all<S: Sink, N: Network>(second: &Second<S, N>, said: &[LinkEvent]) -
     wanted.iter().all(|one| is_answered(one, said))
 }
 
-/// Confirmed or refused: what the exchange refuses to this connection it refuses to the main one too.
+/// What a successor was refused and has not been granted since. The main connection may carry it, so whoever listens must
+/// hear of it when the successor takes over, and asks again.
+fn missing(said: &[LinkEvent]) -> Vec<LinkEvent> {
+    let still_missing = |(index, event): (usize, &LinkEvent)| match *event {
+        LinkEvent::Refused { symbol, stream } => {
+            let granted = LinkEvent::Subscribed { symbol, stream };
+            (!said[index..].contains(&granted)).then_some(*event)
+        }
+        LinkEvent::Up
+        | LinkEvent::Subscribed { .. }
+        | LinkEvent::Undecodable { .. }
+        | LinkEvent::AccountReady
+        | LinkEvent::Down => None,
+    };
+    said.iter().enumerate().filter_map(still_missing).collect()
+}
+
+/// Confirmed or refused: what the exchange refuses it may refuse for good, and the main connection is cut either way.
 fn is_answered(one: &Subscription, said: &[LinkEvent]) -> bool {
     let (symbol, stream) = (Some(one.symbol), one.stream);
     said.contains(&LinkEvent::Subscribed { symbol, stream })

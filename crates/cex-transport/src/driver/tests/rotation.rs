@@ -22,12 +22,17 @@ const fn taken(symbol: u32) -> LinkEvent {
     LinkEvent::Subscribed { symbol: Some(SymbolId(symbol)), stream: StreamKind::Book }
 }
 
+const fn refused(symbol: u32) -> LinkEvent {
+    LinkEvent::Refused { symbol: Some(SymbolId(symbol)), stream: StreamKind::Book }
+}
+
 /// As an ordinary link, and says so when the exchange announces the end or answers a subscription.
 fn script(input: Input<'_>, out: &mut Outbox) -> Result<(), ExchangeError> {
     match input {
         Input::Text(b"upgrade") => out.effects.push(Effect::Reconnect(CloseReason::Announced)),
         Input::Text(b"book 1") => out.link.push(taken(1)),
         Input::Text(b"book 2") => out.link.push(taken(2)),
+        Input::Text(b"no book 2") => out.link.push(refused(2)),
         other => return ordinary(other, out),
     }
     Ok(())
@@ -167,6 +172,33 @@ async fn what_a_successor_was_promised_on_a_connection_it_lost_does_not_count() 
     successor.send(OpCode::Text, b"book 1").await;
     assert_eq!(first.receive().await.map(|(opcode, _)| opcode), Some(CLOSE));
     assert_eq!(told(&world), [LinkEvent::Up], "nobody noticed");
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_refused_to_the_successor_is_told_when_it_takes_over() {
+    let mut world = rotating_of(BOOKS, |_| Door::Opens);
+    let mut first = opened(&mut world).await;
+    first.send(OpCode::Text, b"book 1").await;
+    first.send(OpCode::Text, b"book 2").await;
+    let mut successor = opened(&mut world).await;
+    successor.send(OpCode::Text, b"no book 2").await;
+    successor.send(OpCode::Text, b"book 1").await;
+    world.until("text no book 2", 1).await;
+    assert_eq!(told(&world), [LinkEvent::Up, taken(1), taken(2)], "the old one still carries it");
+    assert_eq!(first.receive().await.map(|(opcode, _)| opcode), Some(CLOSE));
+    assert_eq!(told(&world), [LinkEvent::Up, taken(1), taken(2), refused(2)]);
+    world.end().await;
+
+    // Refused first and taken when asked again: nothing is missing.
+    let mut world = rotating_of(BOOKS, |_| Door::Opens);
+    let mut first = opened(&mut world).await;
+    let mut successor = opened(&mut world).await;
+    for answer in [b"no book 2".as_slice(), b"book 2", b"book 1"] {
+        successor.send(OpCode::Text, answer).await;
+    }
+    assert_eq!(first.receive().await.map(|(opcode, _)| opcode), Some(CLOSE));
+    assert_eq!(told(&world), [LinkEvent::Up]);
     world.end().await;
 }
 
