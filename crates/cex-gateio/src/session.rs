@@ -38,6 +38,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) is_subscribe: bool,
     pub(crate) payload: Option<LazyValue<'a>>,
     pub(crate) error: Option<StreamError<'a>>,
+    /// When it was sent, by the exchange's clock; the epoch when not said.
+    pub(crate) sent_at: Timestamp,
 }
 
 impl Answer<'_> {
@@ -76,7 +78,7 @@ pub(crate) fn read(frame: &[u8]) -> Result<Message<'_>, Fault> {
     }
     if is_answer {
         let (id, payload, error) = (message.id, message.payload, message.error);
-        return Ok(Message::Answer(Answer { id, channel, is_subscribe, payload, error }));
+        return Ok(Message::Answer(Answer { id, channel, is_subscribe, payload, error, sent_at }));
     }
     let Some(result) = message.result else { return Ok(Message::Strange(channel)) };
     if channel.as_str().ends_with(".system") && is_upgrade(&result) {
