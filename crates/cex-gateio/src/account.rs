@@ -225,7 +225,6 @@ impl Link for AccountLink {
                 self.session.start(out);
             }
             Input::Connected => self.connected(now, out),
-            Input::Pong => self.session.heard(now),
             Input::Wake => self.wake(now, out),
             Input::Disconnected => {
                 self.forget();
@@ -235,8 +234,9 @@ impl Link for AccountLink {
                 self.forget();
                 self.session.stop();
             }
-            // This link makes no calls and keeps no books.
-            Input::Reply { .. } | Input::Resubscribe(_) => {}
+            // A frame's pong comes from a gateway and says nothing of the exchange behind it (GATEIO-WS-08). This link makes no
+            // calls and keeps no books.
+            Input::Pong | Input::Reply { .. } | Input::Resubscribe(_) => {}
         }
         Ok(())
     }

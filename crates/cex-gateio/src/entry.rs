@@ -242,7 +242,6 @@ impl Link for EntryLink {
                 self.session.start(out);
             }
             Input::Connected => self.connected(now, out),
-            Input::Pong => self.session.heard(now),
             Input::Wake => self.wake(now, out),
             Input::Disconnected => {
                 self.lost(out);
@@ -252,8 +251,9 @@ impl Link for EntryLink {
                 self.lost(out);
                 self.session.stop();
             }
-            // This link makes no calls of its own and keeps no books.
-            Input::Reply { .. } | Input::Resubscribe(_) => {}
+            // A frame's pong comes from a gateway and says nothing of the exchange behind it (GATEIO-WS-08). This link makes no
+            // calls of its own and keeps no books.
+            Input::Pong | Input::Reply { .. } | Input::Resubscribe(_) => {}
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// How often the exchange is asked whether it still hears us (GATEIO-WS-07).
 const PING_EVERY: Duration = Duration::from_secs(15);
-/// A connection without any message for this long is dead (GATEIO-WS-08).
+/// A connection without any message for this long is dead: two questions of ours went unanswered (GATEIO-WS-08).
 const SILENT_AFTER: Duration = Duration::from_secs(30);
 /// How long a subscription may stay unanswered.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -164,7 +164,7 @@ impl Session {
         matches!(self.phase, Phase::Up)
     }
 
-    /// Notes that something was received.
+    /// Notes that a message was received.
     #[inline]
     pub(crate) const fn heard(&mut self, now: Timestamp) {
         self.last_heard = now;

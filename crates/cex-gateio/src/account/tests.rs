@@ -280,6 +280,24 @@ fn every_private_message_that_is_of_no_use_is_said() {
     assert!(out.is_empty());
 }
 
+/// GATEIO-WS-08.
+#[test]
+fn pongs_alone_do_not_keep_a_connection() {
+    let (mut link, mut out) = link();
+    for id in 1..=3 {
+        let answer = format!("{{\"time\":1,\"id\":{id},\"channel\":\"x\",\"event\":\"subscribe\"}}");
+        hear(&mut link, &answer, &mut out).expect("heard");
+    }
+    out.clear();
+    for second in 2..60 {
+        link.handle(at(second), Input::Pong, &mut out).expect("heard");
+        if link.wakeup_at().is_some_and(|due| due <= at(second)) {
+            link.handle(at(second), Input::Wake, &mut out).expect("wakes");
+        }
+    }
+    assert_eq!(out.effects.last(), Some(&Effect::Reconnect(CloseReason::Silent)));
+}
+
 #[test]
 fn other_messages_and_bytes_never_panic() {
     let (mut link, mut out) = link();

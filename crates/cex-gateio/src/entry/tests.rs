@@ -182,6 +182,20 @@ fn a_clock_that_is_off_is_set_by_the_refusal_once() {
 }
 
 #[test]
+fn pongs_alone_do_not_keep_a_connection() {
+    let mut desk = Desk::ready();
+    let mut asked = Vec::new();
+    for second in 1..60 {
+        desk.tell(second, Input::Pong);
+        if desk.link.wakeup_at().is_some_and(|due| due <= at(second)) {
+            desk.tell(second, Input::Wake);
+            asked.append(&mut desk.out.effects);
+        }
+    }
+    assert_eq!(asked.last(), Some(&Effect::Reconnect(CloseReason::Silent)), "{asked:?}");
+}
+
+#[test]
 fn what_cannot_be_read_is_unknown_or_nobodys() {
     let mut desk = Desk::ready();
     desk.call(0, 1, &place("a")).expect("it leaves");
