@@ -178,6 +178,16 @@ impl Session {
         }
     }
 
+    /// Leaves the connection for this reason: at once, or when the exchange closes it as it said.
+    pub(crate) fn leave(&mut self, reason: CloseReason, out: &mut Outbox) {
+        match reason {
+            CloseReason::Announced => self.announced(out),
+            CloseReason::Silent | CloseReason::Refused | CloseReason::KeyExpired | CloseReason::Corrupt => {
+                self.reconnect(reason, out);
+            }
+        }
+    }
+
     /// Asks for another connection, once.
     pub(crate) fn reconnect(&mut self, reason: CloseReason, out: &mut Outbox) {
         if self.is_up() {
