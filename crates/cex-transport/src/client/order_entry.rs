@@ -52,9 +52,6 @@ pub struct OrderEntry {
     handle: LinkHandle,
     calls: Arc<Calls>,
     ready: watch::Receiver<bool>,
-    /// Its own: no exchange says whether its budgets count both ways together, but answers say what is left of them, and
-    /// that is learned.
-    budget: Arc<Mutex<Budget>>,
 }
 
 /// Calls that were given to the link and have no answer.
@@ -142,7 +139,6 @@ impl Client {
         };
         tokio::spawn(drive(link, sink, self.network.clone(), context));
         let config = self.config.rest.clone();
-        let budget = Budget::new(self.protocol.limits(), config.budget_spread);
         Ok(OrderEntry {
             protocol: Arc::clone(&self.protocol),
             rest: Arc::clone(&self.rest),
@@ -150,7 +146,6 @@ impl Client {
             handle,
             calls,
             ready,
-            budget: Arc::new(Mutex::new(budget)),
         })
     }
 }
@@ -332,8 +327,9 @@ impl OrderEntry {
         ExchangeError::new(self.venue(), op, kind)
     }
 
+    /// That of the calls over HTTP: no exchange says that it counts both ways apart, so they are taken for one.
     fn budget(&self) -> MutexGuard<'_, Budget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rest.budget()
     }
 }
 

@@ -450,7 +450,7 @@ impl Rest {
         self.scratch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
+    pub(crate) fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
