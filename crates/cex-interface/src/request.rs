@@ -291,7 +291,16 @@ pub enum Reply {
     /// The key of a private stream.
     ListenKey(String),
     /// Keys of private streams, in no particular order.
-    ListenKeys(Vec<String>),
+    ListenKeys(ListenKeys),
+}
+
+/// The living keys of an account's private streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenKeys {
+    /// Each of them, whoever made it.
+    pub living: Vec<String>,
+    /// How many more may be made, where that is said.
+    pub left: Option<u32>,
 }
 
 /// A list of which some rows could not be read.
