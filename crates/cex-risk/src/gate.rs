@@ -13,6 +13,7 @@ use crate::losses::Losses;
 use crate::mode::Mode;
 use crate::pace::Pace;
 use crate::refusal::Refusal;
+use crate::stops::Stops;
 use crate::symbol::SymbolRisk;
 use crate::trip::{Scope, Trip, Until};
 use crate::venue::{VenueRisk, Wallet};
@@ -145,7 +146,7 @@ pub struct Gate {
     limits: Limits,
     mode: Mode,
     kill: KillSwitch,
-    stopped: Option<Trip>,
+    stops: Stops,
     journal: JournalState,
     funds: Funds,
     /// By venue index.
@@ -174,7 +175,7 @@ impl Gate {
             limits,
             mode: Mode::Active,
             kill: KillSwitch::default(),
-            stopped: None,
+            stops: Stops::default(),
             journal: JournalState::default(),
             funds: Funds::default(),
             venues: Vec::new(),
@@ -231,15 +232,10 @@ impl Gate {
     /// An operator has looked: what only an operator ends is over, the kill switch included.
     pub fn acknowledge(&mut self) {
         self.kill.reset();
-        let over = |trip: &mut Option<Trip>| {
-            if trip.is_some_and(|trip| trip.until == Until::Operator) {
-                *trip = None;
-            }
-        };
-        over(&mut self.stopped);
-        self.venues.iter_mut().for_each(|venue| over(&mut venue.stopped));
+        self.stops.acknowledge();
+        self.venues.iter_mut().for_each(VenueRisk::acknowledge);
         self.symbols.iter_mut().for_each(|symbol| {
-            over(&mut symbol.stopped);
+            symbol.stops.acknowledge();
             // Whoever has looked has seen what was left over too.
             symbol.dust = Decimal::ZERO;
         });
@@ -250,15 +246,13 @@ impl Gate {
 
     /// Stops openings by a rule that is watched elsewhere.
     pub fn trip(&mut self, trip: Trip) {
-        let place = match trip.scope {
-            Scope::All => &mut self.stopped,
-            Scope::Venue(venue) => &mut self.venue(venue).stopped,
-            Scope::Symbol(symbol) => &mut self.symbol(symbol).stopped,
+        let stops = match trip.scope {
+            Scope::All => &mut self.stops,
+            Scope::Venue(venue) => &mut self.venue(venue).stops,
+            Scope::Symbol(symbol) => &mut self.symbol(symbol).stops,
         };
-        let next = place.map_or(trip, |before| before.longer(trip));
-        // One that is in force already is not told again.
-        if place.replace(next) != Some(next) {
-            self.untold.push(next);
+        if stops.add(trip) {
+            self.untold.push(trip);
         }
     }
 
@@ -269,9 +263,10 @@ impl Gate {
 
     /// Trips in force.
     pub fn trips(&self, now: Timestamp) -> impl Iterator<Item = Trip> {
-        let venues = self.venues.iter().filter_map(|venue| venue.stopped);
-        let symbols = self.symbols.iter().filter_map(|symbol| symbol.stopped);
-        self.stopped.into_iter().chain(venues).chain(symbols).filter(move |trip| trip.is_in_force(now))
+        let venues = self.venues.iter().map(|venue| venue.stops);
+        let symbols = self.symbols.iter().map(|symbol| symbol.stops);
+        let all = std::iter::once(self.stops).chain(venues).chain(symbols);
+        all.flat_map(|stops| stops.iter()).filter(move |trip| trip.is_in_force(now))
     }
 
     /// The symbol must not be traded, or may again (R2): why, in a few words.
@@ -321,7 +316,7 @@ impl Gate {
         }
         let id = ArbitrageId(self.next_id);
         self.next_id += 1;
-        self.symbol(plan.symbol).breaker.attempt(id);
+        self.symbol(plan.symbol).breaker.attempt(now, id);
         let venues = [plan.buy.venue, plan.sell.venue];
         self.open.push(Open { id, symbol: plan.symbol, venues, gross, at: now });
         self.note_notional(now, gross)?;
@@ -357,7 +352,7 @@ impl Gate {
         self.symbol(symbol).ordered(leg.side, qty).map_err(|_| Refusal::Overflow)?;
         let venue = self.venue(leg.venue);
         venue.pace.note(now, symbol);
-        venue.breaker.attempt(client_id);
+        venue.breaker.attempt(now, client_id);
         Ok(Approved(immediate(symbol, client_id, leg, conditions.expires_in)))
     }
 
@@ -507,7 +502,7 @@ impl Gate {
         let over = difference > self.limits.max_drift;
         let state = self.venue(venue);
         state.drifts = if over { state.drifts + 1 } else { 0 };
-        if state.drifts == 2 {
+        if state.drifts >= 2 {
             self.trip(Trip { rule: "drift", scope: Scope::Venue(venue), until: Until::Operator });
         }
     }

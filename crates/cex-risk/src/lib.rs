@@ -11,6 +11,7 @@
 //! | [`funds`] | [`Funds`]: what each venue holds, less what live orders may still spend |
 //! | [`breaker`] | [`Breaker`] per venue and symbol, [`KillSwitch`]: stop openings, never closings |
 //! | `symbol`, `venue` | position, pauses and averages of a symbol; health, pace and wallets of a venue |
+//! | `stops` | the trips that stop one scope |
 //! | `pace`, `losses` | orders per second, minute and day; loss per arbitrage, hour and day |
 #![forbid(unsafe_code)]
 
@@ -23,6 +24,7 @@ mod losses;
 pub mod mode;
 mod pace;
 pub mod refusal;
+mod stops;
 mod symbol;
 pub mod trip;
 mod venue;
@@ -37,4 +39,4 @@ pub use limits::Limits;
 pub use mode::Mode;
 pub use refusal::Refusal;
 pub use trip::{Scope, Trip, Until};
-pub use venue::Wallet;
+pub use venue::{Chains, Wallet};

@@ -88,7 +88,7 @@ impl Recall<'_> {
         };
         let breaker = &mut gate.symbol(symbol).breaker;
         if end != CycleEnd::Swept && breaker.allows(at) {
-            breaker.attempt(EARLIER);
+            breaker.attempt(at, EARLIER);
         }
         gate.over(at, (EARLIER, symbol), end, &sums)
     }

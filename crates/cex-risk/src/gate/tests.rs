@@ -1,4 +1,5 @@
 use super::*;
+use crate::venue::Chains;
 use cex_core::{Qty, Side};
 
 const NOW: Timestamp = Timestamp::from_secs(1_000);
@@ -218,6 +219,12 @@ fn order_rate_breakers_unknowns_and_the_kill_switch_refuse_openings() {
         fail(&mut broken, order);
     }
     assert_eq!(refused(&mut broken, &plan(0), &conditions()), "breaker_open");
+    // What is half done is closed there all the same, and that it works says nothing of the next opening.
+    let [closing, _] = ids("c");
+    let order = broken.approve_closing(NOW, SymbolId(0), &plan(0).sell, &conditions(), closing);
+    let order = order.expect("closings pass").into_inner();
+    broken.order_ended(NOW, &order, decimal("5"), OrderResult::Worked).expect("fits");
+    assert_eq!(refused(&mut broken, &plan(0), &conditions()), "breaker_open");
 
     let mut unknown = gate();
     unknown.set_unknown(NOW, venue(0), 1);
@@ -326,17 +333,22 @@ fn the_operator_and_the_journal_decide_before_all_else() {
 #[test]
 fn closed_or_unknown_wallets_refuse() {
     let (usdt, btc) = ("USDT".parse().expect("asset"), "BTC".parse().expect("asset"));
-    let open = Wallet { deposits: true, withdrawals: true };
+    let open = Wallet::OPEN;
+    let way = |number| Chains::NONE.with(number);
     let minute = Duration::from_secs(60);
     for (where_, asset, closed) in [
-        (0, btc, Wallet { withdrawals: false, ..open }),
-        (1, btc, Wallet { deposits: false, ..open }),
-        (1, usdt, Wallet { withdrawals: false, ..open }),
-        (0, usdt, Wallet { deposits: false, ..open }),
+        (0, btc, Wallet { withdrawals: Chains::NONE, ..open }),
+        (1, btc, Wallet { deposits: Chains::NONE, ..open }),
+        (1, usdt, Wallet { withdrawals: Chains::NONE, ..open }),
+        (0, usdt, Wallet { deposits: Chains::NONE, ..open }),
     ] {
         let mut gate = gate();
-        gate.set_wallets(NOW, venue(0), minute, [(usdt, open), (btc, open)]);
-        gate.set_wallets(NOW, venue(1), minute, [(usdt, open), (btc, open)]);
+        let leaves = Wallet { withdrawals: way(0).with(2), ..open };
+        gate.set_wallets(NOW, venue(0), minute, [(usdt, open), (btc, leaves)]);
+        gate.set_wallets(NOW, venue(1), minute, [(usdt, open), (btc, Wallet { deposits: way(1), ..open })]);
+        assert_eq!(refused(&mut gate, &plan(1), &conditions()), "wallet", "it leaves over other chains");
+        let arrives = Wallet { deposits: way(1).with(2), ..open };
+        gate.set_wallets(NOW, venue(1), minute, [(usdt, open), (btc, arrives)]);
         gate.approve(NOW, &plan(1), &conditions(), || ids("y")).expect("all open");
         let all = [(usdt, open), (btc, open)]
             .map(|(known, wallet)| (known, if known == asset { closed } else { wallet }));
@@ -403,6 +415,32 @@ fn losses_drift_dust_and_naked_legs_stop_what_they_concern() {
     assert_eq!(refused(&mut gate, &plan(2), &conditions()), "dust");
     gate.acknowledge();
     assert!(gate.approve(NOW, &plan(2), &conditions(), || ids("z")).is_ok(), "somebody has looked at it");
+}
+
+#[test]
+fn whoever_has_looked_at_one_loss_has_not_lifted_the_days_limit() {
+    let mut gate = gate();
+    (gate.limits.max_cycle_loss, gate.limits.max_day_loss) = (decimal("5"), decimal("5"));
+    let (id, _) = gate.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("nothing in force");
+    gate.finished(NOW, id, CycleEnd::Filled, sums("-6", "0")).expect("fits");
+    let told: Vec<_> = gate.take_trips().map(|trip| trip.rule).collect();
+    assert_eq!(told, ["cycle_loss", "day_loss"]);
+    assert_eq!(refused(&mut gate, &plan(0), &conditions()), "cycle_loss");
+    gate.acknowledge();
+    assert_eq!(refused(&mut gate, &plan(0), &conditions()), "day_loss");
+}
+
+#[test]
+fn an_account_that_goes_on_differing_stops_its_venue_again() {
+    let mut gate = gate();
+    gate.limits.max_drift = decimal("1");
+    for _ in 0..2 {
+        gate.drifted(venue(0), decimal("2"));
+        assert_eq!(gate.trips(NOW).count(), 0, "once may be a message on its way");
+        gate.drifted(venue(0), decimal("2"));
+        assert_eq!(gate.trips(NOW).count(), 1);
+        gate.acknowledge();
+    }
 }
 
 /// The same ends, told as they come and recalled after a restart.
