@@ -6,7 +6,7 @@ use cex_core::{
     Bps, ClientOrderId, Decimal, Leg, Plan, Price, Qty, Scale, Side, Symbol, SymbolId, Timestamp, VenueId,
 };
 use cex_journal::{Options, Writer, messages, open_directory, record};
-use cex_risk::{BookFacts, Conditions, CycleEnd, Gate, Limits, OrderResult, Wallet};
+use cex_risk::{BookFacts, Conditions, CycleEnd, CycleSums, Gate, Limits, OrderResult, Wallet};
 use hdrhistogram::Histogram;
 use std::path::Path;
 use std::process::ExitCode;
@@ -122,7 +122,13 @@ impl Stage {
             let ended = self.gate.order_ended(self.now, &order.into_inner(), qty, OrderResult::Worked);
             ended.expect("fits");
         }
-        let outcome = (Decimal::ONE, Bps::from_bps(3), Decimal::ZERO);
+        let outcome = CycleSums {
+            symbol: self.symbol,
+            profit: Decimal::ONE,
+            edge: Bps::from_bps(3),
+            base: Decimal::ZERO,
+            mark: Decimal::ONE,
+        };
         self.gate.finished(self.now, id, CycleEnd::Filled, outcome).expect("fits");
         took
     }

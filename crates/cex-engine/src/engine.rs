@@ -312,6 +312,7 @@ impl Engine {
                 self.gate.set_wallets(now, venue, self.config.wallet_max_age, wallets.iter().copied());
             }
             Event::Blocked { symbol, why } => self.gate.block(symbol, why),
+            Event::BudgetSpent { venue, until } => self.gate.set_budget_spent(venue, until),
             Event::ShutOut { venue, rule } => {
                 self.gate.trip(Trip { rule, scope: Scope::Venue(venue), until: Until::Operator });
             }

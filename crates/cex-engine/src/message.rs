@@ -154,6 +154,13 @@ pub enum Event<'a> {
         /// Why, in a few words; `None` when it may be traded.
         why: Option<&'static str>,
     },
+    /// What may be sent to a venue is used up until then: nothing is opened there that could not leave.
+    BudgetSpent {
+        /// Where.
+        venue: VenueId,
+        /// When an order fits again.
+        until: Timestamp,
+    },
     /// A venue does not let us in any more: a key that is refused, a ban.
     ShutOut {
         /// Where.

@@ -96,6 +96,7 @@ impl From<Refusal> for Verdict {
             | Refusal::CrossCollar { .. }
             | Refusal::Unaudited { .. }
             | Refusal::EdgeAbove { .. }
+            | Refusal::Budget { .. }
             | Refusal::OrderRate { .. }
             | Refusal::SymbolRate { .. }
             | Refusal::Burst { .. }

@@ -513,6 +513,12 @@ impl Gate {
         self.venue(venue).rate = Some(orders_per_second);
     }
 
+    /// What may be sent to a venue is used up until then: an order that cannot leave is not decided on.
+    pub fn set_budget_spent(&mut self, venue: VenueId, until: Timestamp) {
+        let state = self.venue(venue);
+        state.budget_spent_until = state.budget_spent_until.max(until);
+    }
+
     /// How many orders of a venue have an unknown fate (R27); with too many it stops for a while (R25).
     pub fn set_unknown(&mut self, now: Timestamp, venue: VenueId, count: u32) {
         let more = count > std::mem::replace(&mut self.venue(venue).unknown, count);

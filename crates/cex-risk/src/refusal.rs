@@ -201,6 +201,14 @@ pub enum Refusal {
         /// The limit.
         max: Bps,
     },
+    /// What may be sent is used up.
+    #[error("the request budget of {venue} is spent for {left_ms} ms")]
+    Budget {
+        /// Where.
+        venue: VenueId,
+        /// For how long.
+        left_ms: u64,
+    },
     /// Too many orders.
     #[error("{venue} takes {max} orders per second at most")]
     OrderRate {
@@ -284,6 +292,7 @@ impl Refusal {
             Self::Balance { .. } => "balance",
             Self::EdgeBelow { .. } => "edge_below",
             Self::EdgeAbove { .. } => "edge_above",
+            Self::Budget { .. } => "budget",
             Self::OrderRate { .. } => "order_rate",
             Self::SymbolRate { .. } => "symbol_rate",
             Self::Burst { .. } => "burst",

@@ -76,6 +76,8 @@ pub(crate) struct VenueRisk {
     pub(crate) unknown: u32,
     /// Orders per second the venue itself takes.
     pub(crate) rate: Option<u32>,
+    /// Until when what may be sent there is used up.
+    pub(crate) budget_spent_until: Timestamp,
     /// The value of what is held there, in quote, as of the last look.
     pub(crate) equity: Decimal,
     /// Accounts in a row that differed from our ledger.
@@ -110,6 +112,7 @@ impl VenueRisk {
             pace: VenuePace::default(),
             unknown: 0,
             rate: None,
+            budget_spent_until: Timestamp::EPOCH,
             equity: Decimal::ZERO,
             drifts: 0,
             wallets: None,

@@ -31,10 +31,12 @@ pub(super) fn read(named: Option<&Path>, around: &Surroundings) -> Result<Source
     };
     let text = std::fs::read_to_string(&path).map_err(|error| {
         let what = format!("{}: {error}", path.display());
-        Problems::single(
-            what,
-            "name a file that can be read, or make one: arb config example > arb.toml".to_owned(),
-        )
+        let fix = if error.kind() == std::io::ErrorKind::NotFound {
+            "name a file that is there, or make one: arb config example > arb.toml"
+        } else {
+            "name a file that can be read, and holds plain UTF-8 text"
+        };
+        Problems::single(what, fix.to_owned())
     })?;
     Ok(Source { path: Some(path), text })
 }

@@ -15,7 +15,7 @@ use cex_core::{Bps, ClientOrderId, Decimal, LinkEvent, OrderRequest, SymbolId, T
 use cex_engine::{
     Command, Commands, Engine, EngineConfig, EngineView, Event, Notice, Understudy, VenueSetup,
 };
-use cex_errors::{Op, Outcome as CallOutcome};
+use cex_errors::{ErrorKind, Op, Outcome as CallOutcome};
 use cex_interface::{Outbox, Request};
 use cex_risk::{Approved, JournalState, Standing};
 use cex_transport::{Clock, Received, Sink, Urgency};
@@ -48,6 +48,8 @@ struct Core {
     permits: u64,
     recorder: Option<Recorder>,
     hearing: Hearing,
+    /// Halted until an operator has looked.
+    halted: bool,
     /// Orders go here and nowhere else.
     paper: Option<Paper>,
 }
@@ -95,6 +97,7 @@ impl Desk {
             permits: 0,
             recorder: None,
             hearing: Hearing::default(),
+            halted: false,
             paper: None,
         })))
     }
@@ -120,8 +123,12 @@ impl Desk {
     pub fn halt(&self, by: &str, reason: &str) {
         let now = self.now();
         tracing::warn!(by, reason, "halted: nothing new is opened");
-        if let Some(recorder) = &mut self.0.borrow_mut().recorder {
-            recorder.halt(now, by, reason);
+        {
+            let mut core = self.0.borrow_mut();
+            core.halted = true;
+            if let Some(recorder) = &mut core.recorder {
+                recorder.halt(now, by, reason);
+            }
         }
         self.feed(now, Event::Kill);
     }
@@ -129,10 +136,20 @@ impl Desk {
     /// An operator has looked at what stopped openings, and lets them go on.
     pub fn acknowledge(&self, by: &str) {
         let now = self.now();
-        if let Some(recorder) = &mut self.0.borrow_mut().recorder {
-            recorder.acknowledged(now, by);
+        {
+            let mut core = self.0.borrow_mut();
+            core.halted = false;
+            if let Some(recorder) = &mut core.recorder {
+                recorder.acknowledged(now, by);
+            }
         }
         self.feed(now, Event::Acknowledge);
+    }
+
+    /// Whether somebody or something halted it, and no operator has looked since.
+    #[must_use]
+    pub fn is_halted(&self) -> bool {
+        self.0.borrow().halted
     }
 
     /// Tells the engine something that came from elsewhere than a stream.
@@ -376,7 +393,14 @@ impl Desk {
                 for (order, outcome) in ready {
                     match outcome {
                         Ok(ready) => ready.give_up(),
-                        Err(error) => tracing::debug!(%error, order = %order.client_id, "legs withheld"),
+                        Err(error) => {
+                            tracing::debug!(%error, order = %order.client_id, "legs withheld");
+                            if let ErrorKind::Throttled { retry_after } = error.kind {
+                                let until = core.clock.now() + retry_after;
+                                let event = Event::BudgetSpent { venue: order.venue, until };
+                                core.engine.handle(core.clock.now(), event, &mut core.out);
+                            }
+                        }
                     }
                     let event =
                         Event::PlaceFailed { client_id: order.client_id, outcome: CallOutcome::NotSent };

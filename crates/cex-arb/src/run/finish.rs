@@ -147,7 +147,7 @@ fn mismatches(engine: &Engine, accounts: &[(VenueId, Account)]) -> Vec<Mismatch>
     .collect()
 }
 
-pub(super) fn verdict(summary: &Summary, ended: Ended) -> Result<(), Failure> {
+pub(super) fn verdict(summary: &Summary, ended: Ended, halted: bool) -> Result<(), Failure> {
     let arbitrages = &summary.arbitrages;
     if arbitrages.unknown + arbitrages.parked > 0 {
         let what = format!("{} arbitrages unknown, {} parked", arbitrages.unknown, arbitrages.parked);
@@ -165,6 +165,10 @@ pub(super) fn verdict(summary: &Summary, ended: Ended) -> Result<(), Failure> {
     if summary.alarms > 0 {
         let what = format!("{} alarms: something happened that must not", summary.alarms);
         return Err(Failure::new(Exit::Halted, what, "arb journal dump tells what; then: arb resume"));
+    }
+    if halted {
+        let what = "the run was halted: the next one waits for an operator";
+        return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
     }
     match ended {
         Ended::TimeUp | Ended::Stopped => Ok(()),

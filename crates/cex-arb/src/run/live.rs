@@ -167,7 +167,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
         // Its accounts begin anew, and with them everything on paper.
         Mode::Paper => None,
     };
-    let viewer = Rc::new(viewer(args, names.clone())?);
+    let viewer = Rc::new(viewer(args, config.mode, names.clone())?);
     let times = (clock, started_at, epoch);
     let opened = open(config, venues, &markets, times, Rc::clone(&viewer), (recorder, unfinished)).await?;
     let (mut running, adopted) = opened;
@@ -201,12 +201,13 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     // From here on every wait has its own end, and a slow disk must not look like a thread that stands still.
     drop(watchdog);
     let flatten = controls.flatten.get().then_some(config.risk.flatten_collar_bps);
+    let halted = running.desk.is_halted();
     let summary = finish(running, &viewer, epoch, (ended, controls.run, flatten)).await;
     helpers.iter().for_each(JoinHandle::abort);
     let _ = std::fs::remove_file(controls.directory.socket());
     drop(controls);
     let summary = summary?;
-    let verdict = verdict(&summary, ended);
+    let verdict = verdict(&summary, ended, halted);
     Viewer::end(viewer, summary).await;
     verdict
 }
@@ -465,14 +466,15 @@ fn names(config: &Config, venues: &[Venue], markets: &[Arc<Markets>]) -> Names {
     }
 }
 
-fn viewer(args: &RunArgs, names: Names) -> Result<Viewer, Failure> {
+fn viewer(args: &RunArgs, mode: Mode, names: Names) -> Result<Viewer, Failure> {
     let failed =
         |error: std::io::Error| Failure::new(Exit::Internal, format!("terminal: {error}"), "try --json");
     let out = std::io::stdout();
     let show: Box<dyn Show> = if args.json {
         Box::new(Json::new(names, out, args.quiet))
     } else if args.quiet || !out.is_terminal() {
-        Box::new(Lines::new(names, out, args.quiet))
+        let lines = Lines::new(names, out, args.quiet);
+        Box::new(if mode == Mode::Observe { lines.with_opportunities() } else { lines })
     } else {
         Box::new(Screen::new(names).map_err(failed)?)
     };

@@ -10,12 +10,20 @@ pub struct Lines<W> {
     names: Names,
     out: W,
     quiet: bool,
+    /// Opportunities are shown one by one: nothing else happens in a run that only looks.
+    opportunities: bool,
 }
 
 impl<W: Write> Lines<W> {
     /// Writes to `out`; with `quiet` the summary only.
     pub const fn new(names: Names, out: W, quiet: bool) -> Self {
-        Self { names, out, quiet }
+        Self { names, out, quiet, opportunities: false }
+    }
+
+    /// Shows opportunities too, each with what became of it.
+    #[must_use]
+    pub fn with_opportunities(self) -> Self {
+        Self { opportunities: true, ..self }
     }
 
     fn notice(&mut self, ts: &str, notice: &Notice) -> std::io::Result<()> {
@@ -44,6 +52,17 @@ impl<W: Write> Lines<W> {
             ),
             Notice::Alarm(what) => writeln!(self.out, "{ts}  ALARM {what}: nothing new is opened"),
             Notice::Tripped(trip) => writeln!(self.out, "{ts}  {}", names.trip(trip)),
+            Notice::Opportunity { symbol, opportunity, ended_at } if self.opportunities => writeln!(
+                self.out,
+                "{ts}  {:<12} {} -> {}  net {:>7.2} bps  profit {:.6}  seen {:.1} ms  {}",
+                names.symbol(*symbol),
+                names.venue(opportunity.best.buy),
+                names.venue(opportunity.best.sell),
+                opportunity.net(),
+                opportunity.profit,
+                opportunity.lifetime(*ended_at).as_secs_f64() * 1e3,
+                opportunity.verdict.name(),
+            ),
             // Too many for people; `--json` has them all.
             Notice::BookLive { .. }
             | Notice::Opportunity { .. }

@@ -431,7 +431,9 @@ impl Engine {
         }
         *self.totals.ended.entry(ending).or_default() += 1;
         let sums = arbitrage.outcome(now, ending).and_then(|outcome| {
-            let expected = self.totals.expected.checked_add(outcome.plan.expected)?;
+            // What never left was expected to earn nothing.
+            let hoped = if ending == Ending::Withheld { Decimal::ZERO } else { outcome.plan.expected };
+            let expected = self.totals.expected.checked_add(hoped)?;
             Ok((expected, self.totals.realised.checked_add(outcome.realised)?, outcome))
         });
         match sums {

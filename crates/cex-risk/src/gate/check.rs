@@ -185,6 +185,10 @@ impl Gate {
         let (all, of_symbol, burst) =
             (limits.max_orders_per_second, limits.max_symbol_orders_per_second, limits.max_burst);
         let state = self.venue(venue);
+        if now < state.budget_spent_until {
+            let left_ms = millis(state.budget_spent_until.since(now));
+            return Err(Refusal::Budget { venue, left_ms });
+        }
         let all = state.rate.map_or(all, |theirs| all.min(theirs));
         let recent: Recent = state.pace.recent(now, plan.symbol);
         if recent.all >= all as usize {

@@ -213,6 +213,14 @@ fn order_rate_breakers_unknowns_and_the_kill_switch_refuse_openings() {
     theirs.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("first");
     assert_eq!(refused(&mut theirs, &plan(1), &conditions()), "order_rate");
 
+    let mut spent = gate();
+    spent.set_budget_spent(venue(0), NOW + Duration::from_millis(1));
+    spent.set_budget_spent(venue(0), NOW);
+    assert_eq!(refused(&mut spent, &plan(0), &conditions()), "budget");
+    spent.set_budget_spent(venue(1), NOW);
+    spent.venue(venue(0)).budget_spent_until = NOW;
+    spent.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("it fits again");
+
     let mut broken = gate();
     for name in ["a", "b", "c"] {
         let order = ClientOrderId::new(name).expect("plain");
