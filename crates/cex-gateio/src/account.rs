@@ -10,6 +10,7 @@ use cex_errors::{ErrorKind, ExchangeError, Op};
 use cex_interface::{CloseReason, Input, Link, Outbox};
 use sonic_rs::LazyValue;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The channels we cannot do without, and their payloads (GATEIO-WS-03). The lite `_v2` channels carry no
 /// fees (GATEIO-WS-22), so they are of no use.
@@ -18,6 +19,10 @@ const CHANNELS: [(&str, &str); 3] = [
     ("spot.usertrades", ",\"payload\":[\"!all\"]"),
     ("spot.balances", ""),
 ];
+
+/// A time further from the exchange's than this may be what a refusal of the key is about: it takes 60 s either way, and its
+/// answer was some time on its way.
+const DOUBTFUL: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Subscribed {
@@ -34,6 +39,10 @@ pub(crate) struct AccountLink {
     signer: Arc<Signer>,
     session: Session,
     channels: [Subscribed; CHANNELS.len()],
+    /// What to add to our clock to sign: known only after the exchange refused our time.
+    offset_nanos: i64,
+    /// The time was corrected by the exchange's own once on this connection; a second refusal for it is final.
+    corrected: bool,
 }
 
 impl AccountLink {
@@ -45,12 +54,19 @@ impl AccountLink {
             signer,
             session: Session::new(url),
             channels: [Subscribed::No; CHANNELS.len()],
+            offset_nanos: 0,
+            corrected: false,
         }
     }
 
     fn connected(&mut self, now: Timestamp, out: &mut Outbox) {
         self.session.connected(now, out);
-        let time = now.as_secs();
+        self.corrected = false;
+        self.subscribe(now, out);
+    }
+
+    fn subscribe(&mut self, now: Timestamp, out: &mut Outbox) {
+        let time = now.shifted(self.offset_nanos).as_secs();
         for ((channel, payload), state) in CHANNELS.iter().zip(&mut self.channels) {
             let id = self.session.next_id();
             let sign = self.signer.stream(channel, "subscribe", time);
@@ -69,7 +85,7 @@ impl AccountLink {
         let read = match session::read(frame) {
             Ok(Message::News(news)) => self.news(&news, out),
             Ok(Message::Answer(answer)) => {
-                self.answered(&answer, out);
+                self.answered(now, &answer, out);
                 Ok(())
             }
             Ok(Message::Upgrade) => {
@@ -89,7 +105,7 @@ impl AccountLink {
 
     /// Takes in an answer, told by the request's number or, where that is missing, by the channel
     /// (GATEIO-WS-04).
-    fn answered(&mut self, answer: &Answer<'_>, out: &mut Outbox) {
+    fn answered(&mut self, now: Timestamp, answer: &Answer<'_>, out: &mut Outbox) {
         let index = CHANNELS.iter().zip(&self.channels).position(|((channel, _), state)| {
             match (state, answer.id()) {
                 (Subscribed::Asked(asked), Some(id)) => *asked == id,
@@ -98,7 +114,17 @@ impl AccountLink {
             }
         });
         if let Some(refusal) = &answer.error {
+            if self.corrected && index.is_none() && answer.id().is_some() {
+                // The same verdict on what was asked for with the wrong time.
+                return;
+            }
             let error = error::of_stream(self.venue, Op::Subscribe, refusal);
+            if !self.corrected && self.is_for_time(now, &error.kind, answer.sent_at) {
+                // Nobody gave us the exchange's clock, but its refusal tells the time (GATEIO-WS-34).
+                self.corrected = true;
+                self.offset_nanos = answer.sent_at.as_nanos().saturating_sub(now.as_nanos());
+                return self.subscribe(now, out);
+            }
             tracing::warn!(link = %self.name, channel = answer.channel.as_str(), %error, "subscription refused");
             out.link.push(LinkEvent::Refused { symbol: None, stream: StreamKind::Account });
             self.session.reconnect(CloseReason::Refused, out);
@@ -110,6 +136,18 @@ impl AccountLink {
             self.session.clear(Timer::Answers);
             out.link.push(LinkEvent::Subscribed { symbol: None, stream: StreamKind::Account });
             out.link.push(LinkEvent::AccountReady);
+        }
+    }
+
+    /// Whether a refusal is for our time. It may be worded as one of the key or the signature, for the time is signed too.
+    fn is_for_time(&self, now: Timestamp, kind: &ErrorKind, told: Timestamp) -> bool {
+        let ours = now.shifted(self.offset_nanos);
+        let apart = ours.since(told).max(told.since(ours));
+        match kind {
+            _ if told == Timestamp::EPOCH => false,
+            ErrorKind::ClockSkew => true,
+            ErrorKind::InvalidKey | ErrorKind::InvalidSignature => apart > DOUBTFUL,
+            _another => false,
         }
     }
 
@@ -187,7 +225,6 @@ impl Link for AccountLink {
                 self.session.start(out);
             }
             Input::Connected => self.connected(now, out),
-            Input::Pong => self.session.heard(now),
             Input::Wake => self.wake(now, out),
             Input::Disconnected => {
                 self.forget();
@@ -197,8 +234,9 @@ impl Link for AccountLink {
                 self.forget();
                 self.session.stop();
             }
-            // This link makes no calls and keeps no books.
-            Input::Reply { .. } | Input::Resubscribe(_) => {}
+            // A frame's pong comes from a gateway and says nothing of the exchange behind it (GATEIO-WS-08). This link makes no
+            // calls and keeps no books.
+            Input::Pong | Input::Reply { .. } | Input::Resubscribe(_) => {}
         }
         Ok(())
     }

@@ -37,8 +37,9 @@ enum State {
     },
     /// Calls are taken.
     Ready,
-    /// The exchange will close the connection: what waits may still end on it, nothing new begins (GATEIO-WS-09).
-    Leaving,
+    /// The exchange will close the connection (GATEIO-WS-09), or does not know us on it any more (GATEIO-WS-35): what waits may
+    /// still end on it, nothing new begins.
+    Leaving(CloseReason),
 }
 
 /// A call that was sent and has no result.
@@ -139,10 +140,23 @@ impl EntryLink {
         if !self.learns_limits {
             feedback.clear();
         }
+        if matches!(&result, Err(error) if error.kind == ErrorKind::InvalidKey) {
+            self.logged_out(out);
+        }
         out.answers.push(LinkAnswer { tag, result, feedback });
         self.arm();
         self.leave_when_idle(out);
         Ok(())
+    }
+
+    /// Calls carry no signature of their own, so one that is refused for who we are says that the login holds no longer. Only
+    /// a new connection begins with another; its pauses grow while logins are refused.
+    fn logged_out(&mut self, out: &mut Outbox) {
+        if self.state == State::Ready {
+            tracing::warn!(link = %self.name, "the login is gone, another is made on a new connection");
+            self.state = State::Leaving(CloseReason::Refused);
+            out.link.push(LinkEvent::Refused { symbol: None, stream: StreamKind::Account });
+        }
     }
 
     fn logged_in(&mut self, now: Timestamp, answer: &TradingAnswer<'_>, out: &mut Outbox) {
@@ -169,9 +183,9 @@ impl EntryLink {
     /// Closing at once would leave what waits unknown, so that ends first.
     fn announced(&mut self, out: &mut Outbox) {
         match self.state {
-            State::Down | State::Leaving => {}
+            State::Down | State::Leaving(_) => {}
             State::LoggingIn { .. } | State::Ready => {
-                self.state = State::Leaving;
+                self.state = State::Leaving(CloseReason::Announced);
                 self.arm();
                 self.leave_when_idle(out);
             }
@@ -179,8 +193,9 @@ impl EntryLink {
     }
 
     fn leave_when_idle(&mut self, out: &mut Outbox) {
-        if self.state == State::Leaving && self.waiting.is_empty() {
-            self.session.announced(out);
+        match self.state {
+            State::Leaving(reason) if self.waiting.is_empty() => self.session.leave(reason, out),
+            State::Leaving(_) | State::Down | State::LoggingIn { .. } | State::Ready => {}
         }
     }
 
@@ -203,7 +218,7 @@ impl EntryLink {
     fn arm(&mut self) {
         let login_by = match self.state {
             State::LoggingIn { by, .. } => Some(by),
-            State::Down | State::Ready | State::Leaving => None,
+            State::Down | State::Ready | State::Leaving(_) => None,
         };
         match self.waiting.iter().map(|waiting| waiting.give_up_at).chain(login_by).min() {
             Some(at) => self.session.set(Timer::Answers, at),
@@ -242,7 +257,6 @@ impl Link for EntryLink {
                 self.session.start(out);
             }
             Input::Connected => self.connected(now, out),
-            Input::Pong => self.session.heard(now),
             Input::Wake => self.wake(now, out),
             Input::Disconnected => {
                 self.lost(out);
@@ -252,8 +266,9 @@ impl Link for EntryLink {
                 self.lost(out);
                 self.session.stop();
             }
-            // This link makes no calls of its own and keeps no books.
-            Input::Reply { .. } | Input::Resubscribe(_) => {}
+            // A frame's pong comes from a gateway and says nothing of the exchange behind it (GATEIO-WS-08). This link makes no
+            // calls of its own and keeps no books.
+            Input::Pong | Input::Reply { .. } | Input::Resubscribe(_) => {}
         }
         Ok(())
     }

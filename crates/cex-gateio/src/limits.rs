@@ -1,5 +1,6 @@
 //! The exchange's budgets as data, and what answers say of them (GATEIO-REST-10).
 
+use crate::wire::{ErrorBody, parse, text};
 use cex_core::{SymbolId, Timestamp};
 use cex_interface::{
     BatchRule, Bucket, BucketRule, CallClass, Charge, Cost, Feedback, HttpResponse, PageRule, Request,
@@ -43,6 +44,17 @@ const CANCELS: Bucket = Bucket("cancels");
 
 /// The window of [`ORDERS`].
 const ORDERS_WINDOW: Duration = Duration::from_secs(1);
+
+/// What is left of [`ORDERS`] to an account that trades little for its requests: ten in ten seconds for all markets together,
+/// for an hour at least (GATEIO-REST-11). After it the exchange says so again if it must. Its reset is not waited for longer
+/// than that: closings get through.
+const FEW_FILLS: Feedback = Feedback::Narrowed {
+    bucket: ORDERS,
+    capacity: 10,
+    window: FEW_FILLS_WINDOW,
+    lasts: Duration::from_secs(3_600),
+};
+const FEW_FILLS_WINDOW: Duration = Duration::from_secs(10);
 
 /// Kept for cancels, hedges and queries of unknown orders.
 const RESERVE_PCT: u8 = 30;
@@ -194,6 +206,9 @@ pub(crate) fn cost(request: &Request, counted: bool) -> Cost {
 pub(crate) fn feedback(request: &Request, response: &HttpResponse<'_>, now: Timestamp) -> Vec<Feedback> {
     let charges = charged(request);
     let told = charges.iter().flatten();
+    if is_fill_ratio(response) && told.clone().any(|charge| charge.bucket == ORDERS) {
+        return vec![FEW_FILLS];
+    }
     if response.status == 429 {
         let wait = wait_until_reset(response, departed(response).unwrap_or(now)).unwrap_or(RESET_MARGIN);
         // One market's window is spent: the others' are not, and a hedge there must not wait. A longer wait
@@ -216,7 +231,19 @@ pub(crate) fn feedback(request: &Request, response: &HttpResponse<'_>, now: Time
 
 /// How long a refusal asks to wait, where it tells by the exchange's own clock.
 pub(crate) fn retry_after(response: &HttpResponse<'_>) -> Option<Duration> {
+    if is_fill_ratio(response) {
+        return Some(FEW_FILLS_WINDOW);
+    }
     wait_until_reset(response, departed(response)?)
+}
+
+/// Whether a refusal is for trading little with many requests, which its words tell by their end only (GATEIO-REST-11).
+fn is_fill_ratio(response: &HttpResponse<'_>) -> bool {
+    response.status == 429
+        && parse::<ErrorBody<'_>>(response.body).is_ok_and(|body| {
+            let words = body.message.as_ref().or(body.detail.as_ref());
+            text(words).trim_end().ends_with("(212)")
+        })
 }
 
 /// When the exchange sent the answer (GATEIO-REST-09).
@@ -303,6 +330,25 @@ mod tests {
         check(b"1700000001000", Feedback::Remaining { bucket: ORDERS, symbol: Some(SymbolId(3)), weight: 0 });
         let wait = Duration::from_millis(10_500);
         check(b"1700000010000", Feedback::Blocked { bucket: Some(ORDERS), wait });
+    }
+
+    /// GATEIO-REST-11.
+    #[test]
+    fn a_poor_fill_ratio_narrows_all_markets_for_an_hour() {
+        let check = |request: &Request, status, message: &str, narrowed: bool| {
+            let body = format!("{{\"label\":\"TOO_MANY_REQUESTS\",\"message\":\"{message}\"}}\n");
+            for reset in [&[][..], &[("x-gate-ratelimit-reset-timestamp", b"1700000001000".as_slice())][..]] {
+                let response = HttpResponse { status, headers: reset, body: body.as_bytes() };
+                let said = feedback(request, &response, Timestamp::from_millis(1_700_000_000_500));
+                assert_eq!(said == [FEW_FILLS], narrowed, "{status} {message}: {said:?}");
+                let is_told = retry_after(&response) == Some(Duration::from_secs(10));
+                assert_eq!(is_told, status == 429 && message.ends_with("(212)"), "{status} {message}");
+            }
+        };
+        check(&amend(), 429, "Request Rate limit Exceeded (212)", true);
+        check(&amend(), 429, "Request Rate limit Exceeded (211)", false);
+        check(&amend(), 400, "Request Rate limit Exceeded (212)", false);
+        check(&CANCEL, 429, "Request Rate limit Exceeded (212)", false);
     }
 
     #[test]

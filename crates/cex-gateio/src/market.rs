@@ -147,7 +147,6 @@ impl Link for MarketLink {
                 self.session.start(out);
             }
             Input::Connected => self.connected(now, out),
-            Input::Pong => self.session.heard(now),
             Input::Wake => self.wake(now, out),
             Input::Resubscribe(symbol) => self.resubscribe(now, symbol, out),
             Input::Disconnected => {
@@ -158,8 +157,9 @@ impl Link for MarketLink {
                 self.groups.forget();
                 self.session.stop();
             }
-            // This link makes no calls.
-            Input::Reply { .. } => {}
+            // A frame's pong comes from a gateway and says nothing of the exchange behind it (GATEIO-WS-08). This link makes no
+            // calls.
+            Input::Pong | Input::Reply { .. } => {}
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// How often the exchange is asked whether it still hears us (GATEIO-WS-07).
 const PING_EVERY: Duration = Duration::from_secs(15);
-/// A connection without any message for this long is dead (GATEIO-WS-08).
+/// A connection without any message for this long is dead: two questions of ours went unanswered (GATEIO-WS-08).
 const SILENT_AFTER: Duration = Duration::from_secs(30);
 /// How long a subscription may stay unanswered.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -38,6 +38,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) is_subscribe: bool,
     pub(crate) payload: Option<LazyValue<'a>>,
     pub(crate) error: Option<StreamError<'a>>,
+    /// When it was sent, by the exchange's clock; the epoch when not said.
+    pub(crate) sent_at: Timestamp,
 }
 
 impl Answer<'_> {
@@ -76,7 +78,7 @@ pub(crate) fn read(frame: &[u8]) -> Result<Message<'_>, Fault> {
     }
     if is_answer {
         let (id, payload, error) = (message.id, message.payload, message.error);
-        return Ok(Message::Answer(Answer { id, channel, is_subscribe, payload, error }));
+        return Ok(Message::Answer(Answer { id, channel, is_subscribe, payload, error, sent_at }));
     }
     let Some(result) = message.result else { return Ok(Message::Strange(channel)) };
     if channel.as_str().ends_with(".system") && is_upgrade(&result) {
@@ -162,7 +164,7 @@ impl Session {
         matches!(self.phase, Phase::Up)
     }
 
-    /// Notes that something was received.
+    /// Notes that a message was received.
     #[inline]
     pub(crate) const fn heard(&mut self, now: Timestamp) {
         self.last_heard = now;
@@ -173,6 +175,16 @@ impl Session {
     pub(crate) fn announced(&mut self, out: &mut Outbox) {
         if self.is_up() && !std::mem::replace(&mut self.is_announced, true) {
             out.effects.push(Effect::Reconnect(CloseReason::Announced));
+        }
+    }
+
+    /// Leaves the connection for this reason: at once, or when the exchange closes it as it said.
+    pub(crate) fn leave(&mut self, reason: CloseReason, out: &mut Outbox) {
+        match reason {
+            CloseReason::Announced => self.announced(out),
+            CloseReason::Silent | CloseReason::Refused | CloseReason::KeyExpired | CloseReason::Corrupt => {
+                self.reconnect(reason, out);
+            }
         }
     }
 

@@ -26,4 +26,6 @@ pub use http::{HttpRequest, HttpResponse, Method};
 pub use limit::{Bucket, BucketRule, CallClass, Charge, Cost, Feedback, Pace, connections_for};
 pub use link::{CloseReason, Effect, Input, Link, LinkAnswer, LinkCall, Outbox, Payload};
 pub use protocol::{Protocol, Registration, Subscription};
-pub use request::{BookSnapshot, Incomplete, OrderRef, Placed, Reply, Request, TimeRange, by_name};
+pub use request::{
+    BookSnapshot, Incomplete, ListenKeys, OrderRef, Placed, Reply, Request, TimeRange, by_name,
+};

@@ -67,6 +67,17 @@ pub enum Feedback {
         /// How much.
         weight: u32,
     },
+    /// The budget holds less for a while, over all symbols together, and nothing of it is left now.
+    Narrowed {
+        /// Which budget.
+        bucket: Bucket,
+        /// How much within `window`.
+        capacity: u32,
+        /// Over how long it is counted.
+        window: Duration,
+        /// For how long.
+        lasts: Duration,
+    },
     /// Nothing may be sent on this budget for a while.
     Blocked {
         /// Which budget; `None` for every call to this exchange.

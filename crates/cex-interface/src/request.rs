@@ -206,6 +206,16 @@ impl Request {
             Self::DeadManSwitch { .. } => Op::DeadManSwitch,
         }
     }
+
+    /// How soon after it was signed the exchange refuses it as late, where we say so; of a batch, the soonest.
+    #[must_use]
+    pub fn expires_in(&self) -> Option<Duration> {
+        match self {
+            Self::Place(order) | Self::TestOrder(order) => Some(order.expires_in),
+            Self::PlaceBatch(orders) => orders.iter().map(|order| order.expires_in).min(),
+            _of_the_exchanges_own => None,
+        }
+    }
 }
 
 /// A book as the exchange's request interface gives it, in the symbol's scale, best levels first.
@@ -285,7 +295,16 @@ pub enum Reply {
     /// The key of a private stream.
     ListenKey(String),
     /// Keys of private streams, in no particular order.
-    ListenKeys(Vec<String>),
+    ListenKeys(ListenKeys),
+}
+
+/// The living keys of an account's private streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenKeys {
+    /// Each of them, whoever made it.
+    pub living: Vec<String>,
+    /// How many more may be made, where that is said.
+    pub left: Option<u32>,
 }
 
 /// A list of which some rows could not be read.

@@ -214,7 +214,7 @@ impl AccountLink {
     fn checked(&mut self, now: Timestamp, result: &Result<Reply, ExchangeError>, out: &mut Outbox) {
         self.check = Care::Due(now + CHECK_EVERY);
         let (Ok(Reply::ListenKeys(listed)), Some(key)) = (result, &mut self.key) else { return };
-        if key.lives(listed) {
+        if key.lives(&listed.living) {
             return;
         }
         tracing::warn!(venue = %self.venue, "the stream's key is dead although it was renewed in time");

@@ -450,6 +450,8 @@ pub(crate) struct ListenKeyReply<'a> {
 pub(crate) struct ListenKeysReply<'a> {
     #[serde(borrow)]
     pub(crate) listen_key: Vec<Scalar<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) available: Scalar<'a>,
 }
 
 /// A control message of a stream: an acknowledgement, a refusal, a pong.

@@ -48,6 +48,16 @@ struct Pool {
     blocked_until: Timestamp,
     shared: Window,
     by_symbol: BTreeMap<SymbolId, Window>,
+    narrow: Option<Narrow>,
+}
+
+/// A smaller budget over all symbols, kept beside the usual one for a while.
+#[derive(Debug)]
+struct Narrow {
+    capacity: u32,
+    length: Duration,
+    until: Timestamp,
+    taken: Window,
 }
 
 /// What left within the last window, oldest first.
@@ -66,6 +76,7 @@ impl Budget {
             blocked_until: Timestamp::EPOCH,
             shared: Window::default(),
             by_symbol: BTreeMap::new(),
+            narrow: None,
         };
         Self { pools: rules.iter().map(pool).collect(), blocked_until: Timestamp::EPOCH, spread }
     }
@@ -83,6 +94,7 @@ impl Budget {
         for charge in cost.charges.iter().flatten() {
             if let Some(pool) = self.pool(charge.bucket) {
                 pool.window(charge.symbol).take(charge.weight, now);
+                pool.narrow.iter_mut().for_each(|narrow| narrow.taken.take(charge.weight, now));
             }
         }
         Ok(())
@@ -93,6 +105,7 @@ impl Budget {
         for charge in cost.charges.iter().flatten() {
             if let Some(pool) = self.pool(charge.bucket) {
                 pool.window(charge.symbol).give_back(charge.weight, taken_at);
+                pool.narrow.iter_mut().for_each(|narrow| narrow.taken.give_back(charge.weight, taken_at));
             }
         }
     }
@@ -103,14 +116,10 @@ impl Budget {
         let mut at = now.max(self.blocked_until);
         for charge in cost.charges.iter().flatten() {
             let weight = weight_in(cost, charge);
+            let with_reserve = may_use_reserve(cost.class, urgency);
             let pool = self.pool(charge.bucket)?;
-            at = at.max(pool.free_at(
-                charge.symbol,
-                weight,
-                may_use_reserve(cost.class, urgency),
-                now,
-                spread,
-            )?);
+            at = at.max(pool.free_at(charge.symbol, weight, with_reserve, now, spread)?);
+            at = at.max(pool.narrow_free_at(weight_of(cost, charge.bucket), with_reserve, now));
         }
         Some(at.since(now))
     }
@@ -127,6 +136,14 @@ impl Budget {
                 window.expire(now, length);
                 let excess = capacity.saturating_sub(window.sum).saturating_sub(u64::from(weight));
                 window.take(u32::try_from(excess).unwrap_or(u32::MAX), now);
+            }
+            Feedback::Narrowed { bucket, capacity, window, lasts } => {
+                if let Some(pool) = self.pool(bucket) {
+                    let mut taken = Window::default();
+                    taken.take(capacity, now);
+                    pool.narrow =
+                        Some(Narrow { capacity, length: window + spread, until: now + lasts, taken });
+                }
             }
             Feedback::Blocked { bucket: Some(bucket), wait } => {
                 if let Some(pool) = self.pool(bucket) {
@@ -160,6 +177,12 @@ fn weight_in(cost: &Cost, charge: &Charge) -> u64 {
     cost.charges.iter().flatten().filter(same).map(|other| u64::from(other.weight)).sum()
 }
 
+/// All a call takes from a budget, whatever the symbols.
+fn weight_of(cost: &Cost, bucket: Bucket) -> u64 {
+    let of_it = cost.charges.iter().flatten().filter(|charge| charge.bucket == bucket);
+    of_it.map(|charge| u64::from(charge.weight)).sum()
+}
+
 const fn may_use_reserve(class: CallClass, urgency: Urgency) -> bool {
     match (class, urgency) {
         (CallClass::Query | CallClass::Cancel, _) | (_, Urgency::MustGo) => true,
@@ -175,14 +198,26 @@ impl Pool {
         }
     }
 
-    /// How much may be taken in one window. The reserve is rounded up, but never takes the last call away.
-    fn limit(&self, with_reserve: bool) -> u64 {
-        let capacity = u64::from(self.rule.capacity);
+    /// How much of this capacity may be taken in one window. The reserve is rounded up, but never takes the last call away.
+    fn limit(&self, capacity: u32, with_reserve: bool) -> u64 {
+        let capacity = u64::from(capacity);
         if with_reserve {
             return capacity;
         }
         let reserve = (capacity * u64::from(self.rule.reserve_pct.min(100))).div_ceil(100);
         (capacity - reserve).max(capacity.min(1))
+    }
+
+    /// When the smaller budget lets a call pass. One that weighs more than all of it waits until it is over.
+    fn narrow_free_at(&mut self, weight: u64, with_reserve: bool, now: Timestamp) -> Timestamp {
+        self.narrow.take_if(|narrow| narrow.until <= now);
+        let Some(capacity) = self.narrow.as_ref().map(|narrow| narrow.capacity) else { return now };
+        let limit = self.limit(capacity, with_reserve);
+        self.narrow.as_mut().map_or(now, |narrow| {
+            narrow.taken.expire(now, narrow.length);
+            let free_at = narrow.taken.free_at(weight, limit, now, narrow.length);
+            free_at.map_or(narrow.until, |at| at.min(narrow.until))
+        })
     }
 
     fn free_at(
@@ -193,7 +228,7 @@ impl Pool {
         now: Timestamp,
         spread: Duration,
     ) -> Option<Timestamp> {
-        let (limit, length) = (self.limit(with_reserve), self.rule.window + spread);
+        let (limit, length) = (self.limit(self.rule.capacity, with_reserve), self.rule.window + spread);
         let blocked_until = self.blocked_until;
         let window = self.window(symbol);
         window.expire(now, length);

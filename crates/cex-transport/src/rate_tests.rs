@@ -53,6 +53,39 @@ fn the_reserve_rounds_up_but_leaves_one_call() {
 }
 
 #[test]
+fn a_budget_that_was_narrowed_counts_all_symbols_together_until_that_is_over() {
+    let by_symbol = BucketRule { per_symbol: true, ..rule(ORDERS, 10, 1_000, 30) };
+    let mut budget = budget(&[by_symbol, rule(ALL, 10, 1_000, 30)]);
+    let place = |symbol| cost(CallClass::Placement, &[(ORDERS, Some(symbol), 1)]);
+    let (window, lasts) = (Duration::from_secs(10), Duration::from_secs(3_600));
+    budget.learn(&Feedback::Narrowed { bucket: ORDERS, capacity: 10, window, lasts }, at(0));
+    let cancel = cost(CallClass::Cancel, &[(ALL, None, 1)]);
+    assert_eq!(budget.acquire(&cancel, Urgency::Normal, at(0)), Ok(()), "another budget");
+    for urgency in [Urgency::Normal, Urgency::MustGo] {
+        assert_eq!(budget.next_allowed(&place(1), urgency, at(0)), Some(window), "nothing is left now");
+    }
+    for symbol in 0..7 {
+        assert_eq!(budget.acquire(&place(symbol), Urgency::Normal, at(10_000)), Ok(()));
+    }
+    let wait = Err(Refusal::Wait(Duration::from_secs(9)));
+    assert_eq!(budget.acquire(&place(8), Urgency::Normal, at(11_000)), wait, "of another symbol too");
+    for symbol in 0..3 {
+        assert_eq!(budget.acquire(&place(symbol), Urgency::MustGo, at(11_000)), Ok(()), "a hedge");
+    }
+    assert_eq!(budget.acquire(&place(9), Urgency::MustGo, at(11_000)), wait);
+    budget.give_back(&place(0), at(11_000));
+    assert_eq!(budget.acquire(&place(9), Urgency::MustGo, at(11_000)), Ok(()), "one did not leave");
+    let batch = cost(CallClass::Placement, &[(ORDERS, Some(1), 4), (ORDERS, Some(2), 4)]);
+    let over = Duration::from_secs(3_600 - 30);
+    assert_eq!(budget.next_allowed(&batch, Urgency::Normal, at(30_000)), Some(over), "it is too heavy");
+    let narrow = cost(CallClass::Placement, &[(ORDERS, Some(1), 4), (ORDERS, Some(2), 3)]);
+    assert_eq!(budget.acquire(&narrow, Urgency::Normal, at(30_000)), Ok(()));
+    for symbol in 0..50 {
+        assert_eq!(budget.acquire(&place(symbol), Urgency::Normal, at(3_600_000)), Ok(()), "it is over");
+    }
+}
+
+#[test]
 fn what_did_not_leave_is_given_back() {
     let mut budget = budget(&[rule(ALL, 3, 1_000, 0), rule(ORDERS, 2, 1_000, 0)]);
     let place = cost(CallClass::Placement, &[(ALL, None, 1), (ORDERS, None, 1)]);

@@ -35,6 +35,9 @@ pub struct ClockEstimate {
 /// Ordinary quartz drifts by less than this many nanoseconds a millisecond (100 parts in a million).
 const DRIFT_NANOS_PER_MS: u64 = 100;
 
+/// No exchange gives a signed call less than this when it says nothing itself (MEXC 5 s, Gate.io 60 s).
+const LEAST_LIFE: Duration = Duration::from_secs(1);
+
 impl ClockEstimate {
     /// What a sample says; `None` when its answer came before its question.
     #[must_use]
@@ -143,9 +146,17 @@ impl VenueClock {
         self.estimate()
     }
 
-    /// Forgets everything: the exchange said that our time is wrong.
-    pub fn forget(&self) {
-        self.store(None);
+    /// The exchange refused a call for its time: `signed_at` is when it was signed, `now` when the refusal was there, both by
+    /// our clock, and `expires_in` the life it was given, if it was given one.
+    ///
+    /// Everything is forgotten if the call cannot have been late: then our time is wrong. One that was long on its way says
+    /// nothing of the clock, and what is known must outlive it: the hedge of what its sibling bought is signed with it.
+    pub fn refused(&self, signed_at: Timestamp, now: Timestamp, expires_in: Option<Duration>) {
+        // The time it was signed with leans to the past by the error, and was wrong by as much again at most.
+        let Some(lean) = self.estimate().map(|known| known.error_at(now).saturating_mul(2)) else { return };
+        if now.since(signed_at).saturating_add(lean) < expires_in.unwrap_or(LEAST_LIFE) {
+            self.store(None);
+        }
     }
 
     fn store(&self, estimate: Option<ClockEstimate>) {
@@ -226,8 +237,24 @@ mod tests {
         assert_eq!(clock.estimate().map(|known| known.error), Some(Duration::from_millis(5)));
         clock.learn(&[sample(300, 400, 9_000)], Timestamp::from_millis(400));
         assert_eq!(clock.estimate().map(|known| known.offset_nanos), Some(8_650_000_000));
-        clock.forget();
-        assert_eq!(clock.estimate(), None);
+    }
+
+    #[test]
+    fn only_a_refusal_that_cannot_be_for_lateness_says_that_our_time_is_wrong() {
+        // Signed at 1,000 with an error of 20 ms, so it left with a time up to 40 ms old.
+        let check = |answered_ms: i64, expires_in_ms: Option<u64>, remains: bool| {
+            let clock = VenueClock::new(MAX);
+            clock.learn(&[sample(960, 1_000, 6_000)], Timestamp::from_millis(1_000));
+            let expires_in = expires_in_ms.map(Duration::from_millis);
+            clock.refused(Timestamp::from_millis(1_000), Timestamp::from_millis(answered_ms), expires_in);
+            assert_eq!(clock.estimate().is_some(), remains, "{answered_ms} {expires_in_ms:?}");
+        };
+        check(1_050, Some(100), false);
+        check(1_061, Some(100), true);
+        check(3_000, Some(1_500), true);
+        check(1_061, None, false);
+        check(2_000, None, true);
+        check(900, Some(100), false);
     }
 
     proptest! {

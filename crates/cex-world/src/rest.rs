@@ -161,7 +161,7 @@ impl Rest {
             Ok(call) => Ok(Ready { order, cost, line, call, at: now }),
             Err(error) => {
                 self.lanes.give_back(Lane::Orders, line, now);
-                self.doubt_clock(now, &error.kind);
+                self.doubt_clock(now, None, &error.kind);
                 Err(error)
             }
         }
@@ -254,7 +254,7 @@ impl Rest {
     fn finish(&mut self, world: &mut World, id: u64, result: Result<Reply, ExchangeError>) {
         let now = world.now();
         if let Err(error) = &result {
-            self.doubt_clock(now, &error.kind);
+            self.doubt_clock(now, Some(id), &error.kind);
             if let Some(state) = self.state_before_repeat(now, id, error)
                 && let Some(pending) = self.calls.get_mut(&id)
             {

@@ -31,6 +31,7 @@ pub(super) static ALL: &[Behaviour] = &[
     behaviour!(Failures, RestPrivate, client_id_used_twice_is_never_taken_for_a_refusal, "A second order under a used client id is refused as a duplicate, which may be our own first one: unknown.").rows("O4"),
     behaviour!(Failures, RestPrivate, changed_fees_are_charged_and_told, "After a change of fees fills tell what was charged.").rows("M6"),
     behaviour!(Failures, RestPrivate, clock_of_the_exchange_is_followed, "Where the exchange's clock is far from ours, signed calls are accepted all the same.").rows("H4"),
+    behaviour!(Failures, WebsocketPrivate, account_stream_follows_the_exchanges_clock, "Where the exchange's clock is far from ours, the private stream gets ready all the same.").rows("H4"),
     behaviour!(Failures, RestPrivate, clock_that_jumps_is_measured_again, "After the exchange's clock jumped, signed calls soon work again.").rows("H4"),
     behaviour!(Failures, WebsocketPrivate, account_stream_survives_expired_keys, "When the stream's keys expire the stream comes back complete.").rows("W6"),
     behaviour!(Failures, WebsocketPublic, versions_that_begin_anew_make_a_new_book, "After the exchange's versions went back the book comes back, equal to the exchange's.").rows("B6"),
@@ -302,6 +303,17 @@ async fn clock_of_the_exchange_is_followed(stage: &mut Stage) -> Verdict {
         exchange.account().await?;
         let market = stage.market(0)?;
         exchange.place(stage.resting(&market, Side::Buy).await?).await?;
+        stage.sim()?.clear(id)?;
+    }
+    Ok(())
+}
+
+async fn account_stream_follows_the_exchanges_clock(stage: &mut Stage) -> Verdict {
+    for skew in [-90_000, 90_000] {
+        let id = stage.inject(Fault::venue(VenueFault::ClockSkew(skew)))?;
+        let exchange = stage.another(|_, _| {}).await?;
+        let mut stream = exchange.account_stream().await?;
+        heard(&mut stream, LinkEvent::AccountReady).await?;
         stage.sim()?.clear(id)?;
     }
     Ok(())

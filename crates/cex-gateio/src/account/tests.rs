@@ -52,6 +52,73 @@ fn an_account_that_is_not_confirmed_in_time_is_tried_again() {
     assert_eq!((out.link.as_slice(), link.wakeup_at()), ([LinkEvent::Down].as_slice(), None));
 }
 
+/// What the link sends, the heartbeat aside.
+fn sent(out: &Outbox) -> Vec<&str> {
+    let texts = out.effects.iter().filter_map(|effect| match effect {
+        Effect::Send(Payload::Text(text)) => Some(text.as_str()),
+        Effect::Send(_) | Effect::Connect(_) | Effect::Request { .. } | Effect::Reconnect(_) => None,
+    });
+    texts.filter(|text| !text.contains("spot.ping")).collect()
+}
+
+/// The refusal of a subscription, with the exchange's clock so far ahead of ours.
+fn refusal(id: i32, label: &str, ahead: i64) -> String {
+    let millis = at(1).as_millis() + ahead * 1_000;
+    format!(
+        r#"{{"time":{},"time_ms":{millis},"id":{id},"channel":"spot.orders","event":"subscribe",
+        "error":{{"code":4,"message":"{{\"label\":\"{label}\",\"message\":\"x\"}}\n"}},"result":null}}"#,
+        millis / 1_000
+    )
+}
+
+/// GATEIO-WS-34.
+#[test]
+fn a_time_that_is_off_is_set_by_the_refusal_once_a_connection() {
+    for (label, ahead) in [
+        ("REQUEST_EXPIRED", 120),
+        ("REQUEST_EXPIRED", -120),
+        ("INVALID_SIGNATURE", 120),
+        ("INVALID_KEY", -3_600),
+    ] {
+        let (mut link, mut out) = link();
+        hear(&mut link, &refusal(1, label, ahead), &mut out).expect("heard");
+        let time = 1_700_000_001 + ahead;
+        for ((id, (channel, _)), text) in (4..).zip(CHANNELS).zip(sent(&out)) {
+            let begins = format!(r#"{{"time":{time},"id":{id},"channel":"{channel}","#);
+            assert!(text.starts_with(&begins), "{text}");
+            assert!(text.contains(link.signer.stream(channel, "subscribe", time).as_str()), "{text}");
+        }
+        assert_eq!((out.effects.len(), out.link.as_slice()), (3, [].as_slice()), "{label} {ahead}");
+        for id in [2, 3] {
+            hear(&mut link, &refusal(id, label, ahead), &mut out).expect("heard");
+            assert!(out.is_empty(), "the others of the first time say nothing new: {out:?}");
+        }
+        hear(&mut link, &refusal(4, label, ahead), &mut out).expect("heard");
+        assert_eq!(out.effects, [Effect::Reconnect(CloseReason::Refused)], "once is enough");
+        // The next connection begins with what was learned, and may learn anew.
+        link.handle(at(1), Input::Disconnected, &mut out).expect("heard");
+        link.handle(at(1), Input::Start, &mut out).expect("starts");
+        out.clear();
+        link.handle(at(1), Input::Connected, &mut out).expect("connects");
+        assert!(sent(&out)[0].starts_with(&format!(r#"{{"time":{time},"#)), "{out:?}");
+        hear(&mut link, &refusal(1, "REQUEST_EXPIRED", 0), &mut out).expect("heard");
+        assert!(sent(&out)[0].starts_with(r#"{"time":1700000001,"#), "{out:?}");
+    }
+}
+
+#[test]
+fn a_refusal_of_the_key_at_the_right_time_is_final() {
+    for (label, ahead) in [("INVALID_KEY", 0), ("INVALID_SIGNATURE", 29), ("FORBIDDEN", 3_600)] {
+        let (mut link, mut out) = link();
+        hear(&mut link, &refusal(1, label, ahead), &mut out).expect("heard");
+        assert_eq!(out.effects, [Effect::Reconnect(CloseReason::Refused)], "{label} {ahead}");
+    }
+    let (mut link, mut out) = link();
+    let timeless = r#"{"id":1,"channel":"spot.orders","event":"subscribe","error":{"code":4,"message":"{\"label\":\"REQUEST_EXPIRED\"}"}}"#;
+    hear(&mut link, timeless, &mut out).expect("heard");
+    assert_eq!(out.effects, [Effect::Reconnect(CloseReason::Refused)], "no time is told");
+}
+
 #[test]
 fn readiness_is_told_once_a_connection() {
     let (mut link, mut out) = link();
@@ -211,6 +278,24 @@ fn every_private_message_that_is_of_no_use_is_said() {
     }
     hear(&mut link, &update("spot.tickers", "null"), &mut out).expect("not ours to judge");
     assert!(out.is_empty());
+}
+
+/// GATEIO-WS-08.
+#[test]
+fn pongs_alone_do_not_keep_a_connection() {
+    let (mut link, mut out) = link();
+    for id in 1..=3 {
+        let answer = format!("{{\"time\":1,\"id\":{id},\"channel\":\"x\",\"event\":\"subscribe\"}}");
+        hear(&mut link, &answer, &mut out).expect("heard");
+    }
+    out.clear();
+    for second in 2..60 {
+        link.handle(at(second), Input::Pong, &mut out).expect("heard");
+        if link.wakeup_at().is_some_and(|due| due <= at(second)) {
+            link.handle(at(second), Input::Wake, &mut out).expect("wakes");
+        }
+    }
+    assert_eq!(out.effects.last(), Some(&Effect::Reconnect(CloseReason::Silent)));
 }
 
 #[test]

@@ -181,6 +181,56 @@ fn a_clock_that_is_off_is_set_by_the_refusal_once() {
     assert_eq!(desk.call(0, 1, &place("a")), Err(ErrorKind::ClockSkew));
 }
 
+/// GATEIO-WS-35.
+#[test]
+fn a_session_that_lost_its_login_makes_another_when_what_waits_has_ended() {
+    let logged_out = |id: u64| {
+        format!(
+            r#"{{"request_id":"{id}","header":{{"status":"400"}},"data":{{"errs":{{"label":"AUTHENTICATION_FAILED","message":"Not login"}}}}}}"#
+        )
+    };
+    let mut desk = Desk::ready();
+    desk.call(0, 1, &place("a")).expect("it leaves");
+    desk.hear(1, &logged_out(1));
+    assert_eq!(desk.ended(), [(1, Some(Outcome::Refused))]);
+    assert_eq!(desk.out.link, [LinkEvent::Refused { symbol: None, stream: StreamKind::Account }]);
+    assert_eq!(desk.out.effects, [Effect::Reconnect(CloseReason::Refused)]);
+    assert_eq!(desk.call(1, 2, &place("b")), Err(ErrorKind::Connection(Phase::BeforeSend)));
+
+    let mut desk = Desk::ready();
+    desk.call(0, 1, &place("a")).expect("it leaves");
+    desk.call(0, 2, &place("b")).expect("it leaves");
+    desk.hear(1, &logged_out(1));
+    assert_eq!(desk.out.effects, [], "the other may still have its result");
+    assert_eq!(desk.call(1, 3, &place("c")), Err(ErrorKind::Connection(Phase::BeforeSend)));
+    desk.hear(1, &placed(2, "b"));
+    assert_eq!(desk.ended(), [(2, None)]);
+    assert_eq!(desk.out.effects, [Effect::Reconnect(CloseReason::Refused)]);
+
+    let mut desk = Desk::ready();
+    desk.call(0, 1, &place("a")).expect("it leaves");
+    desk.hear(
+        1,
+        r#"{"request_id":"1","header":{"status":"400"},"data":{"errs":{"label":"BALANCE_NOT_ENOUGH","message":"x"}}}"#,
+    );
+    assert_eq!(desk.out.effects, [], "an ordinary refusal");
+    desk.call(1, 2, &place("b")).expect("it leaves");
+}
+
+#[test]
+fn pongs_alone_do_not_keep_a_connection() {
+    let mut desk = Desk::ready();
+    let mut asked = Vec::new();
+    for second in 1..60 {
+        desk.tell(second, Input::Pong);
+        if desk.link.wakeup_at().is_some_and(|due| due <= at(second)) {
+            desk.tell(second, Input::Wake);
+            asked.append(&mut desk.out.effects);
+        }
+    }
+    assert_eq!(asked.last(), Some(&Effect::Reconnect(CloseReason::Silent)), "{asked:?}");
+}
+
 #[test]
 fn what_cannot_be_read_is_unknown_or_nobodys() {
     let mut desk = Desk::ready();

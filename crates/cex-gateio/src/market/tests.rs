@@ -413,3 +413,21 @@ fn silence_ends_a_connection() {
     assert_eq!(out.effects.last(), Some(&Effect::Reconnect(CloseReason::Silent)));
     assert_eq!(at(31) - Duration::from_secs(30), at(1));
 }
+
+/// The frame's own, as a gateway answers whose exchange is gone (W2).
+#[test]
+fn pongs_alone_do_not_keep_a_connection() {
+    let (mut link, mut out) = connected(BookChannel::Update20, &[0]);
+    hear(&mut link, at(1), &answer(1, "subscribe"), &mut out);
+    for second in 2..60 {
+        handle(&mut link, at(second), Input::Pong, &mut out);
+        if link.wakeup_at().is_some_and(|due| due <= at(second)) {
+            handle(&mut link, at(second), Input::Wake, &mut out);
+        }
+        if out.effects.last() == Some(&Effect::Reconnect(CloseReason::Silent)) {
+            assert_eq!(second, 31);
+            return;
+        }
+    }
+    panic!("it was kept");
+}

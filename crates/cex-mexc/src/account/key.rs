@@ -7,12 +7,13 @@
 //! A renewal may be answered as a success and renew nothing, and a stream whose key died may say nothing (W6). So the
 //! living keys are listed (MEXC-ACCOUNT-09) after each renewal and every few minutes: one that was listed and no longer is, is dead.
 //!
-//! Keys that crashes left behind count against what an account may have, for up to an hour. When no new one is to be had,
+//! Keys that crashes left behind count against what an account may have, for up to an hour. When there can be no new one,
 //! a listed one is renewed and taken over (several connections may share one); it is not ours to delete.
 
 use crate::symbol::push_encoded;
 use cex_core::Timestamp;
 use cex_errors::ErrorKind;
+use cex_interface::ListenKeys;
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
@@ -31,6 +32,9 @@ pub(super) const CHECK_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// Keys that wait to be deleted; older ones die by themselves within the hour.
 const MOST_SPENT_KEYS: usize = 8;
+
+/// Keys an account may have, where a list of them does not say how many are left (MEXC-ACCOUNT-02).
+const DOCUMENTED_MOST: usize = 60;
 
 /// Listed keys that are tried before it is given up for now.
 const MOST_ADOPTED: usize = 3;
@@ -125,9 +129,12 @@ pub(super) const fn may_be_too_many(kind: &ErrorKind) -> bool {
     matches!(kind, ErrorKind::InvalidRequest | ErrorKind::AboveMaximum | ErrorKind::Unmapped)
 }
 
-/// Which of the living keys are tried, the last one first.
-pub(super) fn adoptable(listed: &[String], spent: &SpentKeys) -> Vec<String> {
-    listed.iter().filter(|text| !spent.holds(text)).take(MOST_ADOPTED).cloned().collect()
+/// Which of the living keys are tried, the last one first. None while another could be made: the refusal meant something
+/// else, and of few keys the one that is taken over may be that of the connection we replace, which deletes it when it goes.
+pub(super) fn adoptable(listed: &ListenKeys, spent: &SpentKeys) -> Vec<String> {
+    let are_short = listed.left.map_or(listed.living.len() >= DOCUMENTED_MOST, |left| left == 0);
+    let most = if are_short { MOST_ADOPTED } else { 0 };
+    listed.living.iter().filter(|text| !spent.holds(text)).take(most).cloned().collect()
 }
 
 /// The stream's address with its key as the query.

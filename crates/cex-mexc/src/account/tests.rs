@@ -4,7 +4,7 @@ use super::*;
 use crate::testing::{at, config_with_keys, markets, venue};
 use cex_core::{OrderStatus, SymbolId};
 use cex_errors::Phase;
-use cex_interface::{Payload, VenueConfig};
+use cex_interface::{ListenKeys, Payload, VenueConfig};
 use cex_proto::mexc::{PrivateAccount, PrivateDeals, PrivateOrders};
 
 const MINUTE: i64 = 60_000;
@@ -25,7 +25,12 @@ fn key(text: &str) -> Result<Reply, ExchangeError> {
 }
 
 fn keys(living: &[&str]) -> Result<Reply, ExchangeError> {
-    Ok(Reply::ListenKeys(living.iter().map(|key| (*key).to_owned()).collect()))
+    keys_and_left(living, None)
+}
+
+fn keys_and_left(living: &[&str], left: Option<u32>) -> Result<Reply, ExchangeError> {
+    let living = living.iter().map(|key| (*key).to_owned()).collect();
+    Ok(Reply::ListenKeys(ListenKeys { living, left }))
 }
 
 fn failed(kind: ErrorKind) -> Result<Reply, ExchangeError> {
@@ -252,7 +257,8 @@ fn when_no_new_key_is_to_be_had_a_living_one_is_renewed_and_taken_over() {
     let too_many = failed(ErrorKind::InvalidRequest);
     let (tag, asked) = request(&tell(&mut link, 0, Input::Reply { tag, result: &too_many }));
     assert_eq!(asked, Request::ListenKeys);
-    let out = tell(&mut link, 0, Input::Reply { tag, result: &keys(&["a", "b", "c", "d", "e"]) });
+    let out =
+        tell(&mut link, 0, Input::Reply { tag, result: &keys_and_left(&["a", "b", "c", "d", "e"], Some(0)) });
     let (tag, asked) = request(&out);
     assert_eq!(asked, Request::KeepListenKey("c".to_owned()));
     let dead = failed(ErrorKind::InvalidRequest);
@@ -271,6 +277,7 @@ fn when_no_new_key_is_to_be_had_a_living_one_is_renewed_and_taken_over() {
 fn without_a_key_to_take_over_it_is_tried_again_later() {
     for (refusal, listed) in [
         (ErrorKind::InvalidRequest, Some(keys(&[]))),
+        (ErrorKind::InvalidRequest, Some(keys_and_left(&[], Some(0)))),
         (ErrorKind::Unmapped, Some(failed(ErrorKind::ServerBusy))),
         (ErrorKind::InvalidKey, None),
         (ErrorKind::RateLimited { retry_after: None }, None),
@@ -284,6 +291,33 @@ fn without_a_key_to_take_over_it_is_tried_again_later() {
             out = tell(&mut link, 0, Input::Reply { tag, result: &listed });
         }
         assert_eq!(out.effects, [Effect::Reconnect(CloseReason::Refused)]);
+    }
+}
+
+/// The only one may be that of the connection which this one is to replace, and goes with it.
+#[test]
+fn a_living_key_is_not_taken_over_while_another_could_be_made() {
+    let many: Vec<String> = (0..60).map(|number| number.to_string()).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (listed, left, taken_over) in [
+        (&many[..1], None, false),
+        (&many[..1], Some(199), false),
+        (&many[..59], None, false),
+        (&many[..60], Some(140), false),
+        (&many[..60], None, true),
+        (&many[..1], Some(0), true),
+    ] {
+        let mut link = link();
+        let (tag, _) = request(&tell(&mut link, 0, Input::Start));
+        let (tag, _) =
+            request(&tell(&mut link, 0, Input::Reply { tag, result: &failed(ErrorKind::InvalidRequest) }));
+        let out = tell(&mut link, 0, Input::Reply { tag, result: &keys_and_left(listed, left) });
+        let asked = out
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Request { request: Request::KeepListenKey(_), .. }));
+        assert_eq!(asked, taken_over, "{} {left:?}", listed.len());
+        assert_eq!(out.effects == [Effect::Reconnect(CloseReason::Refused)], !taken_over);
     }
 }
 

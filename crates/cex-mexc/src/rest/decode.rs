@@ -13,7 +13,7 @@ use cex_core::{
     TradeId, TradingFee, VenueId,
 };
 use cex_errors::ErrorKind;
-use cex_interface::{BookSnapshot, Placed, Reply, Request, TimeRange};
+use cex_interface::{BookSnapshot, ListenKeys, Placed, Reply, Request, TimeRange};
 use serde::Deserialize;
 use sonic_rs::LazyValue;
 use std::cmp::Ordering;
@@ -86,7 +86,9 @@ pub(super) fn decode(
             let reply = json::<ListenKeysReply<'_>>(body, "listen keys")?;
             let text = |key: &Scalar<'_>| key.text().map(str::to_owned);
             let keys: Option<Vec<String>> = reply.listen_key.iter().map(text).collect();
-            Reply::ListenKeys(keys.ok_or(ErrorKind::Undecodable("listen keys"))?)
+            let living = keys.ok_or(ErrorKind::Undecodable("listen keys"))?;
+            let left = reply.available.text().and_then(|left| left.parse().ok());
+            Reply::ListenKeys(ListenKeys { living, left })
         }
         Request::Amend { .. } | Request::DeadManSwitch { .. } | Request::CancelBatch(_) => {
             return Err(ErrorKind::Unsupported);

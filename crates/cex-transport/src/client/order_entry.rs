@@ -52,9 +52,6 @@ pub struct OrderEntry {
     handle: LinkHandle,
     calls: Arc<Calls>,
     ready: watch::Receiver<bool>,
-    /// Its own: no exchange says whether its budgets count both ways together, but answers say what is left of them, and
-    /// that is learned.
-    budget: Arc<Mutex<Budget>>,
 }
 
 /// Calls that were given to the link and have no answer.
@@ -142,7 +139,6 @@ impl Client {
         };
         tokio::spawn(drive(link, sink, self.network.clone(), context));
         let config = self.config.rest.clone();
-        let budget = Budget::new(self.protocol.limits(), config.budget_spread);
         Ok(OrderEntry {
             protocol: Arc::clone(&self.protocol),
             rest: Arc::clone(&self.rest),
@@ -150,7 +146,6 @@ impl Client {
             handle,
             calls,
             ready,
-            budget: Arc::new(Mutex::new(budget)),
         })
     }
 }
@@ -272,6 +267,7 @@ impl OrderEntry {
         let venue_now = self.rest.venue_clock().at(now)?;
         let cost = self.protocol.cost(&request);
         self.budget().acquire(&cost, Urgency::Normal, now).map_err(ErrorKind::from)?;
+        let expires_in = request.expires_in();
         let give_up_at = now + self.timeout(cost.class);
         let (tag, told) = self.calls.begin();
         if let Err(kind) = self.handle.call(QueuedCall { tag, request, venue_now, give_up_at }) {
@@ -284,19 +280,18 @@ impl OrderEntry {
             told.await.map_err(|_| ErrorKind::Connection(Phase::AfterSend))?;
         let answered_at = self.rest.clock().now();
         feedback.iter().for_each(|said| self.budget().learn(said, answered_at));
+        if let Err(ExchangeError { kind: ErrorKind::ClockSkew, .. }) = &result {
+            self.rest.venue_clock().refused(now, answered_at, expires_in);
+            let rest = Arc::clone(&self.rest);
+            tokio::spawn(async move { rest.sync_clock().await });
+        }
         result.map_err(|error| self.failed(error, &cost, now))
     }
 
-    /// Takes in what a failure says beyond itself.
+    /// What was not sent costs nothing.
     fn failed(&self, error: ExchangeError, cost: &Cost, taken_at: Timestamp) -> Failed {
         if error.outcome() == Outcome::NotSent {
             self.budget().give_back(cost, taken_at);
-        }
-        if error.kind == ErrorKind::ClockSkew {
-            // The exchange says that our time is wrong: nothing is signed again before it was measured.
-            self.rest.venue_clock().forget();
-            let rest = Arc::clone(&self.rest);
-            tokio::spawn(async move { rest.sync_clock().await });
         }
         Failed::There(error)
     }
@@ -332,8 +327,9 @@ impl OrderEntry {
         ExchangeError::new(self.venue(), op, kind)
     }
 
+    /// That of the calls over HTTP: no exchange says that it counts both ways apart, so they are taken for one.
     fn budget(&self) -> MutexGuard<'_, Budget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rest.budget()
     }
 }
 

@@ -109,7 +109,7 @@ struct Relay<S> {
     merge: Merge,
     /// Whether two connections are heard.
     overlaps: bool,
-    /// What a successor has said of itself, to be told if it must take over from a main one that was lost.
+    /// What a successor has said of itself since it was connected, to be told when it takes over.
     said: Vec<LinkEvent>,
     main_is_lost: bool,
 }
@@ -122,7 +122,7 @@ impl<S: Sink> Relay<S> {
                 Ear::Main
             }
             Role::Successor => {
-                self.said.append(&mut out.link);
+                out.link.drain(..).for_each(|event| self.note_said(event));
                 Ear::Other
             }
             Role::Predecessor => {
@@ -137,6 +137,15 @@ impl<S: Sink> Relay<S> {
             out.market.iter().for_each(|event| self.merge.note(event));
         }
         self.sink.deliver(now, received, out);
+    }
+
+    /// What a successor was promised on a connection that it has lost itself, nobody holds to.
+    fn note_said(&mut self, event: LinkEvent) {
+        if event == LinkEvent::Down {
+            self.said.clear();
+        } else {
+            self.said.push(event);
+        }
     }
 }
 
@@ -301,20 +310,19 @@ impl<S: Sink, N: Network + Clone> Rotating<S, N> {
         };
         let lost = self.relay.as_mut().is_some_and(|relay| std::mem::take(&mut relay.main_is_lost));
         let has_caught_up = self.relay.as_mut().is_some_and(|relay| relay.merge.has_caught_up());
+        let carries_all =
+            |second: &Second<S, N>| self.relay.as_ref().is_some_and(|relay| carries_all(second, &relay.said));
         match second.stage {
-            Stage::Coming(until) => {
-                let carries_all = self.relay.as_ref().is_some_and(|relay| carries_all(second, &relay.said));
-                if carries_all {
-                    second.stage = Stage::Ready(if lost { now } else { now + OVERLAP });
-                } else if lost || until <= now || second.runner.ended {
-                    self.give_up(now);
-                } else {
-                    return false;
-                }
-            }
+            Stage::Coming(until) => match (carries_all(second), lost) {
+                // The loss is known in this turn only.
+                (true, true) => self.take_over(now, true),
+                (true, false) => second.stage = Stage::Ready(now + OVERLAP),
+                (false, _) if lost || until <= now || second.runner.ended => self.give_up(now),
+                (false, _) => return false,
+            },
             Stage::Ready(_) if !second.runner.driver.is_open() => self.give_up(now),
             Stage::Ready(at) if lost || (at <= now && (has_caught_up || at + LATE <= now)) => {
-                self.take_over(now, lost);
+                if carries_all(second) { self.take_over(now, lost) } else { self.give_up(now) }
             }
             Stage::Trailing(at) if at <= now => {
                 second.runner.be(Role::Gone);
@@ -365,14 +373,17 @@ impl<S: Sink, N: Network + Clone> Rotating<S, N> {
         second.stage = Stage::Trailing(now + TRAIL);
         self.context.metrics.rotations.add_one();
         relay.merge.swap();
-        if main_was_lost {
-            // The listener was told of the loss and begins anew with what now stands.
-            let mut out = Outbox { link: std::mem::take(&mut relay.said), ..Outbox::default() };
+        let mut said = std::mem::take(&mut relay.said);
+        // After a loss the listener begins anew with what now stands; without one it hears only what stands no longer.
+        if !main_was_lost {
+            said = missing(&said);
+        }
+        if !said.is_empty() {
+            let mut out = Outbox { link: said, ..Outbox::default() };
             let received = Received { read_at: now, epoch: self.main.driver.feed.epoch };
             relay.sink.deliver(now, &received, &mut out);
             relay.sink.settled(now);
         }
-        relay.said.clear();
         self.rotate_at = self.next_rotation(now);
     }
 
@@ -412,7 +423,24 @@ fn carries_all<S: Sink, N: Network>(second: &Second<S, N>, said: &[LinkEvent]) -
     wanted.iter().all(|one| is_answered(one, said))
 }
 
-/// Confirmed or refused: what the exchange refuses to this connection it refuses to the main one too.
+/// What a successor was refused and has not been granted since. The main connection may carry it, so whoever listens must
+/// hear of it when the successor takes over, and asks again.
+fn missing(said: &[LinkEvent]) -> Vec<LinkEvent> {
+    let still_missing = |(index, event): (usize, &LinkEvent)| match *event {
+        LinkEvent::Refused { symbol, stream } => {
+            let granted = LinkEvent::Subscribed { symbol, stream };
+            (!said[index..].contains(&granted)).then_some(*event)
+        }
+        LinkEvent::Up
+        | LinkEvent::Subscribed { .. }
+        | LinkEvent::Undecodable { .. }
+        | LinkEvent::AccountReady
+        | LinkEvent::Down => None,
+    };
+    said.iter().enumerate().filter_map(still_missing).collect()
+}
+
+/// Confirmed or refused: what the exchange refuses it may refuse for good, and the main connection is cut either way.
 fn is_answered(one: &Subscription, said: &[LinkEvent]) -> bool {
     let (symbol, stream) = (Some(one.symbol), one.stream);
     said.contains(&LinkEvent::Subscribed { symbol, stream })

@@ -180,13 +180,9 @@ impl Rest {
             let pause = match &answer.result {
                 Ok(_) => None,
                 Err(error) => {
-                    self.pause_before_repeat(
-                        error,
-                        repeats,
-                        Policy::of(cost.class, &self.config),
-                        &mut clock_mended,
-                    )
-                    .await
+                    self.doubt_clock(request, error, answer.stamps.encoded_at);
+                    let policy = Policy::of(cost.class, &self.config);
+                    self.pause_before_repeat(error, repeats, policy, &mut clock_mended).await
                 }
             };
             let Some(pause) = pause else {
@@ -438,18 +434,23 @@ impl Rest {
     /// The exchange says that our time is wrong, or we do not know it: nothing was executed. Reads measure and try once
     /// more. A placement is given back at once, and the measuring left to [`Rest::maintain`].
     async fn mend_clock(&self, error: &ExchangeError, mended: &mut bool) -> Option<Duration> {
-        self.doubt_clock(&error.kind);
         if !error.op.is_idempotent() || error.op == Op::ServerTime || std::mem::replace(mended, true) {
             return None;
         }
         self.sync_clock().await.ok().map(|_| Duration::ZERO)
     }
 
-    /// Has the clock measured soon when it is to blame, and trusts it no longer when the exchange says that it is wrong.
-    pub(super) fn doubt_clock(&self, kind: &ErrorKind) {
-        if *kind == ErrorKind::ClockSkew {
-            self.venue_clock.forget();
+    /// Has the clock measured soon, and trusts it no longer when the exchange's refusal of a call that
+    /// was signed at `signed_at` cannot mean anything else.
+    pub(super) fn doubt_clock(&self, request: &Request, error: &ExchangeError, signed_at: Option<Timestamp>) {
+        if let (ErrorKind::ClockSkew, Some(signed_at)) = (&error.kind, signed_at) {
+            self.venue_clock.refused(signed_at, self.clock.now(), request.expires_in());
         }
+        self.want_clock(&error.kind);
+    }
+
+    /// Has the clock measured soon when it may be to blame.
+    pub(super) fn want_clock(&self, kind: &ErrorKind) {
         if is_about_time(kind) {
             self.clock_wanted.notify_one();
         }
@@ -469,7 +470,7 @@ impl Rest {
         self.scratch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
+    pub(crate) fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -33,7 +33,7 @@ impl Prepared {
         Self::make(rest, request, urgency).map_err(|what| {
             let error = rest.error(op, what);
             rest.metrics.of(op).count_failure(error.outcome());
-            rest.doubt_clock(&error.kind);
+            rest.want_clock(&error.kind);
             error
         })
     }
@@ -87,7 +87,7 @@ impl Prepared {
             Err(error) => Err(rest.error(request.op(), error)),
         };
         if let Err(error) = &result {
-            rest.doubt_clock(&error.kind);
+            rest.doubt_clock(&request, error, stamps.encoded_at);
         }
         let answer = Answer { result, stamps };
         count(rest.metrics.of(request.op()), prepared_at, &answer);

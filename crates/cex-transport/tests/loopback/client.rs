@@ -51,6 +51,22 @@ fn trades(symbols: &[u32]) -> Vec<Subscription> {
 }
 
 #[tokio::test]
+async fn orders_over_a_stream_and_over_http_share_the_budgets() {
+    let server = exchange().await;
+    let protocol = Arc::new(MadeUp::with_limit(&server.url, 20, Duration::from_secs(600)));
+    let config = TransportConfig { rest: config(), ..TransportConfig::default() };
+    let client = Client::connect(protocol, config).await.expect("the exchange answers");
+    let entry = client.order_entry().expect("a link");
+    let error = entry.place(order("a-0")).await.expect_err("no connection");
+    assert!(!matches!(error.kind, ErrorKind::Throttled { .. }), "nothing is spent yet: {error}");
+    while client.place(order("a-1")).await.is_ok() {}
+    let error = client.place(order("a-2")).await.expect_err("spent");
+    assert!(matches!(error.kind, ErrorKind::Throttled { .. }), "{error}");
+    let error = entry.place(order("a-3")).await.expect_err("spent here too");
+    assert!(matches!(error.kind, ErrorKind::Throttled { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn markets_are_registered_in_the_order_asked_for() {
     let server = exchange().await;
     let client = connect(&server, "", LinkConfig::default()).await;

@@ -218,6 +218,11 @@ impl Protocol for MadeUp {
     fn account_link(&self, _markets: &Arc<Markets>) -> Result<Box<dyn Link>, ExchangeError> {
         Ok(Box::new(KeyLink { url: self.ws_url.clone() }))
     }
+
+    /// One that carries no calls: enough for what happens before a call reaches it.
+    fn order_link(&self, markets: &Arc<Markets>) -> Result<Box<dyn Link>, ExchangeError> {
+        self.account_link(markets)
+    }
 }
 
 fn retry_after(response: &HttpResponse<'_>) -> Option<Duration> {

@@ -2,7 +2,7 @@
 
 use super::exchange::{MadeUp, config, order, rest_of, synced, wall_ms};
 use super::http_server::{Act, Asked, HttpServer, ok, status, until};
-use cex_core::SymbolId;
+use cex_core::{OrderRequest, SymbolId};
 use cex_errors::{ErrorKind, Op, Outcome, Phase};
 use cex_interface::{OrderRef, Reply, Request};
 use cex_transport::{RestConfig, Urgency};
@@ -155,10 +155,38 @@ async fn a_skewed_order_is_not_repeated_but_the_clock_is_mended() {
     assert_eq!((error.kind.clone(), error.outcome()), (ErrorKind::ClockSkew, Outcome::Refused));
     assert_eq!(server.count("POST", "/order"), 1);
     let error = rest.call(&Request::Place(order("later"))).await.expect_err("the clock is not trusted");
-    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert_eq!(error.outcome(), Outcome::NotSent, "it was refused too soon to have been late");
     let upkeep = tokio::spawn(rest.maintain());
     until("the clock is known again", || rest.venue_clock().estimate().is_some()).await;
     rest.call(&Request::Place(order("again"))).await.expect("placed");
+    upkeep.abort();
+}
+
+#[tokio::test]
+async fn an_order_refused_because_it_was_late_does_not_cost_the_next_one_its_clock() {
+    let server = server(|asked| match asked.body.as_slice() {
+        b"late" => Act::AnswerAfter(Duration::from_millis(300), b"skew".to_vec()),
+        _hedge => ok("id"),
+    })
+    .await;
+    let rest = synced(MadeUp::new(&server.url), config()).await;
+    rest.call(&Request::Place(order("warm"))).await.expect("placed");
+    let upkeep = tokio::spawn(rest.maintain());
+    until("upkeep has begun", || rest.metrics().clock_rounds.value() == 2).await;
+    let late = OrderRequest { expires_in: Duration::from_millis(100), ..order("late") };
+    for prepared in [false, true] {
+        let answer = if prepared {
+            rest.prepare(Request::Place(late), Urgency::MustGo).expect("all is ready").send().await
+        } else {
+            rest.call_stamped(&Request::Place(late), Urgency::MustGo).await
+        };
+        let error = answer.result.expect_err("refused");
+        assert_eq!((error.kind.clone(), error.outcome()), (ErrorKind::ClockSkew, Outcome::Refused));
+        let hedge = rest.prepare(Request::Place(order("hedge")), Urgency::MustGo).expect("it leaves at once");
+        assert!(matches!(hedge.send().await.result, Ok(Reply::Placed(_))));
+    }
+    until("it is found out beside whether it was the clock", || rest.metrics().clock_rounds.value() > 2)
+        .await;
     upkeep.abort();
 }
 

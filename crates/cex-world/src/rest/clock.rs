@@ -1,6 +1,6 @@
 //! The exchange's clock, measured by questions over the wire; connections kept warm.
 
-use super::{Purpose, Rest, State, is_about_time};
+use super::{Pending, Purpose, Rest, State, is_about_time};
 use cex_core::Timestamp;
 use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{Reply, Request};
@@ -87,10 +87,14 @@ impl Rest {
         }
     }
 
-    /// Has the clock measured soon when it is to blame, and trusts it no longer when the exchange says that it is wrong.
-    pub(super) fn doubt_clock(&mut self, now: Timestamp, kind: &ErrorKind) {
-        if *kind == ErrorKind::ClockSkew {
-            self.clock.forget();
+    /// Has the clock measured soon when it may be to blame, and trusts it no longer when the refusal of a call cannot mean
+    /// anything else; as transport does it. `id`: a call that was under way.
+    pub(super) fn doubt_clock(&mut self, now: Timestamp, id: Option<u64>, kind: &ErrorKind) {
+        let call = id.and_then(|id| self.calls.get(&id));
+        if let (ErrorKind::ClockSkew, Some(Pending { request, state: State::Away { sent_at, .. }, .. })) =
+            (kind, call)
+        {
+            self.clock.refused(*sent_at, now, request.expires_in());
         }
         if is_about_time(kind) && self.measuring.is_none() {
             (self.clock_at, self.upkeep_at) = (now, now);

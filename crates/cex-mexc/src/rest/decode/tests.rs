@@ -276,8 +276,14 @@ fn listen_keys() {
         reply(&Request::CreateListenKey, r#"{"listenKey":"pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv"}"#);
     assert_eq!(key, Ok(Reply::ListenKey("pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv".to_owned())));
     assert!(reply(&Request::CreateListenKey, r#"{"listenKey":""}"#).is_err());
-    for body in [r#"{"listenKey":["a","b"]}"#, r#"{"total":200,"available":198,"listenKey":["a","b"]}"#] {
-        let expected = Reply::ListenKeys(vec!["a".to_owned(), "b".to_owned()]);
+    for (body, left) in [
+        (r#"{"listenKey":["a","b"]}"#, None),
+        (r#"{"total":200,"available":198,"listenKey":["a","b"]}"#, Some(198)),
+        (r#"{"total":200,"available":"0","listenKey":["a","b"]}"#, Some(0)),
+        (r#"{"total":200,"available":null,"listenKey":["a","b"]}"#, None),
+    ] {
+        let living = vec!["a".to_owned(), "b".to_owned()];
+        let expected = Reply::ListenKeys(cex_interface::ListenKeys { living, left });
         assert_eq!(reply(&Request::ListenKeys, body), Ok(expected));
     }
     assert!(reply(&Request::ListenKeys, r#"{"listenKey":"a"}"#).is_err());

@@ -7,7 +7,7 @@ use crate::metrics::LinkMetrics;
 use crate::ws::{WsConn, WsLimits};
 use cex_core::{LinkEvent, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op};
-use cex_interface::{Effect, Input, Link, Outbox, Reply, Request};
+use cex_interface::{Effect, Input, Link, Outbox, Reply, Request, Subscription};
 use fastwebsockets::{Frame, OpCode, Payload};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -66,6 +66,7 @@ pub(super) fn ordinary(input: Input<'_>, out: &mut Outbox) -> Result<(), Exchang
 pub(super) struct ScriptedLink {
     script: Script,
     seen: Shared,
+    wanted: Vec<Subscription>,
 }
 
 impl ScriptedLink {
@@ -73,7 +74,16 @@ impl ScriptedLink {
         seen: &Shared,
         script: impl FnMut(Input<'_>, &mut Outbox) -> Result<(), ExchangeError> + Send + 'static,
     ) -> Box<dyn Link> {
-        Box::new(Self { script: Box::new(script), seen: Arc::clone(seen) })
+        Self::subscribing(seen, &[], script)
+    }
+
+    /// One that carries subscriptions; without any it is an account's.
+    pub(super) fn subscribing(
+        seen: &Shared,
+        wanted: &[Subscription],
+        script: impl FnMut(Input<'_>, &mut Outbox) -> Result<(), ExchangeError> + Send + 'static,
+    ) -> Box<dyn Link> {
+        Box::new(Self { script: Box::new(script), seen: Arc::clone(seen), wanted: wanted.to_vec() })
     }
 }
 
@@ -103,6 +113,10 @@ impl Link for ScriptedLink {
 
     fn name(&self) -> &str {
         "fake link"
+    }
+
+    fn subscriptions(&self) -> &[Subscription] {
+        &self.wanted
     }
 }
 
