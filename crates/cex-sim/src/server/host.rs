@@ -275,6 +275,11 @@ impl Host {
         self.market.step(local, &mut self.exchanges);
     }
 
+    /// The makers of a symbol quote so many times what they did.
+    pub(super) fn market_counts_anew(&mut self, exchange: SimExchange, symbol: Symbol, into_one: u32) {
+        self.market.redenominate(exchange.index(), symbol, into_one);
+    }
+
     /// When [`Self::tick`] is wanted next.
     pub(super) fn wakeup_at(&self) -> Timestamp {
         let inside = self.venues.iter().zip(&self.exchanges).flat_map(|(venue, exchange)| {
