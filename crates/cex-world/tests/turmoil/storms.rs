@@ -101,7 +101,10 @@ async fn weather(stage: Stage, exchange: SimExchange, until: Instant) {
 
 fn storm(seed: u64) {
     play(Setting::new(seed), |stage| async move {
-        let trader = stage.trader(LinkConfig::default(), Mode::Active).await;
+        // In a third of the storms connections are also replaced all the time, each by one that is heard before it is left.
+        let rotate_after = stage.seed.is_multiple_of(3).then_some(Duration::from_secs(4));
+        let links = LinkConfig { rotate_after, ..LinkConfig::default() };
+        let trader = stage.trader(links, Mode::Active).await;
         trader.recovers_within(Duration::from_secs(20)).await;
         trader.trades_within(1, Duration::from_secs(20)).await;
         let until = Instant::now() + BAD;
@@ -119,10 +122,11 @@ fn storm(seed: u64) {
         if !killed {
             trader.trades_within(1, Duration::from_secs(60)).await;
         }
-        let seed = stage.seed;
+        let (seed, rotations) = (stage.seed, trader.rotations());
+        assert_eq!(rotations > 0, rotate_after.is_some(), "seed {seed}: {rotations} connections replaced");
         let view = trader.settle().await;
         println!(
-            "seed {seed}: {compared} books compared, all stood {took:?} after the storm; {} arbitrages, {:?}, killed {killed}",
+            "seed {seed}: {compared} books compared, all stood {took:?} after the storm; {} arbitrages, {:?}, {rotations} connections replaced, killed {killed}",
             view.totals.started, view.totals.ended,
         );
     });
