@@ -5,6 +5,7 @@ use cex_arb::run::proof::{Proof, prove};
 use cex_core::{Asset, ClientOrderId, Decimal, VenueId};
 use cex_engine::EngineView;
 use cex_errors::Op;
+use cex_risk::Until;
 use cex_sim::server::{LedgerFill, SimExchange};
 use cex_sim::world::{BookTruth, book_hash};
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,6 +127,18 @@ impl Trader {
             );
             self.watch_for(LOOK_EVERY).await;
         }
+    }
+
+    /// Trades again after what went wrong; whether somebody had to look first. A symbol whose holdings could not be made even
+    /// meanwhile waits for an operator, and so does what an alarm stopped; everything else goes on by itself.
+    pub(crate) async fn trades_again(&self) -> bool {
+        let view = self.view();
+        let waits = view.killed || view.trips.iter().any(|trip| trip.until == Until::Operator);
+        if waits {
+            self.desk.acknowledge("the operator");
+        }
+        self.trades_within(1, Duration::from_secs(60)).await;
+        waits
     }
 
     /// Lets what is open end, stops everything, and compares with the exchanges' ledgers.

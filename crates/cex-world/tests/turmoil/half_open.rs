@@ -60,7 +60,7 @@ fn silence(lost: Lost, exchange: SimExchange, seed: u64) {
         // A pause after failed attempts, and an attempt that was lost with the network.
         let took =
             trader.recovers_within(links.backoff_cap + links.dial_timeout + Duration::from_secs(5)).await;
-        trader.trades_within(1, Duration::from_secs(60)).await;
+        trader.trades_again().await;
         let view = trader.settle().await;
         println!(
             "seed {seed}: {lost:?} of {exchange} noticed after {noticed:?}, all stood {took:?} after it ended; {:?}",

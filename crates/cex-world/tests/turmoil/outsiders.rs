@@ -40,7 +40,7 @@ fn tops_that_flicker_are_followed_and_cost_nothing_that_is_not_booked() {
         assert!(compared > 1_000, "{compared} books compared");
         assert_eq!(fired(&trader, "mx.flicker"), 4);
         trader.stage.sim.clear_all();
-        trader.trades_within(1, Duration::from_secs(30)).await;
+        trader.trades_again().await;
         trader.settle().await;
     });
 }
@@ -71,7 +71,7 @@ fn a_feed_that_crosses_itself_is_no_book_until_it_is_mended() {
             trader.watch_for(Duration::from_secs(10)).await;
             assert_eq!(fired(&trader, "cross"), 20, "{exchange}");
             trader.recovers_within(Duration::from_secs(30)).await;
-            trader.trades_within(1, Duration::from_secs(30)).await;
+            trader.trades_again().await;
             let view = trader.settle().await;
             assert!(view.venues[exchange as usize].resyncs > 0, "{exchange}: nothing was begun anew");
         });
@@ -99,7 +99,7 @@ fn orders_of_somebody_else_are_counted_and_never_booked_as_ours() {
         trader.watch_for(Duration::from_secs(3)).await;
         assert_eq!(fired(&trader, "mx.foreign_order"), 2);
         assert!(trader.view().totals.foreign_fills >= 2, "{:?}", trader.view().totals);
-        trader.trades_within(1, Duration::from_secs(30)).await;
+        trader.trades_again().await;
         let desk = trader.desk.clone();
         let accounts = trader.settle_with_others("by-hand").await;
         let realised = desk.look(|_, view, _, _| view.totals.realised);

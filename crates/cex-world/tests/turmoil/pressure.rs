@@ -26,7 +26,7 @@ fn a_slow_reader_trades_on_nothing_old() {
             assert_eq!(opened, 0, "seed {seed}: opened on what a slow reader of {exchange} still had");
             stage.roads.to(exchange).helping(0);
             let took = trader.recovers_within(Duration::from_secs(45)).await;
-            trader.trades_within(1, Duration::from_secs(60)).await;
+            trader.trades_again().await;
             trader.settle().await;
             println!("seed {seed}: {exchange}: {compared} books compared while slow, well {took:?} after");
         });
@@ -82,7 +82,7 @@ fn reconnects_are_bounded_however_often_the_exchange_cuts() {
                 stage.roads.to(exchange).refuse(false);
             }
             let took = trader.recovers_within(Duration::from_secs(45)).await;
-            trader.trades_within(1, Duration::from_secs(60)).await;
+            trader.trades_again().await;
             trader.settle().await;
             println!(
                 "attempts (all, densest second): 20 cuts {cuts:?}, outage {outage:?}; well {took:?} after"
