@@ -132,6 +132,13 @@ impl Trader {
     /// Trades again after what went wrong; whether somebody had to look first. A symbol whose holdings could not be made even
     /// meanwhile waits for an operator, and so does what an alarm stopped; everything else goes on by itself.
     pub(crate) async fn trades_again(&self) -> bool {
+        // What was under way ends first, one way or the other.
+        let began = tokio::time::Instant::now();
+        while self.view().open > 0 {
+            let (seed, waited) = (self.stage.seed, began.elapsed());
+            assert!(waited < Duration::from_secs(60), "seed {seed}: something is under way after {waited:?}");
+            self.watch_for(LOOK_EVERY).await;
+        }
         let view = self.view();
         let waits = view.killed || view.trips.iter().any(|trip| trip.until == Until::Operator);
         if waits {
