@@ -160,6 +160,7 @@ impl Stage {
         let engine = Engine::new(settings.clone(), &setups, epoch);
         let viewer = Rc::new(Viewer::spawn(Box::new(Nobody), || ()).expect("a thread"));
         let desk = Desk::new(engine, venues, self.clock, self.clock.now(), viewer);
+        desk.keep_marks();
         let links = pending.into_iter().map(|link| link.run(&desk)).collect();
         let helpers = vec![
             tokio::task::spawn_local(desk.clone().wake()),
