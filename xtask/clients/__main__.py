@@ -11,6 +11,7 @@ import sys
 import ccxt_pro
 import ccxt_rest
 import gate_sdk
+import pymexc_sdk
 from harness import tell
 from places import Places
 
@@ -18,7 +19,7 @@ from places import Places
 async def main():
     places = Places(json.loads(sys.argv[1]))
     suites = [ccxt_rest.suite(places, exchange) for exchange in ("mexc", "gateio")]
-    suites.append(gate_sdk.suite(places))
+    suites += [gate_sdk.suite(places), pymexc_sdk.suite(places)]
     suites += [ccxt_pro.suite(places, exchange) for exchange in ("mexc", "gateio")]
     tell(event="plan", checks=[row for suite in suites for row in suite.plan()])
     for suite in suites:

@@ -285,6 +285,14 @@ impl Market {
         self.schedule(now, pause, Task::Diverge);
     }
 
+    /// So many coins of a symbol became one on an exchange, which has cancelled all its orders: its makers begin anew there.
+    pub fn redenominate(&mut self, exchange: usize, symbol: Symbol, into_one: u32) {
+        let index = self.coins.iter().position(|coin| coin.symbol() == symbol);
+        if let Some(traded) = index.and_then(|index| self.traded.get_mut(index)) {
+            traded.redenominate(exchange, f64::from(into_one));
+        }
+    }
+
     /// Whether a symbol has diverged: one of its exchanges quotes another price than the rest.
     #[must_use]
     pub fn has_diverged(&self, symbol: Symbol) -> bool {

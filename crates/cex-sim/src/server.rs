@@ -15,12 +15,14 @@
 //! | `ledger`, `truth` | the exact books, to compare with |
 //! | `clock` | the only clock of the crate |
 //! | [`world`] | the same host in memory, on a virtual clock |
+//! | `embedded` | the same servers inside somebody else's runtime, over streams of theirs |
 
 mod api;
 mod body;
 mod clock;
 mod config;
 mod control;
+mod embedded;
 mod error;
 mod faults;
 mod host;
@@ -35,6 +37,7 @@ mod truth;
 pub mod world;
 
 pub use config::{Profile, Rights, SimAccount, SimConfig, SimExchange};
+pub use embedded::EmbeddedSim;
 pub use error::SimError;
 pub use ledger::{AccountLedger, Ledger, LedgerFill, LedgerOrder};
 pub use tls::Certificate;

@@ -1,7 +1,9 @@
 //! Every bound and pause of transport, in one place, with its reason.
 
+use crate::net::Dial;
 use crate::tls::ExtraRoots;
 use crate::ws::WsLimits;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How transport behaves towards one venue. The defaults are meant for real exchanges.
@@ -15,6 +17,8 @@ pub struct TransportConfig {
     pub rest: RestConfig,
     /// Seed of all jitter: give each process its own, so that they do not all reconnect together.
     pub seed: u64,
+    /// Who makes connections instead of sockets; `None` for sockets. For simulated networks.
+    pub dialer: Option<Arc<dyn Dial>>,
 }
 
 /// How streaming connections behave.

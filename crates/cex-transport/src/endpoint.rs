@@ -54,6 +54,12 @@ impl Endpoint {
         self.secure
     }
 
+    /// The port, the scheme's own where none is named.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Path and query.
     #[must_use]
     pub fn target(&self) -> &str {

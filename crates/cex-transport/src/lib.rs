@@ -5,7 +5,7 @@
 //! | [`clock`] | [`Clock`]: monotonic nanoseconds anchored once to the wall clock |
 //! | [`venue_clock`] | [`VenueClock`]: the exchange's clock, by least round trip, leaning to the past |
 //! | [`endpoint`] | which addresses may be connected to at all |
-//! | [`tls`], [`net`] | rustls without a way around it; sockets set up for latency |
+//! | [`tls`], [`net`] | rustls without a way around it; sockets set up for latency, or a [`Dial`] in their place |
 //! | [`ws`] | WebSocket: handshake, in-place frame reader, masked writer |
 //! | [`driver`] | [`drive`]: turns any link into a running connection; [`Sink`] hears what it learns |
 //! | [`rate`] | request budgets with a reserve for what must go through |
@@ -64,7 +64,7 @@ pub use driver::{
     DriveContext, LinkHandle, Received, Rotation, Sink, VenueNetwork, drive, drive_rotating, link_channel,
 };
 pub use lists::Lists;
-pub use net::Connector;
+pub use net::{ByteStream, Connector, Dial};
 pub use rate::Urgency;
 pub use rest::{Answer, CallStamps, Prepared, Rest, Started};
 pub use tls::ExtraRoots;

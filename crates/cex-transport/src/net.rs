@@ -1,5 +1,7 @@
 //! Sockets: TCP set up for latency, with TLS on top where the address says so.
 
+use crate::config::TransportConfig;
+use crate::driver::BoxFuture;
 use crate::endpoint::Endpoint;
 use crate::tls::{ExtraRoots, RootError, client_config};
 use hyper::service::Service;
@@ -10,6 +12,7 @@ use hyper_util::service::TowerToHyperService;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -22,13 +25,41 @@ type Tcp = TokioIo<TcpStream>;
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(5);
 
+/// Makes streams in place of sockets: a network that is simulated, or a way around that only its owner knows.
+pub trait Dial: fmt::Debug + Send + Sync {
+    /// Connects to a plain-text address, which [`Endpoint`] has found to be this machine's. The caller bounds the time.
+    fn dial(&self, endpoint: &Endpoint) -> BoxFuture<io::Result<Box<dyn ByteStream>>>;
+}
+
+/// A connected stream of bytes.
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for S {}
+
 /// Opens connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Connector {
-    service: TowerToHyperService<HttpsConnector<HttpConnector>>,
+    way: Way,
+}
+
+#[derive(Clone)]
+enum Way {
+    Sockets(TowerToHyperService<HttpsConnector<HttpConnector>>),
+    Dialer(Arc<dyn Dial>),
 }
 
 impl Connector {
+    /// As the configuration says.
+    ///
+    /// # Errors
+    /// An extra root that is not a certificate.
+    pub fn of(config: &TransportConfig) -> Result<Self, RootError> {
+        match &config.dialer {
+            Some(dialer) => Ok(Self { way: Way::Dialer(Arc::clone(dialer)) }),
+            None => Self::new(&config.extra_roots, config.rest.connect_timeout),
+        }
+    }
+
     /// Trusts the public roots and `extra`; gives a TCP connection `timeout` to be made.
     ///
     /// # Errors
@@ -41,7 +72,7 @@ impl Connector {
         #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
         tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
         let service = HttpsConnector::from((tcp, client_config(extra)?));
-        Ok(Self { service: TowerToHyperService::new(service) })
+        Ok(Self { way: Way::Sockets(TowerToHyperService::new(service)) })
     }
 
     /// Connects, with TLS when the address says so. The caller bounds the time of it all.
@@ -49,8 +80,18 @@ impl Connector {
     /// # Errors
     /// Name resolution, refusal, or a certificate that does not hold.
     pub async fn connect(&self, endpoint: &Endpoint) -> io::Result<NetStream> {
+        let service = match &self.way {
+            Way::Sockets(service) => service,
+            // TLS would have to be put on top of it; nobody needs that yet, and without it nothing may leave.
+            Way::Dialer(_) if endpoint.is_secure() => {
+                return Err(io::Error::other(
+                    "a dialer of one's own carries no TLS: use an address of this machine",
+                ));
+            }
+            Way::Dialer(dialer) => return Ok(NetStream::Dialed(dialer.dial(endpoint).await?)),
+        };
         let uri = endpoint.connect_uri().map_err(io::Error::other)?;
-        match self.service.call(uri).await.map_err(io::Error::other)? {
+        match service.call(uri).await.map_err(io::Error::other)? {
             MaybeHttpsStream::Http(tcp) => Ok(NetStream::Plain(tcp.into_inner())),
             MaybeHttpsStream::Https(tls) => Ok(NetStream::Tls(Box::new(tls.into_inner()))),
         }
@@ -69,6 +110,8 @@ pub enum NetStream {
     Plain(TcpStream),
     /// TLS.
     Tls(Box<TlsStream<TokioIo<Tcp>>>),
+    /// What a [`Dial`] made.
+    Dialed(Box<dyn ByteStream>),
 }
 
 impl NetStream {
@@ -80,6 +123,7 @@ impl NetStream {
             let tcp = match self {
                 Self::Plain(tcp) => tcp,
                 Self::Tls(tls) => tls.get_ref().0.inner().inner(),
+                Self::Dialed(_) => return,
             };
             if let Err(error) = tcp.set_quickack(false) {
                 tracing::debug!(%error, "acknowledgements could not be delayed");
@@ -93,6 +137,7 @@ impl fmt::Debug for NetStream {
         f.write_str(match self {
             Self::Plain(_) => "plain TCP stream",
             Self::Tls(_) => "TLS stream",
+            Self::Dialed(_) => "dialed stream",
         })
     }
 }
@@ -102,6 +147,7 @@ impl AsyncRead for NetStream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buf),
+            Self::Dialed(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
         }
     }
 }
@@ -111,6 +157,7 @@ impl AsyncWrite for NetStream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, buf),
+            Self::Dialed(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
         }
     }
 
@@ -122,6 +169,7 @@ impl AsyncWrite for NetStream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write_vectored(cx, bufs),
+            Self::Dialed(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -129,6 +177,7 @@ impl AsyncWrite for NetStream {
         match self {
             Self::Plain(tcp) => tcp.is_write_vectored(),
             Self::Tls(tls) => tls.is_write_vectored(),
+            Self::Dialed(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -136,6 +185,7 @@ impl AsyncWrite for NetStream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+            Self::Dialed(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
         }
     }
 
@@ -143,6 +193,7 @@ impl AsyncWrite for NetStream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
+            Self::Dialed(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
     }
 }

@@ -165,6 +165,12 @@ impl Desk {
         read(now, &core.engine.view(now), &core.venues, journal)
     }
 
+    /// Reads the engine itself: books, versions, holdings.
+    pub fn inspect<T>(&self, read: impl FnOnce(Timestamp, &Engine) -> T) -> T {
+        let core = self.0.borrow();
+        read(core.clock.now(), &core.engine)
+    }
+
     /// What the rules that look back stand at now.
     #[must_use]
     pub fn standing(&self) -> (Timestamp, Standing) {

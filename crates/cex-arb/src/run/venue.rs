@@ -50,10 +50,9 @@ impl Venue {
         let id = config.venue;
         let failed = |error: ExchangeError| unreachable(&error);
         let protocol = (registration.open)(config).map_err(failed)?;
-        let connector =
-            Connector::new(&transport.extra_roots, transport.rest.connect_timeout).map_err(|error| {
-                Failure::new(Exit::Internal, format!("{id}: TLS could not be set up: {error}"), "")
-            })?;
+        let connector = Connector::of(&transport).map_err(|error| {
+            Failure::new(Exit::Internal, format!("{id}: TLS could not be set up: {error}"), "")
+        })?;
         let seed = transport.seed;
         let rest = Rest::new(Arc::clone(&protocol), connector.clone(), clock, transport.rest.clone(), seed);
         let rest = rest.map_err(failed)?;

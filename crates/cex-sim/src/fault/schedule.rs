@@ -44,14 +44,14 @@ impl Schedule {
     }
 
     fn pick(&mut self, exchange: SimExchange, millis: Duration) -> Fault {
-        let (orders, all) = match exchange {
-            SimExchange::Mexc => ("/api/v3/order", "/api/v3"),
-            SimExchange::Gateio => ("/api/v4/spot/orders", "/api/v4"),
+        let (orders, all, books) = match exchange {
+            SimExchange::Mexc => ("/api/v3/order", "/api/v3", "depth"),
+            SimExchange::Gateio => ("/api/v4/spot/orders", "/api/v4", "spot.o"),
         };
         let moment = if self.below(2) == 0 { Moment::Before } else { Moment::After };
         let data = |effect| Fault::ws(Stream::Any, &[], effect);
         let count = 1 + self.below(3);
-        match self.below(20) {
+        match self.below(22) {
             0 => Fault::rest("POST", orders, moment, RestEffect::Close),
             1 => Fault::rest("POST", orders, moment, RestEffect::Late(millis)),
             2 => Fault::rest("POST", orders, moment, RestEffect::Answer(Canned::html(502))),
@@ -71,6 +71,8 @@ impl Schedule {
             16 => Fault::order(OrderEffect::LateFill(millis)),
             17 => Fault::order(OrderEffect::LateAccept(millis)),
             18 => Fault::order(OrderEffect::Hide(millis)),
+            19 => Fault::order(OrderEffect::Echo(millis)),
+            20 => Fault::ws(Stream::Public, &[books], WsEffect::Cross),
             _ => Fault::order(OrderEffect::FillAfterCancel { part: Bps::from_bps(10_000), after: millis }),
         }
     }

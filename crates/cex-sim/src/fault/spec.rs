@@ -6,7 +6,7 @@ use super::{
 };
 use crate::dialect::DuplicateClientIds;
 use crate::server::SimExchange;
-use cex_core::{Asset, Bps, Decimal, Symbol};
+use cex_core::{Asset, Bps, Decimal, Side, Symbol};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ pub struct FaultSpec {
     pub taker_bps: Option<String>,
     /// Of `sides`: `buy`, `sell` or `none`, what is still open. Of `wallet`: `deposits`, `withdrawals` or `none`.
     pub open: Option<String>,
-    /// Of `wallet`: which coin.
+    /// Of `wallet` and `fees_in`: which coin.
     pub asset: Option<String>,
     /// Of `rules`: decimals of prices, fewer than before.
     pub price_dp: Option<u8>,
@@ -86,6 +86,12 @@ pub struct FaultSpec {
     pub qty_dp: Option<u8>,
     /// Of `rules`: the least notional.
     pub min_notional: Option<String>,
+    /// Of `foreign_order`: `buy` or `sell`.
+    pub side: Option<String>,
+    /// Of `foreign_order`: how much of the base coin.
+    pub qty: Option<String>,
+    /// Of `foreign_order`: its limit; without one it takes what the book gives. Of `fees_in`: what the coin is worth.
+    pub price: Option<String>,
 }
 
 /// What is wrong with a fault as it is written down.
@@ -201,6 +207,7 @@ impl FaultSpec {
             "flip" => WsEffect::FlipBytes(self.need("n", self.n)?),
             "swap_kind" => WsEffect::SwapKind,
             "unknown_enum" => WsEffect::UnknownEnum,
+            "cross" => WsEffect::Cross,
             "replace" => WsEffect::Replace { from: text("from", &self.from)?, to: text("to", &self.to)? },
             "insert" => WsEffect::Insert(text("text", &self.text)?),
             "close" => WsEffect::Close,
@@ -213,7 +220,7 @@ impl FaultSpec {
             "deafen" => WsEffect::Deafen,
             "refuse_subscription" => WsEffect::RefuseSubscription,
             _ => {
-                let known = "drop, duplicate, delay, reorder, mute, truncate, flip, swap_kind, unknown_enum, replace, \
+                let known = "drop, duplicate, delay, reorder, mute, truncate, flip, swap_kind, unknown_enum, cross, replace, \
                              insert, close, reset, black_hole, ping_flood, deafen or refuse_subscription";
                 return Err(value("effect", &self.effect, known));
             }
@@ -232,9 +239,10 @@ impl FaultSpec {
             "ignore_tif" => OrderEffect::IgnoreTif,
             "end_as" => OrderEffect::EndAs(self.forced_end()?),
             "fill_after_cancel" => OrderEffect::FillAfterCancel { part: self.part()?, after: self.time()? },
+            "echo" => OrderEffect::Echo(self.time()?),
             _ => {
-                let known = "reject, partial, late_fill, late_accept, forget, hide, ignore_tif, end_as or \
-                             fill_after_cancel";
+                let known = "reject, partial, late_fill, late_accept, forget, hide, ignore_tif, end_as, \
+                             fill_after_cancel or echo";
                 return Err(value("effect", &self.effect, known));
             }
         };
@@ -303,20 +311,48 @@ impl FaultSpec {
             }
             "wallet" => {
                 let name = self.need("asset", self.asset.as_deref())?;
-                let asset = Asset::new(name).map_err(|_| value("asset", name, "a coin such as BTC"))?;
+                let asset = coin(name)?;
                 let (deposits, withdrawals) = self.open("deposits", "withdrawals")?;
                 VenueFault::Wallet { asset, deposits, withdrawals }
             }
             "half_info" => VenueFault::HalfInfo,
             "deauthorize" => VenueFault::Deauthorize,
             "slice" => VenueFault::Slice(self.need("n", self.n)?),
+            "flicker" => VenueFault::Flicker { symbol: of_symbol()?, every: self.time()? },
+            "foreign_order" => self.foreign_order(of_symbol()?)?,
+            "fees_in" => VenueFault::FeesIn {
+                account: self.need("account", self.account.clone())?,
+                asset: coin(self.need("asset", self.asset.as_deref())?)?,
+                price: amount("price", self.need("price", self.price.as_deref())?)?,
+            },
+            "redenominate" => {
+                let into_one = u32::try_from(self.need("n", self.n)?).unwrap_or(u32::MAX);
+                VenueFault::Redenominate { symbol: of_symbol()?, into_one }
+            }
             _ => {
                 let known = "halt, freeze, version_reset, duplicate_client_ids, fees, clock_skew, \
                              expire_listen_keys, listen_keys_lie, listen_keys_end_silently, open_orders_by_symbol, \
-                             maintenance, read_lag, \
-                             delist, sides, rules, wallet, half_info, deauthorize or slice";
+                             maintenance, read_lag, delist, sides, rules, wallet, half_info, deauthorize, slice, \
+                             flicker, foreign_order, fees_in or redenominate";
                 return Err(value("effect", &self.effect, known));
             }
+        })
+    }
+
+    fn foreign_order(&self, symbol: Symbol) -> Result<VenueFault, SpecError> {
+        let side =
+            word("side", self.need("side", self.side.as_deref())?, "buy or sell", |text| match text {
+                "buy" => Some(Side::Buy),
+                "sell" => Some(Side::Sell),
+                _ => None,
+            })?;
+        Ok(VenueFault::ForeignOrder {
+            account: self.need("account", self.account.clone())?,
+            symbol,
+            side,
+            qty: amount("qty", self.need("qty", self.qty.as_deref())?)?,
+            price: self.price.as_deref().map(|price| amount("price", price)).transpose()?,
+            client_id: self.text.clone().unwrap_or_default(),
         })
     }
 
@@ -370,6 +406,14 @@ fn word<T>(
 
 fn symbol(text: &str) -> Result<Symbol, SpecError> {
     text.parse().map_err(|_| value("symbol", text, "a symbol such as BTC/USDT"))
+}
+
+fn coin(name: &str) -> Result<Asset, SpecError> {
+    Asset::new(name).map_err(|_| value("asset", name, "a coin such as BTC"))
+}
+
+fn amount(key: &'static str, text: &str) -> Result<Decimal, SpecError> {
+    text.parse().map_err(|_| value(key, text, "an amount as a text, such as \"0.5\""))
 }
 
 fn bps(key: &'static str, text: &str) -> Result<Bps, SpecError> {
@@ -431,6 +475,27 @@ mod tests {
                 "mexc mx.delist BTC/USDT in 1500 ms, every time",
             ),
             (r#"{"exchange":"mexc","kind":"venue","effect":"slice","n":3}"#, "mexc net.slice 3, every time"),
+            (
+                r#"{"exchange":"mexc","kind":"venue","effect":"flicker","symbol":"BTC/USDT","ms":20}"#,
+                "mexc mx.flicker BTC/USDT 20 ms, every time",
+            ),
+            (
+                r#"{"exchange":"gateio","kind":"venue","effect":"foreign_order","account":"rich","symbol":"BTC/USDT","side":"sell","qty":"0.1","price":"99"}"#,
+                "gateio mx.foreign_order rich Sell 0.1 BTC/USDT at 99, every time",
+            ),
+            (
+                r#"{"exchange":"mexc","kind":"venue","effect":"redenominate","symbol":"BTC/USDT","n":1000}"#,
+                "mexc mx.redenominate BTC/USDT 1000 into one, every time",
+            ),
+            (
+                r#"{"exchange":"mexc","kind":"venue","effect":"fees_in","account":"rich","asset":"MX","price":"3"}"#,
+                "mexc mx.fee rich in MX at 3, every time",
+            ),
+            (
+                r#"{"exchange":"mexc","kind":"order","effect":"echo","ms":250}"#,
+                "mexc mx.order: echo for 250 ms",
+            ),
+            (r#"{"exchange":"gateio","kind":"ws","effect":"cross"}"#, "gateio ws.any []: cross"),
         ] {
             assert_eq!(fault(json).as_deref(), Ok(shown), "{json}");
         }
@@ -444,6 +509,14 @@ mod tests {
             (r#"{"exchange":"mexc","kind":"ws","effect":"clse"}"#, "refuse_subscription"),
             (r#"{"exchange":"mexc","kind":"ws","efect":"close"}"#, "efect"),
             (r#"{"exchange":"mexc","kind":"venue","effect":"slice","n":0}"#, "at least one byte"),
+            (
+                r#"{"exchange":"mexc","kind":"venue","effect":"redenominate","symbol":"BTC/USDT","n":1}"#,
+                "at least two",
+            ),
+            (
+                r#"{"exchange":"mexc","kind":"venue","effect":"foreign_order","account":"a","symbol":"BTC/USDT","side":"up"}"#,
+                "buy or sell",
+            ),
             (r#"{"exchange":"mexc","kind":"venue","effect":"rules","symbol":"BTC/USDT"}"#, "name a rule"),
             (
                 r#"{"exchange":"mexc","kind":"venue","effect":"wallet","asset":"BTC","open":"both"}"#,

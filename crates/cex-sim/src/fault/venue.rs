@@ -1,7 +1,7 @@
 //! Faults of the exchange itself: what becomes of orders, and how its rules, clock and keys misbehave.
 
 use crate::dialect::DuplicateClientIds;
-use cex_core::{Asset, Bps, Decimal, Symbol};
+use cex_core::{Asset, Bps, Decimal, Side, Symbol};
 use std::fmt;
 use std::time::Duration;
 
@@ -42,6 +42,9 @@ pub enum OrderEffect {
         /// How long after the cancel.
         after: Duration,
     },
+    /// For this time the public book shows as much as the order asked for, at its price or just off the other side, as
+    /// if the order rested: its own echo (B14).
+    Echo(Duration),
 }
 
 /// Why an order is refused.
@@ -159,6 +162,47 @@ pub enum VenueFault {
     Deauthorize,
     /// Whatever the exchange sends leaves in pieces of so many bytes (T5).
     Slice(usize),
+    /// The top of a book flickers: a better level on each side, or more at the best where the spread has no room, is shown
+    /// for this time and gone for as long (B13).
+    Flicker {
+        /// Whose.
+        symbol: Symbol,
+        /// How long it is there, and how long not.
+        every: Duration,
+    },
+    /// An order is placed in a client's name that the client did not send, at once: by hand, or by somebody else with a
+    /// key (O13).
+    ForeignOrder {
+        /// In whose name.
+        account: String,
+        /// In which market.
+        symbol: Symbol,
+        /// Which side.
+        side: Side,
+        /// How much of the base coin.
+        qty: Decimal,
+        /// Limit of an order that may rest; `None` for whatever the book gives.
+        price: Option<Decimal>,
+        /// Its client order id; empty for none.
+        client_id: String,
+    },
+    /// MEXC: an account's fees are taken in this coin while it has enough of it, and as usual after that (M5).
+    FeesIn {
+        /// Whose.
+        account: String,
+        /// In what.
+        asset: Asset,
+        /// What one of it is worth in quote.
+        price: Decimal,
+    },
+    /// So many coins become one, at once: the price is so many times what it was, balances are so many times less, open
+    /// orders are cancelled (M13).
+    Redenominate {
+        /// Whose base coin.
+        symbol: Symbol,
+        /// How many.
+        into_one: u32,
+    },
 }
 
 impl OrderFault {
@@ -171,6 +215,7 @@ impl OrderFault {
             | OrderEffect::Forget(_)
             | OrderEffect::Hide(_)
             | OrderEffect::IgnoreTif
+            | OrderEffect::Echo(_)
             | OrderEffect::EndAs(_) => return None,
         };
         let is_part = (0..=Bps::ONE).contains(&part.e8());
@@ -190,6 +235,14 @@ impl VenueFault {
             }
             Self::ReadLag { lag, .. } if lag.is_zero() => Some("a lag of nothing changes nothing"),
             Self::Slice(0) => Some("pieces have at least one byte"),
+            Self::Flicker { every, .. } if *every < Duration::from_millis(1) => {
+                Some("a flicker takes a millisecond at least")
+            }
+            Self::ForeignOrder { qty, price, .. } if !is_positive(*qty) || !price.is_none_or(is_positive) => {
+                Some("quantity and price are more than nothing")
+            }
+            Self::FeesIn { price, .. } if !is_positive(*price) => Some("the coin is worth more than nothing"),
+            Self::Redenominate { into_one: 0 | 1, .. } => Some("at least two coins become one"),
             Self::Rules { price_dp: None, qty_dp: None, min_notional: None, .. } => {
                 Some("name a rule that changes: price_dp, qty_dp or min_notional")
             }
@@ -213,6 +266,10 @@ impl VenueFault {
             | Self::Wallet { .. }
             | Self::HalfInfo
             | Self::Deauthorize
+            | Self::Flicker { .. }
+            | Self::ForeignOrder { .. }
+            | Self::Redenominate { .. }
+            | Self::FeesIn { .. }
             | Self::Slice(_) => None,
         }
     }
@@ -225,6 +282,9 @@ impl VenueFault {
             | Self::Fees { symbol, .. }
             | Self::Delist { symbol, .. }
             | Self::Sides { symbol, .. }
+            | Self::Flicker { symbol, .. }
+            | Self::ForeignOrder { symbol, .. }
+            | Self::Redenominate { symbol, .. }
             | Self::Rules { symbol, .. } => Some(*symbol),
             Self::Freeze(_)
             | Self::DuplicateClientIds(_)
@@ -238,14 +298,26 @@ impl VenueFault {
             | Self::Wallet { .. }
             | Self::HalfInfo
             | Self::Deauthorize
+            | Self::FeesIn { .. }
             | Self::Slice(_) => None,
         }
     }
 
     /// Whether it is done at once and leaves nothing to clear.
     pub(crate) const fn is_deed(&self) -> bool {
-        matches!(self, Self::VersionReset(_) | Self::ExpireListenKeys | Self::Deauthorize)
+        matches!(
+            self,
+            Self::VersionReset(_)
+                | Self::ExpireListenKeys
+                | Self::Deauthorize
+                | Self::ForeignOrder { .. }
+                | Self::Redenominate { .. }
+        )
     }
+}
+
+fn is_positive(value: Decimal) -> bool {
+    !value.is_zero() && !value.is_negative()
 }
 
 impl fmt::Display for OrderFault {
@@ -272,6 +344,7 @@ impl fmt::Display for OrderEffect {
             Self::Hide(time) => write!(f, "hide for {} ms", time.as_millis()),
             Self::IgnoreTif => f.write_str("ignore the time in force"),
             Self::EndAs(end) => write!(f, "end as {end:?}"),
+            Self::Echo(time) => write!(f, "echo for {} ms", time.as_millis()),
             Self::FillAfterCancel { part, after } => {
                 write!(f, "fill {part} bps {} ms after the cancel", after.as_millis())
             }
@@ -308,6 +381,15 @@ impl fmt::Display for VenueFault {
             Self::HalfInfo => f.write_str("mx.info half"),
             Self::Deauthorize => f.write_str("ws.deauth"),
             Self::Slice(bytes) => write!(f, "net.slice {bytes}"),
+            Self::FeesIn { account, asset, price } => write!(f, "mx.fee {account} in {asset} at {price}"),
+            Self::Flicker { symbol, every } => write!(f, "mx.flicker {symbol} {} ms", every.as_millis()),
+            Self::ForeignOrder { account, symbol, side, qty, price, .. } => {
+                write!(f, "mx.foreign_order {account} {side:?} {qty} {symbol}")?;
+                price.iter().try_for_each(|price| write!(f, " at {price}"))
+            }
+            Self::Redenominate { symbol, into_one } => {
+                write!(f, "mx.redenominate {symbol} {into_one} into one")
+            }
         }
     }
 }

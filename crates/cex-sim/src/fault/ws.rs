@@ -66,6 +66,9 @@ pub enum WsEffect {
     SwapKind,
     /// A state or a reason that nobody knows (W11).
     UnknownEnum,
+    /// Its bids come as asks and its asks as bids, so that the book crosses itself (B4). Frames without a book stay as
+    /// they are.
+    Cross,
     /// A text in it is another one, of the same length where frames are bytes (B7, W14).
     Replace {
         /// What is there.
@@ -184,6 +187,7 @@ pub(crate) fn fate(effect: &WsEffect, frame: Frame, seed: u64) -> Fate {
         WsEffect::FlipBytes(count) => changed(frame, |bytes| flip(bytes, *count, seed)),
         WsEffect::SwapKind => Fate::Send(vec![swapped(frame)]),
         WsEffect::UnknownEnum => Fate::Send(vec![unknown(frame)]),
+        WsEffect::Cross => Fate::Send(vec![crossed(frame)]),
         WsEffect::Replace { from, to } => {
             let (from, to) = (from.as_bytes(), to.as_bytes());
             // The lengths inside of a binary frame must stay true, or it would be another fault.
@@ -279,6 +283,27 @@ fn unknown(frame: Frame) -> Wire {
     Wire::RawText(bytes.into())
 }
 
+/// A book's frame with its sides exchanged.
+fn crossed(frame: Frame) -> Wire {
+    if let Frame::Binary(bytes) = &frame {
+        let Ok(mut push) = PushDataV3ApiWrapper::decode(bytes.as_ref()) else { return Wire::Frame(frame) };
+        match &mut push.body {
+            Some(Body::PublicAggreDepths(depth)) => std::mem::swap(&mut depth.bids, &mut depth.asks),
+            Some(Body::PublicLimitDepths(depth)) => std::mem::swap(&mut depth.bids, &mut depth.asks),
+            Some(_) | None => return Wire::Frame(frame),
+        }
+        return Wire::Frame(Frame::Binary(push.encode_to_vec().into()));
+    }
+    let Some(mut bytes) = payload(&frame).map(<[u8]>::to_vec) else { return Wire::Frame(frame) };
+    for [bids, asks] in [["\"b\":[", "\"a\":["], ["\"bids\":[", "\"asks\":["]] {
+        // A text that stands in no frame keeps the place meanwhile.
+        replace(&mut bytes, bids.as_bytes(), b"\0", true);
+        replace(&mut bytes, asks.as_bytes(), bids.as_bytes(), true);
+        replace(&mut bytes, b"\0", asks.as_bytes(), true);
+    }
+    Wire::RawText(bytes.into())
+}
+
 fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
     if text.is_empty() {
         return Some(0);
@@ -314,6 +339,7 @@ impl fmt::Display for WsEffect {
             Self::FlipBytes(count) => write!(f, "flip {count} bytes"),
             Self::SwapKind => f.write_str("swap text and binary"),
             Self::UnknownEnum => f.write_str("unknown value"),
+            Self::Cross => f.write_str("cross"),
             Self::Replace { from, to } => write!(f, "replace {from:?} by {to:?}"),
             Self::Insert(text) => write!(f, "insert {} bytes", text.len()),
             Self::Close => f.write_str("close"),
@@ -373,6 +399,20 @@ mod tests {
         assert_eq!(differing, 1);
         assert_eq!(flipped(1), flipped(1));
         assert!((2..50).any(|seed| flipped(seed) != flipped(1)));
+    }
+
+    #[test]
+    fn books_cross_where_there_are_books() {
+        let update = text(r#"{"result":{"u":9,"b":[["1","2"]],"a":[]}}"#);
+        let shown = sent(fate(&WsEffect::Cross, update, 0)).remove(0);
+        assert_eq!(shown, br#"{"result":{"u":9,"a":[["1","2"]],"b":[]}}"#);
+        let level = cex_proto::mexc::DepthLevel { price: "1".to_owned(), quantity: "2".to_owned() };
+        let depths = cex_proto::mexc::PublicAggreDepths { bids: vec![level.clone()], ..Default::default() };
+        let push = PushDataV3ApiWrapper { body: Some(Body::PublicAggreDepths(depths)), ..Default::default() };
+        let bytes = sent(fate(&WsEffect::Cross, Frame::Binary(push.encode_to_vec().into()), 0)).remove(0);
+        let push = PushDataV3ApiWrapper::decode(bytes.as_slice()).expect("a push");
+        let Some(Body::PublicAggreDepths(depths)) = push.body else { panic!("a depth") };
+        assert_eq!((depths.bids.len(), depths.asks), (0, vec![level]));
     }
 
     #[test]

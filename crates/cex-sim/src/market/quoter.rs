@@ -153,6 +153,19 @@ impl Quoter {
         }
     }
 
+    /// So many coins became one, and every order is gone: the same worth at so many times the price.
+    pub(super) fn redenominate(&mut self, times: f64) {
+        (self.bids, self.asks, self.divergence) = (Ladder::new(Side::Buy), Ladder::new(Side::Sell), None);
+        self.start *= times;
+        self.half_spread *= times;
+        self.lots_per_quote /= times;
+        self.shape.first_gap *= times;
+        self.shape.largest_gap *= times;
+        self.shape.doubling *= times;
+        self.shape.top_size = (self.shape.top_size / times).max(1.0);
+        self.shape.least_size = (self.shape.least_size / times).max(1.0);
+    }
+
     /// Whether the market has diverged.
     pub(super) const fn has_diverged(&self) -> bool {
         self.divergence.is_some()

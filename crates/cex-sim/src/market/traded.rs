@@ -88,6 +88,13 @@ impl Traded {
         self.diverged.is_none() && now >= self.calm_until
     }
 
+    /// So many coins became one on an exchange, whose orders are all gone.
+    pub(super) fn redenominate(&mut self, at: usize, times: f64) {
+        if let Some(quoter) = self.quoters.get_mut(at) {
+            quoter.redenominate(times);
+        }
+    }
+
     /// Whether the symbol has diverged.
     pub(super) const fn has_diverged(&self) -> bool {
         self.diverged.is_some()

@@ -4,6 +4,7 @@ use super::book::OrderSlot;
 use super::orders::Orders;
 use super::types::{AccountView, FillView};
 use super::units::AssetIndex;
+use cex_core::Decimal;
 use std::collections::{HashMap, VecDeque};
 
 /// How many ended orders a house account remembers. Market makers place millions; nobody asks for them by number
@@ -36,6 +37,8 @@ pub(super) struct Account {
     oldest: Option<OrderSlot>,
     newest: Option<OrderSlot>,
     by_client_id: HashMap<String, OrderSlot>,
+    /// The coin it pays fees in while that lasts, and what one is worth in quote.
+    pub(super) pays_in: Option<(AssetIndex, Decimal)>,
 }
 
 impl Account {
@@ -50,6 +53,7 @@ impl Account {
             oldest: None,
             newest: None,
             by_client_id: HashMap::new(),
+            pays_in: None,
         }
     }
 

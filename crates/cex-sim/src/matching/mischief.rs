@@ -4,6 +4,7 @@
 use super::Exchange;
 use super::book::OrderSlot;
 use super::listing::Rates;
+use super::outsiders::Flicker;
 use super::types::{
     AccountIndex, BalanceReason, MarketIndex, NewOrder, NewOrderKind, OrderNo, OrderView, Reject,
 };
@@ -36,6 +37,10 @@ pub(super) enum Deed {
     Show(OrderNo),
     /// Fill so much of an order whose cancel was confirmed.
     FillCanceled(OrderSlot, Qty),
+    /// Show the better levels of a flicker, or take them away.
+    Flick(FaultId),
+    /// End the echo of an order.
+    EndEcho(OrderNo),
 }
 
 /// Everything that is wrong with an exchange.
@@ -45,6 +50,7 @@ pub(super) struct Mischief {
     halted: FxHashSet<MarketIndex>,
     pub(super) frozen: FxHashSet<AccountIndex>,
     pub(super) hidden: FxHashSet<OrderNo>,
+    pub(super) flickers: BTreeMap<FaultId, Flicker>,
     /// By time; the number keeps what is due at the same time in order.
     agenda: BTreeMap<(Timestamp, u64), Deed>,
     deeds: u64,
@@ -237,6 +243,8 @@ impl Exchange {
                     self.mischief.hidden.remove(&order);
                 }
                 Deed::FillCanceled(slot, qty) => self.fill_canceled(now, slot, qty),
+                Deed::Flick(id) => self.flick(now, id),
+                Deed::EndEcho(order) => self.end_echo(now, order),
             }
         }
     }

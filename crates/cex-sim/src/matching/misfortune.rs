@@ -84,6 +84,12 @@ impl Exchange {
                 self.place_plainly(now, account, order)
             }
             OrderEffect::FillAfterCancel { .. } => self.place_plainly(now, account, order),
+            OrderEffect::Echo(time) => {
+                let heard = order.clone();
+                let view = self.place_plainly(now, account, order)?;
+                self.echo(now, &heard, time);
+                Ok(view)
+            }
         }
     }
 

@@ -37,6 +37,8 @@ mod listing;
 mod mischief;
 mod misfortune;
 mod orders;
+mod outsiders;
+mod platform;
 mod selftrade;
 mod trade;
 mod types;

@@ -5,6 +5,7 @@
 use super::Exchange;
 use super::book::{Front, OrderSlot, reaches};
 use super::listing::{Intent, TRADES_KEPT};
+use super::platform;
 use super::types::{
     AccountIndex, BalanceChange, BalanceReason, EndReason, ExchangeEvent, FillView, MarketIndex, NewOrder,
     NewOrderKind, OrderNo, OrderView, PublicTrade, Reject, TradeNo,
@@ -210,6 +211,7 @@ impl Exchange {
         let owner = &self.accounts[account.0 as usize];
         let (size, rate) = ((execution.qty, execution.notional), record.rates.of(is_maker));
         let (fee_asset, fee) = listing.fee(side, rate, size, |asset| owner.balance(asset).free);
+        let (fee_asset, fee) = platform::fee(&self.assets, owner, quote, (fee_asset, fee));
         let is_usual = fee_asset == listing.fee_asset(side);
         let ((spent_asset, spent), (got_asset, got)) = match side {
             Side::Buy => ((quote, cost), (base, bought)),

@@ -3,16 +3,18 @@
 use super::clock::Clock;
 use super::clock::Pace;
 use super::config::{SimConfig, SimExchange};
+use super::error::SimError;
 use super::faults::{Faults, Heard};
 use super::ledger::{self, Ledger};
 use super::line::Plug;
 use super::rules;
+use super::world::History;
 use crate::dialect::gateio::Gateio;
 use crate::dialect::mexc::Mexc;
 use crate::dialect::{ConnId, Dialect, Frame, HttpAnswer, HttpCall, Message, Outgoing};
 use crate::market::{Market, MarketConfig, VenueConfig};
 use crate::matching::{Exchange, ExchangeEvent};
-use cex_core::{Asset, Decimal, Timestamp};
+use cex_core::{Asset, Decimal, Scale, Symbol, Timestamp};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -57,6 +59,8 @@ pub(super) struct Host {
     pub(super) venues: Vec<Venue>,
     pub(super) deposits: Vec<Vec<Vec<(Asset, Decimal)>>>,
     pub(super) faults: Faults,
+    /// What the books that are watched were at every version.
+    pub(super) history: History,
     connections: u64,
     /// When the ticker will run by itself, and how it is called earlier.
     armed_at: Timestamp,
@@ -106,6 +110,7 @@ impl Host {
             exchanges,
             venues: venues.into(),
             deposits,
+            history: History::default(),
             connections: 0,
             armed_at: Timestamp::EPOCH,
             alarm: Rc::new(Notify::new()),
@@ -254,6 +259,7 @@ impl Host {
         }
         self.deliver_late(now);
         self.faults.remember(now, &self.exchanges);
+        self.remember_books();
         self.armed_at = self.wakeup_at();
         self.armed_at.since(self.clock.now())
     }
@@ -267,6 +273,11 @@ impl Host {
         let ahead = local.as_nanos() - now.as_nanos();
         self.exchanges.iter_mut().for_each(|exchange| exchange.market_is_ahead(ahead));
         self.market.step(local, &mut self.exchanges);
+    }
+
+    /// The makers of a symbol quote so many times what they did.
+    pub(super) fn market_counts_anew(&mut self, exchange: SimExchange, symbol: Symbol, into_one: u32) {
+        self.market.redenominate(exchange.index(), symbol, into_one);
     }
 
     /// When [`Self::tick`] is wanted next.
@@ -284,9 +295,28 @@ impl Host {
     pub(super) fn settle(&mut self, exchange: SimExchange) {
         self.hand_on(self.now(exchange), exchange);
         self.deliver(exchange);
+        self.remember_books();
         if self.wakeup_at() < self.armed_at {
             self.alarm.notify_one();
         }
+    }
+
+    /// Remembers what the books that are watched became.
+    pub(super) fn remember_books(&mut self) {
+        self.history.note(self.clock.now(), &self.exchanges);
+    }
+
+    /// Remembers from now on what a book was at each version, in a client's scale.
+    pub(super) fn watch(
+        &mut self,
+        exchange: SimExchange,
+        symbol: Symbol,
+        scale: Scale,
+    ) -> Result<(), SimError> {
+        let market = self.market(exchange, symbol)?;
+        self.history.watch(exchange, symbol, market, scale, &self.exchanges[exchange.index()]);
+        self.remember_books();
+        Ok(())
     }
 
     fn hand_on(&mut self, now: Timestamp, exchange: SimExchange) {

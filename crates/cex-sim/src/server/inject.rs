@@ -5,7 +5,9 @@ use super::error::SimError;
 use super::faults::Delisting;
 use super::host::Host;
 use crate::dialect::{Manners, Wallet};
-use crate::fault::{ActiveFault, Fault, FaultId, FaultKind, Fired, OrderFault, Trigger, VenueFault, When};
+use crate::fault::{
+    ActiveFault, BadFault, Fault, FaultId, FaultKind, Fired, OrderFault, Trigger, VenueFault, When,
+};
 use crate::matching::{AccountIndex, MarketIndex};
 use cex_core::{Symbol, Timestamp};
 
@@ -101,6 +103,9 @@ impl Host {
         let (account, symbol) = match &fault.kind {
             FaultKind::Order(order) => (order.account.as_deref(), order.symbol),
             FaultKind::Venue(VenueFault::Freeze(account)) => (Some(account.as_str()), None),
+            FaultKind::Venue(VenueFault::ForeignOrder { account, symbol, .. }) => {
+                (Some(account.as_str()), Some(*symbol))
+            }
             FaultKind::Venue(venue) => (None, venue.symbol()),
             FaultKind::Rest(_) | FaultKind::Ws(_) => (None, None),
         };
@@ -176,6 +181,26 @@ impl Host {
                 let now = self.now(exchange);
                 self.venues[index].dialect.expire_listen_keys(now);
             }
+            VenueFault::Flicker { symbol, every } => {
+                let market = self.market(exchange, *symbol)?;
+                let now = self.now(exchange);
+                self.exchanges[index].flicker(now, id, market, *every);
+            }
+            VenueFault::ForeignOrder { account, symbol, side, qty, price, client_id } => {
+                let what = (*symbol, *side, *qty, *price);
+                self.place_foreign(exchange, account, what, client_id.clone())?;
+            }
+            VenueFault::FeesIn { account, asset, price } => {
+                if exchange != SimExchange::Mexc {
+                    let problem = "only mexc takes fees in a coin of the account's choice".to_owned();
+                    return Err(BadFault { fault: fault.to_string(), problem }.into());
+                }
+                let account = self.account(exchange, account)?;
+                self.exchanges[index].pay_fees_in(account, Some((*asset, *price)));
+            }
+            VenueFault::Redenominate { symbol, into_one } => {
+                self.redenominate(exchange, *symbol, *into_one)?;
+            }
             VenueFault::ReadLag { path, lag } => {
                 let state = &self.exchanges[index];
                 self.faults.begin_past(self.clock.now(), id, (exchange, state), path, *lag);
@@ -187,7 +212,7 @@ impl Host {
     fn undo(&mut self, exchange: SimExchange, id: FaultId, fault: &VenueFault) {
         // Another one like it keeps it up.
         if self.faults.board.lists(exchange, |other| other == fault)
-            && !matches!(fault, VenueFault::ClockSkew(_))
+            && !matches!(fault, VenueFault::ClockSkew(_) | VenueFault::Flicker { .. })
         {
             return;
         }
@@ -234,7 +259,20 @@ impl Host {
             }
             VenueFault::ClockSkew(millis) => self.step_clock(exchange, millis.saturating_neg()),
             VenueFault::ReadLag { .. } => self.faults.end_past(id),
-            VenueFault::VersionReset(_) | VenueFault::ExpireListenKeys | VenueFault::Deauthorize => {}
+            VenueFault::Flicker { .. } => {
+                let now = self.now(exchange);
+                self.exchanges[index].steady(now, id);
+            }
+            VenueFault::FeesIn { account, .. } => {
+                if let Ok(account) = self.account(exchange, account) {
+                    self.exchanges[index].pay_fees_in(account, None);
+                }
+            }
+            VenueFault::VersionReset(_)
+            | VenueFault::ExpireListenKeys
+            | VenueFault::Deauthorize
+            | VenueFault::ForeignOrder { .. }
+            | VenueFault::Redenominate { .. } => {}
         }
     }
 

@@ -9,10 +9,23 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
+/// What a connection runs over.
+pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Has the end of the stream be a reset, where there is such a thing.
+    fn end_with_reset(&self) {}
+}
+
+impl Wire for TcpStream {
+    fn end_with_reset(&self) {
+        // Fails only on a socket that is gone already.
+        let _ = self.set_zero_linger();
+    }
+}
+
 /// The stream of a connection. Once its plug is pulled it ends with a reset instead of a farewell.
 #[derive(Debug)]
-pub(super) struct Line {
-    stream: TcpStream,
+pub(super) struct Line<S: Wire> {
+    stream: S,
     // Hyper hands upgraded streams through a type that must be `Send`, hence no `Rc<Cell>`.
     is_cut: Arc<AtomicBool>,
     /// In pieces of how many bytes what is sent leaves; 0 for as it comes.
@@ -29,9 +42,9 @@ pub(super) struct Plug {
     task: Option<AbortHandle>,
 }
 
-impl Line {
+impl<S: Wire> Line<S> {
     /// Wraps a stream; answers the line and the switch that [`Plug::new`] takes.
-    pub(super) fn new(stream: TcpStream, pieces: Arc<AtomicUsize>) -> (Self, Arc<AtomicBool>) {
+    pub(super) fn new(stream: S, pieces: Arc<AtomicUsize>) -> (Self, Arc<AtomicBool>) {
         let is_cut = Arc::new(AtomicBool::new(false));
         (Self { stream, is_cut: Arc::clone(&is_cut), pieces, is_resting: false }, is_cut)
     }
@@ -57,16 +70,15 @@ impl Plug {
     }
 }
 
-impl Drop for Line {
+impl<S: Wire> Drop for Line<S> {
     fn drop(&mut self) {
         if self.is_cut.load(Ordering::Relaxed) {
-            // Fails only on a socket that is gone already.
-            let _ = self.stream.set_zero_linger();
+            self.stream.end_with_reset();
         }
     }
 }
 
-impl AsyncRead for Line {
+impl<S: Wire> AsyncRead for Line<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -76,7 +88,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl<S: Wire> AsyncWrite for Line<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let most = self.pieces.load(Ordering::Relaxed);
         if most == 0 {

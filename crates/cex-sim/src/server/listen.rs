@@ -4,7 +4,7 @@ use super::body::Content;
 use super::config::SimExchange;
 use super::error::SimError;
 use super::host::{Opened, Shared};
-use super::line::{Line, Plug};
+use super::line::{Line, Plug, Wire};
 use super::socket;
 use crate::dialect::{ConnId, HttpAnswer, HttpCall};
 use crate::fault::{Canned, Moment, RestEffect};
@@ -22,7 +22,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 
@@ -71,7 +71,11 @@ pub(super) async fn accept(
                 let _ = door.done.send(moved);
             }
             arrived = arrival => match arrived {
-                Ok((stream, peer)) => start(&host, exchange, stream, peer.ip(), tls.clone()),
+                Ok((stream, peer)) => {
+                    // Fails only on a socket that is gone already; serving it will tell.
+                    let _ = stream.set_nodelay(true);
+                    start(&host, exchange, stream, peer.ip(), tls.clone());
+                }
                 Err(error) => tracing::warn!(%exchange, %error, "a connection could not be accepted"),
             },
         }
@@ -93,13 +97,17 @@ async fn swing(
 }
 
 /// Serves a connection in a task of its own.
-fn start(host: &Shared, exchange: SimExchange, stream: TcpStream, peer: IpAddr, tls: Option<TlsAcceptor>) {
+pub(super) fn start(
+    host: &Shared,
+    exchange: SimExchange,
+    stream: impl Wire,
+    peer: IpAddr,
+    tls: Option<TlsAcceptor>,
+) {
     if host.borrow().connection_count(exchange) >= MOST_CONNECTIONS {
         tracing::warn!(%exchange, "too many connections");
         return;
     }
-    // Fails only on a socket that is gone already; serving it will tell.
-    let _ = stream.set_nodelay(true);
     let pieces = host.borrow().pieces(exchange);
     let (line, is_cut) = Line::new(stream, pieces);
     let conn = host.borrow_mut().next_connection();
@@ -134,7 +142,7 @@ impl Drop for Client {
 
 impl Client {
     /// Serves the line, after a handshake where there is TLS. A client that does not like what it is shown hangs up.
-    async fn meet(self, line: Line, tls: Option<TlsAcceptor>) {
+    async fn meet(self, line: Line<impl Wire>, tls: Option<TlsAcceptor>) {
         let Some(acceptor) = tls else { return self.serve(line).await };
         match acceptor.accept(line).await {
             Ok(stream) => self.serve(stream).await,

@@ -4,8 +4,8 @@ use super::config::SimExchange;
 use super::error::SimError;
 use super::host::Host;
 use super::ledger::{self, LedgerFill, LedgerOrder};
-use crate::matching::Reject;
-use cex_core::{Asset, Decimal, Price, Qty, Side, Symbol};
+use crate::matching::{MarketIndex, NewOrder, NewOrderKind, Reject};
+use cex_core::{Asset, Decimal, Price, Qty, Rounding, Side, Symbol};
 
 /// A book as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,15 +115,84 @@ impl Host {
     ) -> Result<(), SimError> {
         let market = self.market(exchange, symbol)?;
         let now = self.now(exchange);
-        let state = &mut self.exchanges[exchange.index()];
-        let scale = state.rules(market).scale;
-        let on_grid = |value: Decimal, dp| {
-            let off = |source| SimError::OffGrid { exchange, symbol, value, source };
-            value.to_scaled(dp, None).map_err(off)
-        };
-        let (price, qty) = (Price(on_grid(price, scale.price_dp())?), Qty(on_grid(qty, scale.qty_dp())?));
-        let placed = state.quote(now, market, side, price, qty);
+        let (price, qty) =
+            (self.price_on_grid(exchange, market, price)?, self.qty_on_grid(exchange, market, qty)?);
+        let placed = self.exchanges[exchange.index()].quote(now, market, side, price, qty);
         self.settle(exchange);
         placed.map(|_| ()).map_err(|reject| SimError::Refused { exchange, reject })
+    }
+
+    /// Places an order in a client's name that the client did not send.
+    pub(super) fn place_foreign(
+        &mut self,
+        exchange: SimExchange,
+        name: &str,
+        (symbol, side, qty, price): (Symbol, Side, Decimal, Option<Decimal>),
+        client_id: String,
+    ) -> Result<(), SimError> {
+        let (account, market) = (self.account(exchange, name)?, self.market(exchange, symbol)?);
+        let qty = self.qty_on_grid(exchange, market, qty)?;
+        let kind = match price {
+            Some(price) => NewOrderKind::Limit { price: self.price_on_grid(exchange, market, price)?, qty },
+            None => NewOrderKind::Market { qty },
+        };
+        let now = self.now(exchange);
+        let order = NewOrder { market, client_id, side, kind };
+        let placed = self.exchanges[exchange.index()].place_foreign(now, account, order);
+        placed.map(|_| ()).map_err(|reject| SimError::Refused { exchange, reject })
+    }
+
+    /// So many coins become one: open orders go, clients' balances and the makers' prices follow.
+    pub(super) fn redenominate(
+        &mut self,
+        exchange: SimExchange,
+        symbol: Symbol,
+        into_one: u32,
+    ) -> Result<(), SimError> {
+        let (now, market) = (self.now(exchange), self.market(exchange, symbol)?);
+        let state = &mut self.exchanges[exchange.index()];
+        state.clear_market(now, market);
+        let qty_dp = state.rules(market).scale.qty_dp();
+        let names: Vec<String> = self.config.accounts.iter().map(|account| account.name.clone()).collect();
+        for name in names {
+            let account = self.account(exchange, &name)?;
+            let (free, _) = self.exchanges[exchange.index()].balance(account, symbol.base);
+            let left = free.checked_div(Decimal::from(i64::from(into_one)), qty_dp, Rounding::Floor);
+            let left = left.map_err(|_| SimError::Refused { exchange, reject: Reject::TooLarge })?;
+            self.set_balance(exchange, &name, symbol.base, left)?;
+        }
+        self.market_counts_anew(exchange, symbol, into_one);
+        Ok(())
+    }
+
+    fn price_on_grid(
+        &self,
+        exchange: SimExchange,
+        market: MarketIndex,
+        value: Decimal,
+    ) -> Result<Price, SimError> {
+        let dp = self.exchanges[exchange.index()].rules(market).scale.price_dp();
+        self.on_grid(exchange, market, value, dp).map(Price)
+    }
+
+    fn qty_on_grid(
+        &self,
+        exchange: SimExchange,
+        market: MarketIndex,
+        value: Decimal,
+    ) -> Result<Qty, SimError> {
+        let dp = self.exchanges[exchange.index()].rules(market).scale.qty_dp();
+        self.on_grid(exchange, market, value, dp).map(Qty)
+    }
+
+    fn on_grid(
+        &self,
+        exchange: SimExchange,
+        market: MarketIndex,
+        value: Decimal,
+        dp: u8,
+    ) -> Result<i64, SimError> {
+        let symbol = self.exchanges[exchange.index()].rules(market).symbol;
+        value.to_scaled(dp, None).map_err(|source| SimError::OffGrid { exchange, symbol, value, source })
     }
 }

@@ -30,7 +30,7 @@ use super::truth::TruthBook;
 use crate::dialect::ConnId;
 use crate::fault::{ActiveFault, Fault, FaultId, Fired};
 use cex_core::{Decimal, Scale, Symbol, Timestamp};
-use history::History;
+pub(super) use history::History;
 use line::{Line, Parcel};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -64,7 +64,6 @@ pub struct World {
     ways: [Ways; 2],
     dice: ChaCha8Rng,
     arrivals: VecDeque<(LineId, Arrival)>,
-    history: History,
 }
 
 impl World {
@@ -84,7 +83,6 @@ impl World {
             ways: networks.map(Ways::new),
             dice,
             arrivals: VecDeque::new(),
-            history: History::default(),
         };
         world.after_host();
         world
@@ -241,16 +239,13 @@ impl World {
     /// # Errors
     /// When the symbol does not trade there.
     pub fn watch(&mut self, exchange: SimExchange, symbol: Symbol, scale: Scale) -> Result<(), SimError> {
-        let market = self.host.market(exchange, symbol)?;
-        self.history.watch(exchange, symbol, market, scale, &self.host.exchanges[exchange.index()]);
-        self.after_host();
-        Ok(())
+        self.host.watch(exchange, symbol, scale)
     }
 
     /// What a client's book of this version and hash is worth. The book must be watched.
     #[must_use]
     pub fn truth(&self, exchange: SimExchange, symbol: Symbol, version: u64, hash: u64) -> BookTruth {
-        self.history.truth(exchange, symbol, version, hash)
+        self.host.history.truth(exchange, symbol, version, hash)
     }
 
     fn stand_at(&mut self, at: Timestamp) {
@@ -261,7 +256,7 @@ impl World {
     /// After anything the exchanges did: what they say is on its way, what they became is remembered.
     fn after_host(&mut self) {
         self.pump();
-        self.history.note(self.now, &self.host.exchanges);
+        self.host.remember_books();
         self.tick_at = self.host.wakeup_at().max(self.tick_at.min(self.now + LEAST_TURN));
     }
 

@@ -79,6 +79,28 @@ fn depth_frames_carry_the_fields_of_the_vectors() {
 }
 
 #[test]
+fn single_changes_come_five_to_a_frame() {
+    let mut bench = deep(false);
+    let conn = bench.open(1, "");
+    bench.subscribe(conn, "spot@public.increase.depth.batch.v3.api.pb@BTCUSDT");
+    for level in 0..6 {
+        bench.rest(BTC, Side::Sell, &(150 + level).to_string(), "1");
+    }
+    bench.rest(BTC, Side::Buy, "50", "3");
+    bench.pass(Duration::from_secs(1));
+    let pushes = bench.pushes(conn);
+    let mut versions = Vec::new();
+    for (_, wrapper) in &pushes {
+        let Some(Body::PublicIncreaseDepthsBatch(batch)) = &wrapper.body else { panic!("another body") };
+        assert!(batch.items.iter().all(|item| item.asks.len() + item.bids.len() == 1));
+        versions.push(batch.items.iter().map(|item| item.version.clone()).collect::<Vec<_>>());
+    }
+    let expected = [41, 42, 43, 44, 45, 46, 47].map(|version| format!("10000000{version}"));
+    assert_eq!(versions, [&expected[..5], &expected[5..]]);
+    assert_eq!(fields(&pushes[1].0), fields(&frame("increase_depth_batch")));
+}
+
+#[test]
 fn limit_depth_frames_are_whole_books() {
     for (june, levels, vector) in [(false, 5, "limit_depth_5"), (true, 20, "limit_depth_20_2026_fields")] {
         let name = format!("spot@public.limit.depth.v3.api.pb@BTCUSDT@{levels}");

@@ -2,6 +2,7 @@
 
 mod network;
 mod orders;
+mod outsiders;
 mod rest;
 mod venue;
 mod ws;

@@ -59,7 +59,7 @@ impl Client {
         protocol: Arc<dyn Protocol>,
         config: TransportConfig,
     ) -> Result<Self, ExchangeError> {
-        let connector = Connector::new(&config.extra_roots, config.rest.connect_timeout).map_err(|_| {
+        let connector = Connector::of(&config).map_err(|_| {
             ExchangeError::new(
                 protocol.venue(),
                 Op::Configure,

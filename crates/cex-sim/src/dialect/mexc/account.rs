@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 use super::rest::Request;
 use crate::dialect::{Wallet, json};
 use crate::matching::{AccountIndex, Exchange};
-use cex_core::{Asset, Timestamp};
+use cex_core::{Asset, Decimal, Timestamp};
 use std::collections::BTreeSet;
 
 /// `GET /account`: coins with a balance; a missing coin is zero.
@@ -46,12 +46,31 @@ pub(super) fn fee(mexc: &Mexc, exchange: &Exchange, request: &Request<'_>) -> Re
     }))
 }
 
-/// `GET /mxDeduct/enable`: fees are never taken in MX here.
-pub(super) fn mx_deduct(now: Timestamp) -> String {
+/// What one MX is worth in quote when a fee is taken in it. No source tells the rate; this is ours.
+const MX_WORTH: (i128, u8) = (3, 0);
+
+/// `GET /mxDeduct/enable`: whether fees are taken in MX.
+pub(super) fn mx_deduct(exchange: &Exchange, account: AccountIndex, now: Timestamp) -> String {
     object(|row| {
-        row.object("data", |data| data.plain("mxDeductEnable", false));
+        let enabled = exchange.pays_fees_in(account).is_some();
+        row.object("data", |data| data.plain("mxDeductEnable", enabled));
         success(row, now);
     })
+}
+
+/// `POST /mxDeduct/enable`: from now on fees are taken in MX while the balance lasts, or no more.
+pub(super) fn set_mx_deduct(
+    exchange: &mut Exchange,
+    account: AccountIndex,
+    request: &Request<'_>,
+) -> Result<String, Refusal> {
+    let coin = match request.params.required("mxDeductEnable")? {
+        "true" => Asset::new("MX").ok().map(|mx| (mx, Decimal::new(MX_WORTH.0, MX_WORTH.1))),
+        "false" => None,
+        _ => return Err(Refusal::mandatory("mxDeductEnable")),
+    };
+    exchange.pay_fees_in(account, coin);
+    Ok(mx_deduct(exchange, account, request.now))
 }
 
 fn success(row: &mut json::Object<'_>, now: Timestamp) {

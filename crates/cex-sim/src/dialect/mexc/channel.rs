@@ -23,6 +23,8 @@ pub(super) enum Channel {
 pub(super) enum Topic {
     /// Changes of the book, gathered.
     Depth(Speed),
+    /// Changes of the book one by one, at most five in a frame: the first generation, no longer documented.
+    DepthSteps,
     /// Trades, gathered.
     Deals(Speed),
     /// Best bid and ask.
@@ -85,6 +87,7 @@ impl Topic {
             Self::Depth(Speed::Ms100) => "spot@public.aggre.depth.v3.api.pb@100ms",
             Self::Deals(Speed::Ms10) => "spot@public.aggre.deals.v3.api.pb@10ms",
             Self::Deals(Speed::Ms100) => "spot@public.aggre.deals.v3.api.pb@100ms",
+            Self::DepthSteps => "spot@public.increase.depth.batch.v3.api.pb",
             Self::LimitDepth(_) => "spot@public.limit.depth.v3.api.pb",
             Self::BookTicker(_) | Self::TickerBatch | Self::MiniTicker(_) | Self::Kline(_) => "",
         }
@@ -110,6 +113,7 @@ impl Channel {
             ("aggre.deals", speed, Some(symbol)) => (symbol, Topic::Deals(Speed::parse(speed)?)),
             ("aggre.bookTicker", speed, Some(symbol)) => (symbol, Topic::BookTicker(Speed::parse(speed)?)),
             ("bookTicker.batch", symbol, None) => (symbol, Topic::TickerBatch),
+            ("increase.depth.batch", symbol, None) => (symbol, Topic::DepthSteps),
             ("limit.depth", symbol, Some("5")) => (symbol, Topic::LimitDepth(5)),
             ("limit.depth", symbol, Some("10")) => (symbol, Topic::LimitDepth(10)),
             ("limit.depth", symbol, Some("20")) => (symbol, Topic::LimitDepth(20)),

@@ -14,20 +14,22 @@ use crate::dialect::bars::Bars;
 use crate::dialect::{ConnId, Frame, Outgoing};
 use crate::matching::{Exchange, ExchangeEvent, MarketIndex, PublicTrade};
 use bytes::Bytes;
-use cex_core::{Price, Qty, Timestamp};
+use cex_core::{Price, Qty, Side, Timestamp};
 use every::Every;
+use std::collections::VecDeque;
 use window::Window;
 
 /// How long changes are gathered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pace {
+    Ms5,
     Ms10,
     Ms100,
     Second,
 }
 
 impl Pace {
-    const ALL: [Self; 3] = [Self::Ms10, Self::Ms100, Self::Second];
+    const ALL: [Self; 4] = [Self::Ms5, Self::Ms10, Self::Ms100, Self::Second];
 
     const fn index(self) -> usize {
         self as usize
@@ -36,6 +38,7 @@ impl Pace {
     /// The next point of the grid after `now`.
     const fn next(self, now: Timestamp) -> Timestamp {
         let millis = match self {
+            Self::Ms5 => 5,
             Self::Ms10 => 10,
             Self::Ms100 => 100,
             Self::Second => 1_000,
@@ -51,6 +54,7 @@ impl Topic {
         match self {
             Self::Depth(Speed::Ms10) | Self::Deals(Speed::Ms10) | Self::BookTicker(Speed::Ms10) => Pace::Ms10,
             Self::TickerBatch => Pace::Ms10,
+            Self::DepthSteps => Pace::Ms5,
             Self::Depth(Speed::Ms100) | Self::Deals(Speed::Ms100) | Self::BookTicker(Speed::Ms100) => {
                 Pace::Ms100
             }
@@ -62,6 +66,7 @@ impl Topic {
     fn new_state(self) -> State {
         match self {
             Self::Depth(_) => State::Changes(Window::default()),
+            Self::DepthSteps => State::Steps(VecDeque::new()),
             Self::Deals(_) => State::Trades(Vec::new()),
             Self::BookTicker(_) | Self::TickerBatch => State::Top(None),
             Self::LimitDepth(_) => State::Book,
@@ -73,11 +78,16 @@ impl Topic {
 /// Best bid and ask.
 type Top = [Option<(Price, Qty)>; 2];
 
+/// One change of a book: its version, and the level as it is now.
+type Step = (u64, Side, Price, Qty);
+
 /// What a feed gathers, or remembers of what it sent.
 #[derive(Debug)]
 enum State {
     /// Changes since the last frame.
     Changes(Window),
+    /// Every change since the last frame, oldest first.
+    Steps(VecDeque<Step>),
     /// Trades since the last frame.
     Trades(Vec<PublicTrade>),
     /// What the last frame showed; an unchanged top is not sent again.
@@ -107,7 +117,7 @@ struct Feed {
 struct MarketFeeds {
     feeds: Vec<Feed>,
     /// By pace: whether the market stands on that list of what is due.
-    is_due: [bool; 3],
+    is_due: [bool; 4],
 }
 
 /// What is due at a pace.
@@ -121,7 +131,7 @@ struct Due {
 #[derive(Debug)]
 pub(super) struct Feeds {
     markets: Vec<MarketFeeds>,
-    due: [Due; 3],
+    due: [Due; 4],
     writer: FrameWriter,
     /// Whether frames carry the fields of June 2026.
     june_2026: bool,
@@ -172,7 +182,7 @@ impl Feeds {
         let feed = &mut feeds[index];
         feed.readers.push(conn);
         let shows_state = match &mut feed.state {
-            State::Changes(_) | State::Trades(_) => false,
+            State::Changes(_) | State::Steps(_) | State::Trades(_) => false,
             State::Top(sent) => {
                 *sent = None;
                 true
@@ -211,6 +221,10 @@ impl Feeds {
                             window.push(*version, *side, *price, *qty);
                             true
                         }
+                        State::Steps(steps) => {
+                            steps.push_back((*version, *side, *price, *qty));
+                            true
+                        }
                         State::Top(_) | State::Book => true,
                         State::Trades(_) | State::Bars => false,
                     });
@@ -225,7 +239,7 @@ impl Feeds {
                             true
                         }
                         State::Bars => true,
-                        State::Changes(_) | State::Top(_) | State::Book => false,
+                        State::Changes(_) | State::Steps(_) | State::Top(_) | State::Book => false,
                     });
                 }
                 ExchangeEvent::Order(_) | ExchangeEvent::Fill(_) | ExchangeEvent::Balance(_) => {}
@@ -241,7 +255,7 @@ impl Feeds {
         at: Timestamp,
         mut take: impl FnMut(&mut State) -> bool,
     ) {
-        let mut paces = [None; 3];
+        let mut paces = [None; 4];
         for feed in &mut self.markets[market.0 as usize].feeds {
             if take(&mut feed.state) {
                 feed.change(at);
@@ -312,6 +326,12 @@ impl Feeds {
             feed.is_changed = false;
             let frame = frames::build(&mut self.writer, now, source, market, feed, self.june_2026);
             if let Some(frame) = frame {
+                feed.send(now, &frame, out);
+            }
+            // A frame holds so many changes and no more; what is left goes in further ones.
+            while matches!(&feed.state, State::Steps(steps) if !steps.is_empty()) {
+                let frame = frames::build(&mut self.writer, now, source, market, feed, self.june_2026);
+                let Some(frame) = frame else { break };
                 feed.send(now, &frame, out);
             }
         }

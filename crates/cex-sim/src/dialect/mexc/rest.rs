@@ -50,6 +50,7 @@ pub(super) enum Signed {
     Uid,
     KycStatus,
     MxDeduct,
+    SetMxDeduct,
     Coins,
     Withdrawals,
     Deposits,
@@ -179,7 +180,8 @@ fn serve_signed(
         Signed::SelfSymbols => Ok(public::tradable_symbols(mexc, request.now)),
         Signed::Uid => Ok(account::uid(account)),
         Signed::KycStatus => Ok("{\"status\":\"1\"}".to_owned()),
-        Signed::MxDeduct => Ok(account::mx_deduct(request.now)),
+        Signed::MxDeduct => Ok(account::mx_deduct(exchange, account, request.now)),
+        Signed::SetMxDeduct => account::set_mx_deduct(exchange, account, request),
         Signed::Coins => Ok(account::coins(mexc, exchange)),
         // Nothing ever left or came.
         Signed::Withdrawals | Signed::Deposits => Ok("[]".to_owned()),
@@ -242,6 +244,7 @@ fn signed_route(method: &str, inner: &str) -> Option<Signed> {
         ("GET", "uid") => Signed::Uid,
         ("GET", "kyc/status") => Signed::KycStatus,
         ("GET", "mxDeduct/enable") => Signed::MxDeduct,
+        ("POST", "mxDeduct/enable") => Signed::SetMxDeduct,
         ("GET", "capital/config/getall") => Signed::Coins,
         ("GET", "capital/withdraw/history") => Signed::Withdrawals,
         ("GET", "capital/deposit/hisrec") => Signed::Deposits,
@@ -303,7 +306,8 @@ impl Signed {
             | Self::PlaceBatch
             | Self::Cancel
             | Self::CancelOpen
-            | Self::CancelAll => Permission::DealWrite,
+            | Self::CancelAll
+            | Self::SetMxDeduct => Permission::DealWrite,
             Self::Query | Self::OpenOrders | Self::AllOrders | Self::MxDeduct => Permission::DealRead,
             Self::MyTrades
             | Self::Account
@@ -334,7 +338,7 @@ impl Signed {
             Self::SelfSymbols => Bucket::Endpoint("selfSymbols"),
             Self::Uid => Bucket::Endpoint("uid"),
             Self::KycStatus => Bucket::Endpoint("kyc/status"),
-            Self::MxDeduct => Bucket::Endpoint("mxDeduct/enable"),
+            Self::MxDeduct | Self::SetMxDeduct => Bucket::Endpoint("mxDeduct/enable"),
             Self::Coins => Bucket::Endpoint("capital/config/getall"),
             Self::Withdrawals => Bucket::Endpoint("capital/withdraw/history"),
             Self::Deposits => Bucket::Endpoint("capital/deposit/hisrec"),
@@ -362,6 +366,7 @@ impl Signed {
             | Self::Uid
             | Self::KycStatus
             | Self::MxDeduct
+            | Self::SetMxDeduct
             | Self::Withdrawals
             | Self::Deposits
             | Self::CreateListenKey

@@ -43,7 +43,7 @@ pub fn book_hash(bids: impl Iterator<Item = (Price, Qty)>, asks: impl Iterator<I
 
 /// The past of all books that are watched.
 #[derive(Debug, Default)]
-pub(super) struct History(Vec<Watched>);
+pub(in crate::server) struct History(Vec<Watched>);
 
 #[derive(Debug)]
 struct Watched {
@@ -58,7 +58,7 @@ struct Watched {
 }
 
 impl History {
-    pub(super) fn watch(
+    pub(in crate::server) fn watch(
         &mut self,
         exchange: SimExchange,
         symbol: Symbol,
@@ -73,7 +73,7 @@ impl History {
     }
 
     /// Remembers the books that changed.
-    pub(super) fn note(&mut self, now: Timestamp, exchanges: &[Exchange]) {
+    pub(in crate::server) fn note(&mut self, now: Timestamp, exchanges: &[Exchange]) {
         for watched in &mut self.0 {
             let state = &exchanges[watched.exchange.index()];
             let version = state.version(watched.market);
@@ -91,7 +91,13 @@ impl History {
         }
     }
 
-    pub(super) fn truth(&self, exchange: SimExchange, symbol: Symbol, version: u64, hash: u64) -> BookTruth {
+    pub(in crate::server) fn truth(
+        &self,
+        exchange: SimExchange,
+        symbol: Symbol,
+        version: u64,
+        hash: u64,
+    ) -> BookTruth {
         let watched = self.0.iter().find(|one| one.exchange == exchange && one.symbol == symbol);
         // A version can come twice, after versions began anew.
         let mut found = BookTruth::NoSuchVersion;

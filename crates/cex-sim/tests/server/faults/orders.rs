@@ -12,7 +12,7 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_millis(30);
 
 /// Checks the only account of an exchange against its fills.
-fn check_money(sim: &SimHandle, exchange: SimExchange) {
+pub(super) fn check_money(sim: &SimHandle, exchange: SimExchange) {
     let ledger = sim.ledger().expect("running");
     let account = ledger.account(exchange, "rich").expect("an account");
     let add = |sum: Decimal, part: Decimal| sum.checked_add(part).expect("small");

@@ -1,7 +1,7 @@
 //! The frames of public channels.
 
 use super::window::Window;
-use super::{Feed, Source, State, Top};
+use super::{Feed, Source, State, Step, Top};
 use crate::dialect::bars::Bar;
 use crate::dialect::json::Scaled;
 use crate::dialect::mexc::channel::Topic;
@@ -20,9 +20,13 @@ use prost::Message as _;
 /// Numbers of the bodies within the wrapper.
 const LIMIT_DEPTHS: u32 = 303;
 const TICKER_BATCH: u32 = 311;
+const INCREASE_DEPTHS_BATCH: u32 = 312;
 const AGGRE_DEPTHS: u32 = 313;
 const AGGRE_DEALS: u32 = 314;
 const AGGRE_BOOK_TICKER: u32 = 315;
+
+/// Most changes in a frame of single changes.
+const STEPS_MOST: usize = 5;
 
 /// What the bodies of a market have in common.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +60,11 @@ pub(super) fn build(
             let versions = window.versions()?;
             writer.message(AGGRE_DEPTHS, |body| look.depth(body, window, versions));
             window.clear();
+        }
+        State::Steps(steps) if steps.is_empty() => return None,
+        State::Steps(steps) => {
+            let count = steps.len().min(STEPS_MOST);
+            writer.message(INCREASE_DEPTHS_BATCH, |body| look.steps(body, steps.drain(..count)));
         }
         State::Trades(trades) => {
             writer.message(AGGRE_DEALS, |body| look.deals(body, trades));
@@ -95,6 +104,18 @@ impl Look {
         version(body, 4, first);
         version(body, 5, last);
         self.newest(body, 6);
+    }
+
+    fn steps(self, body: &mut FrameWriter, steps: impl Iterator<Item = Step>) {
+        for (version_after, side, price, qty) in steps {
+            body.message(1, |item| {
+                let field = if side == Side::Sell { 1 } else { 2 };
+                self.level(item, field, (price, qty));
+                item.text(3, self.event_type);
+                version(item, 4, version_after);
+            });
+        }
+        body.text(2, self.event_type);
     }
 
     fn deals(self, body: &mut FrameWriter, trades: &[PublicTrade]) {
@@ -142,6 +163,7 @@ impl Look {
         let levels = match topic {
             Topic::LimitDepth(levels) => usize::from(levels),
             Topic::Depth(_)
+            | Topic::DepthSteps
             | Topic::Deals(_)
             | Topic::BookTicker(_)
             | Topic::TickerBatch
@@ -182,6 +204,7 @@ fn bars(now: Timestamp, source: Source<'_>, market: MarketIndex, feed: &Feed) ->
             frame.body = Some(wrapper::Body::PublicSpotKline(kline(interval, scale, &bar)));
         }
         Topic::Depth(_)
+        | Topic::DepthSteps
         | Topic::Deals(_)
         | Topic::BookTicker(_)
         | Topic::TickerBatch
