@@ -1,0 +1,272 @@
+//! What became of an order of an earlier run, question by question: no IO and no clock, so that the simulated world asks by the
+//! very rules of `arb run`.
+
+use cex_core::{ClientOrderId, Decimal, Fill, Order, OrderId, SymbolId, Timestamp};
+use cex_errors::{ErrorKind, ExchangeError};
+use cex_interface::{OrderRef, Reply, Request, TimeRange};
+use std::time::Duration;
+
+/// Two answers that an order is not known are this far apart before they are believed.
+const APART: Duration = Duration::from_secs(2);
+/// Between two questions about one order.
+const PAUSE: Duration = Duration::from_millis(250);
+/// An order is asked about for so long before an operator must look.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// Fills asked for at once of one order: more than an order of ours can have.
+const FILLS: u32 = 100;
+
+/// Nothing of ours rests on purpose: what fills of an order does so within this of its expiry, clocks included.
+const AROUND: Duration = Duration::from_secs(300);
+
+/// What an exchange told of an order, and all its fills; `None` when the order never arrived.
+pub type Told = Result<Option<(Order, Vec<Fill>)>, String>;
+
+/// What is to be done next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Turn {
+    /// Make this call, and hand its answer to [`Inquiry::answered`].
+    Ask(Request),
+    /// Come back then.
+    Wait(Timestamp),
+    /// It is known, or will not be.
+    Done(Told),
+}
+
+/// Where the questions stand.
+#[derive(Debug, Clone, PartialEq)]
+enum Step {
+    /// Between two rounds.
+    Resting(Timestamp),
+    /// What became of it?
+    State,
+    /// It is not over: an immediate order that rests is cancelled.
+    Cancel,
+    /// It is not known under our name: is it in what the account traded?
+    Trades,
+    /// It is: what became of it, by the exchange's number?
+    ById(OrderId),
+    /// It is over: what did it fill?
+    Fills(OrderId, Box<Order>),
+    Over(Told),
+}
+
+/// The questions about one order. That it never arrived is believed of two answers apart, both given to questions of when it
+/// could not arrive any more, and only if the account did not trade by it either: exchanges forget names sooner than trades.
+#[derive(Debug)]
+pub struct Inquiry {
+    symbol: SymbolId,
+    id: ClientOrderId,
+    dead_at: Timestamp,
+    until: Timestamp,
+    step: Step,
+    asked_at: Timestamp,
+    absent_since: Option<Timestamp>,
+    /// Why it is not known yet.
+    last: String,
+}
+
+impl Inquiry {
+    /// Questions about an order that the exchange takes no later than `dead_at`.
+    #[must_use]
+    pub fn new(now: Timestamp, symbol: SymbolId, id: ClientOrderId, dead_at: Timestamp) -> Self {
+        Self {
+            symbol,
+            id,
+            dead_at,
+            until: now + PATIENCE,
+            step: Step::Resting(now),
+            asked_at: now,
+            absent_since: None,
+            last: String::from("it is still open"),
+        }
+    }
+
+    /// What is to be done next.
+    pub fn turn(&mut self, now: Timestamp) -> Turn {
+        if let Step::Resting(until) = self.step {
+            if now < until {
+                return Turn::Wait(until);
+            }
+            if now >= self.until {
+                self.step = Step::Over(Err(std::mem::take(&mut self.last)));
+            } else {
+                self.step = Step::State;
+                self.asked_at = now;
+            }
+        }
+        let symbol = self.symbol;
+        let fills = |order, range| Request::MyTrades { symbol, order, range, limit: FILLS };
+        match &self.step {
+            Step::Resting(until) => Turn::Wait(*until),
+            Step::State => Turn::Ask(Request::Order { symbol, order: OrderRef::Client(self.id) }),
+            Step::Cancel => Turn::Ask(Request::Cancel { symbol, order: OrderRef::Client(self.id) }),
+            Step::Trades => {
+                // An order fills at once or never.
+                let range = TimeRange { from: Some(self.dead_at - AROUND), to: Some(self.dead_at + AROUND) };
+                Turn::Ask(fills(None, range))
+            }
+            Step::ById(order_id) => Turn::Ask(Request::Order { symbol, order: OrderRef::Id(*order_id) }),
+            Step::Fills(order_id, _) => Turn::Ask(fills(Some(*order_id), TimeRange::default())),
+            Step::Over(told) => Turn::Done(told.clone()),
+        }
+    }
+
+    /// The answer to the last call that was wanted.
+    pub fn answered(&mut self, now: Timestamp, answer: Result<Reply, ExchangeError>) {
+        let step = std::mem::replace(&mut self.step, Step::Resting(now + PAUSE));
+        let next = match step {
+            Step::Resting(_) => None,
+            Step::State => self.state_read(answer),
+            Step::Cancel => {
+                if let Err(error) = answer {
+                    self.last = error.to_string();
+                }
+                None
+            }
+            Step::Trades => self.trades_read(answer),
+            Step::ById(order_id) => self.read_by_id(order_id, answer),
+            Step::Fills(_, order) => self.fills_read(*order, answer),
+            Step::Over(told) => Some(Step::Over(told)),
+        };
+        if let Some(next) = next {
+            self.step = next;
+        }
+    }
+
+    fn state_read(&mut self, answer: Result<Reply, ExchangeError>) -> Option<Step> {
+        match answer {
+            Ok(Reply::Order(order)) if order.status.is_terminal() => Some(match order.order_id {
+                Some(order_id) => over(order_id, order),
+                None => Step::Over(Err("the exchange does not say its number".to_owned())),
+            }),
+            // Nothing of ours rests on purpose.
+            Ok(Reply::Order(_)) => Some(Step::Cancel),
+            Ok(other) => Some(Step::Over(Err(format!("the exchange answered {other:?}")))),
+            Err(error) => {
+                let dead = error.kind == ErrorKind::OrderNotFound && self.asked_at > self.dead_at;
+                self.last = error.to_string();
+                dead.then_some(Step::Trades)
+            }
+        }
+    }
+
+    fn trades_read(&mut self, answer: Result<Reply, ExchangeError>) -> Option<Step> {
+        let traded = match answer {
+            Ok(Reply::Fills(traded)) if traded.len() < FILLS as usize => traded,
+            Ok(_) => return self.not_known("it is not found, and trades could not be read as a whole"),
+            Err(error) => {
+                return self.not_known(&format!("it is not found, and trades could not be read: {error}"));
+            }
+        };
+        if let Some(ours) = traded.iter().find(|fill| fill.client_id == Some(self.id)) {
+            return Some(Step::ById(ours.order_id));
+        }
+        if traded.iter().any(|fill| fill.client_id.is_none()) {
+            return self.not_known("it is not found, but there are trades of orders without a name");
+        }
+        let first = *self.absent_since.get_or_insert(self.asked_at);
+        (self.asked_at.since(first) >= APART).then_some(Step::Over(Ok(None)))
+    }
+
+    fn read_by_id(&mut self, order_id: OrderId, answer: Result<Reply, ExchangeError>) -> Option<Step> {
+        match answer {
+            Ok(Reply::Order(order)) if order.status.is_terminal() => Some(over(order_id, order)),
+            Ok(_) => self.not_known("it filled, and is not over"),
+            Err(error) => self.not_known(&format!("it filled, but cannot be read: {error}")),
+        }
+    }
+
+    /// Histories lag behind states: fills count once they add up to what the order filled.
+    fn fills_read(&mut self, order: Order, answer: Result<Reply, ExchangeError>) -> Option<Step> {
+        match answer {
+            Ok(Reply::Fills(fills)) => {
+                let booked = fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.qty));
+                if booked == Ok(order.filled_qty) {
+                    return Some(Step::Over(Ok(Some((order, fills)))));
+                }
+                self.not_known("its fills do not add up to what it filled")
+            }
+            Ok(_) => self.not_known("its fills could not be read"),
+            Err(error) => self.not_known(&error.to_string()),
+        }
+    }
+
+    fn not_known(&mut self, why: &str) -> Option<Step> {
+        why.clone_into(&mut self.last);
+        None
+    }
+}
+
+/// An order that is over: what it filled is asked for, if it filled anything.
+fn over(order_id: OrderId, order: Order) -> Step {
+    if order.filled_qty.is_zero() {
+        Step::Over(Ok(Some((order, Vec::new()))))
+    } else {
+        Step::Fills(order_id, Box::new(order))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cex_core::VenueId;
+    use cex_errors::Op;
+
+    const DEAD: Timestamp = Timestamp::from_secs(1_000);
+
+    fn not_found() -> Result<Reply, ExchangeError> {
+        let venue = VenueId::new(0, "a").expect("short");
+        Err(ExchangeError::new(venue, Op::QueryOrder, ErrorKind::OrderNotFound))
+    }
+
+    /// Lets `seconds` pass in quarters; to what was asked the exchange knows nothing and the account traded nothing.
+    fn denied(inquiry: &mut Inquiry, from: Timestamp, seconds: u32) -> (Timestamp, Option<Told>) {
+        let mut now = from;
+        for _ in 0..seconds * 4 {
+            loop {
+                match inquiry.turn(now) {
+                    Turn::Ask(Request::MyTrades { .. }) => {
+                        inquiry.answered(now, Ok(Reply::Fills(Vec::new())));
+                    }
+                    Turn::Ask(_) => inquiry.answered(now, not_found()),
+                    Turn::Wait(_) => break,
+                    Turn::Done(told) => return (now, Some(told)),
+                }
+            }
+            now += PAUSE;
+        }
+        (now, None)
+    }
+
+    #[test]
+    fn absence_is_believed_of_two_denials_apart_after_the_order_could_arrive() {
+        let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
+        let begun = DEAD - Duration::from_secs(5);
+        let mut inquiry = Inquiry::new(begun, SymbolId(0), id, DEAD);
+        let (now, told) = denied(&mut inquiry, begun, 60);
+        assert_eq!(told, Some(Ok(None)));
+        assert_eq!(
+            now,
+            DEAD + PAUSE + APART,
+            "the first denial that counts is the first after it could arrive"
+        );
+    }
+
+    #[test]
+    fn trades_that_cannot_be_read_as_a_whole_keep_an_order_undecided() {
+        let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
+        let mut inquiry = Inquiry::new(DEAD, SymbolId(0), id, DEAD - PAUSE);
+        let half = Ok(Reply::Done);
+        let mut now = DEAD;
+        let told = loop {
+            match inquiry.turn(now) {
+                Turn::Ask(Request::MyTrades { .. }) => inquiry.answered(now, half.clone()),
+                Turn::Ask(_) => inquiry.answered(now, not_found()),
+                Turn::Wait(until) => now = until,
+                Turn::Done(told) => break told,
+            }
+        };
+        assert_eq!(told, Err("it is not found, and trades could not be read as a whole".to_owned()));
+        assert!(now >= DEAD + PATIENCE);
+    }
+}
