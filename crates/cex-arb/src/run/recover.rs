@@ -122,7 +122,7 @@ impl Unfinished {
         let Some(order) = order else { return Ok(()) };
         let venue = order.leg.venue.clone();
         let settled =
-            told.and_then(|told| settled(&self.past, &symbol, order, told.as_ref(), (now, recorder)));
+            told.and_then(|told| settled(&self.past, &symbol, order, told.as_deref(), (now, recorder)));
         settled.or_else(|why| tolerate(&name.client_id, &venue, &why, acknowledged))
     }
 

@@ -33,11 +33,16 @@ pub struct Cycle {
 
 impl Cycle {
     pub(super) fn new(at: Timestamp, intent: &messages::Intent) -> Self {
+        // As the gate counts it: a buy may cost its limit, a sale yields what the book showed, which is no less.
         let gross = |leg: &messages::Leg| {
-            Decimal::new(
+            let at_limit = Decimal::new(
                 i128::from(leg.price) * i128::from(leg.qty),
                 u8::try_from(leg.price_dp + leg.qty_dp).unwrap_or(u8::MAX),
-            )
+            );
+            match leg.side() {
+                messages::Side::Sell => decimal(&leg.notional).unwrap_or(at_limit),
+                messages::Side::Buy | messages::Side::Unspecified => at_limit,
+            }
         };
         let sum = intent.legs.iter().try_fold(Decimal::ZERO, |sum, leg| sum.checked_add(gross(leg)));
         Self {

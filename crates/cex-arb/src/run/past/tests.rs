@@ -183,3 +183,12 @@ fn what_is_older_than_two_days_counts_in_the_sums_only() {
     past.take_in(7, day(9), &Entry::OperatorAck(messages::OperatorAck::default()));
     assert_eq!(past.standing(day(9)).expect("fits").dust, Decimal::ZERO);
 }
+
+#[test]
+fn a_sale_counts_by_what_the_book_showed_as_the_gate_counted_it() {
+    let Entry::Intent(mut intent) = intent(["b", "s"]) else { panic!("an intent") };
+    intent.legs[1].notional = "201.5".to_owned();
+    let past = read(&[session(Mode::Live), Entry::Intent(intent)]);
+    let at = past.cycles()["b"].at;
+    assert_eq!(past.standing(at).expect("fits").notional_today, "401.5".parse().expect("a decimal"));
+}

@@ -1,7 +1,7 @@
 //! What became of an order of an earlier run, question by question: no IO and no clock, so that the simulated world asks by the
 //! very rules of `arb run`.
 
-use cex_core::{ClientOrderId, Decimal, Fill, Order, OrderId, SymbolId, Timestamp};
+use cex_core::{ClientOrderId, Decimal, Fill, Order, OrderId, OrderStatus, SymbolId, Timestamp};
 use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{OrderRef, Reply, Request, TimeRange};
 use std::time::Duration;
@@ -19,7 +19,7 @@ const FILLS: u32 = 100;
 const AROUND: Duration = Duration::from_secs(300);
 
 /// What an exchange told of an order, and all its fills; `None` when the order never arrived.
-pub type Told = Result<Option<(Order, Vec<Fill>)>, String>;
+pub type Told = Result<Option<Box<(Order, Vec<Fill>)>>, String>;
 
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,8 +43,12 @@ enum Step {
     Cancel,
     /// It is not known under our name: is it in what the account traded?
     Trades,
-    /// It is: what became of it, by the exchange's number?
-    ById(OrderId),
+    /// It is: what became of it, by the exchange's number? These are its trades, if `whole` all of them.
+    ById {
+        order_id: OrderId,
+        fills: Vec<Fill>,
+        whole: bool,
+    },
     /// It is over: what did it fill?
     Fills(OrderId, Box<Order>),
     Over(Told),
@@ -61,6 +65,8 @@ pub struct Inquiry {
     step: Step,
     asked_at: Timestamp,
     absent_since: Option<Timestamp>,
+    /// What an order traded that the exchange has forgotten, and since when it is told the same.
+    traded: Option<(Timestamp, Vec<Fill>)>,
     /// Why it is not known yet.
     last: String,
 }
@@ -77,6 +83,7 @@ impl Inquiry {
             step: Step::Resting(now),
             asked_at: now,
             absent_since: None,
+            traded: None,
             last: String::from("it is still open"),
         }
     }
@@ -105,7 +112,9 @@ impl Inquiry {
                 let range = TimeRange { from: Some(self.dead_at - AROUND), to: Some(self.dead_at + AROUND) };
                 Turn::Ask(fills(None, range))
             }
-            Step::ById(order_id) => Turn::Ask(Request::Order { symbol, order: OrderRef::Id(*order_id) }),
+            Step::ById { order_id, .. } => {
+                Turn::Ask(Request::Order { symbol, order: OrderRef::Id(*order_id) })
+            }
             Step::Fills(order_id, _) => Turn::Ask(fills(Some(*order_id), TimeRange::default())),
             Step::Over(told) => Turn::Done(told.clone()),
         }
@@ -124,7 +133,7 @@ impl Inquiry {
                 None
             }
             Step::Trades => self.trades_read(answer),
-            Step::ById(order_id) => self.read_by_id(order_id, answer),
+            Step::ById { order_id, fills, whole } => self.read_by_id(order_id, (fills, whole), answer),
             Step::Fills(_, order) => self.fills_read(*order, answer),
             Step::Over(told) => Some(Step::Over(told)),
         };
@@ -158,22 +167,46 @@ impl Inquiry {
                 return self.not_known(&format!("it is not found, and trades could not be read: {error}"));
             }
         };
-        if let Some(ours) = traded.iter().find(|fill| fill.client_id == Some(self.id)) {
-            return Some(Step::ById(ours.order_id));
+        let nameless = traded.iter().any(|fill| fill.client_id.is_none());
+        let fills: Vec<Fill> = traded.into_iter().filter(|fill| fill.client_id == Some(self.id)).collect();
+        if let Some(order_id) = fills.first().map(|fill| fill.order_id) {
+            return Some(Step::ById { order_id, fills, whole: !nameless });
         }
-        if traded.iter().any(|fill| fill.client_id.is_none()) {
+        if nameless {
             return self.not_known("it is not found, but there are trades of orders without a name");
         }
         let first = *self.absent_since.get_or_insert(self.asked_at);
         (self.asked_at.since(first) >= APART).then_some(Step::Over(Ok(None)))
     }
 
-    fn read_by_id(&mut self, order_id: OrderId, answer: Result<Reply, ExchangeError>) -> Option<Step> {
+    fn read_by_id(
+        &mut self,
+        order_id: OrderId,
+        (fills, whole): (Vec<Fill>, bool),
+        answer: Result<Reply, ExchangeError>,
+    ) -> Option<Step> {
         match answer {
             Ok(Reply::Order(order)) if order.status.is_terminal() => Some(over(order_id, order)),
             Ok(_) => self.not_known("it filled, and is not over"),
+            Err(error) if whole && error.kind == ErrorKind::OrderNotFound => self.forgotten(fills),
             Err(error) => self.not_known(&format!("it filled, but cannot be read: {error}")),
         }
+    }
+
+    /// The exchange has forgotten the order and not its trades. It cannot arrive any more, so it is over, and what it traded is
+    /// what it filled: once that was the same in two answers apart, for histories lag.
+    fn forgotten(&mut self, fills: Vec<Fill>) -> Option<Step> {
+        match &self.traded {
+            Some((first, before)) if *before == fills => {
+                if self.asked_at.since(*first) >= APART
+                    && let Some(order) = told_by(&fills)
+                {
+                    return Some(Step::Over(Ok(Some(Box::new((order, fills))))));
+                }
+            }
+            Some(_) | None => self.traded = Some((self.asked_at, fills)),
+        }
+        self.not_known("it filled, and the exchange does not know it any more")
     }
 
     /// Histories lag behind states: fills count once they add up to what the order filled.
@@ -182,7 +215,7 @@ impl Inquiry {
             Ok(Reply::Fills(fills)) => {
                 let booked = fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.qty));
                 if booked == Ok(order.filled_qty) {
-                    return Some(Step::Over(Ok(Some((order, fills)))));
+                    return Some(Step::Over(Ok(Some(Box::new((order, fills))))));
                 }
                 self.not_known("its fills do not add up to what it filled")
             }
@@ -197,10 +230,34 @@ impl Inquiry {
     }
 }
 
+/// An immediate order that is over, by its trades alone.
+fn told_by(fills: &[Fill]) -> Option<Order> {
+    let first = fills.first()?;
+    let sum = |of: &dyn Fn(&Fill) -> Option<Decimal>| {
+        fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(of(fill)?).ok())
+    };
+    Some(Order {
+        venue: first.venue,
+        symbol: first.symbol,
+        order_id: Some(first.order_id),
+        client_id: first.client_id,
+        side: first.side,
+        // Whether it was filled whole nobody says, and nothing depends on it.
+        status: OrderStatus::Canceled,
+        price: None,
+        qty: None,
+        filled_qty: sum(&|fill| Some(fill.qty))?,
+        filled_notional: sum(&|fill| fill.notional().ok())?,
+        fee: None,
+        created_at: first.exchange_ts,
+        as_of: first.exchange_ts,
+    })
+}
+
 /// An order that is over: what it filled is asked for, if it filled anything.
 fn over(order_id: OrderId, order: Order) -> Step {
     if order.filled_qty.is_zero() {
-        Step::Over(Ok(Some((order, Vec::new()))))
+        Step::Over(Ok(Some(Box::new((order, Vec::new())))))
     } else {
         Step::Fills(order_id, Box::new(order))
     }
@@ -209,7 +266,7 @@ fn over(order_id: OrderId, order: Order) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cex_core::VenueId;
+    use cex_core::{Liquidity, Side, TradeId, VenueId};
     use cex_errors::Op;
 
     const DEAD: Timestamp = Timestamp::from_secs(1_000);
@@ -250,6 +307,45 @@ mod tests {
             DEAD + PAUSE + APART,
             "the first denial that counts is the first after it could arrive"
         );
+    }
+
+    #[test]
+    fn an_order_that_is_forgotten_and_traded_filled_what_it_traded_told_twice() {
+        let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
+        let fill = Fill {
+            venue: VenueId::new(0, "a").expect("short"),
+            symbol: SymbolId(0),
+            trade_id: TradeId::new("t").expect("short"),
+            order_id: OrderId::new("o").expect("short"),
+            client_id: Some(id),
+            side: Side::Buy,
+            price: Decimal::from(100),
+            qty: Decimal::from(2),
+            fee: Decimal::ZERO,
+            fee_asset: "USDT".parse().expect("an asset"),
+            second_fee: None,
+            liquidity: Liquidity::Taker,
+            exchange_ts: DEAD - Duration::from_secs(9),
+        };
+        let mut inquiry = Inquiry::new(DEAD, SymbolId(0), id, DEAD - PAUSE);
+        let (mut now, mut reads) = (DEAD, 0);
+        let told = loop {
+            match inquiry.turn(now) {
+                Turn::Ask(Request::MyTrades { .. }) => {
+                    reads += 1;
+                    // The first answer lacks it: histories lag.
+                    let fills = if reads > 1 { vec![fill] } else { Vec::new() };
+                    inquiry.answered(now, Ok(Reply::Fills(fills)));
+                }
+                Turn::Ask(_) => inquiry.answered(now, not_found()),
+                Turn::Wait(until) => now = until,
+                Turn::Done(told) => break told,
+            }
+        };
+        let (order, fills) = *told.expect("it is known").expect("it arrived");
+        assert_eq!((order.filled_qty, order.filled_notional), (Decimal::from(2), Decimal::from(200)));
+        assert_eq!((order.status, fills), (OrderStatus::Canceled, vec![fill]));
+        assert_eq!(now, DEAD + PAUSE + APART, "two answers apart that tell of it");
     }
 
     #[test]
