@@ -63,7 +63,7 @@ impl Stage {
             ..Limits::boundless()
         };
         let mut gate = Gate::new(limits);
-        let open = Wallet { deposits: true, withdrawals: true };
+        let open = Wallet::OPEN;
         for venue in venues {
             for asset in [symbol.base, symbol.quote] {
                 gate.funds_mut().set_held(venue, asset, Decimal::from(1_000_000_000));

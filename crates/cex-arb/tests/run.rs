@@ -105,8 +105,19 @@ impl Stage {
 
     /// An engine that may trade.
     fn run(&self) -> Child {
+        self.runs(&[])
+    }
+
+    /// The same with more arguments. What it says is kept for whoever waits for it in vain.
+    fn runs(&self, args: &[&str]) -> Child {
         let mut command = self.command("run", &["--live", "--yes-live", "mexc+gateio", "--json", "--quiet"]);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+        let said = std::fs::File::options().create(true).append(true).open(self.said()).expect("a file");
+        let too = said.try_clone().expect("a file");
+        command.args(args).stdout(said).stderr(too).spawn().expect("the program starts")
+    }
+
+    fn said(&self) -> std::path::PathBuf {
+        self.directory.path().join("said.log")
     }
 
     /// In how many symbols more was bought than sold at the exchanges, or less, by more than is too little to trade.
@@ -155,7 +166,8 @@ impl Stage {
     fn until(&self, what: &str, done: impl Fn() -> bool) {
         let until = Instant::now() + Duration::from_secs(30);
         while !done() {
-            assert!(Instant::now() < until, "{what}: {:?}", self.status());
+            let said = || std::fs::read_to_string(self.said()).unwrap_or_default();
+            assert!(Instant::now() < until, "{what}: {:?}, after\n{}", self.status(), said());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -407,10 +419,7 @@ fn the_day_goes_on_over_restarts() {
         words.nth(1).unwrap_or_else(|| panic!("{word} in {state}")).to_owned()
     };
     assert_ne!(of("orders"), "0", "{state}");
-    let mut command = stage.command("run", &["--json", "--quiet", "--live", "--yes-live", "mexc+gateio"]);
-    command.args(["--set", "risk.max_orders_per_day=2"]);
-    let mut child =
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut child = stage.runs(&["--set", "risk.max_orders_per_day=2"]);
     stage.until("it runs", || stage.status()["mode"].as_str() == Some("active"));
     let status = stage.status();
     assert_eq!(number(&status, "orders_today").to_string(), of("orders"), "they were sent today");

@@ -8,7 +8,7 @@
 //! | `trade` | a crossing into a sized, approved pair of orders, or a verdict why not |
 //! | `equity` | what coins and accounts are worth |
 //! | `orders` | reports, answers and fills into settled orders and ended arbitrages |
-//! | `flatten` | what ended arbitrages left over, traded away at the end of a run |
+//! | `flatten` | what ended arbitrages left over, traded away |
 //! | `leveling` | what a half-done arbitrage left open into closing orders |
 
 mod adopt;
@@ -201,8 +201,6 @@ pub struct Engine {
     by_order_id: FxHashMap<(VenueId, OrderId), ClientOrderId>,
     /// What leftovers of ended arbitrages are valued at, should a fill of theirs come late.
     marks: FxHashMap<ArbitrageId, Decimal>,
-    /// What ended arbitrages left over, by symbol.
-    leftovers: BTreeMap<SymbolId, flatten::Leftover>,
     seen_fills: FxHashSet<FillKey>,
     fills_in_order: VecDeque<FillKey>,
     /// Fills of orders nobody knew when they came; an answer may yet say whose they are.
@@ -214,6 +212,7 @@ pub struct Engine {
     killed: bool,
     tick_at: Timestamp,
     equity_at: Timestamp,
+    sweep_at: Timestamp,
     /// What one leg may come to by the limits: of the money both legs may move, one has half.
     max_leg: Decimal,
 }
@@ -246,7 +245,6 @@ impl Engine {
             orders: table(2 * orders::ENDED_KEPT),
             by_order_id: table(2 * orders::ENDED_KEPT),
             marks: table(orders::ENDED_KEPT),
-            leftovers: BTreeMap::new(),
             seen_fills: FxHashSet::with_capacity_and_hasher(orders::FILLS_KEPT, FxBuildHasher),
             fills_in_order: VecDeque::with_capacity(orders::FILLS_KEPT + 1),
             orphans: VecDeque::new(),
@@ -256,6 +254,7 @@ impl Engine {
             killed: false,
             tick_at: Timestamp::EPOCH,
             equity_at: Timestamp::EPOCH,
+            sweep_at: Timestamp::EPOCH,
             max_leg,
         }
     }
@@ -448,6 +447,7 @@ impl Engine {
         self.wake_orders(now, out);
         self.wake_accounts(now, out);
         self.wake_equity(now);
+        self.wake_sweeps(now, out);
     }
 
     fn note_clock(&mut self, venue: VenueId, offset_nanos: Option<i64>) {

@@ -73,6 +73,14 @@ impl Booked {
         self.quote_fee = self.quote_fee.checked_add(fill.fee_in(symbol.quote)?)?;
         Ok(())
     }
+
+    /// What it changed of base: received when it bought, given when it sold, a fee taken in base included.
+    fn base_change(&self, side: Side) -> Result<Decimal, NumError> {
+        match side {
+            Side::Buy => self.qty.checked_sub(self.base_fee),
+            Side::Sell => self.qty.checked_add(self.base_fee)?.negated(),
+        }
+    }
 }
 
 /// A question to ask about an order.
@@ -370,24 +378,33 @@ impl OrderRun {
 /// How an arbitrage ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ending {
-    /// Both legs filled the same quantity.
+    /// Both legs filled the same quantity; what a fee took of the coin itself is left over.
     BothFilled,
     /// Neither leg filled anything.
     NoneFilled,
     /// Neither leg left us: one of them could not have.
     Withheld,
-    /// The legs differed and the difference was traded away.
+    /// The legs differed and the difference was traded away, but for what fees took and what is less than a lot.
     Unwound,
     /// The legs differed by less than any venue trades; the rest stays in inventory.
     Dust,
     /// The legs differed and the difference could not be traded away; it stays in inventory.
     Parked,
+    /// It had no legs: what others had left over was traded away.
+    Swept,
 }
 
 impl Ending {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::BothFilled, Self::NoneFilled, Self::Withheld, Self::Unwound, Self::Dust, Self::Parked];
+    pub const ALL: [Self; 7] = [
+        Self::BothFilled,
+        Self::NoneFilled,
+        Self::Withheld,
+        Self::Unwound,
+        Self::Dust,
+        Self::Parked,
+        Self::Swept,
+    ];
 
     /// The one of this name.
     #[must_use]
@@ -401,7 +418,9 @@ impl Ending {
         match self {
             Self::BothFilled => CycleEnd::Filled,
             Self::Withheld => CycleEnd::Withheld { pause: WITHHELD_PAUSE },
-            Self::NoneFilled | Self::Unwound | Self::Dust | Self::Parked => CycleEnd::Failed,
+            Self::NoneFilled | Self::Unwound | Self::Dust => CycleEnd::Failed,
+            Self::Parked => CycleEnd::Parked,
+            Self::Swept => CycleEnd::Swept,
         }
     }
 
@@ -415,6 +434,7 @@ impl Ending {
             Self::Unwound => "unwound",
             Self::Dust => "dust",
             Self::Parked => "parked",
+            Self::Swept => "swept",
         }
     }
 }
@@ -440,7 +460,7 @@ pub struct Outcome {
     pub mark: Decimal,
     /// Profit over what was to be paid.
     pub edge: Bps,
-    /// Value of what could not be levelled, in quote.
+    /// Value of what is not level at its end, in quote, fees included.
     pub left_over: Decimal,
     /// When it was decided and when it was over.
     pub times: (Timestamp, Timestamp),
@@ -526,25 +546,59 @@ impl Arbitrage {
         at_venue.filter(|(index, run)| run.speaks_against_venue(*index >= self.legs())).count()
     }
 
-    /// Bought less sold, before fees: what must still be sold (positive) or bought (negative).
+    /// Received less given, fees taken in base included: what must still be sold (positive) or bought (negative).
     pub fn residual(&self) -> Result<Decimal, NumError> {
-        let carried = self.carried.map_or(Decimal::ZERO, |carried| carried.base);
-        self.orders.iter().try_fold(carried, |sum, order| match order.request.side {
+        self.carried().checked_add(self.base_change()?)
+    }
+
+    /// Bought less sold, before fees. When it is nothing, what is left is what fees took.
+    pub fn apart(&self) -> Result<Decimal, NumError> {
+        self.orders.iter().try_fold(self.carried(), |sum, order| match order.request.side {
             Side::Buy => sum.checked_add(order.booked.qty),
             Side::Sell => sum.checked_sub(order.booked.qty),
         })
     }
 
+    /// How it ended, when what is left is nothing, or less than any venue trades; `lot` is the least that one does.
+    pub fn levelled(&self, lot: Decimal) -> Result<Ending, NumError> {
+        let (legs, closings) = self.orders.split_at(self.legs().min(self.orders.len()));
+        let filled = |runs: &[OrderRun]| runs.iter().any(|run| !run.booked.qty.is_zero());
+        if self.carried.is_some() {
+            return Ok(if filled(closings) { Ending::Swept } else { Ending::Dust });
+        }
+        if !filled(legs) && !filled(closings) {
+            return Ok(if self.is_withheld() { Ending::Withheld } else { Ending::NoneFilled });
+        }
+        let (residual, apart) = (self.residual()?, self.apart()?);
+        let even = apart.is_zero() || residual.is_zero();
+        let fees = residual.checked_sub(apart)?.abs()?;
+        Ok(match filled(closings) {
+            false if even => Ending::BothFilled,
+            true if residual.abs()? < lot.checked_add(fees)? => Ending::Unwound,
+            false | true => Ending::Dust,
+        })
+    }
+
+    fn carried(&self) -> Decimal {
+        self.carried.map_or(Decimal::ZERO, |carried| carried.base)
+    }
+
+    /// Change of base over both venues, fees included.
+    fn base_change(&self) -> Result<Decimal, NumError> {
+        self.orders.iter().try_fold(Decimal::ZERO, |sum, order| {
+            sum.checked_add(order.booked.base_change(order.request.side)?)
+        })
+    }
+
     /// What it has come to so far.
     pub fn outcome(&self, now: Timestamp, ending: Ending) -> Result<Outcome, NumError> {
-        let (mut quote, mut base) = (Decimal::ZERO, Decimal::ZERO);
+        let (mut quote, base) = (Decimal::ZERO, self.base_change()?);
         for order in &self.orders {
             let booked = &order.booked;
-            (base, quote) = match order.request.side {
-                Side::Buy => (base.checked_add(booked.qty)?, quote.checked_sub(booked.notional)?),
-                Side::Sell => (base.checked_sub(booked.qty)?, quote.checked_add(booked.notional)?),
+            quote = match order.request.side {
+                Side::Buy => quote.checked_sub(booked.notional)?,
+                Side::Sell => quote.checked_add(booked.notional)?,
             };
-            base = base.checked_sub(booked.base_fee)?;
             quote = quote.checked_sub(booked.quote_fee)?;
         }
         let realised = quote.checked_add(base.checked_mul(self.mark)?)?;
@@ -554,12 +608,7 @@ impl Arbitrage {
         } else {
             Bps::from_fraction(realised.checked_div(paid, 8, Rounding::Floor)?)?
         };
-        let left_over = match ending {
-            // What was left over before counts already.
-            Ending::Dust | Ending::Parked if self.carried.is_some() => Decimal::ZERO,
-            Ending::Dust | Ending::Parked => self.residual()?.abs()?.checked_mul(self.mark)?,
-            Ending::BothFilled | Ending::Withheld | Ending::NoneFilled | Ending::Unwound => Decimal::ZERO,
-        };
+        let left_over = self.residual()?.abs()?.checked_mul(self.mark)?;
         Ok(Outcome {
             id: self.id,
             symbol: self.symbol,

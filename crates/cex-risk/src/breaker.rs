@@ -72,9 +72,9 @@ impl<A: Copy + PartialEq> Breaker<A> {
         matches!(self.state, State::Open { until } if now >= until)
     }
 
-    /// An attempt that [`Self::allows`] permitted is made.
-    pub const fn attempt(&mut self, attempt: A) {
-        if let State::Open { .. } = self.state {
+    /// An attempt is made. Only one after the pause is the probe: closings pass an open breaker, and must not close it.
+    pub fn attempt(&mut self, now: Timestamp, attempt: A) {
+        if self.is_trying(now) {
             self.state = State::HalfOpen { probe: attempt };
         }
     }
@@ -161,12 +161,12 @@ mod tests {
     fn opens_after_failures_and_tries_once_after_the_pause() {
         let mut breaker = opened();
         assert!(!breaker.is_trying(at(10)) && breaker.is_trying(at(11)));
-        breaker.attempt(order("c"));
+        breaker.attempt(at(11), order("c"));
         assert!(!breaker.is_trying(at(12)));
         assert!(!breaker.allows(at(12)), "one order at a time while half open");
         breaker.ended(at(12), order("c"), OrderResult::Failed);
         assert!(!breaker.allows(at(21)) && breaker.allows(at(22)));
-        breaker.attempt(order("d"));
+        breaker.attempt(at(22), order("d"));
         breaker.ended(at(22), order("d"), OrderResult::Worked);
         assert!(breaker.allows(at(22)));
     }
@@ -176,12 +176,18 @@ mod tests {
         let mut breaker = opened();
         breaker.ended(at(2), order("earlier"), OrderResult::Worked);
         assert!(!breaker.allows(at(3)), "what was sent before it opened does not close it");
-        breaker.attempt(order("c"));
+        breaker.attempt(at(4), order("closing"));
+        breaker.ended(at(5), order("closing"), OrderResult::Worked);
+        assert!(
+            !breaker.allows(at(10)) && breaker.allows(at(11)),
+            "what passed it while it was open is no probe"
+        );
+        breaker.attempt(at(11), order("c"));
         breaker.ended(at(12), order("earlier"), OrderResult::Worked);
         assert!(!breaker.allows(at(12)));
         breaker.ended(at(12), order("c"), OrderResult::Withheld);
         assert!(breaker.allows(at(12)), "what never left says nothing: the next may try");
-        breaker.attempt(order("d"));
+        breaker.attempt(at(12), order("d"));
         assert!(!breaker.allows(at(13)));
     }
 

@@ -6,12 +6,14 @@ mod recall;
 pub use recall::{Recall, Standing};
 
 use crate::breaker::{KillSwitch, OrderResult};
+use crate::dust::DustBook;
 use crate::funds::Funds;
 use crate::limits::Limits;
 use crate::losses::Losses;
 use crate::mode::Mode;
 use crate::pace::Pace;
 use crate::refusal::Refusal;
+use crate::stops::Stops;
 use crate::symbol::SymbolRisk;
 use crate::trip::{Scope, Trip, Until};
 use crate::venue::{VenueRisk, Wallet};
@@ -100,11 +102,30 @@ pub enum CycleEnd {
     Filled,
     /// They did not.
     Failed,
+    /// They did not, and what is left could not be traded away: its symbol stops.
+    Parked,
+    /// It had no legs, and traded away what others had left over.
+    Swept,
     /// Neither leg left us; the symbol is left alone this long.
     Withheld {
         /// How long.
         pause: Duration,
     },
+}
+
+/// What an arbitrage came to, as the rules see it. Money in quote, fees included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CycleSums {
+    /// Of what.
+    pub symbol: Symbol,
+    /// Profit, with what is left over valued at `mark`.
+    pub profit: Decimal,
+    /// Profit over what was paid.
+    pub edge: Bps,
+    /// Change of base over both venues: what it leaves over, and what it takes from what others left.
+    pub base: Decimal,
+    /// Quote per base at which that is valued.
+    pub mark: Decimal,
 }
 
 /// An arbitrage on the way.
@@ -125,7 +146,7 @@ pub struct Gate {
     limits: Limits,
     mode: Mode,
     kill: KillSwitch,
-    stopped: Option<Trip>,
+    stops: Stops,
     journal: JournalState,
     funds: Funds,
     /// By venue index.
@@ -136,6 +157,8 @@ pub struct Gate {
     open: Vec<Open>,
     pace: Pace,
     losses: Losses,
+    left_over: DustBook,
+    /// Its value, in quote.
     dust: Decimal,
     /// Failed arbitrages of all symbols (R26).
     failures: Vec<Timestamp>,
@@ -152,7 +175,7 @@ impl Gate {
             limits,
             mode: Mode::Active,
             kill: KillSwitch::default(),
-            stopped: None,
+            stops: Stops::default(),
             journal: JournalState::default(),
             funds: Funds::default(),
             venues: Vec::new(),
@@ -160,6 +183,7 @@ impl Gate {
             open: Vec::new(),
             pace: Pace::default(),
             losses: Losses::default(),
+            left_over: DustBook::default(),
             dust: Decimal::ZERO,
             failures: Vec::new(),
             untold: Vec::new(),
@@ -208,33 +232,27 @@ impl Gate {
     /// An operator has looked: what only an operator ends is over, the kill switch included.
     pub fn acknowledge(&mut self) {
         self.kill.reset();
-        let over = |trip: &mut Option<Trip>| {
-            if trip.is_some_and(|trip| trip.until == Until::Operator) {
-                *trip = None;
-            }
-        };
-        over(&mut self.stopped);
-        self.venues.iter_mut().for_each(|venue| over(&mut venue.stopped));
+        self.stops.acknowledge();
+        self.venues.iter_mut().for_each(VenueRisk::acknowledge);
         self.symbols.iter_mut().for_each(|symbol| {
-            over(&mut symbol.stopped);
+            symbol.stops.acknowledge();
             // Whoever has looked has seen what was left over too.
             symbol.dust = Decimal::ZERO;
         });
+        self.left_over.clear();
         self.dust = Decimal::ZERO;
         self.failures.clear();
     }
 
     /// Stops openings by a rule that is watched elsewhere.
     pub fn trip(&mut self, trip: Trip) {
-        let place = match trip.scope {
-            Scope::All => &mut self.stopped,
-            Scope::Venue(venue) => &mut self.venue(venue).stopped,
-            Scope::Symbol(symbol) => &mut self.symbol(symbol).stopped,
+        let stops = match trip.scope {
+            Scope::All => &mut self.stops,
+            Scope::Venue(venue) => &mut self.venue(venue).stops,
+            Scope::Symbol(symbol) => &mut self.symbol(symbol).stops,
         };
-        let next = place.map_or(trip, |before| before.longer(trip));
-        // One that is in force already is not told again.
-        if place.replace(next) != Some(next) {
-            self.untold.push(next);
+        if stops.add(trip) {
+            self.untold.push(trip);
         }
     }
 
@@ -245,9 +263,10 @@ impl Gate {
 
     /// Trips in force.
     pub fn trips(&self, now: Timestamp) -> impl Iterator<Item = Trip> {
-        let venues = self.venues.iter().filter_map(|venue| venue.stopped);
-        let symbols = self.symbols.iter().filter_map(|symbol| symbol.stopped);
-        self.stopped.into_iter().chain(venues).chain(symbols).filter(move |trip| trip.is_in_force(now))
+        let venues = self.venues.iter().map(|venue| venue.stops);
+        let symbols = self.symbols.iter().map(|symbol| symbol.stops);
+        let all = std::iter::once(self.stops).chain(venues).chain(symbols);
+        all.flat_map(|stops| stops.iter()).filter(move |trip| trip.is_in_force(now))
     }
 
     /// The symbol must not be traded, or may again (R2): why, in a few words.
@@ -297,7 +316,7 @@ impl Gate {
         }
         let id = ArbitrageId(self.next_id);
         self.next_id += 1;
-        self.symbol(plan.symbol).breaker.attempt(id);
+        self.symbol(plan.symbol).breaker.attempt(now, id);
         let venues = [plan.buy.venue, plan.sell.venue];
         self.open.push(Open { id, symbol: plan.symbol, venues, gross, at: now });
         self.note_notional(now, gross)?;
@@ -333,7 +352,7 @@ impl Gate {
         self.symbol(symbol).ordered(leg.side, qty).map_err(|_| Refusal::Overflow)?;
         let venue = self.venue(leg.venue);
         venue.pace.note(now, symbol);
-        venue.breaker.attempt(client_id);
+        venue.breaker.attempt(now, client_id);
         Ok(Approved(immediate(symbol, client_id, leg, conditions.expires_in)))
     }
 
@@ -341,7 +360,7 @@ impl Gate {
     /// booked once.
     pub fn book(&mut self, symbol: Symbol, fill: &Fill) -> Result<(), NumError> {
         self.funds.book(symbol, fill)?;
-        self.symbol(fill.symbol).traded(fill.side, fill.qty)
+        self.carry(symbol, fill)
     }
 
     /// An order ended: what it still reserved is free again.
@@ -372,21 +391,26 @@ impl Gate {
         }
     }
 
-    /// An arbitrage is over. `profit` and `left_over` (the value of what could not be levelled) are in quote, `edge` is
-    /// profit over what was paid.
+    /// What ended arbitrages left over since an operator last looked.
+    #[must_use]
+    pub const fn left_over(&self) -> &DustBook {
+        &self.left_over
+    }
+
+    /// An arbitrage is over.
     pub fn finished(
         &mut self,
         now: Timestamp,
         id: ArbitrageId,
         end: CycleEnd,
-        sums: (Decimal, Bps, Decimal),
+        sums: CycleSums,
     ) -> Result<(), NumError> {
         let Some(at) = self.open.iter().position(|open| open.id == id) else { return Ok(()) };
         let open = self.open.swap_remove(at);
         if let CycleEnd::Withheld { .. } = end {
             self.pace.take_back(open.at, open.gross)?;
         }
-        self.over(now, (id, open.symbol), end, sums)
+        self.over(now, (id, open.symbol), end, &sums)
     }
 
     /// What the rules learn from an arbitrage that is over, now or in an earlier run.
@@ -395,7 +419,7 @@ impl Gate {
         now: Timestamp,
         (id, symbol): (ArbitrageId, SymbolId),
         end: CycleEnd,
-        (profit, edge, left_over): (Decimal, Bps, Decimal),
+        sums: &CycleSums,
     ) -> Result<(), NumError> {
         let (limits, risk) = self.symbol_with_limits(symbol);
         let unhappy = match end {
@@ -409,24 +433,48 @@ impl Gate {
                 risk.went_well(limits);
                 false
             }
-            CycleEnd::Failed => {
+            CycleEnd::Failed | CycleEnd::Parked => {
                 risk.breaker.ended(now, id, OrderResult::Failed);
                 risk.went_wrong(now, limits);
                 true
             }
+            // What others left over says nothing of how the symbol trades.
+            CycleEnd::Swept => return self.note_sums(now, Some(symbol), end, sums),
         };
-        risk.dust = risk.dust.checked_add(left_over)?;
-        let below_nothing = risk.earned(edge, limits);
-        self.dust = self.dust.checked_add(left_over)?;
-        if below_nothing {
+        if risk.earned(sums.edge, limits) {
             let until = Until::Time(now + self.limits.breaker_pause);
             self.trip(Trip { rule: "slippage", scope: Scope::Symbol(symbol), until });
         }
         if unhappy {
             self.count_failure(now);
         }
-        for trip in self.losses.note(now, profit, &self.limits)?.into_iter().flatten() {
+        if end == CycleEnd::Parked {
+            self.trip(Trip { rule: "parked", scope: Scope::Symbol(symbol), until: Until::Operator });
+        }
+        self.note_sums(now, Some(symbol), end, sums)
+    }
+
+    /// Money and leftovers of an arbitrage; without a number for a symbol that is not traded any more.
+    fn note_sums(
+        &mut self,
+        now: Timestamp,
+        symbol: Option<SymbolId>,
+        end: CycleEnd,
+        sums: &CycleSums,
+    ) -> Result<(), NumError> {
+        self.left_over.add(sums.symbol, sums.base, sums.mark, end == CycleEnd::Parked)?;
+        self.value_left_over(symbol, sums.symbol)?;
+        for trip in self.losses.note(now, sums.profit, &self.limits)?.into_iter().flatten() {
             self.trip(trip);
+        }
+        Ok(())
+    }
+
+    /// Values what is left over anew, after that of a symbol has changed.
+    fn value_left_over(&mut self, id: Option<SymbolId>, symbol: Symbol) -> Result<(), NumError> {
+        self.dust = self.left_over.value()?;
+        if let Some(id) = id {
+            self.symbol(id).dust = self.left_over.of(symbol).value()?;
         }
         Ok(())
     }
@@ -454,7 +502,7 @@ impl Gate {
         let over = difference > self.limits.max_drift;
         let state = self.venue(venue);
         state.drifts = if over { state.drifts + 1 } else { 0 };
-        if state.drifts == 2 {
+        if state.drifts >= 2 {
             self.trip(Trip { rule: "drift", scope: Scope::Venue(venue), until: Until::Operator });
         }
     }

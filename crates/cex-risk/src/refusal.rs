@@ -38,7 +38,7 @@ pub enum Refusal {
         venue: VenueId,
         /// Of what.
         asset: Asset,
-        /// `closed` or `not known`.
+        /// `closed`, `not known`, or no chain in common.
         what: &'static str,
     },
     /// What happens could not be recorded.

@@ -3,7 +3,7 @@
 use crate::breaker::Breaker;
 use crate::gate::ArbitrageId;
 use crate::limits::Limits;
-use crate::trip::Trip;
+use crate::stops::Stops;
 use cex_core::{Bps, Decimal, NumError, Side, Timestamp, VenueId};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) struct SymbolRisk {
     pub(crate) breaker: Breaker<ArbitrageId>,
     /// Why it must not be traded, if so (R2).
     pub(crate) blocked: Option<&'static str>,
-    pub(crate) stopped: Option<Trip>,
+    pub(crate) stops: Stops,
     /// It pauses until then.
     pub(crate) pause_until: Timestamp,
     /// How long the next pause is.
@@ -41,7 +41,7 @@ impl SymbolRisk {
         Self {
             breaker: Breaker::within(limits.max_symbol_failures, limits.breaker_pause, limits.failure_window),
             blocked: None,
-            stopped: None,
+            stops: Stops::default(),
             pause_until: Timestamp::EPOCH,
             pause: limits.cooldown,
             net: Decimal::ZERO,

@@ -35,7 +35,7 @@ pub struct Trip {
 }
 
 /// Every rule that trips, by its name: what a journal tells of an earlier run is looked up here.
-pub const RULES: [&str; 20] = [
+pub const RULES: [&str; 21] = [
     "quarantine",
     "fee_surprise",
     "slippage",
@@ -56,6 +56,7 @@ pub const RULES: [&str; 20] = [
     "timeouts",
     "venue_unknown",
     "audit",
+    "parked",
 ];
 
 /// The rule of this name; `None` for one that this version does not know.

@@ -3,7 +3,7 @@
 use crate::breaker::{Breaker, OrderResult};
 use crate::limits::Limits;
 use crate::pace::VenuePace;
-use crate::trip::Trip;
+use crate::stops::Stops;
 use cex_core::{Asset, Bps, ClientOrderId, Decimal, Timestamp};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -19,20 +19,58 @@ const ANSWERS: usize = 100;
 /// So many of them may be late.
 const SLOW: usize = 1;
 
-/// Whether a coin can be moved in and out of a venue.
+/// Chains a coin may be moved over. Which number stands for which chain is the teller's, for each coin, and the same at all
+/// venues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Chains(u64);
+
+impl Chains {
+    /// No chain: closed.
+    pub const NONE: Self = Self(0);
+    /// Every chain.
+    pub const ALL: Self = Self(u64::MAX);
+    /// How many can be told apart.
+    pub const MOST: usize = 64;
+
+    /// These and the chain of this number, if it is below [`Self::MOST`].
+    #[must_use]
+    pub fn with(self, number: usize) -> Self {
+        let bit = u32::try_from(number).ok().and_then(|number| 1_u64.checked_shl(number));
+        Self(self.0 | bit.unwrap_or(0))
+    }
+
+    /// Those in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// Over which chains a coin can be moved in and out of a venue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wallet {
     /// It can be sent there.
-    pub deposits: bool,
+    pub deposits: Chains,
     /// It can be sent from there.
-    pub withdrawals: bool,
+    pub withdrawals: Chains,
+}
+
+impl Wallet {
+    /// Open both ways over every chain.
+    pub const OPEN: Self = Self { deposits: Chains::ALL, withdrawals: Chains::ALL };
 }
 
 /// Breaker, pace and health of one venue.
 #[derive(Debug)]
 pub(crate) struct VenueRisk {
     pub(crate) breaker: Breaker<ClientOrderId>,
-    pub(crate) stopped: Option<Trip>,
+    pub(crate) stops: Stops,
     pub(crate) pace: VenuePace,
     /// Orders whose fate is unknown.
     pub(crate) unknown: u32,
@@ -68,7 +106,7 @@ impl VenueRisk {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             breaker: Breaker::new(limits.max_failures, limits.breaker_pause),
-            stopped: None,
+            stops: Stops::default(),
             pace: VenuePace::default(),
             unknown: 0,
             rate: None,
@@ -79,6 +117,12 @@ impl VenueRisk {
             results: 0,
             answers: Answers::default(),
         }
+    }
+
+    /// An operator has looked: how often the account differed is counted anew.
+    pub(crate) fn acknowledge(&mut self) {
+        self.stops.acknowledge();
+        self.drifts = 0;
     }
 
     /// An order was answered after this long, or its answer never came; the rule that breaks, if one does (R25). Counting
@@ -133,7 +177,7 @@ impl VenueRisk {
     /// The wallet of a coin (R3): `None` when it is not known well enough. Open when wallets are not looked at.
     pub(crate) fn wallet(&self, now: Timestamp, asset: Asset) -> Option<Wallet> {
         match &self.wallets {
-            None => Some(Wallet { deposits: true, withdrawals: true }),
+            None => Some(Wallet::OPEN),
             Some(wallets) if now.since(wallets.as_of) > wallets.max_age => None,
             Some(wallets) => wallets.known.get(&asset).copied(),
         }
@@ -189,9 +233,9 @@ mod tests {
     fn wallets_once_looked_at_must_be_known_and_fresh() {
         let (mut venue, now) = (VenueRisk::new(&Limits::boundless()), Timestamp::from_secs(1_000));
         let asset = |name: &str| name.parse::<Asset>().expect("short");
-        let open = Wallet { deposits: true, withdrawals: true };
+        let open = Wallet::OPEN;
         assert_eq!(venue.wallet(now, asset("BTC")), Some(open), "nobody looks at wallets");
-        let closed = Wallet { deposits: false, withdrawals: true };
+        let closed = Wallet { deposits: Chains::NONE, ..open };
         venue.set_wallets(now, Duration::from_secs(60), [(asset("BTC"), closed)]);
         assert_eq!(venue.wallet(now + Duration::from_secs(60), asset("BTC")), Some(closed));
         assert_eq!(venue.wallet(now + Duration::from_secs(61), asset("BTC")), None);

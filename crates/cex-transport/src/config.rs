@@ -106,7 +106,7 @@ pub struct RestConfig {
     pub idle_max: Duration,
     /// How often idle connections are looked after.
     pub upkeep_every: Duration,
-    /// How long market data waits for its budget before it is refused.
+    /// How long a call that waits for its budget does before it is refused.
     pub budget_wait_max: Duration,
     /// Added to every budget's window: departures are counted, the exchange counts arrivals.
     pub budget_spread: Duration,

@@ -10,9 +10,12 @@ use cex_interface::{Bucket, BucketRule, CallClass, Charge, Cost, Feedback};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// Whether a call may use the reserve even if its class may not: a hedge is a placement that must go through.
+/// Whether a call can wait for its budget, and whether it may use the reserve even if its class may not: a hedge is a
+/// placement that must go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Urgency {
+    /// Nobody trades on the answer: the budget is waited for, within bounds. A placement is refused at once all the same.
+    CanWait,
     /// As the call's class says.
     #[default]
     Normal,
@@ -160,7 +163,7 @@ fn weight_in(cost: &Cost, charge: &Charge) -> u64 {
 const fn may_use_reserve(class: CallClass, urgency: Urgency) -> bool {
     match (class, urgency) {
         (CallClass::Query | CallClass::Cancel, _) | (_, Urgency::MustGo) => true,
-        (CallClass::MarketData | CallClass::Placement, Urgency::Normal) => false,
+        (CallClass::MarketData | CallClass::Placement, Urgency::CanWait | Urgency::Normal) => false,
     }
 }
 

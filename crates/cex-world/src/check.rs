@@ -305,8 +305,15 @@ impl Checks {
     pub(crate) fn closes(&mut self, now: Timestamp, order: &OrderRequest, of: ClientOrderId) {
         match self.sent.get(&of).copied() {
             Some(sent) => self.leaves(now, order, sent),
+            // What trades leftovers away is named after its own first order, and stands on one leg by its nature.
+            None if of == order.client_id => {
+                self.arbitrages += 1;
+                self.parked.insert(self.arbitrages);
+                let mark = self.limit(order).unwrap_or(Decimal::ZERO);
+                self.leaves(now, order, Sent { of: self.arbitrages, mark });
+            }
             None => {
-                self.violate(Invariant::I2, now, format!("{} closes what was never opened", order.client_id))
+                self.violate(Invariant::I2, now, format!("{} closes what was never opened", order.client_id));
             }
         }
     }

@@ -3,8 +3,8 @@
 use super::venue::Rules;
 use crate::config::Symbols;
 use crate::exit::{Exit, Failure};
-use cex_core::{Asset, AssetInfo, SymbolInfo, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use cex_core::{Asset, AssetInfo, NetworkInfo, SymbolInfo, Timestamp};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Leaves of an exchange's rules those that the operator wants, that do not end soon, and against which the exchange does not
@@ -51,26 +51,41 @@ pub fn missing(symbols: &Symbols, rules: &[Rules]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Why a coin is not proven to be the same on two exchanges; `None` when it is.
+/// Why a coin is not proven to be the same on two exchanges; `None` when it is: the same contract, or on the same chain none
+/// on both sides, as a chain's own coin has none.
 #[must_use]
 pub fn difference(left: Option<&AssetInfo>, right: Option<&AssetInfo>) -> Option<&'static str> {
     let (Some(left), Some(right)) = (left, right) else { return Some("its chains are not told") };
-    let (ours, theirs) = (contracts(left), contracts(right));
-    if !ours.is_empty() && !theirs.is_empty() {
-        return ours.is_disjoint(&theirs).then_some("its contracts differ");
+    let ways = |info: &AssetInfo| info.networks.iter().map(Way::of).collect::<Vec<_>>();
+    let (ours, theirs) = (ways(left), ways(right));
+    let any =
+        |same: fn(&Way, &Way) -> bool| ours.iter().any(|way| theirs.iter().any(|other| same(way, other)));
+    // A token may be told under a name of its chain that nobody knows: its contract is enough.
+    if any(|way, other| way == other || (way.contract.is_some() && way.contract == other.contract)) {
+        return None;
     }
-    // A chain's own coin has no contract: then the chain must be the same.
-    let chains = |info: &AssetInfo| -> BTreeSet<String> {
-        info.networks.iter().map(|network| chain(&network.network)).collect()
-    };
-    chains(left).is_disjoint(&chains(right)).then_some("its chains differ")
+    Some(if any(|way, other| way.chain == other.chain) {
+        "its contracts differ"
+    } else {
+        "its chains differ"
+    })
 }
 
-fn contracts(info: &AssetInfo) -> BTreeSet<String> {
-    let told = info.networks.iter().filter_map(|network| network.contract.as_deref());
-    told.map(|contract| contract.trim().to_ascii_lowercase())
-        .filter(|contract| !contract.is_empty())
-        .collect()
+/// What a coin is moved over: a chain, and its contract there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    chain: String,
+    /// None for a chain's own coin.
+    contract: Option<String>,
+}
+
+impl Way {
+    /// The one of this network.
+    #[must_use]
+    pub fn of(network: &NetworkInfo) -> Self {
+        let contract = network.contract.as_deref().map(|contract| contract.trim().to_ascii_lowercase());
+        Self { chain: chain(&network.network), contract: contract.filter(|contract| !contract.is_empty()) }
+    }
 }
 
 /// A chain's name without what exchanges write differently: `Bitcoin(BTC)` and `BTC` are one.
@@ -93,11 +108,11 @@ pub fn by_asset(infos: &[AssetInfo]) -> BTreeMap<Asset, &AssetInfo> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod testing {
     use super::*;
-    use cex_core::NetworkInfo;
 
-    fn coin(networks: &[(&str, Option<&str>)]) -> AssetInfo {
+    /// A coin with these chains and contracts, all open.
+    pub fn coin(networks: &[(&str, Option<&str>)]) -> AssetInfo {
         let network = |(name, contract): &(&str, Option<&str>)| NetworkInfo {
             network: (*name).to_owned(),
             contract: contract.map(str::to_owned),
@@ -115,6 +130,12 @@ mod tests {
             networks: networks.iter().map(network).collect(),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::coin;
+    use super::*;
 
     #[test]
     fn patterns_stand_for_any_letters() {
@@ -140,6 +161,10 @@ mod tests {
             (&coin(&[("Bitcoin(BTC)", None)]), coin(&[("BTC", None)]), None),
             (&coin(&[("BTC", None)]), coin(&[("BCH", None)]), Some("its chains differ")),
             (&coin(&[("Ethereum(ERC20)", None)]), coin(&[("ETH", Some(""))]), None),
+            (&coin(&[("ERC20", None)]), coin(&[("ETH", Some("0xab"))]), Some("its contracts differ")),
+            (&token, coin(&[("ETH", Some("0xef")), ("BSC", Some("0xcd"))]), None),
+            (&token, coin(&[("a new name of it", Some("0xcd"))]), None),
+            (&token, coin(&[("SOL", Some("9x"))]), Some("its chains differ")),
         ] {
             assert_eq!(difference(Some(left), Some(&right)), why, "{left:?} {right:?}");
         }

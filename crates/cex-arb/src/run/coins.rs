@@ -3,12 +3,13 @@
 use super::choice;
 use super::desk::Desk;
 use super::reconcile::Changed;
-use cex_core::{Asset, Symbol, SymbolId, VenueId};
+use cex_core::{Asset, AssetInfo, Symbol, SymbolId, VenueId};
 use cex_engine::{Event, VenueSetup};
 use cex_interface::{Reply, Request};
-use cex_risk::Wallet;
+use cex_risk::{Chains, Wallet};
 use cex_transport::Rest;
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,24 +62,11 @@ impl Coins {
 
     /// Asks every exchange once. A symbol is not opened before all have told of its coin.
     pub async fn look(&self) {
-        let mut told = Vec::new();
+        let mut told = BTreeMap::new();
         for (venue, rest) in &self.rests {
             match rest.call(&Request::Assets).await {
                 Ok(Reply::Assets(assets)) => {
-                    let wallets: Vec<(Asset, Wallet)> = assets
-                        .iter()
-                        .map(|info| {
-                            let any =
-                                |open: fn(&cex_core::NetworkInfo) -> bool| info.networks.iter().any(open);
-                            let wallet = Wallet {
-                                deposits: any(|network| network.deposit_enabled),
-                                withdrawals: any(|network| network.withdraw_enabled),
-                            };
-                            (info.asset, wallet)
-                        })
-                        .collect();
-                    self.desk.tell_engine(Event::Wallets { venue: *venue, wallets: &wallets });
-                    told.push(assets);
+                    told.insert(*venue, assets);
                 }
                 Ok(other) => {
                     tracing::error!(%venue, reply = ?other, "coins were answered with something else");
@@ -86,6 +74,12 @@ impl Coins {
                 // What was known grows old, and stops openings by itself.
                 Err(error) => tracing::warn!(%error, "coins could not be read"),
             }
+        }
+        let mut chains = ChainNumbers::default();
+        for (venue, assets) in &told {
+            let wallets: Vec<(Asset, Wallet)> =
+                assets.iter().map(|info| (info.asset, chains.wallet(info))).collect();
+            self.desk.tell_engine(Event::Wallets { venue: *venue, wallets: &wallets });
         }
         if told.len() < self.rests.len() {
             // What was proven stays so, and what is known of wallets grows old by itself.
@@ -95,7 +89,7 @@ impl Coins {
             return;
         }
         self.known.set(true);
-        let known: Vec<_> = told.iter().map(|assets| choice::by_asset(assets)).collect();
+        let known: Vec<_> = told.values().map(|assets| choice::by_asset(assets)).collect();
         for (symbol, coins) in &self.symbols {
             let why = known.windows(2).find_map(|pair| {
                 let info = |at: usize| pair[at].get(&coins.base).copied();
@@ -107,5 +101,56 @@ impl Coins {
             let why = why.or_else(|| self.changed.borrow().get(symbol).copied());
             self.desk.tell_engine(Event::Blocked { symbol: *symbol, why });
         }
+    }
+}
+
+/// A number for each chain of each coin, the same whichever exchange tells of it. One look's: whoever tells wallets anew
+/// counts anew.
+#[derive(Default)]
+struct ChainNumbers(BTreeMap<Asset, Vec<choice::Way>>);
+
+impl ChainNumbers {
+    fn wallet(&mut self, info: &AssetInfo) -> Wallet {
+        let known = self.0.entry(info.asset).or_default();
+        let mut wallet = Wallet { deposits: Chains::NONE, withdrawals: Chains::NONE };
+        for network in &info.networks {
+            let way = choice::Way::of(network);
+            let number = known.iter().position(|known| *known == way).unwrap_or_else(|| {
+                known.push(way);
+                known.len() - 1
+            });
+            if network.deposit_enabled {
+                wallet.deposits = wallet.deposits.with(number);
+            }
+            if network.withdraw_enabled {
+                wallet.withdrawals = wallet.withdrawals.with(number);
+            }
+        }
+        wallet
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::choice::testing::coin;
+    use super::*;
+
+    #[test]
+    fn a_way_is_one_chain_open_at_both_ends() {
+        let mut here = coin(&[("BSC", Some("0xcd")), ("ERC20", Some("0xab"))]);
+        let mut there = coin(&[("ETH", Some("0xAB")), ("SOL", Some("9x"))]);
+        let meet = |here: &AssetInfo, there: &AssetInfo| {
+            let mut chains = ChainNumbers::default();
+            let (here, there) = (chains.wallet(here), chains.wallet(there));
+            !here.withdrawals.and(there.deposits).is_empty()
+        };
+        assert!(meet(&here, &there), "over Ethereum");
+        here.networks[1].withdraw_enabled = false;
+        assert!(!meet(&here, &there), "only over the other chain it can leave");
+        here.networks[1].withdraw_enabled = true;
+        there.networks[0].deposit_enabled = false;
+        assert!(!meet(&here, &there), "only over the other chain it can arrive");
+        let other = coin(&[("ETH", Some("0xef"))]);
+        assert!(!meet(&here, &other), "another coin of the same name on the same chain");
     }
 }

@@ -93,7 +93,7 @@ pub fn write_summary(out: &mut impl Write, summary: &Summary) -> std::io::Result
     writeln!(
         out,
         "\n  arbitrages     {} started, {} both filled, {} unwound, {} none filled, {} withheld, {} dust, {} parked, \
-         {} unknown",
+         {} unknown, {} leftovers swept",
         arbitrages.started,
         arbitrages.both_filled,
         arbitrages.unwound,
@@ -101,7 +101,8 @@ pub fn write_summary(out: &mut impl Write, summary: &Summary) -> std::io::Result
         arbitrages.withheld,
         arbitrages.dust,
         arbitrages.parked,
-        arbitrages.unknown
+        arbitrages.unknown,
+        arbitrages.swept
     )?;
     writeln!(out, "  profit, expected   {}", summary.pnl_expected)?;
     writeln!(out, "  profit, realised   {}", summary.pnl_realised)?;

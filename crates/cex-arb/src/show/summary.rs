@@ -78,6 +78,8 @@ pub struct Arbitrages {
     pub dust: u64,
     /// A difference that could not be traded away stayed.
     pub parked: u64,
+    /// What others had left over, fees above all, was traded away.
+    pub swept: u64,
 }
 
 impl Arbitrages {
@@ -94,6 +96,7 @@ impl Arbitrages {
             withheld: ended(Ending::Withheld),
             dust: ended(Ending::Dust),
             parked: ended(Ending::Parked),
+            swept: ended(Ending::Swept),
         }
     }
 }

@@ -11,7 +11,7 @@ use cex_core::{
     TradingStatus, UpdateKind, VenueId,
 };
 use cex_engine::{Command, Commands, Engine, Event, VenueSetup};
-use cex_risk::{Mode, Wallet};
+use cex_risk::{Chains, Mode, Wallet};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -197,13 +197,14 @@ impl Stage {
         for venue in 0..2 {
             // What is bought leaves where it was bought and arrives where it is sold; what that yields goes back.
             let bought_here = venue == scenario.buy;
+            let ways = |open| if open { Chains::ALL } else { Chains::NONE };
             let base = Wallet {
-                withdrawals: !(bought_here && closed == Some(0)),
-                deposits: bought_here || closed != Some(1),
+                withdrawals: ways(!(bought_here && closed == Some(0))),
+                deposits: ways(bought_here || closed != Some(1)),
             };
             let paid = Wallet {
-                withdrawals: bought_here || closed != Some(2),
-                deposits: !(bought_here && closed == Some(3)),
+                withdrawals: ways(bought_here || closed != Some(2)),
+                deposits: ways(!(bought_here && closed == Some(3))),
             };
             let wallets = [(coin, base), (quote, paid)];
             self.feed(Event::Wallets { venue: self.venues[venue], wallets: &wallets });

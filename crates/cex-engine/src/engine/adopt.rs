@@ -54,7 +54,7 @@ impl Engine {
             let mut run = OrderRun::over(past.started_at, order.request, ordered, end, &order.fills)?;
             run.order_id = run.order_id.or(order.order_id);
             for fill in &order.fills {
-                self.gate.carry(symbol_id, fill.side, fill.qty)?;
+                self.gate.carry(symbol, fill)?;
             }
             runs.push(run);
         }

@@ -1,65 +1,113 @@
-//! What ended arbitrages left over is traded away at the end of a run, when an operator wants to hold none of it.
+//! What ended arbitrages left over is traded away: what fees took as soon as a venue takes it, and all of it at the end of a
+//! run when an operator wants to hold none.
 
-use super::Engine;
-use crate::execute::{Arbitrage, Carried, Ending, Leveling};
-use cex_core::{Bps, Decimal, Leg, Notional, Plan, Qty, Side, SymbolId, Timestamp};
+use super::leveling::Closing;
+use super::{Engine, SymbolState};
+use crate::execute::{Arbitrage, Carried, Leveling};
+use crate::message::Commands;
+use cex_core::{Bps, Decimal, Leg, Notional, Plan, Price, Qty, Side, SymbolId, Timestamp, VenueId};
+use cex_risk::{ArbitrageId, Dust, Mode};
+use std::time::Duration;
 
-/// What arbitrages of a symbol left over in all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Leftover {
-    /// Bought less sold, in base.
-    base: Decimal,
-    /// Of the last of them: between which venues, and what leftovers are valued at.
-    plan: Plan,
-    mark: Decimal,
-}
+/// How often it is looked at: within the time a difference may stand open.
+const EVERY: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// An arbitrage ended with a difference that stays in inventory.
-    pub(super) fn note_left_over(&mut self, arbitrage: &Arbitrage, ending: Ending) {
-        match ending {
-            Ending::Dust | Ending::Parked => {}
-            Ending::BothFilled | Ending::NoneFilled | Ending::Withheld | Ending::Unwound => return,
+    /// Trades away what is left over of a symbol as soon as a venue takes so little, by the policy for every difference. What
+    /// could not be traded away once waits for an operator.
+    pub(super) fn wake_sweeps(&mut self, now: Timestamp, out: &mut Commands) {
+        if now < self.sweep_at {
+            return;
         }
-        let Ok(residual) = arbitrage.residual() else { return };
-        let (plan, mark) = (arbitrage.plan, arbitrage.mark);
-        let known = self.leftovers.get(&arbitrage.symbol).map_or(Decimal::ZERO, |left| left.base);
-        // What does not fit is far more than an arbitrage can leave; the holdings' own check has raised the alarm.
-        let base = known.checked_add(residual).unwrap_or(residual);
-        self.leftovers.insert(arbitrage.symbol, Leftover { base, plan, mark });
+        self.sweep_at = now + EVERY;
+        if self.killed || self.gate.mode() != Mode::Active {
+            return;
+        }
+        let give = self.config.max_unwind;
+        for index in 0..self.symbols.len() {
+            let symbol = SymbolId(u32::try_from(index).unwrap_or(u32::MAX));
+            let Some(dust) = self.left_over(symbol).filter(|dust| !dust.parked) else { continue };
+            let Some(sweep) = self.sweep_of(now, symbol, dust, give) else { continue };
+            if self.is_worthwhile(&sweep, dust.base) {
+                let id = self.begin_sweep(now, sweep);
+                self.level(now, id, out);
+            }
+        }
     }
 
     /// Makes an arbitrage without legs of what is left over in each symbol: it is levelled like any other.
     pub(super) fn flatten(&mut self, now: Timestamp, give: Bps) {
-        for (symbol, left) in std::mem::take(&mut self.leftovers) {
-            if left.base.is_zero() {
-                continue;
+        for index in 0..self.symbols.len() {
+            let symbol = SymbolId(u32::try_from(index).unwrap_or(u32::MAX));
+            let Some(dust) = self.left_over(symbol) else { continue };
+            if let Some(sweep) = self.sweep_of(now, symbol, dust, give) {
+                self.begin_sweep(now, sweep);
             }
-            let venues = [left.plan.buy.venue, left.plan.sell.venue];
-            let id = self.gate.adopt(now, symbol, venues, Decimal::ZERO);
-            self.marks.insert(id, left.mark);
-            self.arbitrages.insert(Arbitrage {
-                id,
-                symbol,
-                plan: of_nothing(symbol, &left.plan),
-                orders: Vec::new(),
-                mark: left.mark,
-                started_at: now,
-                leveling: Some(Leveling { by: now + self.config.max_naked, next_at: now }),
-                carried: Some(Carried { base: left.base, give }),
-            });
         }
+    }
+
+    /// What is left over of a symbol, where nothing is on the way that may change it.
+    fn left_over(&self, symbol: SymbolId) -> Option<Dust> {
+        let dust = self.gate.left_over().of(self.symbol(symbol)?.symbol);
+        let busy = || {
+            let mut open = self.arbitrages.iter().map(|arbitrage| arbitrage.symbol);
+            open.any(|open| open == symbol) || self.starting.iter().any(|new| new.plan.symbol == symbol)
+        };
+        (!dust.base.is_zero() && !busy()).then_some(dust)
+    }
+
+    /// An arbitrage without legs that trades away what is left over; not begun yet.
+    fn sweep_of(&self, now: Timestamp, symbol: SymbolId, dust: Dust, give: Bps) -> Option<Arbitrage> {
+        Some(Arbitrage {
+            id: ArbitrageId(0),
+            symbol,
+            plan: of_nothing(symbol, self.symbol(symbol)?, dust)?,
+            orders: Vec::new(),
+            mark: dust.mark,
+            started_at: now,
+            leveling: Some(Leveling { by: now + self.config.max_naked, next_at: now }),
+            carried: Some(Carried { base: dust.base, give }),
+        })
+    }
+
+    /// Whether a venue whose account we hear of takes what is left over, with the margin above its minimum that openings keep.
+    fn is_worthwhile(&self, sweep: &Arbitrage, base: Decimal) -> bool {
+        let Closing::Possible(legs) = self.closing_legs(sweep, base) else { return false };
+        legs.into_iter().flatten().any(|leg| {
+            let heard = self.venues.get(leg.venue.index()).is_some_and(|state| state.account_ready);
+            let slot = self.slot(leg.venue, sweep.symbol);
+            heard && slot.is_some_and(|slot| leg.notional >= slot.least_notional)
+        })
+    }
+
+    fn begin_sweep(&mut self, now: Timestamp, sweep: Arbitrage) -> ArbitrageId {
+        let venues = [sweep.plan.buy.venue, sweep.plan.sell.venue];
+        let id = self.gate.adopt(now, sweep.symbol, venues, Decimal::ZERO);
+        self.marks.insert(id, sweep.mark);
+        self.arbitrages.insert(Arbitrage { id, ..sweep });
+        id
     }
 }
 
-/// A plan between the same venues that trades nothing.
-fn of_nothing(symbol: SymbolId, plan: &Plan) -> Plan {
-    let leg = |leg: &Leg, side: Side| Leg { side, qty: Qty::ZERO, notional: Notional(0), ..*leg };
-    Plan {
+/// A plan between the first venues of a symbol that trades nothing.
+fn of_nothing(symbol: SymbolId, state: &SymbolState, dust: Dust) -> Option<Plan> {
+    let mut venues = state.slots.iter().flatten().map(|slot| (slot.market.venue, slot.taker_fee));
+    let first = venues.next()?;
+    let second = venues.next().unwrap_or(first);
+    let limit = state.scale.price(dust.mark).unwrap_or(Price(0));
+    let leg = |(venue, fee): (VenueId, Bps), side| Leg {
+        venue,
+        side,
+        limit,
+        qty: Qty::ZERO,
+        notional: Notional(0),
+        fee,
+    };
+    Some(Plan {
         symbol,
-        buy: leg(&plan.buy, Side::Buy),
-        sell: leg(&plan.sell, Side::Sell),
+        buy: leg(first, Side::Buy),
+        sell: leg(second, Side::Sell),
         expected: Decimal::ZERO,
         net_edge: Bps::ZERO,
-    }
+    })
 }

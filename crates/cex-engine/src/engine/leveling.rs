@@ -20,15 +20,10 @@ impl Engine {
         let Ok(residual) = arbitrage.residual() else {
             return self.alarm("an arbitrage's difference does not fit", out);
         };
-        if residual.is_zero() {
-            let any = arbitrage.orders.iter().any(|run| !run.booked.qty.is_zero());
-            let ending = match (any, arbitrage.closings()) {
-                (false, _) if arbitrage.is_withheld() => Ending::Withheld,
-                (false, _) => Ending::NoneFilled,
-                (true, 0) => Ending::BothFilled,
-                (true, _) => Ending::Unwound,
-            };
-            return self.end(now, id, ending, out);
+        // What fees took of the coin itself is no difference of the legs: it goes to what is left over, and is traded away
+        // with that as soon as a venue takes it.
+        if residual.is_zero() || arbitrage.apart().is_ok_and(Decimal::is_zero) {
+            return self.end_levelled(now, id, out);
         }
         let leveling =
             arbitrage.leveling.unwrap_or(Leveling { by: now + self.config.max_naked, next_at: now });
@@ -37,6 +32,20 @@ impl Engine {
         }
         self.tell_naked(id, residual);
         self.close_or_wait(now, id, residual, leveling, out);
+    }
+
+    /// Nothing is left that a venue would trade.
+    fn end_levelled(&mut self, now: Timestamp, id: ArbitrageId, out: &mut Commands) {
+        let Some(arbitrage) = self.arbitrages.get(id) else { return };
+        let lots = [arbitrage.plan.buy.venue, arbitrage.plan.sell.venue].map(|venue| {
+            let market = &self.slot(venue, arbitrage.symbol)?.market;
+            Some(market.scale.qty_value(market.lot))
+        });
+        let lot = lots.into_iter().flatten().max().unwrap_or(Decimal::ZERO);
+        match arbitrage.levelled(lot) {
+            Ok(ending) => self.end(now, id, ending, out),
+            Err(_) => self.alarm("an arbitrage's difference does not fit", out),
+        }
     }
 
     /// A difference above the limit stops its symbol (R28).
@@ -58,7 +67,7 @@ impl Engine {
         let Some(arbitrage) = self.arbitrages.get(id) else { return };
         let over = now >= leveling.by || arbitrage.closings() >= self.config.max_closings;
         match self.closing_legs(arbitrage, residual) {
-            Closing::TooSmall => self.end(now, id, Ending::Dust, out),
+            Closing::TooSmall => self.end_levelled(now, id, out),
             Closing::Possible(_) | Closing::NotNow if over => self.end(now, id, Ending::Parked, out),
             // What the first venue refuses to reserve, the other may not.
             Closing::Possible(legs) if now >= leveling.next_at => {
@@ -70,7 +79,7 @@ impl Engine {
 
     /// Where a difference can be traded away, best first: at a venue whose account we hear of, that has not failed this
     /// arbitrage, by price after fee.
-    fn closing_legs(&self, arbitrage: &Arbitrage, residual: Decimal) -> Closing {
+    pub(super) fn closing_legs(&self, arbitrage: &Arbitrage, residual: Decimal) -> Closing {
         let side = if residual.is_positive() { Side::Sell } else { Side::Buy };
         let offers = [arbitrage.plan.buy.venue, arbitrage.plan.sell.venue].map(|venue| {
             let deaf = self.venues.get(venue.index()).is_none_or(|state| !state.account_ready);
@@ -191,7 +200,7 @@ impl Engine {
 }
 
 /// Whether and where a difference can be traded away.
-enum Closing {
+pub(super) enum Closing {
     /// The venues to try, in order.
     Possible([Option<Leg>; 2]),
     /// No venue takes so little.

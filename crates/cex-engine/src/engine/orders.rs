@@ -8,7 +8,7 @@ use cex_core::{
     Timestamp, VenueId,
 };
 use cex_errors::Outcome as CallOutcome;
-use cex_risk::{ArbitrageId, OrderResult};
+use cex_risk::{ArbitrageId, CycleSums, OrderResult};
 use std::time::Duration;
 
 /// The exchange's word on holdings is adopted only when nothing of ours moved there for this long.
@@ -430,7 +430,6 @@ impl Engine {
             self.note_withheld(&arbitrage.plan);
         }
         *self.totals.ended.entry(ending).or_default() += 1;
-        self.note_left_over(&arbitrage, ending);
         let sums = arbitrage.outcome(now, ending).and_then(|outcome| {
             let expected = self.totals.expected.checked_add(outcome.plan.expected)?;
             Ok((expected, self.totals.realised.checked_add(outcome.realised)?, outcome))
@@ -449,7 +448,14 @@ impl Engine {
 
     /// What the rules must know of an arbitrage that ended.
     fn tell_gate(&mut self, now: Timestamp, outcome: &Outcome) -> Result<(), NumError> {
-        let sums = (outcome.realised, outcome.edge, outcome.left_over);
+        let symbol = self.symbol(outcome.symbol).map(|state| state.symbol).ok_or(NumError::Overflow)?;
+        let sums = CycleSums {
+            symbol,
+            profit: outcome.realised,
+            edge: outcome.edge,
+            base: outcome.base_change,
+            mark: outcome.mark,
+        };
         self.gate.finished(now, outcome.id, outcome.ending.cycle_end(), sums)
     }
 

@@ -1,6 +1,7 @@
 //! The engine as a whole, against a scripted pair of venues.
 
 mod adopt;
+mod fees;
 mod leveling;
 mod orders;
 mod outcomes;

@@ -5,7 +5,9 @@ use crate::funds::FundsError;
 use crate::mode::Mode;
 use crate::pace::Recent;
 use crate::refusal::Refusal;
+use crate::stops::Stops;
 use crate::trip::{Scope, Trip, Until};
+use crate::venue::Wallet;
 use cex_core::{
     Asset, Bps, ClientOrderId, Decimal, Leg, Notional, NumError, Plan, Price, Side, Timestamp, VenueId,
 };
@@ -53,11 +55,11 @@ impl Gate {
             JournalState::Behind => return Err(Refusal::Journal { what: "behind" }),
             JournalState::Failed => return Err(Refusal::Journal { what: "failed" }),
         }
-        in_force(&mut self.stopped, now)?;
+        in_force(&mut self.stops, now)?;
         for venue in [plan.buy.venue, plan.sell.venue] {
             let max = self.limits.max_unknown;
             let state = self.venue(venue);
-            in_force(&mut state.stopped, now)?;
+            in_force(&mut state.stops, now)?;
             if !state.breaker.allows(now) {
                 return Err(Refusal::BreakerOpen { venue });
             }
@@ -71,7 +73,7 @@ impl Gate {
         if let Some(why) = symbol.blocked {
             return Err(Refusal::Symbol { why });
         }
-        in_force(&mut symbol.stopped, now)?;
+        in_force(&mut symbol.stops, now)?;
         if symbol.pause_until > now {
             return Err(Refusal::Cooldown { left_ms: millis(symbol.pause_until.since(now)) });
         }
@@ -150,20 +152,28 @@ impl Gate {
         Ok(())
     }
 
-    /// What is bought can be sent to where it is sold, and what that yields back (R3).
+    /// What is bought can be sent to where it is sold, and what that yields back: over a chain that is open at both ends
+    /// (R3).
     fn check_wallets(&self, now: Timestamp, plan: &Plan, conditions: &Conditions) -> Result<(), Refusal> {
         let (base, quote) = (conditions.symbol.base, conditions.symbol.quote);
         for (from, to, asset) in
             [(plan.buy.venue, plan.sell.venue, base), (plan.sell.venue, plan.buy.venue, quote)]
         {
-            for (venue, leaves) in [(from, true), (to, false)] {
-                let Some(state) = self.venues.get(venue.index()) else { continue };
-                let Some(wallet) = state.wallet(now, asset) else {
-                    return Err(Refusal::Wallet { venue, asset, what: "not known" });
-                };
-                if !(if leaves { wallet.withdrawals } else { wallet.deposits }) {
-                    return Err(Refusal::Wallet { venue, asset, what: "closed" });
-                }
+            let refuse = |venue, what| Err(Refusal::Wallet { venue, asset, what });
+            let wallet = |venue: VenueId| match self.venues.get(venue.index()) {
+                None => Some(Wallet::OPEN),
+                Some(state) => state.wallet(now, asset),
+            };
+            let Some(source) = wallet(from) else { return refuse(from, "not known") };
+            let Some(target) = wallet(to) else { return refuse(to, "not known") };
+            if source.withdrawals.is_empty() {
+                return refuse(from, "closed");
+            }
+            if target.deposits.is_empty() {
+                return refuse(to, "closed");
+            }
+            if source.withdrawals.and(target.deposits).is_empty() {
+                return refuse(to, "closed for the chains it could come over");
             }
         }
         Ok(())
@@ -288,16 +298,9 @@ impl Gate {
     }
 }
 
-/// Refuses while a trip is in force, and forgets it when it no longer is.
-fn in_force(stopped: &mut Option<Trip>, now: Timestamp) -> Result<(), Refusal> {
-    match *stopped {
-        Some(trip) if trip.is_in_force(now) => Err(Refusal::Stopped(trip)),
-        Some(_) => {
-            *stopped = None;
-            Ok(())
-        }
-        None => Ok(()),
-    }
+/// Refuses while a trip is in force.
+fn in_force(stops: &mut Stops, now: Timestamp) -> Result<(), Refusal> {
+    stops.in_force(now).map_or(Ok(()), |trip| Err(Refusal::Stopped(trip)))
 }
 
 /// What a leg may move: a buy may cost up to its limit; a sale yields at least its limit and was sized by what the book

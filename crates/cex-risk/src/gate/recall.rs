@@ -1,8 +1,9 @@
 //! What earlier runs did counts: the day's losses, pauses, breakers and trips do not begin anew with a restart.
 
-use super::{ArbitrageId, CycleEnd, Gate, Open};
+use super::{ArbitrageId, CycleEnd, CycleSums, Gate, Open};
+use crate::dust::Dust;
 use crate::trip::Trip;
-use cex_core::{Bps, Decimal, NumError, Side, SymbolId, Timestamp, VenueId};
+use cex_core::{Decimal, Fill, NumError, Side, Symbol, SymbolId, Timestamp, VenueId};
 use std::fmt;
 
 /// Arbitrages of earlier runs have no number in this one.
@@ -55,9 +56,10 @@ impl Recall<'_> {
         self.0.losses.begin_at(total, peak);
     }
 
-    /// Value left over by all arbitrages before those told one by one, since an operator last looked.
-    pub fn left_over(&mut self, value: Decimal) {
-        self.0.dust = value;
+    /// What all arbitrages of a symbol before those told one by one left over, since an operator last looked.
+    pub fn left_over(&mut self, id: Option<SymbolId>, symbol: Symbol, dust: Dust) -> Result<(), NumError> {
+        self.0.left_over.add(symbol, dust.base, dust.mark, dust.parked)?;
+        self.0.value_left_over(id, symbol)
     }
 
     /// Two orders of an opening left at `at`; what they may have moved.
@@ -67,14 +69,14 @@ impl Recall<'_> {
         self.0.pace.note(at, Decimal::ZERO)
     }
 
-    /// An arbitrage ended at `at`, with this profit, profit over what was paid, and value left over. `None` for a symbol
-    /// that is not traded any more: its money counts all the same. `opened` is what [`Self::opening`] was told of it.
+    /// An arbitrage ended at `at`. `None` for a symbol that is not traded any more: its money counts all the same. `opened`
+    /// is what [`Self::opening`] was told of it.
     pub fn end(
         &mut self,
         at: Timestamp,
         symbol: Option<SymbolId>,
         end: CycleEnd,
-        sums: (Decimal, Bps, Decimal),
+        sums: CycleSums,
         opened: Option<(Timestamp, Decimal)>,
     ) -> Result<(), NumError> {
         let gate = &mut *self.0;
@@ -82,17 +84,13 @@ impl Recall<'_> {
             gate.pace.take_back(opened_at, gross)?;
         }
         let Some(symbol) = symbol else {
-            gate.dust = gate.dust.checked_add(sums.2)?;
-            for trip in gate.losses.note(at, sums.0, &gate.limits)?.into_iter().flatten() {
-                gate.trip(trip);
-            }
-            return Ok(());
+            return gate.note_sums(at, None, end, &sums);
         };
         let breaker = &mut gate.symbol(symbol).breaker;
-        if breaker.allows(at) {
-            breaker.attempt(EARLIER);
+        if end != CycleEnd::Swept && breaker.allows(at) {
+            breaker.attempt(at, EARLIER);
         }
-        gate.over(at, (EARLIER, symbol), end, sums)
+        gate.over(at, (EARLIER, symbol), end, &sums)
     }
 
     /// A rule was tripped.
@@ -134,8 +132,14 @@ impl Gate {
         id
     }
 
-    /// An earlier run traded this for an arbitrage that is adopted: it counts for the position. Accounts have it already.
-    pub fn carry(&mut self, symbol: SymbolId, side: Side, qty: Decimal) -> Result<(), NumError> {
-        self.symbol(symbol).traded(side, qty)
+    /// What a fill moves of its symbol's position: what was received or given, a fee taken in base included. A fill of an
+    /// earlier run counts too, for an arbitrage that is adopted: accounts have it already.
+    pub fn carry(&mut self, symbol: Symbol, fill: &Fill) -> Result<(), NumError> {
+        let fee = fill.fee_in(symbol.base)?;
+        let moved = match fill.side {
+            Side::Buy => fill.qty.checked_sub(fee)?,
+            Side::Sell => fill.qty.checked_add(fee)?,
+        };
+        self.symbol(fill.symbol).traded(fill.side, moved)
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::venue::Chains;
 use cex_core::{Qty, Side};
 
 const NOW: Timestamp = Timestamp::from_secs(1_000);
@@ -79,9 +80,20 @@ fn conditions_at(now: Timestamp) -> Conditions {
     }
 }
 
+/// What an arbitrage came to: so much profit, and base left over that is valued at 2.
+fn sums(profit: &str, base: &str) -> CycleSums {
+    CycleSums {
+        symbol: "BTC/USDT".parse().expect("symbol"),
+        profit: decimal(profit),
+        edge: Bps::ZERO,
+        base: decimal(base),
+        mark: decimal("2"),
+    }
+}
+
 /// An arbitrage ends without profit or loss.
 fn end(gate: &mut Gate, id: ArbitrageId, end: CycleEnd) {
-    gate.finished(NOW, id, end, (Decimal::ZERO, Bps::ZERO, Decimal::ZERO)).expect("fits");
+    gate.finished(NOW, id, end, sums("0", "0")).expect("fits");
 }
 
 /// An order of venue b is refused.
@@ -207,6 +219,12 @@ fn order_rate_breakers_unknowns_and_the_kill_switch_refuse_openings() {
         fail(&mut broken, order);
     }
     assert_eq!(refused(&mut broken, &plan(0), &conditions()), "breaker_open");
+    // What is half done is closed there all the same, and that it works says nothing of the next opening.
+    let [closing, _] = ids("c");
+    let order = broken.approve_closing(NOW, SymbolId(0), &plan(0).sell, &conditions(), closing);
+    let order = order.expect("closings pass").into_inner();
+    broken.order_ended(NOW, &order, decimal("5"), OrderResult::Worked).expect("fits");
+    assert_eq!(refused(&mut broken, &plan(0), &conditions()), "breaker_open");
 
     let mut unknown = gate();
     unknown.set_unknown(NOW, venue(0), 1);
@@ -315,17 +333,22 @@ fn the_operator_and_the_journal_decide_before_all_else() {
 #[test]
 fn closed_or_unknown_wallets_refuse() {
     let (usdt, btc) = ("USDT".parse().expect("asset"), "BTC".parse().expect("asset"));
-    let open = Wallet { deposits: true, withdrawals: true };
+    let open = Wallet::OPEN;
+    let way = |number| Chains::NONE.with(number);
     let minute = Duration::from_secs(60);
     for (where_, asset, closed) in [
-        (0, btc, Wallet { withdrawals: false, ..open }),
-        (1, btc, Wallet { deposits: false, ..open }),
-        (1, usdt, Wallet { withdrawals: false, ..open }),
-        (0, usdt, Wallet { deposits: false, ..open }),
+        (0, btc, Wallet { withdrawals: Chains::NONE, ..open }),
+        (1, btc, Wallet { deposits: Chains::NONE, ..open }),
+        (1, usdt, Wallet { withdrawals: Chains::NONE, ..open }),
+        (0, usdt, Wallet { deposits: Chains::NONE, ..open }),
     ] {
         let mut gate = gate();
-        gate.set_wallets(NOW, venue(0), minute, [(usdt, open), (btc, open)]);
-        gate.set_wallets(NOW, venue(1), minute, [(usdt, open), (btc, open)]);
+        let leaves = Wallet { withdrawals: way(0).with(2), ..open };
+        gate.set_wallets(NOW, venue(0), minute, [(usdt, open), (btc, leaves)]);
+        gate.set_wallets(NOW, venue(1), minute, [(usdt, open), (btc, Wallet { deposits: way(1), ..open })]);
+        assert_eq!(refused(&mut gate, &plan(1), &conditions()), "wallet", "it leaves over other chains");
+        let arrives = Wallet { deposits: way(1).with(2), ..open };
+        gate.set_wallets(NOW, venue(1), minute, [(usdt, open), (btc, arrives)]);
         gate.approve(NOW, &plan(1), &conditions(), || ids("y")).expect("all open");
         let all = [(usdt, open), (btc, open)]
             .map(|(known, wallet)| (known, if known == asset { closed } else { wallet }));
@@ -379,7 +402,7 @@ fn losses_drift_dust_and_naked_legs_stop_what_they_concern() {
         gate.acknowledge();
         gate.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("nothing in force")
     };
-    gate.finished(NOW, id, CycleEnd::Failed, (decimal("-5.01"), Bps::ZERO, decimal("11"))).expect("fits");
+    gate.finished(NOW, id, CycleEnd::Failed, sums("-5.01", "5.5")).expect("fits");
     let told: Vec<_> = gate.take_trips().map(|trip| (trip.rule, trip.until)).collect();
     assert_eq!(
         told,
@@ -388,10 +411,36 @@ fn losses_drift_dust_and_naked_legs_stop_what_they_concern() {
     assert_eq!(refused(&mut gate, &plan(1), &conditions()), "cycle_loss");
     gate.acknowledge();
     let (id, _) = gate.approve(NOW, &plan(1), &conditions(), || ids("y")).expect("nothing in force");
-    gate.finished(NOW, id, CycleEnd::Filled, (Decimal::ZERO, Bps::ZERO, decimal("11"))).expect("fits");
+    gate.finished(NOW, id, CycleEnd::Filled, sums("0", "-5.5")).expect("fits");
     assert_eq!(refused(&mut gate, &plan(2), &conditions()), "dust");
     gate.acknowledge();
     assert!(gate.approve(NOW, &plan(2), &conditions(), || ids("z")).is_ok(), "somebody has looked at it");
+}
+
+#[test]
+fn whoever_has_looked_at_one_loss_has_not_lifted_the_days_limit() {
+    let mut gate = gate();
+    (gate.limits.max_cycle_loss, gate.limits.max_day_loss) = (decimal("5"), decimal("5"));
+    let (id, _) = gate.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("nothing in force");
+    gate.finished(NOW, id, CycleEnd::Filled, sums("-6", "0")).expect("fits");
+    let told: Vec<_> = gate.take_trips().map(|trip| trip.rule).collect();
+    assert_eq!(told, ["cycle_loss", "day_loss"]);
+    assert_eq!(refused(&mut gate, &plan(0), &conditions()), "cycle_loss");
+    gate.acknowledge();
+    assert_eq!(refused(&mut gate, &plan(0), &conditions()), "day_loss");
+}
+
+#[test]
+fn an_account_that_goes_on_differing_stops_its_venue_again() {
+    let mut gate = gate();
+    gate.limits.max_drift = decimal("1");
+    for _ in 0..2 {
+        gate.drifted(venue(0), decimal("2"));
+        assert_eq!(gate.trips(NOW).count(), 0, "once may be a message on its way");
+        gate.drifted(venue(0), decimal("2"));
+        assert_eq!(gate.trips(NOW).count(), 1);
+        gate.acknowledge();
+    }
 }
 
 /// The same ends, told as they come and recalled after a restart.
@@ -409,7 +458,7 @@ fn a_restart_forgets_neither_losses_nor_pauses_nor_trips() {
         let now = NOW + Duration::from_secs(100 * index as u64);
         let fresh = || ids(["r1", "r2", "r3"][index]);
         let (id, _) = gate.approve(now, &plan(0), &conditions_at(now), fresh).expect("passes");
-        let sums = (decimal(profit), Bps::from_bps(-1), decimal("0.5"));
+        let sums = CycleSums { edge: Bps::from_bps(-1), ..sums(profit, "-0.25") };
         gate.finished(now, id, end, sums).expect("fits");
         let (opened, mut recall) = ((now, decimal("1005")), later.recall());
         recall.opening(opened.0, opened.1).expect("fits");
@@ -432,14 +481,71 @@ fn a_restart_forgets_neither_losses_nor_pauses_nor_trips() {
 }
 
 #[test]
+fn what_is_swept_evens_out_what_was_left_and_fails_nothing() {
+    let limits = Limits { max_symbol_dust: decimal("1"), max_all_failures: 1, ..limits() };
+    let mut gate = Gate::new(limits);
+    for (venue, asset) in [(venue(0), "USDT"), (venue(1), "BTC")] {
+        gate.funds_mut().set_held(venue, asset.parse().expect("asset"), decimal("2000"));
+    }
+    let (id, _) = gate.approve(NOW, &plan(0), &conditions(), || ids("a")).expect("passes");
+    gate.finished(NOW, id, CycleEnd::Filled, sums("0", "-0.6")).expect("fits");
+    assert_eq!(refused(&mut gate, &plan(0), &conditions()), "dust");
+    let venues = [venue(0), venue(1)];
+    let sweep = gate.adopt(NOW, SymbolId(0), venues, Decimal::ZERO);
+    gate.finished(NOW, sweep, CycleEnd::Swept, sums("-0.1", "0.5")).expect("fits");
+    assert_eq!((gate.standing(NOW).dust, gate.standing(NOW).total), (decimal("0.2"), decimal("-0.1")));
+    assert!(gate.approve(NOW, &plan(0), &conditions(), || ids("b")).is_ok(), "no pause, no breaker");
+}
+
+#[test]
+fn what_cannot_be_traded_away_stops_its_symbol_until_an_operator_has_looked() {
+    let mut gate = gate();
+    let (id, _) = gate.approve(NOW, &plan(0), &conditions(), || ids("a")).expect("passes");
+    gate.finished(NOW, id, CycleEnd::Parked, sums("0", "1")).expect("fits");
+    let trip = Trip { rule: "parked", scope: Scope::Symbol(SymbolId(0)), until: Until::Operator };
+    assert_eq!(gate.take_trips().collect::<Vec<_>>(), [trip]);
+    let parked = |gate: &Gate| gate.left_over().iter().any(|(_, dust)| dust.parked);
+    assert!(parked(&gate));
+    gate.acknowledge();
+    assert!(!parked(&gate) && gate.trips(NOW).count() == 0);
+}
+
+#[test]
+fn the_position_of_a_symbol_is_what_was_received_and_given() {
+    let mut gate = gate();
+    let symbol: Symbol = "BTC/USDT".parse().expect("symbol");
+    let fill = |side, fee_asset: &str| Fill {
+        venue: venue(0),
+        symbol: SymbolId(0),
+        trade_id: cex_core::Text::new("1").expect("short"),
+        order_id: cex_core::Text::new("1").expect("short"),
+        client_id: None,
+        side,
+        price: decimal("100"),
+        qty: decimal("5"),
+        fee: decimal("0.01"),
+        fee_asset: fee_asset.parse().expect("asset"),
+        second_fee: None,
+        liquidity: cex_core::Liquidity::Taker,
+        exchange_ts: NOW,
+    };
+    let worst = |gate: &mut Gate| gate.symbol(SymbolId(0)).worst(Decimal::ZERO).expect("fits").to_string();
+    gate.book(symbol, &fill(Side::Buy, "BTC")).expect("fits");
+    assert_eq!(worst(&mut gate), "4.99", "long by what came");
+    gate.book(symbol, &fill(Side::Sell, "BTC")).expect("fits");
+    assert_eq!(worst(&mut gate), "0.02", "short by both fees");
+    gate.book(symbol, &fill(Side::Buy, "USDT")).expect("fits");
+    assert_eq!(worst(&mut gate), "4.98");
+}
+
+#[test]
 fn what_never_left_does_not_count_for_the_day() {
     let mut gate = gate();
     let before = gate.standing(NOW);
     let (id, _) = gate.approve(NOW, &plan(0), &conditions(), || ids("w")).expect("passes");
     assert_eq!(gate.standing(NOW).orders_today, 2);
     let pause = Duration::from_millis(100);
-    let nothing = (Decimal::ZERO, Bps::ZERO, Decimal::ZERO);
-    gate.finished(NOW, id, CycleEnd::Withheld { pause }, nothing).expect("fits");
+    gate.finished(NOW, id, CycleEnd::Withheld { pause }, sums("0", "0")).expect("fits");
     assert_eq!(gate.standing(NOW), before);
 }
 

@@ -139,12 +139,12 @@ impl Rest {
         *self.markets.write().unwrap_or_else(PoisonError::into_inner) = markets;
     }
 
-    /// Makes a call.
+    /// Makes a call. Unless it is a placement it waits for its budget, for as long as is configured.
     ///
     /// # Errors
     /// Ask the error's `outcome()` whether the exchange may have acted.
     pub async fn call(&self, request: &Request) -> Result<Reply, ExchangeError> {
-        self.call_stamped(request, Urgency::Normal).await.result
+        self.call_stamped(request, Urgency::CanWait).await.result
     }
 
     /// Makes a call and says when it passed its stations. With [`Urgency::MustGo`] it may use the budgets' reserve.
@@ -342,8 +342,8 @@ impl Rest {
         Ok(())
     }
 
-    /// Takes the call's cost from the budgets. Market data waits for it, within bounds; everything else is refused at
-    /// once, because whoever trades must know now.
+    /// Takes the call's cost from the budgets, or waits for it within bounds: market data always, everything else only when
+    /// it can, because whoever trades must know now.
     async fn spend(&self, cost: &Cost, urgency: Urgency, policy: Policy) -> Result<(), ErrorKind> {
         let give_up_at = self.clock.now() + self.config.budget_wait_max;
         loop {
@@ -353,7 +353,7 @@ impl Rest {
                 Err(refusal) => refusal,
             };
             match refusal {
-                Refusal::Wait(wait) if policy.waits_for_budget && now + wait <= give_up_at => {
+                Refusal::Wait(wait) if policy.waits(urgency) && now + wait <= give_up_at => {
                     sleep(wait).await;
                 }
                 Refusal::Wait(_) | Refusal::Never => return Err(refusal.into()),

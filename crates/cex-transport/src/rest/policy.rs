@@ -1,6 +1,7 @@
 //! What each class of call may take: time, repeats, and whose connections.
 
 use crate::config::RestConfig;
+use crate::rate::Urgency;
 use cex_interface::CallClass;
 use std::time::Duration;
 
@@ -12,6 +13,16 @@ pub(super) enum Lane {
     Market,
 }
 
+/// When a call waits for its budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// What it would say is stale by then.
+    Never,
+    /// When whoever makes it says so: who trades must know now.
+    IfItCan,
+    Always,
+}
+
 /// The bounds of one class of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Policy {
@@ -20,19 +31,28 @@ pub(super) struct Policy {
     /// Attempts beyond the first.
     pub(super) repeats: u32,
     pub(super) lane: Lane,
-    /// Whether it waits for its budget instead of being refused.
-    pub(super) waits_for_budget: bool,
+    /// Whether it may wait for its budget instead of being refused.
+    pub(super) waits_for_budget: Waits,
 }
 
 impl Policy {
     /// The bounds of `class`: times from the configuration, repeats as the interface states them.
     pub(super) const fn of(class: CallClass, config: &RestConfig) -> Self {
         let (timeout, repeats, lane, waits_for_budget) = match class {
-            CallClass::MarketData => (config.market_timeout, 2, Lane::Market, true),
-            CallClass::Query => (config.query_timeout, 2, Lane::Queries, false),
-            CallClass::Cancel => (config.cancel_timeout, 3, Lane::Orders, false),
-            CallClass::Placement => (config.placement_timeout, 0, Lane::Orders, false),
+            CallClass::MarketData => (config.market_timeout, 2, Lane::Market, Waits::Always),
+            CallClass::Query => (config.query_timeout, 2, Lane::Queries, Waits::IfItCan),
+            CallClass::Cancel => (config.cancel_timeout, 3, Lane::Orders, Waits::IfItCan),
+            CallClass::Placement => (config.placement_timeout, 0, Lane::Orders, Waits::Never),
         };
         Self { timeout, repeats, lane, waits_for_budget }
+    }
+
+    /// Whether a call of this class waits for its budget.
+    pub(super) fn waits(self, urgency: Urgency) -> bool {
+        match self.waits_for_budget {
+            Waits::Never => false,
+            Waits::IfItCan => urgency == Urgency::CanWait,
+            Waits::Always => true,
+        }
     }
 }

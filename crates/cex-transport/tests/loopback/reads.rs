@@ -5,7 +5,7 @@ use super::http_server::{Act, Asked, HttpServer, ok, status, until};
 use cex_core::SymbolId;
 use cex_errors::{ErrorKind, Op, Phase};
 use cex_interface::{OrderRef, Reply, Request};
-use cex_transport::RestConfig;
+use cex_transport::{RestConfig, Urgency};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -150,7 +150,7 @@ async fn the_lane_of_orders_is_kept_warm() {
 }
 
 #[tokio::test]
-async fn market_data_waits_for_its_budget_and_queries_are_told() {
+async fn who_can_wait_waits_for_its_budget_and_others_are_told() {
     let server = server(|_| ok("1")).await;
     let rest = rest_of(MadeUp::with_limit(&server.url, 2, Duration::from_millis(300)), config());
     let began = Instant::now();
@@ -162,10 +162,12 @@ async fn market_data_waits_for_its_budget_and_queries_are_told() {
     let rest = rest_of(MadeUp::with_limit(&server.url, 3, Duration::from_secs(1)), config());
     rest.call(&Request::Account).await.expect("two for the clock, one for the call");
     let began = Instant::now();
-    let error = rest.call(&Request::Account).await.expect_err("a second is not waited for");
+    let told = rest.call_stamped(&Request::Account, Urgency::Normal).await;
+    let error = told.result.expect_err("a second is not waited for");
     assert!(
         matches!(error.kind, ErrorKind::Throttled { .. }) && began.elapsed() < Duration::from_millis(500)
     );
+    rest.call(&Request::Account).await.expect("who does not trade on it waits");
 
     let rest = rest_of(MadeUp::with_limit(&server.url, 1, Duration::from_secs(60)), config());
     rest.call(&Request::Ping).await.expect("answered");

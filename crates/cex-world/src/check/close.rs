@@ -63,7 +63,8 @@ impl Day {
         }
         self.check_placements(now, &ledger);
         let level = self.desk.checks.check_level(now, &self.world);
-        if let Err(error) = level.and_then(|()| self.check_money(now, &ledger)) {
+        let swept = self.marks_of_swept();
+        if let Err(error) = level.and_then(|()| self.check_money(now, &ledger, &swept)) {
             self.desk.checks.harness(now, format!("the ledgers do not add up: {error}"));
         }
         for fired in self.world.fired() {
@@ -101,7 +102,12 @@ impl Day {
         }
     }
 
-    fn check_money(&mut self, now: Timestamp, ledger: &Ledger) -> Result<(), NumError> {
+    fn check_money(
+        &mut self,
+        now: Timestamp,
+        ledger: &Ledger,
+        swept: &BTreeMap<ClientOrderId, Decimal>,
+    ) -> Result<(), NumError> {
         let holdings = self.desk.engine.holdings();
         let holdings: BTreeMap<(VenueId, Asset), Decimal> =
             holdings.into_iter().map(|(venue, asset, held)| ((venue, asset), held)).collect();
@@ -122,7 +128,10 @@ impl Day {
             let what = format!("{amount} {asset} at {venue} are reserved, and nothing is on the way");
             checks.violate(Invariant::I4, now, what);
         }
-        let marks = checks.sent.iter().map(|(id, sent)| (*id, sent.mark)).collect();
+        // What traded leftovers away has no buying leg: what it is valued at is in its end.
+        let legless = |id: &ClientOrderId| swept.get(id).copied();
+        let marks = checks.sent.iter();
+        let marks = marks.map(|(id, sent)| (*id, legless(id).unwrap_or(sent.mark))).collect();
         let proof = prove(&ledgers, &marks, &holdings)?;
         for mismatch in &proof.mismatches {
             checks.violate(Invariant::I4, now, format!("holdings differ: {mismatch:?}"));

@@ -25,6 +25,8 @@ struct Plain {
     /// The arbitrage of an order.
     cycle_of: BTreeMap<String, String>,
     ends: Vec<ArbitrageEnd>,
+    /// Names of arbitrages without legs.
+    swept: BTreeSet<String>,
 }
 
 impl Day {
@@ -58,10 +60,23 @@ impl Day {
             self.plain().and_then(|plain| differences(&plain, ledger).map_err(|error| error.to_string()));
         match wrong {
             Ok(wrong) => {
-                wrong.into_iter().for_each(|what| self.desk.checks.violate(Invariant::I3, now, what))
+                wrong.into_iter().for_each(|what| self.desk.checks.violate(Invariant::I3, now, what));
             }
             Err(error) => self.desk.checks.harness(now, format!("the journal cannot be compared: {error}")),
         }
+    }
+
+    /// What orders that traded leftovers away are valued at, as their ends say.
+    pub(super) fn marks_of_swept(&mut self) -> BTreeMap<ClientOrderId, Decimal> {
+        if let Some(journal) = &mut self.desk.journal {
+            journal.recorder.flush();
+        }
+        // What cannot be read is found out when the journal is compared.
+        let plain = self.plain().unwrap_or_default();
+        let ends: BTreeMap<&String, Decimal> =
+            plain.ends.iter().filter_map(|end| Some((&end.name, end.mark.parse().ok()?))).collect();
+        let swept = plain.cycle_of.iter().filter(|(_, name)| plain.swept.contains(*name));
+        swept.filter_map(|(order, name)| Some((ClientOrderId::new(order)?, *ends.get(name)?))).collect()
     }
 
     fn plain(&self) -> Result<Plain, String> {
@@ -90,6 +105,9 @@ impl Plain {
             Entry::OrderEvent(order) => self.name_order(&order.venue, &order.order_id, &order.client_id),
             Entry::Intent(intent) => {
                 let first = intent.legs.first().map(|leg| leg.client_id.clone()).unwrap_or_default();
+                if intent.parent == first {
+                    self.swept.insert(first.clone());
+                }
                 let cycle = if intent.parent.is_empty() { first } else { intent.parent };
                 self.cycle_of.extend(intent.legs.into_iter().map(|leg| (leg.client_id, cycle.clone())));
             }

@@ -178,7 +178,7 @@ impl Checks {
             risked.lost = Some("profit has fallen too far (R21)".to_owned());
         }
         match outcome.ending {
-            Ending::BothFilled | Ending::Withheld => {}
+            Ending::BothFilled | Ending::Withheld | Ending::Swept => {}
             Ending::NoneFilled | Ending::Unwound | Ending::Dust | Ending::Parked => {
                 risked.rests.insert(outcome.symbol, now + limits.cooldown);
             }

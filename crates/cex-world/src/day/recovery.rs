@@ -25,7 +25,8 @@ impl Day {
     pub(super) fn settle_unfinished(&mut self, unfinished: &mut Unfinished) -> Result<(), NoStart> {
         let markets: Vec<(VenueId, Arc<Markets>)> =
             self.places.iter().map(|place| (place.id, Arc::clone(&place.markets))).collect();
-        let undecided = unfinished.undecided(self.now(), &markets).map_err(NoStart::of)?;
+        let undecided =
+            unfinished.undecided(self.now(), &markets).map_err(|failure| NoStart::of(&failure))?;
         let mut asked: Vec<Option<Asked>> = undecided
             .into_iter()
             .map(|undecided| Some(Asked { undecided, away: false, denied: false }))
@@ -69,7 +70,7 @@ impl Day {
                     let Some(journal) = &mut self.desk.journal else { return Err(NoStart::Died) };
                     let decided = unfinished.decided(now, &order, told, &mut journal.recorder);
                     journal.touched(now);
-                    decided.map_err(NoStart::of)?;
+                    decided.map_err(|failure| NoStart::of(&failure))?;
                 }
             }
         }

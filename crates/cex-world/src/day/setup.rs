@@ -48,7 +48,7 @@ impl Day {
         let limits = config.limits.clone();
         let limits = options.planted().map_or(limits.clone(), |bug| bug.loosen(limits));
         let told = EngineConfig { limits, ..config.clone() };
-        let is_strict = options.crash.map_or(seed % 3 == 0, |crash| crash.death == Death::PowerLoss);
+        let is_strict = options.crash.map_or(seed.is_multiple_of(3), |crash| crash.death == Death::PowerLoss);
         let says = fuse.clone();
         world.says_while(move || says.effect());
         let desk = Desk {
@@ -199,7 +199,7 @@ fn settings(seed: u64) -> EngineConfig {
     };
     EngineConfig {
         limits: if seed.is_multiple_of(TIGHT_EVERY) {
-            tight(&mut Dice::new(seed, 4), limits)
+            tight(&mut Dice::new(seed, 4), &limits)
         } else {
             limits
         },
@@ -224,7 +224,7 @@ fn settings(seed: u64) -> EngineConfig {
 pub(crate) const TIGHT_EVERY: u64 = 4;
 
 /// Each of the limits that stop openings, drawn so that some bind at once, some later, some never.
-fn tight(dice: &mut Dice, loose: Limits) -> Limits {
+fn tight(dice: &mut Dice, loose: &Limits) -> Limits {
     let leg = Decimal::from(dice.pick(&[40, 150, 300]));
     let twice = |amount: Decimal| amount.checked_add(amount).unwrap_or(amount);
     let mut limits = Limits {
@@ -235,7 +235,7 @@ fn tight(dice: &mut Dice, loose: Limits) -> Limits {
         min_notional_margin: Bps::from_bps(2_000),
         cooldown: dice.millis(1_500, 4_000),
         max_cooldown: Duration::from_secs(8),
-        ..loose
+        ..loose.clone()
     };
     for _ in 0..3 {
         match dice.below(10) {

@@ -35,7 +35,7 @@ pub(crate) enum NoStart {
 
 impl NoStart {
     /// What `arb run` would have ended with.
-    pub(super) fn of(failure: Failure) -> Self {
+    pub(super) fn of(failure: &Failure) -> Self {
         Self::Failed(failure.to_string())
     }
 }
@@ -54,7 +54,6 @@ impl Day {
         self.desk.journal = Some(journal);
         let mut unfinished =
             Unfinished::new(past).map_err(|failure| self.journal_refused(&failure.to_string()))?;
-        self.acknowledge(is_halted);
         self.settle_unfinished(&mut unfinished)?;
         self.cancel_strays()?;
 
@@ -68,13 +67,14 @@ impl Day {
         let now = self.now();
         let mut engine = Engine::new(self.config.clone(), &setups, epoch);
         if self.has(Bug::NothingAdopted) {
-            unfinished = Unfinished::new(Past::default()).map_err(NoStart::of)?;
+            unfinished = Unfinished::new(Past::default()).map_err(|failure| NoStart::of(&failure))?;
         }
         let Some(journal) = &mut self.desk.journal else { return Err(NoStart::Died) };
         let entered = unfinished.enter(now, &mut engine, &mut journal.recorder);
         journal.touched(now);
-        let adopted = entered.map_err(NoStart::of)?;
+        let adopted = entered.map_err(|failure| NoStart::of(&failure))?;
         self.still_lives()?;
+        self.acknowledge(&mut engine, is_halted);
         if self.has(Bug::TripsForgotten) {
             engine.handle(now, Event::Acknowledge, &mut self.desk.out);
         }
@@ -91,7 +91,7 @@ impl Day {
     }
 
     /// An operator has looked at what halted an earlier process. A halt that was on disk is there.
-    fn acknowledge(&mut self, is_halted: bool) {
+    fn acknowledge(&mut self, engine: &mut Engine, is_halted: bool) {
         let now = self.now();
         if self.life.halted && !is_halted {
             let what = "a halt was on disk, and the next start does not know of it".to_owned();
@@ -99,6 +99,7 @@ impl Day {
         }
         if is_halted {
             self.desk.record(now, |recorder| recorder.acknowledged(now, "operator"));
+            engine.handle(now, Event::Acknowledge, &mut self.desk.out);
             self.life.halted = false;
             self.desk.checks.acknowledged();
         }
@@ -143,7 +144,7 @@ impl Day {
             }
         }
         let ids: Vec<VenueId> = self.places.iter().map(|place| place.id).collect();
-        let markets = shared_markets(&ids, stated).map_err(NoStart::of)?;
+        let markets = shared_markets(&ids, stated).map_err(|failure| NoStart::of(&failure))?;
         for (place, markets) in self.places.iter_mut().zip(&markets) {
             (place.markets, place.rest.markets) = (Arc::clone(markets), Arc::clone(markets));
         }

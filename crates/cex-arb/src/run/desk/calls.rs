@@ -6,7 +6,7 @@ use cex_core::{ClientOrderId, Fill, OrderId, OrderRequest, SymbolId, Timestamp, 
 use cex_engine::Event;
 use cex_errors::{ErrorKind, ExchangeError, Outcome as CallOutcome};
 use cex_interface::{OrderRef, Reply, Request, TimeRange};
-use cex_transport::Started;
+use cex_transport::{Started, Urgency};
 
 /// Fills asked for at once of one order: more than an order of ours can have.
 const FILLS: u32 = 100;
@@ -182,7 +182,8 @@ impl Desk {
         let rest = std::sync::Arc::clone(&core.venues[venue.index()].rest);
         let desk = self.clone();
         tokio::task::spawn_local(async move {
-            let result = rest.call(&request).await;
+            // The engine asks again by its own clock: it must know now.
+            let result = rest.call_stamped(&request, Urgency::Normal).await.result;
             let now = desk.0.borrow().clock.now();
             then(&desk, now, result);
         });

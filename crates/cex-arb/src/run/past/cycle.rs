@@ -58,11 +58,19 @@ impl Cycle {
         }
     }
 
-    /// Bought less sold, in base.
+    /// Received less given, in base, fees taken in base included.
     ///
     /// # Errors
-    /// When it does not fit.
+    /// When a number is none, or does not fit.
     pub fn residual(&self) -> Result<Decimal, NumError> {
+        self.carried.checked_add(self.changes()?.1)
+    }
+
+    /// Bought less sold, in base, before fees.
+    ///
+    /// # Errors
+    /// When a number is none, or does not fit.
+    pub fn apart(&self) -> Result<Decimal, NumError> {
         self.orders.iter().try_fold(self.carried, |sum, order| match order.leg.side() {
             messages::Side::Buy | messages::Side::Unspecified => sum.checked_add(order.booked()?),
             messages::Side::Sell => sum.checked_sub(order.booked()?),
@@ -110,17 +118,18 @@ impl Cycle {
         let mark = first.map_or(Decimal::ZERO, |leg| {
             Decimal::new(i128::from(leg.price), u8::try_from(leg.price_dp).unwrap_or(u8::MAX))
         });
-        let level = self.residual()?.is_zero();
+        let residual = self.residual()?;
+        let level = residual.is_zero() || self.apart()?.is_zero();
         let any = self.orders.iter().any(|order| !order.fills.is_empty());
         let ending = match (level, any, self.orders.len() > 2) {
+            // What it did not trade away is left over as it was before, and this run goes on with that.
+            _ if !self.carried.is_zero() => Ending::Swept,
             (false, _, _) => Ending::Parked,
             (true, false, _) => Ending::NoneFilled,
             (true, true, true) => Ending::Unwound,
             (true, true, false) => Ending::BothFilled,
         };
-        // Leftovers of a run before count already.
-        let left_over =
-            if self.carried.is_zero() { self.residual()?.abs()?.checked_mul(mark)? } else { Decimal::ZERO };
+        let left_over = residual.abs()?.checked_mul(mark)?;
         Ok(messages::ArbitrageEnd {
             name: name.to_owned(),
             symbol: self.symbol.clone(),

@@ -1,10 +1,10 @@
 //! What the rules that look back must be told of earlier runs, in order.
 
 use super::decimal;
-use cex_core::{Bps, Decimal, NumError, SymbolId, Timestamp, VenueId};
+use cex_core::{Bps, Decimal, NumError, Symbol, SymbolId, Timestamp, VenueId};
 use cex_engine::{Ending, Engine};
 use cex_journal::messages;
-use cex_risk::{Recall, Scope, Trip, Until, trip};
+use cex_risk::{CycleEnd, CycleSums, DustBook, Recall, Scope, Trip, Until, trip};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -37,8 +37,8 @@ pub enum Recalled {
 pub struct History {
     total: Decimal,
     peak: Decimal,
-    /// Value left over since an operator last looked.
-    left_over: Decimal,
+    /// What was left over since an operator last looked.
+    left_over: DustBook,
     /// Trips older than what is kept, which wait for an operator.
     standing: Vec<messages::RiskTrip>,
     events: VecDeque<(Timestamp, Recalled)>,
@@ -115,16 +115,19 @@ impl History {
     fn sum_up(&mut self, event: Recalled) {
         match event {
             Recalled::End { end, .. } => {
-                let profit = decimal(&end.realised).unwrap_or(Decimal::ZERO);
-                self.total = self.total.checked_add(profit).unwrap_or(self.total);
+                let Ok((end, sums)) = read_end(&end) else { return };
+                self.total = self.total.checked_add(sums.profit).unwrap_or(self.total);
                 self.peak = self.peak.max(self.total);
-                let left = decimal(&end.left_over).unwrap_or(Decimal::ZERO);
-                self.left_over = self.left_over.checked_add(left).unwrap_or(self.left_over);
+                if !matches!(end, CycleEnd::Withheld { .. }) {
+                    let parked = end == CycleEnd::Parked;
+                    // What does not fit was told as such when it happened.
+                    let _ = self.left_over.add(sums.symbol, sums.base, sums.mark, parked);
+                }
             }
             Recalled::Trip(trip) if trip.until_ns == 0 => self.standing.push(trip),
             Recalled::Acknowledged => {
                 self.standing.clear();
-                self.left_over = Decimal::ZERO;
+                self.left_over.clear();
             }
             Recalled::Trip(_) | Recalled::Opening { .. } => {}
         }
@@ -136,7 +139,9 @@ impl History {
     /// When a number is none, or does not fit.
     pub fn tell(&self, recall: &mut Recall<'_>, names: &mut impl Names) -> Result<(), NumError> {
         recall.profit(self.total, self.peak);
-        recall.left_over(self.left_over);
+        for (symbol, dust) in self.left_over.iter() {
+            recall.left_over(names.symbol(&symbol.to_string()), symbol, dust)?;
+        }
         for tripped in &self.standing {
             tell_trip(recall, tripped, names);
         }
@@ -171,10 +176,22 @@ pub fn tell_end(
     opened: Option<(Timestamp, Decimal)>,
     names: &mut impl Names,
 ) -> Result<(), NumError> {
-    let sums = (decimal(&end.realised)?, Bps::from_e8(end.edge_e8), decimal(&end.left_over)?);
+    let (ending, sums) = read_end(end)?;
+    recall.end(at, names.symbol(&end.symbol), ending, sums, opened)
+}
+
+/// The end of an arbitrage as the rules see it.
+fn read_end(end: &messages::ArbitrageEnd) -> Result<(CycleEnd, CycleSums), NumError> {
     // An ending this version does not know counts as one that did not go well.
     let ending = Ending::from_name(&end.ending).unwrap_or(Ending::Parked);
-    recall.end(at, names.symbol(&end.symbol), ending.cycle_end(), sums, opened)
+    let sums = CycleSums {
+        symbol: end.symbol.parse::<Symbol>().map_err(|_| NumError::Overflow)?,
+        profit: decimal(&end.realised)?,
+        edge: Bps::from_e8(end.edge_e8),
+        base: decimal(&end.base_change)?,
+        mark: decimal(&end.mark)?,
+    };
+    Ok((ending.cycle_end(), sums))
 }
 
 /// A rule this version does not know, and what is not traded here any more, stop nothing.

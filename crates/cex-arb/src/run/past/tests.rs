@@ -66,6 +66,8 @@ fn end(name: &str, ending: &str, realised: &str) -> Entry {
         symbol: "BTC/USDT".to_owned(),
         ending: ending.to_owned(),
         realised: realised.to_owned(),
+        base_change: "0".to_owned(),
+        mark: "100".to_owned(),
         left_over: "0".to_owned(),
         ..messages::ArbitrageEnd::default()
     })
@@ -166,7 +168,7 @@ fn what_is_older_than_two_days_counts_in_the_sums_only() {
     past.take_in(2, day(1), &end("b", "both_filled", "7"));
     past.take_in(3, day(2), &intent(["c", "t"]));
     let dust = match end("c", "dust", "-2") {
-        Entry::ArbitrageEnd(end) => messages::ArbitrageEnd { left_over: "3".to_owned(), ..end },
+        Entry::ArbitrageEnd(end) => messages::ArbitrageEnd { base_change: "-0.03".to_owned(), ..end },
         other => panic!("an end, not {other:?}"),
     };
     past.take_in(4, day(2), &Entry::ArbitrageEnd(dust));
@@ -180,7 +182,13 @@ fn what_is_older_than_two_days_counts_in_the_sums_only() {
         (Decimal::ZERO, 0),
         "what never left does not count"
     );
-    past.take_in(7, day(9), &Entry::OperatorAck(messages::OperatorAck::default()));
+    let swept = match end("e", "swept", "-0.1") {
+        Entry::ArbitrageEnd(end) => messages::ArbitrageEnd { base_change: "0.02".to_owned(), ..end },
+        other => panic!("an end, not {other:?}"),
+    };
+    past.take_in(7, day(9), &Entry::ArbitrageEnd(swept));
+    assert_eq!(past.standing(day(9)).expect("fits").dust.to_string(), "1", "some of it was bought back");
+    past.take_in(8, day(9), &Entry::OperatorAck(messages::OperatorAck::default()));
     assert_eq!(past.standing(day(9)).expect("fits").dust, Decimal::ZERO);
 }
 
@@ -191,4 +199,38 @@ fn a_sale_counts_by_what_the_book_showed_as_the_gate_counted_it() {
     let past = read(&[session(Mode::Live), Entry::Intent(intent)]);
     let at = past.cycles()["b"].at;
     assert_eq!(past.standing(at).expect("fits").notional_today, "401.5".parse().expect("a decimal"));
+}
+
+#[test]
+fn what_is_open_is_what_was_received_and_a_flattening_cut_short_is_gone_on_with() {
+    let in_base = |entry: Entry| match entry {
+        Entry::Fill(told) => {
+            let fees = vec![messages::Fee { amount: "0.002".to_owned(), asset: "BTC".to_owned() }];
+            Entry::Fill(messages::Fill { fees, ..told })
+        }
+        other => other,
+    };
+    let past = read(&[intent(["b", "s"]), in_base(fill("b", "mexc", "1", Side::Buy, "2")), ended("b", "2")]);
+    assert_eq!(residual(&past, "b"), "1.998");
+    let both = read(&[
+        intent(["b", "s"]),
+        in_base(fill("b", "mexc", "1", Side::Buy, "2")),
+        ended("b", "2"),
+        fill("s", "gateio", "1", Side::Sell, "2"),
+        ended("s", "2"),
+    ]);
+    let end = both.cycles()["b"].end("b").expect("fits");
+    assert_eq!((end.ending.as_str(), end.base_change.as_str()), ("both_filled", "-0.002"));
+    // Of 0.5 that were left over, 0.2 were sold when the run ended.
+    let carried = match closing("c", "c") {
+        Entry::Intent(told) => Entry::Intent(messages::Intent { carried: "0.5".to_owned(), ..told }),
+        other => other,
+    };
+    let past = read(&[carried, fill("c", "mexc", "2", Side::Sell, "0.2"), ended("c", "0.2")]);
+    let end = past.cycles()["c"].end("c").expect("fits");
+    assert_eq!(
+        (end.ending.as_str(), end.base_change.as_str()),
+        ("swept", "-0.2"),
+        "0.3 are left over as before"
+    );
 }

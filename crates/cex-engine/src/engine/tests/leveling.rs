@@ -149,7 +149,7 @@ fn what_was_parked_is_traded_away_when_the_run_is_to_end_flat() {
     assert_eq!((order.side, order.kind), (Side::Sell, kind));
     stage.fill(&order, "100", "5", ("0.5", "USDT"));
     stage.report(&order, OrderStatus::Filled, "5");
-    assert_eq!((stage.ended(Ending::Unwound), stage.view().open), (1, 0));
+    assert_eq!((stage.ended(Ending::Swept), stage.view().open), (1, 0));
     // Bought for 500.5 and 0.25025, sold for 500 less 0.5: whatever it was valued at in between.
     assert_eq!(stage.view().totals.realised, decimal("-1.25025"));
     stage.feed(Event::Flatten { give: Bps::from_bps(100) });

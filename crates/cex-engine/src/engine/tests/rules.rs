@@ -61,7 +61,7 @@ fn sizes_leave_most_of_the_book_and_a_part_of_the_funds_alone() {
 
 #[test]
 fn modes_journal_wallets_and_blocks_reach_the_gate() {
-    let both = Wallet { deposits: true, withdrawals: true };
+    let both = Wallet::OPEN;
     let wallets = [(asset("BTC"), both), (asset("USDT"), both)];
     let mut stage = under(|config| config.mode = Mode::Observe);
     assert_eq!(crossing(&mut stage), [], "observing");

@@ -1,7 +1,7 @@
 //! A case from the crossing to its end, and what must hold then.
 
 use super::super::*;
-use super::case::{Case, Closings, News, Outcome};
+use super::case::{Case, Closings, Fees, News, Outcome};
 use super::market::{Made, Market};
 use std::collections::BTreeSet;
 
@@ -34,8 +34,9 @@ pub(super) struct Course {
     /// Fills told so far, and how often one was told again.
     told: BTreeSet<(usize, String)>,
     told_again: u64,
-    /// What the ledger came to when the arbitrage was over.
+    /// What the ledger came to when the arbitrage was over, and what was not level by it then.
     profit_at_end: Option<Decimal>,
+    left_at_end: Decimal,
     late: u64,
     nameless: bool,
 }
@@ -89,6 +90,7 @@ impl Course {
             told: BTreeSet::new(),
             told_again: 0,
             profit_at_end: None,
+            left_at_end: Decimal::ZERO,
             late: 0,
             nameless: case.news == News::NamelessInTurns,
         }
@@ -173,6 +175,7 @@ impl Course {
             self.pass();
         }
         self.profit_at_end = Some(self.market.ledger.profit());
+        self.left_at_end = self.market.ledger.left_over();
         let late = self.market.fill_late();
         for fill in late {
             self.late += 1;
@@ -227,11 +230,17 @@ impl Course {
     }
 
     /// How the arbitrage must end, and with how many closing orders, by what the exchanges made of its legs.
-    fn expected(&self) -> (Ending, usize, Decimal) {
+    fn expected(&self) -> (Ending, usize) {
         let [bought, sold] = [0, 1].map(|leg| self.legs[leg].told);
-        let apart = bought.checked_sub(sold).and_then(Decimal::abs).expect("fits");
-        let left = apart.checked_mul(decimal("100.10")).expect("fits");
-        if apart.is_zero() {
+        let charged = match self.case.fees {
+            // 5 bps of what was bought at a.
+            Fees::Received => bought.checked_mul(decimal("0.0005")).expect("fits"),
+            Fees::Quote | Fees::Third => Decimal::ZERO,
+        };
+        let received = bought.checked_sub(charged).expect("fits");
+        let left = received.checked_sub(sold).and_then(Decimal::abs).expect("fits");
+        let left = left.checked_mul(decimal("100.10")).expect("fits");
+        if bought == sold {
             let ending = if !bought.is_zero() {
                 Ending::BothFilled
             } else if self.case.legs == [Outcome::NotSent; 2] {
@@ -239,16 +248,16 @@ impl Course {
             } else {
                 Ending::NoneFilled
             };
-            return (ending, 0, Decimal::ZERO);
+            return (ending, 0);
         }
         // One quote is the least that is traded.
         if left < Decimal::ONE {
-            return (Ending::Dust, 0, left);
+            return (Ending::Dust, 0);
         }
         match self.case.closings {
-            Closings::Taken => (Ending::Unwound, 1, Decimal::ZERO),
-            Closings::TakenInTwo => (Ending::Unwound, 2, Decimal::ZERO),
-            Closings::Refused => (Ending::Parked, 3, left),
+            Closings::Taken => (Ending::Unwound, 1),
+            Closings::TakenInTwo => (Ending::Unwound, 2),
+            Closings::Refused => (Ending::Parked, 3),
         }
     }
 
@@ -266,7 +275,7 @@ impl Course {
 
     /// What does not hold at the end, in words.
     pub(super) fn wrong(&self) -> Option<String> {
-        let (ending, closings, left_over) = self.expected();
+        let (ending, closings) = self.expected();
         let Some(finished) = self.finished() else { return Some("it never ended".to_owned()) };
         let view = self.stage.view();
         let totals = &view.totals;
@@ -278,7 +287,9 @@ impl Course {
         differs("ending", &ended, &totals.ended)
             .or_else(|| differs("times its end was told", &1, &count(|n| matches!(n, Notice::Finished(_)))))
             .or_else(|| differs("ending told", &ending, &finished.ending))
-            .or_else(|| differs("left over", &left_over, &finished.left_over))
+            .or_else(|| differs("left over", &self.left_at_end, &finished.left_over))
+            .or_else(|| differs("too much is left over", &false, &self.left_too_much(ending)))
+            .or_else(|| differs("dust", &self.left_at_end, &self.stage.engine.standing(self.stage.now).dust))
             .or_else(|| differs("profit at the end", &self.profit_at_end, &Some(finished.realised)))
             .or_else(|| differs("profit in all", &self.market.ledger.profit(), &totals.realised))
             .or_else(|| differs("holdings", &self.market.ledger.held(), &self.holdings()))
@@ -293,6 +304,11 @@ impl Course {
             .or_else(|| differs("fills told again", &self.told_again, &totals.duplicate_fills))
             .or_else(|| differs("fills of nobody", &0, &totals.foreign_fills))
             .or_else(|| differs("on the way", &(0, 0), &(view.open, view.unknown)))
+    }
+
+    /// Whether more stays than what no venue trades, though it could have been traded away.
+    fn left_too_much(&self, ending: Ending) -> bool {
+        ending != Ending::Parked && self.left_at_end >= Decimal::ONE
     }
 
     fn holdings(&self) -> BTreeMap<(usize, String), Decimal> {

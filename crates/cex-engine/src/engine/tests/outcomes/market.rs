@@ -67,6 +67,11 @@ impl Ledger {
         Decimal::new(self.quote * 100 + self.base * MARK_CENTS, DP + 2)
     }
 
+    /// What is not level over both, valued at the mark, whichever its sign.
+    pub(super) fn left_over(&self) -> Decimal {
+        Decimal::new(self.base.abs() * MARK_CENTS, DP + 2)
+    }
+
     /// As the engine lists holdings.
     pub(super) fn held(&self) -> BTreeMap<(usize, String), Decimal> {
         let rows = self.held.iter();
