@@ -14,8 +14,11 @@ use cex_errors::Outcome;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two plays, by the understudy's own clock: longer than any pause or rate limit of the engine.
-const INTERVAL: Duration = Duration::from_secs(3_600);
+/// Between two plays, by the understudy's own clock: longer than any pause that follows on what never left, and any rate
+/// limit of the engine.
+const INTERVAL: Duration = Duration::from_secs(61);
+/// Its clock goes no further: numbers end somewhere.
+const END: Timestamp = Timestamp::from_secs(9_000_000_000);
 /// Levels a side of its books.
 const LEVELS: u32 = 4;
 /// What the understudy owns of everything: more than any order can spend.
@@ -76,8 +79,12 @@ impl Understudy {
         understudy.play().map(|_| understudy)
     }
 
-    /// One opening: the orders the engine would send, which nobody may send. `None` when it did not come to any.
+    /// One opening: the orders the engine would send, which nobody may send. `None` when it did not come to any, and after
+    /// some hundred million plays: another understudy must take over then.
     pub fn play(&mut self) -> Option<[OrderRequest; 2]> {
+        if self.now >= END {
+            return None;
+        }
         self.now += INTERVAL;
         let seller = self.turn;
         self.turn = (seller + 1) % self.venues.len();
@@ -192,6 +199,16 @@ mod tests {
         }
         assert_eq!(understudy.engine.holdings(), held);
         assert_eq!(understudy.engine.view(understudy.now).totals.started, 0, "none of it happened");
+    }
+
+    #[test]
+    fn plays_to_the_end_of_its_days_and_no_further() {
+        let (config, setups) = setups();
+        let mut understudy =
+            Understudy::new(&config, &setups, SymbolId(0), Price(10_000)).expect("an edge within the limits");
+        understudy.now = END - INTERVAL * 20;
+        let plays = std::iter::from_fn(|| understudy.play()).count();
+        assert_eq!(plays, 20, "then another one takes over");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The journal of a process in the world: the very writer, recorder and reader of `arb run`, on a disk in memory and in virtual
 //! time.
 
+use cex_arb::run::control::Directory;
 use cex_arb::run::past::Past;
 use cex_arb::run::record::{Recorder, Tolerance};
 use cex_arb::show::Names;
@@ -17,6 +18,9 @@ const SYNC_EVERY: Duration = Duration::from_millis(5);
 const FLUSH_EVERY: Duration = Duration::from_millis(25);
 /// Small enough that a run fills several.
 const SEGMENT_BYTES: u64 = 128 << 10;
+
+/// Where a halt file would be: a process that cannot write its journal here is dead, and leaves none.
+const NOWHERE: &str = "/dev/null/world";
 
 /// A journal that is open, and whose session has begun.
 pub(crate) struct Opened {
@@ -53,7 +57,7 @@ impl Opened {
     pub(crate) fn record(self, names: Names) -> (Journal, Past) {
         let health = self.writer.health();
         let tolerance = Tolerance { lag: Duration::MAX, free: 0 };
-        let recorder = Recorder::new(self.writer, tolerance, names);
+        let recorder = Recorder::new(self.writer, tolerance, names, Directory(NOWHERE.into()));
         let journal = Journal {
             recorder,
             syncer: self.syncer,

@@ -7,7 +7,8 @@ use cex_risk::JournalState;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -137,6 +138,17 @@ impl Directory {
     #[must_use]
     pub fn halt_file(&self) -> PathBuf {
         self.0.join("HALT")
+    }
+
+    /// Puts the halt file there; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put_halt_file(&self, what: &dyn std::fmt::Display) -> std::io::Result<()> {
+        let mut file = File::create(self.halt_file())?;
+        writeln!(file, "{what}")?;
+        file.sync_all()?;
+        File::open(&self.0)?.sync_all()
     }
 }
 

@@ -195,6 +195,7 @@ async fn open_desk(
     let settings = demo_settings();
     let engine = Engine::new(settings.clone(), &setups, epoch);
     let desk = Desk::new(engine, venues, clock, started_at, viewer);
+    desk.keep_marks();
     let links = pending.into_iter().map(|link| link.run(&desk)).collect();
     let helpers = vec![
         tokio::task::spawn_local(desk.clone().wake()),

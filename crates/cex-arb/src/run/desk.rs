@@ -38,8 +38,8 @@ struct Core {
     clock: Clock,
     started_at: Timestamp,
     stopwatch: Stopwatch,
-    /// What the base moved by each order of an ended arbitrage is valued at.
-    marks: BTreeMap<ClientOrderId, Decimal>,
+    /// What the base moved by each order of an ended arbitrage is valued at, when somebody wants to know at the end.
+    marks: Option<BTreeMap<ClientOrderId, Decimal>>,
     all_joined_at: Option<Timestamp>,
     viewer: Rc<Viewer>,
     understudy: Option<Understudy>,
@@ -87,7 +87,7 @@ impl Desk {
             clock,
             started_at,
             stopwatch: Stopwatch::new(),
-            marks: BTreeMap::new(),
+            marks: None,
             all_joined_at: None,
             viewer,
             understudy: None,
@@ -97,6 +97,12 @@ impl Desk {
             hearing: Hearing::default(),
             paper: None,
         })))
+    }
+
+    /// Keeps from now on what each order of an ended arbitrage is valued at, for the [`Tally`]: for a run that ends soon,
+    /// because that is kept for all of them.
+    pub fn keep_marks(&self) {
+        self.0.borrow_mut().marks = Some(BTreeMap::new());
     }
 
     /// Records from now on what is done and heard: no opening leaves that was not written down before.
@@ -201,10 +207,13 @@ impl Desk {
         }
     }
 
-    /// Has the way of an order rehearsed from now on, between frames that bring none. Ends when a symbol has books at two
-    /// venues, because only then there is something to play.
+    /// Has the way of an order rehearsed from now on, between frames that bring none, until the task is dropped. There is
+    /// something to play once a symbol has books at two venues.
     pub async fn rehearse(self, config: EngineConfig, setups: Vec<VenueSetup>) {
-        while !self.0.borrow_mut().engage(&config, &setups) {
+        loop {
+            if self.0.borrow().understudy.is_none() {
+                self.0.borrow_mut().engage(&config, &setups);
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -270,7 +279,7 @@ impl Desk {
         let core = &mut *core;
         let closed_at = core.clock.now();
         let tally = Tally {
-            marks: std::mem::take(&mut core.marks),
+            marks: core.marks.take().unwrap_or_default(),
             stopwatch: std::mem::take(&mut core.stopwatch),
             first_book: core.all_joined_at.map(|at| at.since(core.started_at)),
             closed_at,
@@ -349,10 +358,12 @@ impl Desk {
             let rest = &core.venues[order.venue.index()].rest;
             (order, rest.prepare(Request::Place(order), Urgency::Normal))
         });
-        let late = core.clock.now().since(read_at) > core.engine.decision_ttl();
         match ready {
+            // Asked twice: what is late needs no record, and a disk may take its time.
             [(first, Ok(first_ready)), (second, Ok(second_ready))]
-                if !late && core.is_recorded(read_at, [&first, &second]) =>
+                if !core.is_late(read_at)
+                    && core.is_recorded(read_at, [&first, &second])
+                    && !core.is_late(read_at) =>
             {
                 core.permits += 2;
                 core.stopwatch.signed(read_at, [first_ready.prepared_at(), second_ready.prepared_at()]);
@@ -377,6 +388,11 @@ impl Desk {
 }
 
 impl Core {
+    /// Whether what was decided on a read of then is too old to leave (R22).
+    fn is_late(&self, read_at: Timestamp) -> bool {
+        self.clock.now().since(read_at) > self.engine.decision_ttl()
+    }
+
     /// Writes the legs down before they leave, as of when they were decided; whether that worked, or nothing is recorded in
     /// this run.
     fn is_recorded(&mut self, decided_at: Timestamp, legs: [&OrderRequest; 2]) -> bool {
@@ -395,13 +411,12 @@ impl Core {
     }
 
     /// Engages an understudy for the first symbol whose books can be used and that leaves it something to play.
-    fn engage(&mut self, config: &EngineConfig, setups: &[VenueSetup]) -> bool {
+    fn engage(&mut self, config: &EngineConfig, setups: &[VenueSetup]) {
         let mut markets = setups.iter().flat_map(|setup| setup.markets.iter());
         self.understudy = markets.find_map(|market| {
             let price = self.engine.book(market.venue, market.id)?.best_ask()?.price;
             Understudy::new(config, setups, market.id, price)
         });
-        self.understudy.is_some()
     }
 
     /// Goes the way of an order from books to signed bytes on a connection, and throws them away there, unless that was
@@ -412,7 +427,12 @@ impl Core {
             return;
         }
         self.rehearsed_at = now;
-        for order in understudy.play().into_iter().flatten() {
+        let Some(orders) = understudy.play() else {
+            // It has played enough: the next one is engaged soon.
+            self.understudy = None;
+            return;
+        };
+        for order in orders {
             self.venues[order.venue.index()].rest.rehearse(Request::Place(order));
         }
     }
@@ -422,7 +442,9 @@ impl Core {
         for notice in self.out.notices.drain(..) {
             match &notice {
                 Notice::Finished(outcome) => {
-                    self.marks.extend(outcome.orders.iter().map(|order| (*order, outcome.mark)));
+                    if let Some(marks) = &mut self.marks {
+                        marks.extend(outcome.orders.iter().map(|order| (*order, outcome.mark)));
+                    }
                 }
                 Notice::BookLive { symbol, .. } if self.all_joined_at.is_none() => {
                     let joined =

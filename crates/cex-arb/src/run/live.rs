@@ -152,7 +152,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let quit = Rc::new(Notify::new());
     let names = names(config, &venues, &markets);
     let tolerance = Tolerance { lag: config.risk.journal_max_lag_ms, free: config.risk.journal_min_free_mib };
-    let mut recorder = Recorder::new(writer, tolerance, names.clone());
+    let mut recorder = Recorder::new(writer, tolerance, names.clone(), directory.clone());
     // Who only looks changes nothing, and leaves what is undecided to the next run that trades.
     let unfinished = match config.mode {
         Mode::Live => {
@@ -356,7 +356,7 @@ async fn open(
     for (index, (venue, markets)) in venues.iter_mut().zip(markets).enumerate() {
         let mut setup = venue.setup(Arc::clone(markets)).await?;
         if let Some(fee) = config.venues.get(index).and_then(|venue| venue.taker_fee) {
-            setup.taker_fees = markets.iter().map(|market| (market.id, fee)).collect();
+            reckon_with(&mut setup, fee);
         }
         setups.push(setup);
         pending.extend(venue.start(markets, has_key(config, index))?);
@@ -405,6 +405,21 @@ async fn open(
     }
     helpers.extend(dead_man.into_iter().map(|rest| tokio::task::spawn_local(keep_alive(rest))));
     Ok((Running { desk, links, helpers }, adopted))
+}
+
+/// Has plans reckon with a configured fee, unless the exchange says that it takes more (M6): a plan must not earn on paper
+/// what it pays.
+fn reckon_with(setup: &mut VenueSetup, fee: Bps) {
+    for market in setup.markets.iter() {
+        let stated = setup.taker_fees.get(&market.id).copied().unwrap_or(market.info.taker_fee);
+        if stated > fee {
+            tracing::warn!(
+                venue = %setup.venue, symbol = %market.symbol(), %stated, configured = %fee,
+                "the exchange takes more than is configured: its fee is reckoned with"
+            );
+        }
+        setup.taker_fees.insert(market.id, fee.max(stated));
+    }
 }
 
 /// What each market charges whoever takes.

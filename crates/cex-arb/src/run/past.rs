@@ -53,6 +53,8 @@ pub struct Contradiction {
     pub seq: u64,
     /// What its records give.
     pub state: String,
+    /// An operator has looked since: what the records give is gone on with.
+    pub acknowledged: bool,
 }
 
 impl Past {
@@ -205,6 +207,9 @@ impl Past {
 
     fn acknowledge(&mut self, at: Timestamp) {
         self.history.push(at, Recalled::Acknowledged);
+        if let Some(contradiction) = &mut self.contradiction {
+            contradiction.acknowledged = true;
+        }
         if !self.trades {
             self.cycles.values_mut().for_each(|cycle| cycle.acknowledged = true);
         }
@@ -212,12 +217,13 @@ impl Past {
 
     /// Whether a session's end says the state its records give; a session of a version that says none is believed.
     fn compare(&mut self, seq: u64, at: Timestamp, end: &messages::SessionEnd) {
-        if end.state_hash.is_empty() || self.contradiction.is_some() {
+        // The first that nobody has looked at is what matters.
+        if end.state_hash.is_empty() || self.contradiction.as_ref().is_some_and(|found| !found.acknowledged) {
             return;
         }
         let state = self.state(at).unwrap_or_else(|error| error.to_string());
         if state_hash(&state) != end.state_hash {
-            self.contradiction = Some(Contradiction { seq, state });
+            self.contradiction = Some(Contradiction { seq, state, acknowledged: false });
         }
     }
 
@@ -257,7 +263,7 @@ impl Past {
         &self.history
     }
 
-    /// A session whose end contradicts its records, if there is one.
+    /// A session whose end contradicts its records, if there is one: the first that no operator has looked at.
     #[must_use]
     pub const fn contradiction(&self) -> Option<&Contradiction> {
         self.contradiction.as_ref()

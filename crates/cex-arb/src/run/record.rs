@@ -1,5 +1,6 @@
 //! What the desk does and hears, into the journal: intents before anything leaves, everything else right after.
 
+use super::control::Directory;
 use super::past;
 use crate::show::Names;
 use cex_core::{
@@ -29,6 +30,8 @@ pub struct Recorder {
     health: Health,
     tolerance: Tolerance,
     names: Names,
+    /// Where the halt file goes when the journal cannot take a halt.
+    directory: Directory,
     failed: bool,
     intent: messages::Intent,
     order: messages::OrderEvent,
@@ -43,12 +46,13 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder into an opened journal whose session has begun.
     #[must_use]
-    pub fn new(writer: Writer, tolerance: Tolerance, names: Names) -> Self {
+    pub fn new(writer: Writer, tolerance: Tolerance, names: Names, directory: Directory) -> Self {
         Self {
             health: writer.health(),
             writer,
             tolerance,
             names,
+            directory,
             failed: false,
             intent: messages::Intent::default(),
             order: messages::OrderEvent::default(),
@@ -241,7 +245,12 @@ impl Recorder {
     pub fn halt(&mut self, now: Timestamp, by: &str, reason: &str) {
         self.stage(now, &messages::Halt { by: by.to_owned(), reason: reason.to_owned() });
         let result = self.writer.sync();
-        self.note(result);
+        // A journal that cannot be written must not be all that keeps the next run from trading.
+        if !self.note(result)
+            && let Err(error) = self.directory.put_halt_file(&format_args!("{now} {by}: {reason}"))
+        {
+            tracing::error!(%error, reason, "the halt could not be written down: start nothing before you have looked");
+        }
     }
 
     /// An operator has looked.
@@ -296,5 +305,119 @@ impl Recorder {
                 false
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cex_journal::storage::{Access, Directory as Disk, Storage, StorageFile};
+    use std::any::Any;
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// A disk that takes nothing any more once it is broken.
+    struct Failing {
+        disk: Disk,
+        broken: Arc<AtomicBool>,
+    }
+
+    struct FailingFile {
+        file: Arc<dyn StorageFile>,
+        broken: Arc<AtomicBool>,
+    }
+
+    impl Failing {
+        fn wrap(&self, file: io::Result<Arc<dyn StorageFile>>) -> io::Result<Arc<dyn StorageFile>> {
+            Ok(Arc::new(FailingFile { file: file?, broken: Arc::clone(&self.broken) }))
+        }
+    }
+
+    impl Storage for Failing {
+        fn place(&self) -> String {
+            self.disk.place()
+        }
+
+        fn lock(&self) -> Result<Box<dyn Any + Send>, JournalError> {
+            self.disk.lock()
+        }
+
+        fn list(&self) -> io::Result<Vec<String>> {
+            self.disk.list()
+        }
+
+        fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn StorageFile>> {
+            self.wrap(self.disk.create(name, bytes))
+        }
+
+        fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>> {
+            self.wrap(self.disk.open(name, access))
+        }
+
+        fn remove(&self, name: &str) -> io::Result<()> {
+            self.disk.remove(name)
+        }
+
+        fn sync_names(&self) -> io::Result<()> {
+            self.disk.sync_names()
+        }
+
+        fn free_bytes(&self) -> io::Result<u64> {
+            self.disk.free_bytes()
+        }
+    }
+
+    impl FailingFile {
+        fn usable(&self) -> io::Result<()> {
+            if self.broken.load(Ordering::Relaxed) {
+                Err(io::Error::other("input/output error"))
+            } else {
+                Ok(())
+            }
+        }
+    }
+
+    impl StorageFile for FailingFile {
+        fn bytes(&self) -> io::Result<u64> {
+            self.file.bytes()
+        }
+
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            self.file.read_at(buffer, offset)
+        }
+
+        fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+            self.usable()?;
+            self.file.write_at(bytes, offset)
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            self.usable()?;
+            self.file.sync()
+        }
+    }
+
+    #[test]
+    fn a_halt_that_the_journal_cannot_take_is_kept_by_the_file() {
+        let place = tempfile::tempdir().expect("a directory");
+        let directory = Directory(place.path().to_owned());
+        let broken = Arc::new(AtomicBool::new(false));
+        let disk = Disk::create(&place.path().join("journal")).expect("a directory");
+        let storage = Arc::new(Failing { disk, broken: Arc::clone(&broken) });
+        let now = Timestamp::from_secs(1_700_000_000);
+        let (opened, _syncer) =
+            cex_journal::open(storage, cex_journal::Options::default(), now).expect("new");
+        let mut writer = opened.writer;
+        writer.begin(now, messages::SessionStart::default()).expect("a disk that works");
+        let tolerance = Tolerance { lag: Duration::MAX, free: 0 };
+        let mut recorder = Recorder::new(writer, tolerance, Names::default(), directory.clone());
+        recorder.halt(now, "engine", "an order is unknown for too long");
+        assert!(!directory.halt_file().exists(), "the journal has it");
+        broken.store(true, Ordering::Relaxed);
+        recorder.halt(now, "engine", "an order is unknown for too long");
+        let text = std::fs::read_to_string(directory.halt_file()).expect("it is there");
+        assert!(text.contains("engine: an order is unknown for too long"), "{text}");
+        assert_eq!(recorder.state(), JournalState::Failed);
     }
 }

@@ -35,12 +35,14 @@ impl Unfinished {
     /// # Errors
     /// Exit code 10 when a session's end contradicts its records.
     pub fn new(past: Past) -> Result<Self, Failure> {
-        if let Some(contradiction) = past.contradiction() {
+        if let Some(contradiction) = past.contradiction().filter(|found| !found.acknowledged) {
             let what = format!(
                 "record {} of the journal ends a session with another state than its records give ({})",
                 contradiction.seq, contradiction.state
             );
-            return Err(Failure::new(Exit::CheckFailed, what, "arb journal replay tells more"));
+            let fix = "compare what was traded with both accounts, then arb resume goes on with what the records give; \
+                       arb journal replay --dir tells more";
+            return Err(Failure::new(Exit::CheckFailed, what, fix));
         }
         Ok(Self { cycles: past.cycles().clone(), past })
     }

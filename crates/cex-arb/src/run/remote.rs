@@ -12,7 +12,6 @@ use crate::exit::{Exit, Failure};
 use cex_core::{Markets, SymbolId, SymbolInfo};
 use cex_journal::messages::{OperatorAck, SessionEnd, SessionStart};
 use cex_transport::{Clock, TransportConfig};
-use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -193,14 +192,10 @@ struct Row<'a> {
 
 /// Puts the halt file there, on disk before anything else is tried.
 fn halt(directory: &Directory) -> Result<(), Failure> {
-    let path = directory.halt_file();
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&path)?;
-        writeln!(file, "{} arb kill, process {}", Clock::new().now(), std::process::id())?;
-        file.sync_all()?;
-        File::open(&directory.0)?.sync_all()
-    };
-    write().map_err(|error| Failure::new(Exit::Internal, format!("{}: {error}", path.display()), ""))
+    let what = format!("{} arb kill, process {}", Clock::new().now(), std::process::id());
+    directory.put_halt_file(&what).map_err(|error| {
+        Failure::new(Exit::Internal, format!("{}: {error}", directory.halt_file().display()), "")
+    })
 }
 
 /// Cancels all open orders at every exchange at once, over connections of its own.

@@ -33,18 +33,15 @@ pub struct Cycle {
 
 impl Cycle {
     pub(super) fn new(at: Timestamp, intent: &messages::Intent) -> Self {
-        // As the gate counts it: a buy may cost its limit, a sale yields what the book showed, which is no less.
-        let gross = |leg: &messages::Leg| {
-            let at_limit = Decimal::new(
+        // As the gate counts it: a buy may cost up to its limit, a sale yields what the book showed.
+        let gross = |leg: &messages::Leg| match leg.side() {
+            messages::Side::Sell => decimal(&leg.notional),
+            messages::Side::Buy | messages::Side::Unspecified => Ok(Decimal::new(
                 i128::from(leg.price) * i128::from(leg.qty),
                 u8::try_from(leg.price_dp + leg.qty_dp).unwrap_or(u8::MAX),
-            );
-            match leg.side() {
-                messages::Side::Sell => decimal(&leg.notional).unwrap_or(at_limit),
-                messages::Side::Buy | messages::Side::Unspecified => at_limit,
-            }
+            )),
         };
-        let sum = intent.legs.iter().try_fold(Decimal::ZERO, |sum, leg| sum.checked_add(gross(leg)));
+        let sum = intent.legs.iter().try_fold(Decimal::ZERO, |sum, leg| sum.checked_add(gross(leg)?));
         Self {
             symbol: intent.symbol.clone(),
             at,

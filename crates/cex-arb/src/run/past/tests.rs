@@ -1,5 +1,11 @@
 use super::*;
+use cex_core::{
+    Bps, ClientOrderId, Leg as PlanLeg, Notional, Plan, Price, Qty, Scale, Symbol, SymbolId, VenueId,
+};
 use cex_journal::messages::{Side, Status};
+use cex_journal::record;
+use cex_risk::{Approved, BookFacts, Conditions};
+use std::time::Duration;
 
 fn leg(venue: &str, client_id: &str, side: Side) -> messages::Leg {
     messages::Leg {
@@ -10,6 +16,7 @@ fn leg(venue: &str, client_id: &str, side: Side) -> messages::Leg {
         price_dp: 2,
         qty: 2_000,
         qty_dp: 3,
+        notional: "200".to_owned(),
         ..messages::Leg::default()
     }
 }
@@ -193,15 +200,6 @@ fn what_is_older_than_two_days_counts_in_the_sums_only() {
 }
 
 #[test]
-fn a_sale_counts_by_what_the_book_showed_as_the_gate_counted_it() {
-    let Entry::Intent(mut intent) = intent(["b", "s"]) else { panic!("an intent") };
-    intent.legs[1].notional = "201.5".to_owned();
-    let past = read(&[session(Mode::Live), Entry::Intent(intent)]);
-    let at = past.cycles()["b"].at;
-    assert_eq!(past.standing(at).expect("fits").notional_today, "401.5".parse().expect("a decimal"));
-}
-
-#[test]
 fn what_is_open_is_what_was_received_and_a_flattening_cut_short_is_gone_on_with() {
     let in_base = |entry: Entry| match entry {
         Entry::Fill(told) => {
@@ -233,4 +231,65 @@ fn what_is_open_is_what_was_received_and_a_flattening_cut_short_is_gone_on_with(
         ("swept", "-0.2"),
         "0.3 are left over as before"
     );
+}
+
+const AT: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+/// What counts for the day when an opening is decided must be what reading its record gives, or no later run begins.
+#[test]
+fn a_sale_that_sweeps_two_levels_counts_the_same_when_it_is_read_again() {
+    let (symbol, scale) = ("BTC/USDT".parse::<Symbol>().expect("symbol"), Scale::new(2, 3).expect("fits"));
+    let venue = |index, name| VenueId::new(index, name).expect("short");
+    let plan_leg = |venue, side, notional| PlanLeg {
+        venue,
+        side,
+        limit: Price(10_000),
+        qty: Qty(2_000),
+        notional,
+        fee: Bps::ZERO,
+    };
+    let worst = Price(10_000).times(Qty(2_000));
+    let plan = Plan {
+        symbol: SymbolId(0),
+        buy: plan_leg(venue(0, "mexc"), cex_core::Side::Buy, Notional(worst.0 - 7)),
+        sell: plan_leg(venue(1, "gateio"), cex_core::Side::Sell, Notional(worst.0 + 12_345)),
+        expected: Decimal::ONE,
+        net_edge: Bps::from_bps(10),
+    };
+    let mut gate = Gate::new(Limits::boundless());
+    for (venue, asset) in [(plan.buy.venue, symbol.quote), (plan.sell.venue, symbol.base)] {
+        gate.funds_mut().set_held(venue, asset, Decimal::from(1_000));
+    }
+    let book = BookFacts { as_of: AT, venue_age: None, audit_age: None, mid: Price(10_000) };
+    let conditions =
+        Conditions { symbol, scale, buy_book: book, sell_book: book, expires_in: Duration::from_secs(1) };
+    let ids = ["b", "s"].map(|id| ClientOrderId::new(id).expect("plain"));
+    let (id, legs) = gate.approve(AT, &plan, &conditions, || ids).expect("within all limits");
+    let legs = legs.map(Approved::into_inner);
+    let mut intent = messages::Intent::default();
+    record::intent(&mut intent, id.0, &symbol, scale, &plan, [&legs[0], &legs[1]]);
+    let mut past = Past::default();
+    past.take_in(1, AT, &Entry::SessionStart(messages::SessionStart::default()));
+    past.take_in(2, AT, &Entry::Intent(intent));
+    let read = past.standing(AT).expect("fits");
+    assert_eq!(read, gate.standing(AT));
+    assert_eq!(read.notional_today.to_string(), "400.12345");
+}
+
+#[test]
+fn an_operator_who_has_looked_at_a_contradiction_lets_the_next_run_begin() {
+    let wrong =
+        |seq| (seq, Entry::SessionEnd(messages::SessionEnd { state_hash: vec![1], ..Default::default() }));
+    let mut past = Past::default();
+    let unlooked =
+        |past: &Past| past.contradiction().filter(|found| !found.acknowledged).map(|found| found.seq);
+    let (seq, entry) = wrong(1);
+    past.take_in(seq, AT, &entry);
+    assert_eq!(unlooked(&past), Some(1));
+    past.take_in(2, AT, &Entry::OperatorAck(messages::OperatorAck::default()));
+    assert_eq!(unlooked(&past), None);
+    assert!(past.contradiction().is_some(), "it is told all the same");
+    let (seq, entry) = wrong(3);
+    past.take_in(seq, AT, &entry);
+    assert_eq!(unlooked(&past), Some(3), "the next one must be looked at too");
 }
