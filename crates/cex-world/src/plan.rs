@@ -274,7 +274,8 @@ fn order(dice: &mut Dice, exchange: SimExchange) -> Fault {
     let end =
         dice.pick(&[ForcedEnd::SelfTrade, ForcedEnd::Depth, ForcedEnd::Small, ForcedEnd::PriceProtection]);
     match dice.below(10) {
-        8 => ours(OrderEffect::Forget(dice.millis(200, 5_000))).times(dice.between(1, 3)),
+        // Exchanges forget within a minute, not within seconds.
+        8 => ours(OrderEffect::Forget(dice.millis(8_000, 30_000))).times(dice.between(1, 3)),
         0 => ours(OrderEffect::Reject(refused)).times(dice.between(1, 3)),
         1 | 2 => ours(OrderEffect::Partial(Bps::from_bps(i32::try_from(dice.below(10_000)).unwrap_or(0)))),
         3 => ours(OrderEffect::LateFill(dice.millis(10, 3_000))),
