@@ -7,7 +7,7 @@ use clap::Args;
 use crate::error::TaskError;
 use crate::process;
 
-/// Seeds of every `cargo xtask ci`: what two cores do in about a minute.
+/// Seeds of every `cargo xtask ci`: what two cores do in a minute and a half.
 const CI_SEEDS: u64 = 800;
 
 /// Seeds whose effects every `cargo xtask ci` crashes at: one in five of them, in less than a minute.

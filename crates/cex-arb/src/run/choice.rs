@@ -112,7 +112,7 @@ pub(super) mod testing {
     use super::*;
 
     /// A coin with these chains and contracts, all open.
-    pub fn coin(networks: &[(&str, Option<&str>)]) -> AssetInfo {
+    pub(crate) fn coin(networks: &[(&str, Option<&str>)]) -> AssetInfo {
         let network = |(name, contract): &(&str, Option<&str>)| NetworkInfo {
             network: (*name).to_owned(),
             contract: contract.map(str::to_owned),
