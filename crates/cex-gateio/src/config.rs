@@ -134,10 +134,12 @@ impl Config {
         let venue = config.venue;
         let wrong = |message: String| wrong(venue, message);
         let rest_url = config.rest_url.unwrap_or_else(|| REST_URL.to_owned());
-        let rest_url = rest_url.trim_end_matches('/').to_owned();
+        // Other clients want the address with the prefix; it names the same host.
+        let rest_url = rest_url.trim_end_matches('/');
+        let rest_url = rest_url.strip_suffix(PREFIX).unwrap_or(rest_url).to_owned();
         let host = rest_url.strip_prefix("https://").or_else(|| rest_url.strip_prefix("http://"));
         if host.is_none_or(|host| host.is_empty() || host.contains('/')) {
-            return Err(wrong(format!("rest_url {rest_url:?} must be http(s)://host, without {PREFIX}")));
+            return Err(wrong(format!("rest_url {rest_url:?} must be http(s)://host")));
         }
         let ws_url = config.ws_url.unwrap_or_else(|| WS_URL.to_owned());
         if !(ws_url.starts_with("wss://") || ws_url.starts_with("ws://")) {
@@ -262,6 +264,14 @@ mod tests {
     }
 
     #[test]
+    fn the_address_may_be_written_as_other_clients_want_it() {
+        for told in ["http://127.0.0.1:7802", "http://127.0.0.1:7802/", "http://127.0.0.1:7802/api/v4/"] {
+            let config = with(&[("rest_url", told)]).expect("an address");
+            assert_eq!(config.rest_url, "http://127.0.0.1:7802");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (name, value, named) in [
             ("depth_interval", "10ms", "depth_interval"),
@@ -274,7 +284,7 @@ mod tests {
             ("unusual_names", "yes", "unusual_names"),
             ("depht_interval", "20ms", "depht_interval"),
             ("rest_url", "api.gateio.ws", "rest_url"),
-            ("rest_url", "https://api.gateio.ws/api/v4", "rest_url"),
+            ("rest_url", "https://api.gateio.ws/api/v2", "rest_url"),
             ("ws_url", "https://api.gateio.ws", "ws_url"),
             ("key", "a\"b", "key"),
             ("key", "alone", "key without secret"),

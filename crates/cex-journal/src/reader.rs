@@ -188,12 +188,28 @@ impl Reader {
             return Err(JournalError::Damaged(self.damage(missing, 0, Fault::Missing, None)));
         }
         let Some(first) = numbers.first().copied() else { return Ok(()) };
+        // Each is whole on disk before the next is made.
+        for number in numbers.iter().copied().take(numbers.len() - 1) {
+            self.check_begun(number)?;
+        }
         let begins_before = |number: &u64| match self.header(*number) {
             Ok((Ok(Some(header)), _)) => header.first_seq <= self.from,
             Ok((Ok(None) | Err(_), _)) | Err(_) => false,
         };
         let chosen = numbers.iter().rev().copied().find(begins_before).unwrap_or(first);
         self.enter_first(chosen)
+    }
+
+    /// Whether a segment that others follow has room for its header at least.
+    fn check_begun(&self, number: u64) -> Result<(), JournalError> {
+        let name = segment::file_name(number);
+        let file = self.storage.open(&name, Access::Read);
+        let found = file.and_then(|file| file.bytes()).map_err(|source| self.io("opening", name, source))?;
+        let expected = segment::HEADER as u64;
+        if found >= expected {
+            return Ok(());
+        }
+        Err(JournalError::Damaged(self.damage(number, found, Fault::Short { found, expected }, None)))
     }
 
     /// Opens the first segment that is read. What precedes it is taken on its header's word.
@@ -203,7 +219,9 @@ impl Reader {
                 (self.seq, self.prev) = (header.first_seq, header.hash());
                 self.enter(number, header, window)
             }
-            (Ok(None), _) => self.check_unused(number),
+            (Ok(None), _) if number == 1 => self.check_unused(number),
+            // Old segments may be taken away, but not the one in use: a spare follows others.
+            (Ok(None), _) => Err(JournalError::Damaged(self.damage(number - 1, 0, Fault::Missing, None))),
             // A journal whose very first write was interrupted has no record yet; any later segment follows others.
             (Err(fault), _) if number == 1 => self.bad_at(Place { segment: 1, offset: 0 }, fault).map(drop),
             (Err(fault), _) => Err(JournalError::Damaged(self.damage(number, 0, fault, None))),

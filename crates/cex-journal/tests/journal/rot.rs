@@ -206,6 +206,28 @@ fn old_segments_can_be_taken_away_and_no_id_is_given_twice() {
     assert!(writer.next_id(NOW).expect("room") > used);
 }
 
+#[test]
+fn a_segment_others_follow_was_used_however_short_it_is() {
+    use cex_journal::Storage as _;
+    for left in [0, 7] {
+        let (disk, _) = closed();
+        disk.spoil("00000001.seg", |bytes| bytes.truncate(left));
+        let damage = verify(&disk).expect_err("it is not a new journal");
+        assert_eq!(damage.segment, 1);
+        assert!(matches!(damage.fault, Fault::Short { .. }), "{damage:?}");
+        assert!(script::open(&disk).is_err(), "nothing begins anew over it");
+    }
+    let (disk, _) = closed();
+    let names: Vec<String> = disk.files(".seg").into_iter().map(|(name, _)| name).collect();
+    let (spare, used) = names.split_last().expect("some");
+    disk.spoil(spare, |bytes| bytes.fill(0));
+    for name in used {
+        disk.remove(name).expect("it is there");
+    }
+    assert_eq!(verify(&disk).expect_err("a spare alone is no journal").fault, Fault::Missing);
+    assert!(script::open(&disk).is_err());
+}
+
 /// One way to spoil a file.
 #[derive(Debug, Clone)]
 enum Spoil {
