@@ -207,6 +207,11 @@ impl Day {
                 self.desk.record(now, |recorder| recorder.halt(now, "operator", "the kill switch"));
             }
             self.life.halted = !self.fuse.is_blown();
+            if !self.life.halted {
+                // It died over it: whoever threw the switch got no answer, and knows that nothing is halted.
+                self.desk.checks.killed_at = None;
+                return;
+            }
             if self.has(Bug::KillIgnored) {
                 return;
             }
