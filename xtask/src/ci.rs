@@ -89,6 +89,7 @@ fn steps(root: &Path) -> Vec<Step<'_>> {
     steps.push(step("compliance", || compliance::run(root, &compliance::Options::default())));
     steps.push(step("kills", || kills::run(root, &kills::Options::default())));
     steps.push(step("world", || soak::run(root, &soak::Options::default())));
+    steps.push(step("crashes", || soak::run(root, &soak::Options::crashes())));
     steps.push(Step { name: "clients", run: Box::new(|| public_clients(root)) });
     steps.push(step("rustdoc", || {
         let args = ["doc", "--workspace", "--no-deps", "--locked"];

@@ -7,8 +7,11 @@ use clap::Args;
 use crate::error::TaskError;
 use crate::process;
 
-/// Seeds of every `cargo xtask ci`: what two cores do in about a minute.
+/// Seeds of every `cargo xtask ci`: what two cores do in a minute and a half.
 const CI_SEEDS: u64 = 800;
+
+/// Seeds whose effects every `cargo xtask ci` crashes at: one in five of them, in less than a minute.
+const CI_CRASH_SEEDS: u64 = 6;
 
 /// What to run.
 #[derive(Debug, Args)]
@@ -28,6 +31,18 @@ pub(crate) struct Options {
     /// Show all that happens in the first seed
     #[arg(long)]
     trace: bool,
+    /// Let the process die at every effect of each seed's trading instead, and again while it recovers
+    #[arg(long)]
+    crashes: bool,
+    /// Of these effects only every so manyth
+    #[arg(long, default_value_t = 1)]
+    every: u64,
+    /// Of the effects of each recovery every so manyth; 0 for none
+    #[arg(long, default_value_t = 50)]
+    recovery_every: u64,
+    /// One crash, as a failure names it: `kill:17`, `power:17:3`
+    #[arg(long)]
+    crash: Option<String>,
     /// Plant bugs instead, and look whether each is found within so many seeds
     #[arg(long)]
     bugs: bool,
@@ -36,7 +51,32 @@ pub(crate) struct Options {
 impl Default for Options {
     /// What every `cargo xtask ci` runs.
     fn default() -> Self {
-        Self { seeds: CI_SEEDS, from: 1, faults: "all".to_owned(), jobs: 2, trace: false, bugs: false }
+        Self {
+            seeds: CI_SEEDS,
+            from: 1,
+            faults: "all".to_owned(),
+            jobs: 2,
+            trace: false,
+            crashes: false,
+            every: 1,
+            recovery_every: 50,
+            crash: None,
+            bugs: false,
+        }
+    }
+}
+
+impl Options {
+    /// What every `cargo xtask ci` does with crashes.
+    pub(crate) fn crashes() -> Self {
+        Self {
+            seeds: CI_CRASH_SEEDS,
+            faults: "T,H,O,M".to_owned(),
+            crashes: true,
+            every: 5,
+            recovery_every: 60,
+            ..Self::default()
+        }
     }
 }
 
@@ -54,5 +94,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), TaskError> {
     command.args(["--faults", &options.faults, "--jobs", &options.jobs.to_string()]);
     command.args(options.trace.then_some("--trace"));
     command.args(options.bugs.then_some("--bugs"));
+    command.args(options.crash.iter().flat_map(|crash| ["--crash", crash]));
+    if options.crashes {
+        command.args(["--crashes", "--every", &options.every.to_string()]);
+        command.args(["--recovery-every", &options.recovery_every.to_string()]);
+    }
     process::run(&mut command)
 }

@@ -375,6 +375,16 @@ impl Engine {
         self.gate.funds().all_held()
     }
 
+    /// What live orders may still spend, per venue and asset; nothing when nothing is on the way.
+    #[must_use]
+    pub fn reserved(&self) -> Vec<(VenueId, cex_core::Asset, Decimal)> {
+        let funds = self.gate.funds();
+        let all = funds.all_held().into_iter();
+        all.map(|(venue, asset, _)| (venue, asset, funds.reserved(venue, asset)))
+            .filter(|(_, _, reserved)| !reserved.is_zero())
+            .collect()
+    }
+
     /// The book of a symbol at a venue, if it can be used now.
     #[must_use]
     pub fn book(&self, venue: VenueId, symbol: SymbolId) -> Option<&cex_orderbook::Book> {

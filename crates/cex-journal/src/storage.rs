@@ -1,8 +1,11 @@
-//! The few effects a journal has on a disk, so that tests can put a faulty one underneath; and the real one.
+//! The few effects a journal has on a disk, so that tests can put a faulty one underneath; the real one, and
+//! one in memory.
 
 mod directory;
+mod memory;
 
 pub use directory::Directory;
+pub use memory::{MemoryDisk, Trouble};
 
 use crate::damage::JournalError;
 use std::any::Any;

@@ -1,25 +1,34 @@
 //! Bugs on purpose: a harness that cannot find planted bugs proves nothing (G21). Each breaks what stands between the exchanges
-//! and the engine, as a careless adapter, transport or desk would; the engine itself is the one that trades.
+//! and the engine, or around its journal, as a careless adapter, transport, desk or start would; the engine itself is the one
+//! that trades. Limits are broken by an engine that is told others than those it is judged by.
+
+mod answers;
+mod limits;
+mod news;
 
 use crate::check::Invariant;
-use crate::day::Day;
+use crate::day::{Day, Desk};
 use crate::plan::Family;
-use crate::rest::{Purpose, may_have_happened};
-use crate::run::{CANARY, Options, run};
-use cex_core::{
-    AccountEvent, Balance, Decimal, Fill, LinkEvent, MarketEvent, Order, OrderId, OrderRequest, OrderStatus,
-    SymbolId, Timestamp, TradeId, VenueId,
-};
-use cex_engine::Event;
-use cex_errors::{ExchangeError, Outcome};
-use cex_interface::{Outbox, Reply, Request};
-use cex_transport::Urgency;
+use crate::run::{Options, run};
+use cex_core::SymbolId;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-/// Something done wrong on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bug {
+macro_rules! bugs {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Something done wrong on purpose.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Bug {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Bug {
+            /// All of them.
+            pub const ALL: [Self; [$(stringify!($name)),*].len()] = [$(Self::$name),*];
+        }
+    };
+}
+
+bugs! {
     /// A fill comes again under another number (W9).
     FillTwice,
     /// A fee is not booked (M5).
@@ -60,32 +69,94 @@ pub enum Bug {
     KillIgnored,
     /// An error shows a secret (X1).
     SecretShown,
-}
-
-impl Bug {
-    /// All of them.
-    pub const ALL: [Self; 20] = [
-        Self::FillTwice,
-        Self::FeeForgotten,
-        Self::PriceOff,
-        Self::SideSwapped,
-        Self::GapSkipped,
-        Self::LevelLost,
-        Self::RemovalIgnored,
-        Self::LossUntold,
-        Self::UndecodableUntold,
-        Self::UnknownIsRefused,
-        Self::UnknownIsNotSent,
-        Self::PlacementRepeated,
-        Self::WithheldLegLeaves,
-        Self::AbsenceBelieved,
-        Self::FillsNeverRead,
-        Self::StaleBalanceAdopted,
-        Self::AckIsFinal,
-        Self::SignedLate,
-        Self::KillIgnored,
-        Self::SecretShown,
-    ];
+    /// The ids of trades are cut to their last digit (W9).
+    TradeIdsCut,
+    /// A fee counts in another coin than it was taken in (M5).
+    FeeInAnotherCoin,
+    /// A fee is rounded to cents (M1).
+    FeeRounded,
+    /// An order that was cancelled in part is read as filled (O6).
+    CanceledIsFilled,
+    /// What an ended order filled is read as nothing (O7).
+    FilledQtyLost,
+    /// A price of an update is one unit off (B1).
+    LevelPriceOff,
+    /// A quantity of an update is ten times what it is (B1).
+    LevelQtyOff,
+    /// Balances are rounded to cents (M1).
+    BalanceRounded,
+    /// A snapshot is cut to its best levels (B7).
+    SnapshotCut,
+    /// A snapshot counts as one version newer than it is (B3).
+    SnapshotAhead,
+    /// Of the fills of an order only the first is taken (H10).
+    FirstFillOnly,
+    /// Frames count as come later than they did (T8).
+    FramesLookFresh,
+    /// An order leaves with twice the quantity that was approved (O16).
+    QtyDoubled,
+    /// An order leaves at a better price for the other side than was approved (O16).
+    PriceWorse,
+    /// The second leg of an arbitrage never leaves (O7).
+    SecondLegForgotten,
+    /// A closing order leaves twice, under two names (O3).
+    ClosingTwice,
+    /// A closing order never leaves (O13).
+    ClosingForgotten,
+    /// A closing order is on the wrong side (O13).
+    ClosingFlipped,
+    /// A placement is waited for without an end (T2).
+    NoTimeout,
+    /// The limit of a leg is read ten times too large (R4).
+    LegLimitTenfold,
+    /// How many arbitrages may be open is not looked at (R15).
+    OpenUnlimited,
+    /// What may be open in all is not looked at (R14).
+    GrossUnlimited,
+    /// Orders of a venue per second are not counted (R17).
+    RateUnlimited,
+    /// Orders of a symbol per second are not counted (R17).
+    SymbolRateUnlimited,
+    /// Orders at once are not counted (R17).
+    BurstUnlimited,
+    /// Orders per minute are not counted (R18).
+    MinuteUnlimited,
+    /// Orders per day are not counted (R18).
+    DayUnlimited,
+    /// What moves in a day is not counted (R18).
+    DayNotionalUnlimited,
+    /// Losses stop nothing (R20).
+    LossesUnlimited,
+    /// Profit may fall as far as it likes (R21).
+    DrawdownUnlimited,
+    /// A symbol that failed does not rest (R23).
+    CooldownForgotten,
+    /// The age of a book is not looked at (R7).
+    AgeUnlimited,
+    /// A later process gives its orders the names of an earlier one (O4).
+    IdsBeginAnew,
+    /// Legs are written down after they left (P2).
+    IntentAfterSend,
+    /// Closing orders are not written down (P2).
+    ClosingUnwritten,
+    /// Fills are not written down (P3).
+    FillsUnwritten,
+    /// That an arbitrage is over is not written down (P3).
+    EndUnwritten,
+    /// Records are not on disk when an order leaves (P3).
+    SyncForgotten,
+    /// A start goes on with nothing of what a crash left (P4).
+    NothingAdopted,
+    /// A start believes the first answer that an order is not known (H8).
+    AbsenceBelievedAtStart,
+    /// A start books fills without their fees (P4).
+    FeeForgottenAtStart,
+    /// What only an operator may end is over with a restart (K4).
+    TripsForgotten,
+    /// A halt is not written down (K4).
+    HaltUnwritten,
+    /// A start opens before what a crash left is level (P4).
+    OpensBeforeLevel,
 }
 
 /// The first seed in which a bug shows, and what it breaks; `None` when it does not within so many.
@@ -116,160 +187,18 @@ impl Planted {
         self.count += 1;
         self.count.is_multiple_of(every)
     }
-
-    /// What becomes of news on their way to the engine.
-    pub(crate) fn spoil_news(&mut self, out: &mut Outbox) {
-        match self.bug {
-            Bug::FillTwice | Bug::FeeForgotten | Bug::PriceOff | Bug::SideSwapped => self.spoil_fills(out),
-            Bug::GapSkipped | Bug::LevelLost | Bug::RemovalIgnored => self.spoil_books(out),
-            Bug::LossUntold => out.link.retain(|event| *event != LinkEvent::Down),
-            Bug::UndecodableUntold => {
-                out.link.retain(|event| !matches!(event, LinkEvent::Undecodable { .. }));
-                self.paper_over(out);
-            }
-            Bug::UnknownIsRefused
-            | Bug::UnknownIsNotSent
-            | Bug::PlacementRepeated
-            | Bug::WithheldLegLeaves
-            | Bug::AbsenceBelieved
-            | Bug::FillsNeverRead
-            | Bug::StaleBalanceAdopted
-            | Bug::AckIsFinal
-            | Bug::SignedLate
-            | Bug::KillIgnored
-            | Bug::SecretShown => {}
-        }
-    }
-
-    fn spoil_fills(&mut self, out: &mut Outbox) {
-        let mut more = Vec::new();
-        for event in &mut out.account {
-            let AccountEvent::Fill(fill) = event else { continue };
-            if !self.now_and_then(5) {
-                continue;
-            }
-            if self.bug == Bug::FillTwice {
-                let trade_id = TradeId::new("again").unwrap_or(fill.trade_id);
-                more.push(AccountEvent::Fill(Fill { trade_id, ..*fill }));
-            } else if self.bug == Bug::FeeForgotten {
-                fill.fee = Decimal::ZERO;
-            } else if self.bug == Bug::PriceOff {
-                fill.price = fill.price.checked_add(Decimal::new(1, 2)).unwrap_or(fill.price);
-            } else {
-                fill.side = fill.side.opposite();
-            }
-        }
-        out.account.extend(more);
-    }
-
-    fn spoil_books(&mut self, out: &mut Outbox) {
-        if self.bug == Bug::GapSkipped {
-            self.paper_over(out);
-        } else if self.bug == Bug::RemovalIgnored {
-            out.levels.iter_mut().for_each(|level| level.qty.0 = level.qty.0.max(1));
-        } else if self.now_and_then(50)
-            && let Some(level) = out.levels.first_mut()
-        {
-            level.qty.0 = 0;
-        }
-    }
-
-    /// Makes every delta continue the one before.
-    fn paper_over(&mut self, out: &mut Outbox) {
-        for event in &mut out.market {
-            let MarketEvent::Book(update) = event else { continue };
-            let told = self.told.insert(update.symbol, update.last_seq);
-            if let Some(told) = told.filter(|told| *told < update.first_seq) {
-                update.first_seq = told + 1;
-            }
-        }
-    }
 }
 
 impl Day {
     /// Whether this bug is planted.
     pub(crate) fn has(&self, bug: Bug) -> bool {
-        self.desk.bug.as_ref().is_some_and(|planted| planted.bug == bug)
-    }
-
-    /// What we believe an account holds, as if the exchange had told it.
-    pub(crate) fn own_balances(&self, venue: VenueId) -> Vec<Balance> {
-        let held = self.desk.engine.holdings().into_iter().filter(|(at, _, _)| *at == venue);
-        let told = |asset, free| Balance { asset, free, locked: Decimal::ZERO, as_of: Timestamp::EPOCH };
-        held.map(|(_, asset, held)| told(asset, held)).collect()
-    }
-
-    /// What becomes of the answer to a placement; whether that was all.
-    pub(crate) fn spoil_placement(
-        &mut self,
-        order: &OrderRequest,
-        result: &Result<Reply, ExchangeError>,
-    ) -> bool {
-        let client_id = order.client_id;
-        if self.has(Bug::AckIsFinal)
-            && let Ok(Reply::Placed(placed)) = result
-        {
-            let state = ended(placed.order_id, order);
-            let (order_id, order) = (placed.order_id, Some(&state));
-            self.feed(Event::Placed { client_id, order_id, order });
-            return true;
-        }
-        if !result.as_ref().err().is_some_and(|error| may_have_happened(error.outcome())) {
-            return false;
-        }
-        if self.has(Bug::UnknownIsRefused) {
-            self.feed(Event::PlaceFailed { client_id, outcome: Outcome::Refused });
-        } else if self.has(Bug::UnknownIsNotSent) {
-            self.feed(Event::PlaceFailed { client_id, outcome: Outcome::NotSent });
-        } else if self.has(Bug::PlacementRepeated) {
-            let Self { world, places, .. } = self;
-            let rest = &mut places[order.venue.index()].rest;
-            rest.begin(world, Request::Place(*order), Purpose::Place(*order), Urgency::MustGo);
-        } else {
-            return false;
-        }
-        true
-    }
-
-    /// What becomes of the answer to any other call.
-    pub(crate) fn spoil_answer(&mut self, purpose: &mut Purpose, result: &mut Result<Reply, ExchangeError>) {
-        const LATER: Duration = Duration::from_secs(3_600);
-        if let Purpose::Order { asked_at, .. } = purpose
-            && self.has(Bug::AbsenceBelieved)
-        {
-            *asked_at += LATER;
-        }
-        if let Purpose::Account { asked_at } = purpose
-            && self.has(Bug::StaleBalanceAdopted)
-        {
-            *asked_at += LATER;
-        }
-        if matches!(purpose, Purpose::Fills { .. }) && self.has(Bug::FillsNeverRead) {
-            *result = Ok(Reply::Done);
-        }
-        if let Err(error) = result
-            && self.has(Bug::SecretShown)
-        {
-            error.message = Some(CANARY.into());
-        }
+        self.desk.has(bug)
     }
 }
 
-/// A report that an order has ended, and filled nothing.
-fn ended(order_id: OrderId, order: &OrderRequest) -> Order {
-    Order {
-        venue: order.venue,
-        symbol: order.symbol,
-        order_id: Some(order_id),
-        client_id: Some(order.client_id),
-        side: order.side,
-        status: OrderStatus::Canceled,
-        price: None,
-        qty: None,
-        filled_qty: Decimal::ZERO,
-        filled_notional: Decimal::ZERO,
-        fee: None,
-        created_at: Timestamp::EPOCH,
-        as_of: Timestamp::EPOCH,
+impl Desk {
+    /// Whether this bug is planted.
+    pub(crate) fn has(&self, bug: Bug) -> bool {
+        self.bug.as_ref().is_some_and(|planted| planted.bug == bug)
     }
 }

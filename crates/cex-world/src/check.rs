@@ -4,18 +4,22 @@
 
 mod books;
 mod close;
+mod journal;
+mod limits;
 mod naked;
 
+use crate::fuse::Death;
 use crate::plan::Family;
 use crate::run::CANARY;
 use cex_core::{ClientOrderId, Decimal, MarketEvent, Markets, OrderRequest, SymbolId, Timestamp, VenueId};
-use cex_engine::{Ending, EngineConfig, Notice, VenueSetup};
+use cex_engine::{Ending, Engine, EngineConfig, Notice};
 use cex_errors::{ExchangeError, Outcome};
 use cex_interface::Reply;
 use cex_risk::Limits;
 use cex_sim::world::{Trouble, World};
+use limits::Risked;
 use naked::Nakedness;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,6 +93,10 @@ pub struct Counts {
     pub faults: BTreeMap<String, u64>,
     /// Frames that reached us.
     pub steps: u64,
+    /// Processes that died.
+    pub deaths: u64,
+    /// Starts that came to nothing, because an exchange could not be asked.
+    pub failed_starts: u64,
 }
 
 /// An order that left us.
@@ -96,7 +104,24 @@ pub struct Counts {
 struct Sent {
     /// The arbitrage, by our own counting.
     of: u64,
+    /// What its base is valued at: the limit of its arbitrage's buying leg.
+    mark: Decimal,
 }
+
+/// An arbitrage on the way.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    /// Its first order, which names it.
+    name: ClientOrderId,
+    since: Timestamp,
+    symbol: SymbolId,
+    /// What both legs may move, at their limits.
+    gross: Decimal,
+}
+
+/// How long a process that died may take to be there again and know what became of its orders: 2 s until it is started again,
+/// 12 s until an order that never arrived is believed absent, and connections and books.
+const RESTART: Duration = Duration::from_secs(20);
 
 /// All that is watched.
 pub(crate) struct Checks {
@@ -106,46 +131,77 @@ pub(crate) struct Checks {
     violations: Vec<Violation>,
     pub(crate) counts: Counts,
     sent: BTreeMap<ClientOrderId, Sent>,
-    /// When openings left, by venue.
-    openings: Vec<VecDeque<Timestamp>>,
-    /// Arbitrages on the way, by symbol: our number, and since when.
-    open: BTreeMap<SymbolId, (u64, Timestamp)>,
+    risked: Risked,
+    /// How often each placement left, by processes that are gone.
+    placements: BTreeMap<ClientOrderId, u32>,
+    /// Arbitrages on the way, by our own number.
+    open: BTreeMap<u64, Open>,
     arbitrages: u64,
+    /// What was told to be left over for people.
+    parked: BTreeSet<u64>,
     /// When a book was last heard of, by venue and symbol.
     heard: BTreeMap<(VenueId, SymbolId), Timestamp>,
     /// Books that changed since they were last compared.
     touched: Vec<(VenueId, SymbolId)>,
     pub(crate) killed_at: Option<Timestamp>,
-    /// What the base moved by each order of an ended arbitrage is valued at.
-    marks: BTreeMap<ClientOrderId, Decimal>,
     outcomes: Vec<cex_engine::Outcome>,
     naked: Nakedness,
 }
 
 impl Checks {
-    pub(crate) fn new(
-        now: Timestamp,
-        config: &EngineConfig,
-        markets: &[Arc<Markets>],
-        venues: &[VenueSetup],
-    ) -> Self {
+    pub(crate) fn new(now: Timestamp, config: &EngineConfig) -> Self {
         Self {
             limits: config.limits.clone(),
             began: now,
-            markets: markets.to_vec(),
+            markets: Vec::new(),
             violations: Vec::new(),
             counts: Counts::default(),
             sent: BTreeMap::new(),
-            openings: venues.iter().map(|_| VecDeque::new()).collect(),
+            risked: Risked::default(),
+            placements: BTreeMap::new(),
             open: BTreeMap::new(),
             arbitrages: 0,
+            parked: BTreeSet::new(),
             heard: BTreeMap::new(),
             touched: Vec::new(),
             killed_at: None,
-            marks: BTreeMap::new(),
             outcomes: Vec::new(),
             naked: Nakedness::new(now),
         }
+    }
+
+    /// What is traded.
+    pub(crate) fn knows(&mut self, markets: Vec<Arc<Markets>>) {
+        self.markets = markets;
+    }
+
+    /// The process died: what it had heard of books is gone with it.
+    pub(crate) fn died(&mut self, now: Timestamp, death: Death) {
+        self.counts.deaths += 1;
+        *self.counts.faults.entry(format!("P proc.{death:?}").to_lowercase()).or_default() += 1;
+        self.heard.clear();
+        self.risked.died();
+        self.touched.clear();
+        // Whoever starts it again, and finds out what became of orders, has time.
+        self.naked.excuse_until(now + RESTART);
+    }
+
+    /// Placements that left a process that is gone.
+    pub(crate) fn left(&mut self, placements: BTreeMap<ClientOrderId, u32>) {
+        for (client_id, times) in placements {
+            *self.placements.entry(client_id).or_default() += times;
+        }
+    }
+
+    /// Another process begins, and goes on with what its engine knows. Everything else is over, by what it found out.
+    pub(crate) fn goes_on(&mut self, engine: &Engine) {
+        self.open.retain(|_, open| engine.knows_order(open.name));
+    }
+
+    /// An operator lets openings go on.
+    pub(crate) fn acknowledged(&mut self) {
+        self.killed_at = None;
+        self.risked.acknowledged();
     }
 
     /// Whether something does not hold; the run ends then.
@@ -228,45 +284,51 @@ impl Checks {
         scale.price_value(price).checked_mul(scale.qty_value(qty)).ok()
     }
 
-    /// An opening order leaves.
-    pub(crate) fn sends(&mut self, now: Timestamp, order: &OrderRequest) {
-        let fresh = !self.open.contains_key(&order.symbol);
-        if fresh {
-            self.arbitrages += 1;
-            self.counts.opened += 1;
-            self.open.insert(order.symbol, (self.arbitrages, now));
+    /// Both orders of an opening leave.
+    pub(crate) fn sends(&mut self, now: Timestamp, orders: &[OrderRequest; 2]) {
+        self.arbitrages += 1;
+        self.counts.opened += 1;
+        let mark = self.limit(&orders[0]).unwrap_or(Decimal::ZERO);
+        let gross = orders.iter().try_fold(Decimal::ZERO, |sum, order| {
+            sum.checked_add(self.notional(order).unwrap_or(Decimal::from(i64::MAX)))
+        });
+        let gross = gross.unwrap_or(Decimal::from(i64::MAX));
+        let (name, symbol) = (orders[0].client_id, orders[0].symbol);
+        self.open.insert(self.arbitrages, Open { name, since: now, symbol, gross });
+        for order in orders {
+            self.leaves(now, order, Sent { of: self.arbitrages, mark });
         }
-        self.leaves(now, order);
-        let Some(openings) = self.openings.get_mut(order.venue.index()) else { return };
-        openings.push_back(now);
-        while openings.front().is_some_and(|at| *at + Duration::from_secs(1) <= now) {
-            openings.pop_front();
-        }
-        if openings.len() > usize::try_from(self.limits.max_orders_per_second).unwrap_or(usize::MAX) {
-            let what = format!("{} openings at {} within a second", openings.len(), order.venue);
-            self.violate(Invariant::I1, now, what);
-        }
-        if self.open.len() > usize::try_from(self.limits.max_open).unwrap_or(usize::MAX) {
-            self.violate(Invariant::I1, now, format!("{} arbitrages open", self.open.len()));
+        self.check_limits(now, orders, gross);
+    }
+
+    /// A closing order of an arbitrage is to leave.
+    pub(crate) fn closes(&mut self, now: Timestamp, order: &OrderRequest, of: ClientOrderId) {
+        match self.sent.get(&of).copied() {
+            Some(sent) => self.leaves(now, order, sent),
+            // What trades leftovers away is named after its own first order, and stands on one leg by its nature.
+            None if of == order.client_id => {
+                self.arbitrages += 1;
+                self.parked.insert(self.arbitrages);
+                let mark = self.limit(order).unwrap_or(Decimal::ZERO);
+                self.leaves(now, order, Sent { of: self.arbitrages, mark });
+            }
+            None => {
+                self.violate(Invariant::I2, now, format!("{} closes what was never opened", order.client_id));
+            }
         }
     }
 
-    /// A closing order is to leave.
-    pub(crate) fn closes(&mut self, now: Timestamp, order: &OrderRequest) {
-        self.leaves(now, order);
-    }
-
-    fn leaves(&mut self, now: Timestamp, order: &OrderRequest) {
+    fn leaves(&mut self, now: Timestamp, order: &OrderRequest, sent: Sent) {
         self.counts.orders += 1;
-        let of = self.open.get(&order.symbol).map_or(0, |(number, _)| *number);
-        if self.sent.insert(order.client_id, Sent { of }).is_some() {
+        self.risked.leaves(now, order);
+        if self.sent.insert(order.client_id, sent).is_some() {
             self.violate(Invariant::I2, now, format!("{} is wanted twice", order.client_id));
         }
     }
 
-    /// A leg did not leave, because the other one could not.
-    pub(crate) fn withholds(&mut self, client_id: ClientOrderId) {
-        self.sent.remove(&client_id);
+    fn limit(&self, order: &OrderRequest) -> Option<Decimal> {
+        let scale = self.markets.get(order.venue.index())?.get(order.symbol)?.scale;
+        Some(scale.price_value(order.kind.price()?))
     }
 
     /// An answer to a call.
@@ -288,12 +350,15 @@ impl Checks {
     pub(crate) fn notice(&mut self, now: Timestamp, notice: &Notice) {
         match notice {
             Notice::Finished(outcome) => {
-                self.open.remove(&outcome.symbol);
-                self.marks.extend(outcome.orders.iter().map(|order| (*order, outcome.mark)));
+                let number = outcome.orders.first().and_then(|name| self.sent.get(name)).map(|sent| sent.of);
+                if let Some(number) = number {
+                    self.open.remove(&number);
+                }
+                self.came_to(now, outcome);
                 *self.counts.endings.entry(outcome.ending.name()).or_default() += 1;
                 if outcome.ending == Ending::Parked {
                     // Told to people, and left in the holdings: no longer naked, but inventory.
-                    self.naked.excuse_until(now);
+                    self.parked.extend(number);
                 }
                 self.outcomes.push((**outcome).clone());
             }

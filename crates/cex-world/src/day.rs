@@ -1,31 +1,43 @@
 //! One run: the exchanges, the network, the adapters and the engine, one event after the other.
 
 mod carry;
+mod life;
+mod recovery;
 mod setup;
+mod start;
 
+use crate::bugs::{Bug, Planted};
 use crate::check::Checks;
-use crate::plan::{Act, Planned};
+use crate::fuse::Fuse;
+use crate::journal::Journal;
+use crate::plan::{Act, Dice, Planned};
 use crate::rest::{Purpose, Rest};
+use crate::run::Effects;
 use crate::trace::Trace;
 use crate::wire::{Around, Hears, Wire};
+use cex_arb::run::record::Recorder;
 use cex_core::{Market, Markets, SymbolId, Timestamp, VenueId};
-use cex_engine::{Commands, Engine, Event};
+use cex_engine::{Commands, Engine, EngineConfig, Event};
 use cex_interface::Outbox;
+use cex_journal::storage::MemoryDisk;
 use cex_sim::server::SimExchange;
 use cex_sim::world::{Arrival, LineId, World};
 use cex_transport::driver::DialBudget;
+pub(crate) use life::Crash;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// The engine and who watches it.
+/// The engine, its journal, and who watches it.
 pub(crate) struct Desk {
     pub(crate) engine: Engine,
     pub(crate) out: Commands,
+    /// None between two processes.
+    pub(crate) journal: Option<Journal>,
+    pub(crate) fuse: Fuse,
     pub(crate) checks: Checks,
     pub(crate) trace: Trace,
-    #[cfg(feature = "bugs")]
-    pub(crate) bug: Option<crate::bugs::Planted>,
+    pub(crate) bug: Option<Planted>,
 }
 
 /// One venue.
@@ -45,6 +57,16 @@ pub(crate) struct Day {
     planned: VecDeque<Planned>,
     /// An exchange may have shut us out for a long time.
     pub(crate) is_banned: bool,
+    pub(crate) fuse: Fuse,
+    pub(crate) disk: MemoryDisk,
+    pub(crate) life: life::Life,
+    seed: u64,
+    config: EngineConfig,
+    /// Whether orders are on disk before they leave: only then the loss of power loses none.
+    is_strict: bool,
+    /// Chance of what the machine loses.
+    dice: Dice,
+    pub(crate) effects: Effects,
 }
 
 /// Hears one link for the engine.
@@ -57,20 +79,32 @@ struct Ear<'a> {
 impl Hears for Ear<'_> {
     fn hear(&mut self, now: Timestamp, out: &mut Outbox) {
         let (venue, symbols) = (self.venue, &self.symbols);
-        #[cfg(feature = "bugs")]
+        if self.desk.fuse.is_blown() {
+            return;
+        }
         if let Some(bug) = &mut self.desk.bug {
             bug.spoil_news(out);
         }
-        let Desk { engine, out: wanted, checks, .. } = &mut *self.desk;
+        let looks_fresh = self.desk.has(Bug::FramesLookFresh);
+        let is_written = !self.desk.has(Bug::FillsUnwritten);
+        let Desk { engine, out: wanted, checks, journal, fuse, .. } = &mut *self.desk;
         // Connection news first: a stream that went down must not be traded on.
         for event in out.link.drain(..) {
             engine.handle(now, Event::Link { venue, event, symbols }, wanted);
         }
+        let told = if looks_fresh { now + std::time::Duration::from_secs(10) } else { now };
         for event in &out.market {
             checks.market_news(now, venue, event);
-            engine.handle(now, Event::Market { venue, event, levels: &out.levels }, wanted);
+            engine.handle(told, Event::Market { venue, event, levels: &out.levels }, wanted);
         }
         for event in &out.account {
+            if !fuse.effect() {
+                return;
+            }
+            if let Some(journal) = journal.as_mut().filter(|_| is_written) {
+                journal.recorder.account(now, venue, event);
+                journal.touched(now);
+            }
             engine.handle(now, Event::Account { venue, event }, wanted);
         }
     }
@@ -84,15 +118,23 @@ impl Day {
 
     /// Lets everything happen until then.
     pub(crate) fn run_until(&mut self, until: Timestamp) {
-        loop {
+        while !self.desk.checks.is_broken() {
+            if self.fuse.is_blown() {
+                self.die();
+            }
+            if let Some(at) = self.starts_at() {
+                self.pump_until(at.min(until));
+                if at > until {
+                    return;
+                }
+                self.begin_again();
+                continue;
+            }
             let next = self.next_at();
-            if next > until || self.desk.checks.is_broken() {
-                break;
+            if next > until {
+                return self.world.step(until);
             }
             self.turn(next.max(self.now()));
-        }
-        if !self.desk.checks.is_broken() {
-            self.world.step(until);
         }
     }
 
@@ -100,10 +142,11 @@ impl Day {
         let engine = self.desk.engine.wakeup_at().unwrap_or(Timestamp::MAX);
         let plan = self.planned.front().map_or(Timestamp::MAX, |planned| planned.at);
         let places = self.places.iter().map(Place::next_at).min().unwrap_or(Timestamp::MAX);
-        [self.world.next_at(), engine, plan, places].into_iter().min().unwrap_or(Timestamp::MAX)
+        let journal = self.desk.journal.as_ref().map_or(Timestamp::MAX, Journal::next_at);
+        [self.world.next_at(), engine, plan, places, journal].into_iter().min().unwrap_or(Timestamp::MAX)
     }
 
-    /// Everything that happens at one moment.
+    /// Everything that happens at one moment, to a process that may die in it.
     fn turn(&mut self, at: Timestamp) {
         self.world.step(at);
         while let Some((line, arrival)) = self.world.take() {
@@ -120,6 +163,13 @@ impl Day {
         if self.desk.engine.wakeup_at().is_some_and(|due| due <= at) {
             self.feed(Event::Wake);
         }
+        self.desk.wake_journal(at);
+        self.level_first();
+        self.go_on(at);
+    }
+
+    /// What happens whether a process is there or not.
+    fn go_on(&mut self, at: Timestamp) {
         while let Some(planned) = self.planned.pop_front_if(|planned| planned.at <= at) {
             self.go_wrong(&planned);
         }
@@ -164,6 +214,9 @@ impl Day {
 
     /// Everything that came at once is told: the engine decides, and what it wants is done.
     fn settle(&mut self) {
+        if self.fuse.is_blown() {
+            return;
+        }
         let now = self.now();
         let Desk { engine, out, .. } = &mut self.desk;
         engine.handle(now, Event::Settled, out);
@@ -172,6 +225,11 @@ impl Day {
 
     /// One thing that happened, alone.
     pub(crate) fn feed(&mut self, event: Event<'_>) {
+        // What is learned of money is an effect; a book is not, nor is time.
+        let matters = !matches!(event, Event::Wake | Event::Book { .. } | Event::BookFailed { .. });
+        if self.fuse.is_blown() || (matters && !self.fuse.effect()) {
+            return;
+        }
         let now = self.now();
         let Desk { engine, out, .. } = &mut self.desk;
         engine.handle(now, event, out);
@@ -182,10 +240,11 @@ impl Day {
     fn hand_out(&mut self, place: usize) {
         while self.places[place].rest.has_done() {
             for (purpose, result) in self.places[place].rest.take_done() {
-                #[cfg(feature = "bugs")]
                 let (mut purpose, mut result) = (purpose, result);
-                #[cfg(feature = "bugs")]
                 self.spoil_answer(&mut purpose, &mut result);
+                if self.fuse.is_blown() {
+                    return;
+                }
                 self.desk.checks.answered(&result);
                 if let Purpose::Link { index, tag, life } = purpose {
                     self.with_wire(place, index, |wire, around| wire.answered(around, (tag, life), &result));
@@ -217,12 +276,32 @@ impl Day {
                     self.desk.checks.harness(now, format!("{fault}: {error}"));
                 }
             }
+            Act::Crash(crash) => {
+                self.desk.trace.tell(now, format!("{family} {crash}"));
+                self.arm(*crash);
+            }
         }
     }
 
     /// The market of a symbol at a venue.
     pub(crate) fn market(&self, venue: VenueId, symbol: SymbolId) -> Option<&Market> {
         self.places.get(venue.index())?.markets.get(symbol)
+    }
+}
+
+impl Desk {
+    /// Something is written down.
+    pub(crate) fn record(&mut self, now: Timestamp, what: impl FnOnce(&mut Recorder)) {
+        if let Some(journal) = &mut self.journal {
+            what(&mut journal.recorder);
+            journal.touched(now);
+        }
+    }
+
+    fn wake_journal(&mut self, now: Timestamp) {
+        if let Some(journal) = self.journal.as_mut().filter(|journal| journal.next_at() <= now) {
+            journal.wake(now);
+        }
     }
 }
 

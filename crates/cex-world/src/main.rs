@@ -2,10 +2,13 @@
 #![forbid(unsafe_code)]
 
 use cex_world::Family;
-use cex_world::run::{Options, Report, run};
+use cex_world::crashes::{Plan, crash_everywhere};
+use cex_world::run::{CrashAt, Options, Report, run};
 use cex_world::soak::soak;
 use clap::Parser;
 use std::process::ExitCode;
+#[cfg(feature = "bugs")]
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Lines of a trace shown with a violation.
 const LAST_LINES: usize = 40;
@@ -32,6 +35,18 @@ struct Cli {
     /// Stop after so many failed seeds
     #[arg(long, default_value_t = 5)]
     failures: usize,
+    /// Let the process die at every effect of each seed's trading, and again while it recovers
+    #[arg(long)]
+    crashes: bool,
+    /// Of these effects only every so manyth
+    #[arg(long, default_value_t = 1)]
+    every: u64,
+    /// Of the effects of each recovery every so manyth; 0 for none
+    #[arg(long, default_value_t = 50)]
+    recovery_every: u64,
+    /// One crash, as a failure names it: `kill:17`, `power:17:3`
+    #[arg(long)]
+    crash: Option<CrashAt>,
     /// Plant bugs and look whether each is found within so many seeds
     #[cfg(feature = "bugs")]
     #[arg(long)]
@@ -41,14 +56,20 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let Some(families) = families(&cli.faults) else {
-        eprintln!("error: --faults {:?} is neither all, none, nor a list such as T,W,H,B,O,M,K", cli.faults);
+        eprintln!(
+            "error: --faults {:?} is neither all, none, nor a list such as T,W,H,B,O,M,K,P",
+            cli.faults
+        );
         return ExitCode::from(2);
     };
     #[cfg(feature = "bugs")]
     if cli.bugs {
         return look_for_bugs(&cli);
     }
-    let options = Options { families, ..Options::default() };
+    let options = Options { families, crash: cli.crash, ..Options::default() };
+    if cli.crashes {
+        return crash(&cli, &options);
+    }
     if cli.trace {
         let report = run(cli.from, &Options { trace: true, ..options.clone() });
         report.lines.iter().for_each(|line| println!("{line}"));
@@ -78,25 +99,46 @@ fn families(text: &str) -> Option<Vec<Family>> {
     }
 }
 
+/// Lets processes die.
+fn crash(cli: &Cli, options: &Options) -> ExitCode {
+    let plan = Plan {
+        seeds: cli.from..cli.from + cli.seeds,
+        every: cli.every,
+        recovery_every: cli.recovery_every,
+        jobs: cli.jobs,
+        failures_max: cli.failures,
+    };
+    let summary = crash_everywhere(&plan, options);
+    for failure in &summary.failed {
+        tell(&failure.report, &cli.faults, &Options { crash: Some(failure.crash), ..options.clone() });
+    }
+    println!("{summary}");
+    if summary.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 /// Plants each bug in turn; says which invariant found it, and in which seed.
 #[cfg(feature = "bugs")]
 fn look_for_bugs(cli: &Cli) -> ExitCode {
-    let mut missed = 0;
-    for bug in cex_world::bugs::Bug::ALL {
-        let name = format!("{bug:?}");
-        match cex_world::bugs::find(bug, cli.from, cli.seeds) {
-            Some((seed, invariant)) => println!("{name:<22} {invariant:<8} seed {seed}"),
-            None => {
-                missed += 1;
-                println!("{name:<22} NOT FOUND within {} seeds", cli.seeds);
-            }
+    use cex_world::bugs::Bug;
+    let (next, missed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..cli.jobs.max(1) {
+            scope.spawn(|| {
+                while let Some(bug) = Bug::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let name = format!("{bug:?}");
+                    match cex_world::bugs::find(*bug, cli.from, cli.seeds) {
+                        Some((seed, invariant)) => println!("{name:<22} {invariant:<8} seed {seed}"),
+                        None => {
+                            missed.fetch_add(1, Ordering::Relaxed);
+                            println!("{name:<22} NOT FOUND within {} seeds", cli.seeds);
+                        }
+                    }
+                }
+            });
         }
-    }
-    println!(
-        "{} of {} planted bugs found",
-        cex_world::bugs::Bug::ALL.len() - missed,
-        cex_world::bugs::Bug::ALL.len()
-    );
+    });
+    let (all, missed) = (Bug::ALL.len(), missed.into_inner());
+    println!("{} of {all} planted bugs found", all - missed);
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -110,5 +152,6 @@ fn tell(report: &Report, faults: &str, options: &Options) {
     let again = run(seed, &Options { trace: true, ..options.clone() });
     let from = again.lines.len().saturating_sub(LAST_LINES);
     again.lines[from..].iter().for_each(|line| println!("    {line}"));
-    println!("  replay: cargo xtask soak --seeds 1 --from {seed} --faults {faults} --trace\n");
+    let crash = options.crash.map_or_else(String::new, |crash| format!(" --crash {crash}"));
+    println!("  replay: cargo xtask soak --seeds 1 --from {seed} --faults {faults}{crash} --trace\n");
 }

@@ -1,5 +1,7 @@
 //! What goes wrong in a run, and when: drawn from the seed, from the families of the fault catalogue that are asked for.
 
+use crate::day::Crash;
+use crate::fuse::Death;
 use cex_core::{Bps, Symbol, Timestamp};
 use cex_sim::dialect::DuplicateClientIds;
 use cex_sim::fault::{
@@ -33,11 +35,13 @@ pub enum Family {
     M,
     /// Clocks.
     K,
+    /// The process.
+    P,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 7] = [Self::T, Self::W, Self::H, Self::B, Self::O, Self::M, Self::K];
+    pub const ALL: [Self; 8] = [Self::T, Self::W, Self::H, Self::B, Self::O, Self::M, Self::K, Self::P];
 }
 
 impl fmt::Display for Family {
@@ -53,6 +57,8 @@ pub(crate) enum Act {
     Trouble(Trouble),
     /// At the exchange.
     Fault(Fault),
+    /// Our own process dies.
+    Crash(Crash),
 }
 
 /// Something that is to go wrong, where and when.
@@ -65,13 +71,22 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
+    /// Power is lost only where orders are on disk before they leave.
+    pub(crate) fn spare_power(&mut self, is_strict: bool) {
+        if let Act::Crash(crash) = &mut self.act
+            && !is_strict
+        {
+            crash.death = Death::Kill;
+        }
+    }
+
     /// Whether it shuts us out until further notice (H2).
     pub(crate) fn is_ban(&self) -> bool {
         match &self.act {
             Act::Fault(Fault { kind: FaultKind::Rest(fault), .. }) => {
                 matches!(&fault.effect, RestEffect::Answer(canned) if canned.status == 403)
             }
-            Act::Fault(_) | Act::Trouble(_) => false,
+            Act::Fault(_) | Act::Trouble(_) | Act::Crash(_) => false,
         }
     }
 }
@@ -141,6 +156,7 @@ fn draw(dice: &mut Dice, family: Family, exchange: SimExchange, symbol: Symbol) 
         Family::B => Act::Fault(book(dice, exchange, symbol)),
         Family::O => Act::Fault(order(dice, exchange)),
         Family::M => Act::Fault(money(dice, symbol)),
+        Family::P => Act::Crash(process(dice)),
         Family::K => {
             let off = i64::try_from(dice.between(300, 5_000)).unwrap_or(0);
             let signed = if dice.below(2) == 0 { off } else { -off };
@@ -257,7 +273,9 @@ fn order(dice: &mut Dice, exchange: SimExchange) -> Fault {
     let refused = dice.pick(&[Refused::Halted, Refused::Frozen, Refused::Funds, Refused::Overloaded]);
     let end =
         dice.pick(&[ForcedEnd::SelfTrade, ForcedEnd::Depth, ForcedEnd::Small, ForcedEnd::PriceProtection]);
-    match dice.below(9) {
+    match dice.below(10) {
+        // Exchanges forget within a minute, not within seconds.
+        8 => ours(OrderEffect::Forget(dice.millis(8_000, 30_000))).times(dice.between(1, 3)),
         0 => ours(OrderEffect::Reject(refused)).times(dice.between(1, 3)),
         1 | 2 => ours(OrderEffect::Partial(Bps::from_bps(i32::try_from(dice.below(10_000)).unwrap_or(0)))),
         3 => ours(OrderEffect::LateFill(dice.millis(10, 3_000))),
@@ -280,6 +298,16 @@ fn money(dice: &mut Dice, symbol: Symbol) -> Fault {
         }
         1 => Fault::venue(VenueFault::Freeze(ACCOUNT.to_owned())).lasting(dice.millis(200, 4_000)),
         _ => Fault::venue(VenueFault::DuplicateClientIds(mode)).lasting(dice.millis(500, 8_000)),
+    }
+}
+
+/// P1, P2, P3: killed or without power, at any effect, and once more while it recovers.
+fn process(dice: &mut Dice) -> Crash {
+    Crash {
+        after: dice.below(60),
+        death: dice.pick(&[Death::Kill, Death::PowerLoss]),
+        pause: dice.millis(1, 4_000),
+        again: (dice.below(3) == 0).then(|| dice.below(80)),
     }
 }
 

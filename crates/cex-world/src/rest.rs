@@ -27,6 +27,8 @@ const REPEAT_SPREAD: Duration = Duration::from_millis(100);
 pub(crate) enum Purpose {
     /// Read before the engine is there.
     Setup,
+    /// What became of an order of an earlier process: which question.
+    Inquiry(usize),
     /// One sample of the exchange's clock.
     Clock,
     /// A link asked, in this life of it.
@@ -128,6 +130,11 @@ impl Rest {
             protocol,
             config,
         }
+    }
+
+    /// A placement is waited for without an end.
+    pub(crate) fn wait_for_ever(&mut self) {
+        self.config.placement_timeout = Duration::from_secs(86_400);
     }
 
     /// Begins a call.

@@ -1,10 +1,14 @@
 //! A seed from beginning to end: a quiet start, a time of faults, a calm, and the kill switch.
 
+use crate::bugs::Bug;
 use crate::check::{Counts, Invariant, Violation};
-use crate::day::Day;
+use crate::day::{Crash, Day};
+use crate::fuse::Death;
 use crate::plan::{Dice, Family};
 use cex_core::Timestamp;
 use cex_engine::Event;
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// What every secret of a run has in it; what shows nowhere.
@@ -23,16 +27,38 @@ const BAN: Duration = Duration::from_secs(90);
 /// How long what is on the way may take to end after the kill switch: a lost placement must be proven absent.
 const DRAIN: Duration = Duration::from_secs(25);
 
+/// How long a run trades that is about one crash.
+const CRASH_SPAN: Duration = Duration::from_millis(2_500);
+
 /// How a run is made.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// What may go wrong.
     pub families: Vec<Family>,
+    /// Where the process dies, for a run that is about that.
+    pub crash: Option<CrashAt>,
     /// Whether lines are kept of what happens.
     pub trace: bool,
-    /// A bug to find.
-    #[cfg(feature = "bugs")]
-    pub bug: Option<crate::bugs::Bug>,
+    /// A bug to find, where bugs can be planted at all.
+    pub bug: Option<Bug>,
+}
+
+impl Options {
+    /// The bug that is at work.
+    pub(crate) const fn planted(&self) -> Option<Bug> {
+        if cfg!(feature = "bugs") { self.bug } else { None }
+    }
+}
+
+/// Where a process dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CrashAt {
+    /// At this effect after the quiet beginning; none is too late.
+    pub effect: u64,
+    /// How.
+    pub death: Death,
+    /// The next process dies too, at this effect of its own.
+    pub again: Option<u64>,
 }
 
 /// When what begins.
@@ -60,26 +86,60 @@ pub struct Report {
     pub counts: Counts,
     /// What happened, in words, if they were kept.
     pub lines: Vec<String>,
+    /// Effects of processes between the quiet beginning and the calm, or of the last start of one.
+    pub effects: Effects,
+}
+
+impl fmt::Display for CrashAt {
+    /// As [`FromStr`] reads it: `kill:17`, `power:17:3`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let death = match self.death {
+            Death::Kill => "kill",
+            Death::PowerLoss => "power",
+        };
+        write!(f, "{death}:{}", self.effect)?;
+        self.again.map_or(Ok(()), |again| write!(f, ":{again}"))
+    }
+}
+
+impl FromStr for CrashAt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no crash: kill:17 is one, power:17:3 another");
+        let mut parts = text.split(':');
+        let death = match parts.next() {
+            Some("kill") => Death::Kill,
+            Some("power") => Death::PowerLoss,
+            Some(_) | None => return Err(wrong()),
+        };
+        let effect = parts.next().and_then(|part| part.parse().ok()).ok_or_else(wrong)?;
+        let again = parts.next().map(|part| part.parse().map_err(|_| wrong())).transpose()?;
+        Ok(Self { effect, death, again })
+    }
+}
+
+/// How many effects there were at which a process could have died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Effects {
+    /// Between the quiet beginning and the calm.
+    pub trading: u64,
+    /// Of the process that began after the crash, until what was left open was level.
+    pub recovery: u64,
 }
 
 /// Runs a seed.
 #[must_use]
 pub fn run(seed: u64, options: &Options) -> Report {
-    let schedule = schedule(seed);
+    let schedule = schedule(seed, options);
     let mut day = match Day::new(seed, options, &schedule) {
         Ok(day) => day,
         Err(what) => return broken(seed, &schedule, what),
     };
-    if let Some(kill_at) = schedule.kill_at {
-        day.run_until(kill_at);
-        day.kill();
-    }
-    day.run_until(schedule.calm_from);
-    day.world.calm();
-    let ban = if day.is_banned { BAN } else { Duration::ZERO };
-    day.run_until(schedule.calm_from + CALM + ban);
-    if !day.desk.checks.is_broken() {
-        day.check_recovered();
+    if let Some(crash) = options.crash {
+        day.crash_run(&schedule, crash);
+    } else {
+        day.whole_run(&schedule);
     }
     day.kill();
     day.drain();
@@ -90,14 +150,69 @@ pub fn run(seed: u64, options: &Options) -> Report {
 }
 
 impl Day {
+    fn whole_run(&mut self, schedule: &Schedule) {
+        if let Some(kill_at) = schedule.kill_at {
+            self.run_until(kill_at);
+            self.kill();
+        }
+        self.run_until(schedule.calm_from);
+        self.world.calm();
+        self.disarm();
+        let ban = if self.is_banned { BAN } else { Duration::ZERO };
+        let restart = if self.life.deaths > 0 { CALM } else { Duration::ZERO };
+        self.run_until(schedule.calm_from + CALM + ban + restart);
+        if !self.desk.checks.is_broken() {
+            self.check_recovered();
+        }
+    }
+
+    /// A short run that is about one crash: as soon as everything works again it may end.
+    fn crash_run(&mut self, schedule: &Schedule, crash: CrashAt) {
+        self.run_until(schedule.faults_from);
+        let before = self.fuse.effects();
+        let pause = RESTART_PAUSES[usize::try_from(crash.effect).unwrap_or(0) % RESTART_PAUSES.len()];
+        self.arm(Crash { after: crash.effect, death: crash.death, pause, again: crash.again });
+        self.run_until(schedule.calm_from);
+        self.effects.trading = self.fuse.effects() - before;
+        self.world.calm();
+        let until = self.now() + CALM + CALM;
+        while self.now() < until && !self.desk.checks.is_broken() && !self.is_recovered() {
+            self.run_until(self.now() + Duration::from_millis(500));
+        }
+        self.disarm();
+        if !self.desk.checks.is_broken() {
+            self.check_recovered();
+        }
+    }
+}
+
+/// Until a process that died is started again.
+const RESTART_PAUSES: [Duration; 4] = [
+    Duration::from_millis(1),
+    Duration::from_millis(200),
+    Duration::from_millis(1_700),
+    Duration::from_millis(6_000),
+];
+
+impl Day {
     /// An operator throws the kill switch.
     fn kill(&mut self) {
-        if !self.desk.checks.is_broken() {
+        // To a process that is not there nobody can say anything.
+        if !self.desk.checks.is_broken() && self.desk.journal.is_some() && !self.fuse.is_blown() {
             let now = self.now();
             self.desk.trace.tell(now, "the kill switch is thrown".to_owned());
             self.desk.checks.killed_at.get_or_insert(now);
-            #[cfg(feature = "bugs")]
-            if self.has(crate::bugs::Bug::KillIgnored) {
+            let is_written = !self.has(Bug::HaltUnwritten);
+            if is_written {
+                self.desk.record(now, |recorder| recorder.halt(now, "operator", "the kill switch"));
+            }
+            self.life.halted = !self.fuse.is_blown();
+            if !self.life.halted {
+                // It died over it: whoever threw the switch got no answer, and knows that nothing is halted.
+                self.desk.checks.killed_at = None;
+                return;
+            }
+            if self.has(Bug::KillIgnored) {
                 return;
             }
             self.feed(Event::Kill);
@@ -114,7 +229,7 @@ impl Day {
     }
 }
 
-fn schedule(seed: u64) -> Schedule {
+fn schedule(seed: u64, options: &Options) -> Schedule {
     let mut dice = Dice::new(seed, 0);
     // A moment of its own for every seed: what depends on the clock's digits shows.
     let starts_at = Timestamp::from_nanos(1_800_000_000_000_000_000)
@@ -122,7 +237,10 @@ fn schedule(seed: u64) -> Schedule {
     let faults_from = starts_at + QUIET;
     let calm_from = faults_from + Duration::from_millis(dice.between(5_000, 20_000));
     let kill_at = (dice.below(6) == 0).then(|| faults_from + Duration::from_millis(dice.between(0, 5_000)));
-    Schedule { starts_at, faults_from, calm_from, kill_at }
+    match options.crash {
+        None => Schedule { starts_at, faults_from, calm_from, kill_at },
+        Some(_) => Schedule { starts_at, faults_from, calm_from: faults_from + CRASH_SPAN, kill_at: None },
+    }
 }
 
 fn broken(seed: u64, schedule: &Schedule, what: String) -> Report {
@@ -130,15 +248,16 @@ fn broken(seed: u64, schedule: &Schedule, what: String) -> Report {
         seed,
         hash: 0,
         virtual_time: Duration::ZERO,
-        violations: vec![Violation { invariant: Invariant::Harness, at: schedule.starts_at, what }],
+        violations: vec![Violation { invariant: Invariant::I10, at: schedule.starts_at, what }],
         counts: Counts::default(),
         lines: Vec::new(),
+        effects: Effects::default(),
     }
 }
 
 fn report(seed: u64, schedule: &Schedule, day: Day) -> Report {
     let virtual_time = day.now().since(schedule.starts_at);
-    let (hash, desk) = (day.desk.trace.hash(), day.desk);
+    let (hash, effects, desk) = (day.desk.trace.hash(), day.effects, day.desk);
     let (violations, counts) = desk.checks.into_violations();
-    Report { seed, hash, virtual_time, violations, counts, lines: desk.trace.into_lines() }
+    Report { seed, hash, virtual_time, violations, counts, lines: desk.trace.into_lines(), effects }
 }

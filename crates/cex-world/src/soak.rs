@@ -100,6 +100,8 @@ impl Counts {
         self.unknown += other.unknown;
         self.books += other.books;
         self.steps += other.steps;
+        self.deaths += other.deaths;
+        self.failed_starts += other.failed_starts;
         other.endings.iter().for_each(|(name, count)| *self.endings.entry(name).or_default() += count);
         other.alarms.iter().for_each(|(name, count)| *self.alarms.entry(name).or_default() += count);
         other.faults.iter().for_each(|(name, count)| *self.faults.entry(name.clone()).or_default() += count);
@@ -121,6 +123,11 @@ impl fmt::Display for Summary {
         writeln!(f, "orders             {}", counts.orders)?;
         writeln!(f, "fills              {}", counts.fills)?;
         writeln!(f, "placements unknown {}, each of which became known", counts.unknown)?;
+        writeln!(
+            f,
+            "processes that died {}, and {} starts that failed",
+            counts.deaths, counts.failed_starts
+        )?;
         for (ending, count) in &counts.endings {
             writeln!(f, "  ended {ending:<12} {count}")?;
         }

@@ -12,7 +12,7 @@ use super::past::Past;
 use super::probe;
 use super::reconcile::{Changed, Reconciler};
 use super::record::{Recorder, Tolerance};
-use super::recover::{self, Unfinished};
+use super::recover::{self, Leveled, Unfinished, leveled};
 use super::venue::{Venue, shared_markets};
 use super::watchdog;
 use crate::cli::RunArgs;
@@ -24,7 +24,7 @@ use crate::show::lines::Lines;
 use crate::show::screen::Screen;
 use crate::show::{Names, Show, Viewer};
 use cex_core::{Bps, Markets, SymbolId, Timestamp, VenueId};
-use cex_engine::{Commands, Ending, Engine, Event, VenueSetup};
+use cex_engine::{Commands, Engine, Event, VenueSetup};
 use cex_interface::Request;
 use cex_journal::messages::{self, SessionStart};
 use cex_journal::{Recovered, Writer};
@@ -218,14 +218,15 @@ async fn level_first(desk: Desk, adopted: usize, quit: Rc<Notify>) {
     if adopted == 0 {
         return;
     }
-    while desk.look(|_, view, _, _| view.open > 0) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let parked = desk.look(|_, view, _, _| view.totals.ended.get(&Ending::Parked).copied().unwrap_or(0));
-    if parked > 0 {
-        desk.halt("recovery", "what an earlier run left open could not be traded away");
-        quit.notify_one();
-        return;
+    loop {
+        match desk.look(|_, view, _, _| leveled(view)) {
+            Leveled::All => break,
+            Leveled::NotYet => tokio::time::sleep(Duration::from_millis(20)).await,
+            Leveled::NotAll => {
+                desk.halt("recovery", "what an earlier run left open could not be traded away");
+                return quit.notify_one();
+            }
+        }
     }
     tracing::info!(arbitrages = adopted, "what earlier runs left open is level");
     desk.tell_engine(Event::Mode(cex_risk::Mode::Active));

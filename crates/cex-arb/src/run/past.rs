@@ -63,8 +63,15 @@ impl Past {
     /// # Errors
     /// When it cannot be read, or is damaged.
     pub fn read(path: &Path) -> Result<Self, JournalError> {
+        Self::of(Reader::of_directory(path, 0)?)
+    }
+
+    /// Takes in all that a reader of a whole journal has.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn of(mut reader: Reader) -> Result<Self, JournalError> {
         let mut past = Self::default();
-        let mut reader = Reader::of_directory(path, 0)?;
         while let Some(record) = reader.next_record()? {
             // A record of a kind this version does not know moves nothing it knows.
             if let Ok(entry) = record.entry() {

@@ -1,37 +1,27 @@
 //! The start of a run that trades: what earlier runs left undecided is asked for at the exchanges, fills nobody heard of are
 //! booked into the journal, and what is not level goes on in this run's engine. The same way after a crash and after none.
 
+mod inquiry;
+
+pub use inquiry::{Inquiry, Told, Turn};
+
 use super::past::{self, Cycle, FillName, Past, Traded, Written};
 use super::reconcile::is_our_form;
 use super::record::Recorder;
 use super::venue::Venue;
 use crate::exit::{Exit, Failure};
 use cex_core::{
-    ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, Symbol, SymbolId, Timestamp, TradeId,
+    ClientOrderId, Decimal, Fill, FillKey, Markets, NumError, Order, OrderId, Symbol, Timestamp, TradeId,
     VenueId,
 };
-use cex_engine::Engine;
+use cex_engine::{Ending, Engine, EngineView};
 use cex_errors::{ErrorKind, ExchangeError};
-use cex_interface::{OrderRef, Reply, Request};
+use cex_interface::{OrderRef, Reply, Request, TimeRange};
 use cex_journal::{messages, record};
 use cex_transport::{Lists, Rest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::task::JoinSet;
-
-/// Two answers that an order is not known are this far apart before they are believed.
-const APART: Duration = Duration::from_secs(2);
-/// Between two questions about one order.
-const PAUSE: Duration = Duration::from_millis(250);
-/// An order is asked about for so long before an operator must look.
-const PATIENCE: Duration = Duration::from_secs(40);
-
-/// Nothing of ours rests on purpose: what fills of an order does so within this of its expiry, clocks included.
-const AROUND: Duration = Duration::from_secs(300);
-
-/// What an exchange told of an order, and all its fills; `None` when the order never arrived.
-type Told = Result<Option<(Order, Vec<Fill>)>, String>;
 
 /// Earlier runs, and how their arbitrages stand at the exchanges.
 pub struct Unfinished {
@@ -73,42 +63,69 @@ impl Unfinished {
     /// # Errors
     /// Exit code 9 with what an operator must look at.
     pub async fn settle(&mut self, venues: &[Venue], recorder: &mut Recorder) -> Result<(), Failure> {
+        let Some(clock) = venues.first().map(|venue| venue.rest.clock()) else { return Ok(()) };
+        let markets: Vec<_> = venues.iter().map(|venue| (venue.id, venue.rest.markets())).collect();
         let mut asked = JoinSet::new();
-        let open = |order: &&Written| !order.is_settled();
-        for (name, cycle) in &self.cycles {
-            for order in cycle.orders.iter().filter(open) {
-                let (name, client_id) = (name.clone(), order.leg.client_id.clone());
-                let acknowledged = cycle.acknowledged;
-                match question(cycle, order, venues) {
-                    Ok(question) => {
-                        asked.spawn_local(async move { (name, client_id, question.ask().await) });
-                    }
-                    Err(why) => tolerate(&client_id, &order.leg.venue, why, acknowledged)?,
-                }
-            }
+        for Undecided { order, venue, inquiry } in self.undecided(clock.now(), &markets)? {
+            let Some(venue) = venues.iter().find(|known| known.id == venue) else { continue };
+            let rest = Arc::clone(&venue.rest);
+            asked.spawn_local(async move { (order, ask(&rest, inquiry).await) });
         }
         if !asked.is_empty() {
             tracing::warn!(orders = asked.len(), "orders of an earlier run are asked for");
         }
         while let Some(answer) = asked.join_next().await {
-            let (name, client_id, told) =
+            let (order, told) =
                 answer.map_err(|error| Failure::new(Exit::Internal, error.to_string(), ""))?;
-            let Some(cycle) = self.cycles.get_mut(&name) else { continue };
-            let acknowledged = cycle.acknowledged;
-            let Some(order) = cycle.orders.iter_mut().find(|order| order.leg.client_id == client_id) else {
-                continue;
-            };
-            let venue = order.leg.venue.clone();
-            let settled = told.and_then(|told| {
-                let now = venues.first().map_or(Timestamp::EPOCH, |venue| venue.rest.clock().now());
-                settled(&self.past, &cycle.symbol, order, told.as_ref(), (now, recorder))
-            });
-            if let Err(why) = settled {
-                tolerate(&client_id, &venue, &why, acknowledged)?;
-            }
+            self.decided(clock.now(), &order, told, recorder)?;
         }
         recorder.flush();
         Ok(())
+    }
+
+    /// Every order that is not known to its end, and the questions that find it out.
+    ///
+    /// # Errors
+    /// Exit code 9 when one cannot be asked for.
+    pub fn undecided(
+        &self,
+        now: Timestamp,
+        markets: &[(VenueId, Arc<Markets>)],
+    ) -> Result<Vec<Undecided>, Failure> {
+        let mut all = Vec::new();
+        for (name, cycle) in &self.cycles {
+            for order in cycle.orders.iter().filter(|order| !order.is_settled()) {
+                match inquire(now, cycle, order, markets) {
+                    Ok((venue, inquiry)) => {
+                        let order = OrderName { cycle: name.clone(), client_id: order.leg.client_id.clone() };
+                        all.push(Undecided { order, venue, inquiry });
+                    }
+                    Err(why) => tolerate(&order.leg.client_id, &order.leg.venue, why, cycle.acknowledged)?,
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Writes down what was found out of an order.
+    ///
+    /// # Errors
+    /// Exit code 9 with what an operator must look at.
+    pub fn decided(
+        &mut self,
+        now: Timestamp,
+        name: &OrderName,
+        told: Told,
+        recorder: &mut Recorder,
+    ) -> Result<(), Failure> {
+        let Some(cycle) = self.cycles.get_mut(&name.cycle) else { return Ok(()) };
+        let (acknowledged, symbol) = (cycle.acknowledged, cycle.symbol.clone());
+        let order = cycle.orders.iter_mut().find(|order| order.leg.client_id == name.client_id);
+        let Some(order) = order else { return Ok(()) };
+        let venue = order.leg.venue.clone();
+        let settled =
+            told.and_then(|told| settled(&self.past, &symbol, order, told.as_deref(), (now, recorder)));
+        settled.or_else(|why| tolerate(&name.client_id, &venue, &why, acknowledged))
     }
 
     /// Hands all of it to the engine: what counts for its rules, the fills it must not book again, and the arbitrages to go
@@ -177,6 +194,55 @@ impl Unfinished {
     }
 }
 
+/// An order of an arbitrage, by their names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderName {
+    cycle: String,
+    client_id: String,
+}
+
+/// An order that is not known to its end.
+#[derive(Debug)]
+pub struct Undecided {
+    /// Which.
+    pub order: OrderName,
+    /// Where it is asked for.
+    pub venue: VenueId,
+    /// How.
+    pub inquiry: Inquiry,
+}
+
+/// How what earlier runs left open stands in an engine that goes on with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leveled {
+    /// Some of it is open.
+    NotYet,
+    /// All of it is level.
+    All,
+    /// Some of it could not be traded away, which is an operator's.
+    NotAll,
+}
+
+/// Whether an engine that has opened nothing yet has levelled what it went on with.
+#[must_use]
+pub fn leveled(view: &EngineView) -> Leveled {
+    let parked = view.totals.ended.get(&Ending::Parked).copied().unwrap_or(0);
+    match (view.open, parked) {
+        (0, 0) => Leveled::All,
+        (0, _) => Leveled::NotAll,
+        (_, _) => Leveled::NotYet,
+    }
+}
+
+/// Calls that cancel those of these open orders that this program once gave their names.
+pub fn cancel_ours(orders: Vec<Order>) -> impl Iterator<Item = (OrderId, Request)> {
+    orders.into_iter().filter_map(|order| {
+        let ours = order.client_id.is_some_and(|client_id| is_our_form(client_id.as_str()));
+        let order_id = order.order_id.filter(|_| ours)?;
+        Some((order_id, Request::Cancel { symbol: order.symbol, order: OrderRef::Id(order_id) }))
+    })
+}
+
 /// Cancels open orders that this program once gave their names: nothing of ours rests on purpose, and no run is on.
 ///
 /// # Errors
@@ -191,11 +257,8 @@ pub async fn cancel_strays(venues: &[Venue]) -> Result<(), Failure> {
             let what = format!("{}: {} open orders could not be read", venue.id, open.unreadable);
             return Err(Failure::new(Exit::Unreachable, what, "look at the open orders at the exchange"));
         }
-        for order in open {
-            let ours = order.client_id.is_some_and(|client_id| is_our_form(client_id.as_str()));
-            let Some(order_id) = order.order_id.filter(|_| ours) else { continue };
+        for (order_id, request) in cancel_ours(open.rows) {
             tracing::warn!(venue = %venue.id, order = %order_id, "an open order of an earlier run is cancelled");
-            let request = Request::Cancel { symbol: order.symbol, order: OrderRef::Id(order_id) };
             match venue.rest.call(&request).await {
                 Ok(_) => {}
                 // It ended meanwhile.
@@ -291,132 +354,61 @@ fn settled(
     if order.is_settled() { Ok(()) } else { Err("its fills do not add up to what it filled".to_owned()) }
 }
 
-/// A question about one order.
-struct Question {
-    rest: Arc<Rest>,
-    symbol: SymbolId,
-    id: ClientOrderId,
-    dead_at: Timestamp,
-}
-
-fn question(cycle: &Cycle, order: &Written, venues: &[Venue]) -> Result<Question, &'static str> {
-    let venue = venues.iter().find(|venue| venue.id.name() == order.leg.venue);
-    let venue = venue.ok_or("its exchange is not configured any more")?;
+/// How an order is asked for, and where.
+fn inquire(
+    now: Timestamp,
+    cycle: &Cycle,
+    order: &Written,
+    markets: &[(VenueId, Arc<Markets>)],
+) -> Result<(VenueId, Inquiry), &'static str> {
+    let venue = markets.iter().find(|(venue, _)| venue.name() == order.leg.venue);
+    let (venue, markets) = venue.ok_or("its exchange is not configured any more")?;
     let symbol = cycle.symbol.parse::<Symbol>().ok();
-    let market = symbol.and_then(|symbol| venue.rest.markets().by_symbol(symbol).map(|market| market.id));
-    Ok(Question {
-        rest: Arc::clone(&venue.rest),
-        symbol: market.ok_or("its symbol is not traded any more")?,
-        id: ClientOrderId::new(&order.leg.client_id).ok_or("its name is none of ours")?,
-        dead_at: order.dead_at,
-    })
+    let market = symbol.and_then(|symbol| markets.by_symbol(symbol));
+    let symbol = market.ok_or("its symbol is not traded any more")?.id;
+    let id = ClientOrderId::new(&order.leg.client_id).ok_or("its name is none of ours")?;
+    Ok((*venue, Inquiry::new(now, symbol, id, order.dead_at)))
 }
 
-impl Question {
-    /// What became of the order. That it never arrived is believed of two answers apart, both given to questions of when it
-    /// could not arrive any more.
-    async fn ask(self) -> Told {
-        let Self { rest, symbol, id, dead_at } = self;
-        let (mut absent_since, mut last) = (None, String::from("it is still open"));
-        let until = rest.clock().now() + PATIENCE;
-        while rest.clock().now() < until {
-            let asked_at = rest.clock().now();
-            match rest.call(&Request::Order { symbol, order: OrderRef::Client(id) }).await {
-                Ok(Reply::Order(order)) if order.status.is_terminal() => {
-                    let order_id = order.order_id.ok_or("the exchange does not say its number")?;
-                    match fills(&rest, (symbol, order_id), order.filled_qty, dead_at).await {
-                        Ok(fills) => return Ok(Some((order, fills))),
-                        // Histories lag behind states.
-                        Err(why) => last = why,
-                    }
-                }
-                // Nothing of ours rests on purpose.
-                Ok(Reply::Order(_)) => {
-                    let cancel = Request::Cancel { symbol, order: OrderRef::Client(id) };
-                    if let Err(error) = rest.call(&cancel).await {
-                        last = error.to_string();
-                    }
-                }
-                Ok(other) => return Err(format!("the exchange answered {other:?}")),
-                Err(error) if error.kind == ErrorKind::OrderNotFound => {
-                    if asked_at > dead_at {
-                        match forgotten(&rest, symbol, id, dead_at).await {
-                            Ok(Some(found)) => return Ok(Some(found)),
-                            Ok(None) => {
-                                let first = *absent_since.get_or_insert(asked_at);
-                                if asked_at.since(first) >= APART {
-                                    return Ok(None);
-                                }
-                                last = error.to_string();
-                            }
-                            Err(why) => last = why,
-                        }
-                    } else {
-                        last = error.to_string();
-                    }
-                }
-                Err(error) => last = error.to_string(),
+/// Asks until it is known.
+async fn ask(rest: &Rest, mut inquiry: Inquiry) -> Told {
+    loop {
+        match inquiry.turn(rest.clock().now()) {
+            Turn::Ask(request) => {
+                let answer = rest.call(&request).await;
+                inquiry.answered(rest.clock().now(), answer);
             }
-            tokio::time::sleep(PAUSE).await;
+            Turn::List(request) => {
+                let answer = list(rest, request).await;
+                inquiry.answered(rest.clock().now(), answer);
+            }
+            Turn::Wait(until) => tokio::time::sleep(until.since(rest.clock().now())).await,
+            Turn::Done(told) => return told,
         }
-        Err(last)
     }
 }
 
-/// An order that the exchange does not find under our name, by what is open and what the account traded since: exchanges forget
-/// names sooner than trades. `None` when it is in neither.
-async fn forgotten(
-    rest: &Rest,
-    symbol: SymbolId,
-    id: ClientOrderId,
-    dead_at: Timestamp,
-) -> Result<Option<(Order, Vec<Fill>)>, String> {
-    let failed =
-        |what: &str, error: &ExchangeError| format!("it is not found; {what} could not be read: {error}");
+/// A list, whole: in as many calls as it takes, and an error when some of it could not be read.
+async fn list(rest: &Rest, request: Request) -> Result<Reply, ExchangeError> {
     let lists = Lists::of(rest);
-    let open = lists.open_orders_of(symbol).await.map_err(|error| failed("open orders", &error))?;
-    if open.unreadable > 0 || open.iter().any(|order| order.client_id.is_none_or(|theirs| theirs == id)) {
-        return Err("it is not found, but there are open orders that may be it".to_owned());
-    }
-    let traded = lists.fills(symbol, dead_at - AROUND, dead_at + AROUND).await;
-    let traded = traded.map_err(|error| failed("trades", &error))?;
-    if traded.unreadable > 0 {
-        return Err("it is not found, and trades could not be read as a whole".to_owned());
-    }
-    let Some(ours) = traded.iter().find(|fill| fill.client_id == Some(id)) else {
-        if traded.iter().any(|fill| fill.client_id.is_none()) {
-            return Err("it is not found, but there are trades of orders without a name".to_owned());
+    let op = request.op();
+    let (reply, unreadable) = match request {
+        Request::OpenOrders { symbol: Some(symbol) } => {
+            let open = lists.open_orders_of(symbol).await?;
+            (Reply::Orders(open.rows), open.unreadable)
         }
-        return Ok(None);
+        Request::MyTrades { symbol, order, range: TimeRange { from: Some(from), to: Some(to) }, .. } => {
+            let fills = match order {
+                None => lists.fills(symbol, from, to).await?,
+                Some(order) => lists.fills_of_order(symbol, order, from, to).await?,
+            };
+            (Reply::Fills(fills.rows), fills.unreadable)
+        }
+        other => return rest.call(&other).await,
     };
-    match rest.call(&Request::Order { symbol, order: OrderRef::Id(ours.order_id) }).await {
-        Ok(Reply::Order(order)) if order.status.is_terminal() => {
-            let fills = fills(rest, (symbol, ours.order_id), order.filled_qty, dead_at).await?;
-            Ok(Some((order, fills)))
-        }
-        Ok(_) => Err("it filled, and is not over".to_owned()),
-        Err(error) => Err(format!("it filled, but cannot be read: {error}")),
+    if unreadable > 0 {
+        let kind = ErrorKind::Undecodable("rows of a list that cannot be read");
+        return Err(ExchangeError::new(rest.venue(), op, kind));
     }
-}
-
-/// All fills of an order, however many, once they add up to what it filled.
-async fn fills(
-    rest: &Rest,
-    (symbol, order): (SymbolId, OrderId),
-    filled: Decimal,
-    dead_at: Timestamp,
-) -> Result<Vec<Fill>, String> {
-    if filled.is_zero() {
-        return Ok(Vec::new());
-    }
-    // One that rested against our will may have filled until now.
-    let to = rest.clock().now() + AROUND;
-    let told = Lists::of(rest).fills_of_order(symbol, order, dead_at - AROUND, to).await;
-    let told = told.map_err(|error| error.to_string())?;
-    let booked = told.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.qty));
-    if booked == Ok(filled) {
-        Ok(told.rows)
-    } else {
-        Err("its fills do not add up to what it filled".to_owned())
-    }
+    Ok(reply)
 }

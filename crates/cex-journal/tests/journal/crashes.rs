@@ -42,7 +42,8 @@ fn after_power_loss_everything_synced_is_there() {
         for at in 0..effects(seed) {
             let (disk, known) = crashed(seed, at, 700);
             for roll in 0..6 {
-                recover(&disk.after_power_loss(&mut Dice::new(at * 100 + roll)), &known, known.durable);
+                let mut dice = Dice::new(at * 100 + roll);
+                recover(&disk.after_power_loss(|bound| dice.below(bound)), &known, known.durable);
             }
         }
     }
@@ -55,7 +56,7 @@ fn recovery_can_crash_at_every_effect_and_be_done_again() {
         for at in 0..effects(seed) {
             let (disk, known) = crashed(seed, at, 300);
             let mut dice = Dice::new(at + 1);
-            let found = disk.after_power_loss(&mut dice);
+            let found = disk.after_power_loss(|bound| dice.below(bound));
             let undisturbed = recover(&found.after_kill(), &known, known.durable);
             for effect in 0.. {
                 let again = found.after_kill();
@@ -68,7 +69,7 @@ fn recovery_can_crash_at_every_effect_and_be_done_again() {
                 }
                 crashes += 1;
                 let killed = recover(&again.after_kill(), &known, known.durable);
-                let lost = recover(&again.after_power_loss(&mut dice), &known, known.durable);
+                let lost = recover(&again.after_power_loss(|bound| dice.below(bound)), &known, known.durable);
                 assert_eq!(
                     [killed, lost],
                     [undisturbed; 2],
@@ -91,7 +92,7 @@ fn sessions_that_crash_one_after_another_lose_nothing_and_repeat_no_id() {
             let ended = session(&disk, seed * 10 + round, STEPS, &mut known);
             assert_eq!(ended.is_err(), disk.crashed(), "only crashes end a session early");
             let power = dice.below(2) == 0;
-            disk = if power { disk.after_power_loss(&mut dice) } else { disk.after_kill() };
+            disk = if power { disk.after_power_loss(|bound| dice.below(bound)) } else { disk.after_kill() };
             let least = if power { known.durable } else { known.written };
             let left = recover(&disk.after_kill(), &known, least);
             known.bodies.truncate(left);

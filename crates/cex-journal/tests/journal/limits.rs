@@ -45,7 +45,8 @@ fn a_start_after_a_failed_sync_puts_on_disk_what_it_goes_on_from() {
     let (mut writer, _syncer, recovered) = script::open(&again).expect("readable");
     assert_eq!((recovered.cut, script::bodies(&again).expect("sound").len()), (None, 30));
     writer.begin(NOW, messages::SessionStart::default()).expect("room");
-    let lost = again.after_power_loss(&mut Dice::new(1));
+    let mut dice = Dice::new(1);
+    let lost = again.after_power_loss(|bound| dice.below(bound));
     assert_eq!(script::bodies(&lost).expect("sound").len(), 30);
 }
 

@@ -64,6 +64,8 @@ pub struct World {
     ways: [Ways; 2],
     dice: ChaCha8Rng,
     arrivals: VecDeque<(LineId, Arrival)>,
+    /// Asked before anything is said: whether the client is there to say it.
+    says: Option<Box<dyn Fn() -> bool>>,
 }
 
 impl World {
@@ -83,6 +85,7 @@ impl World {
             ways: networks.map(Ways::new),
             dice,
             arrivals: VecDeque::new(),
+            says: None,
         };
         world.after_host();
         world
@@ -126,22 +129,55 @@ impl World {
         self.arrivals.pop_front()
     }
 
+    /// From now on, whatever the client says leaves only when this says so; it is asked once each time. For tests in which
+    /// the client dies between two things it says.
+    pub fn says_while(&mut self, says: impl Fn() -> bool + 'static) {
+        self.says = Some(Box::new(says));
+    }
+
+    /// The client is gone, all at once. Its system closes its connections for it (`closes`), or is gone too, and the
+    /// exchanges find out in their own time. What was said before is on its way.
+    pub fn client_dies(&mut self, closes: bool) {
+        let ids: Vec<LineId> =
+            self.lines.iter().filter(|(_, line)| !line.client_left).map(|(id, _)| *id).collect();
+        for id in ids {
+            if closes {
+                self.send_out(id, Said::Bye);
+            }
+            if let Some(line) = self.lines.get_mut(&id) {
+                line.client_left = true;
+            }
+        }
+        self.arrivals.clear();
+    }
+
+    fn speaks(&self) -> bool {
+        self.says.as_ref().is_none_or(|says| says())
+    }
+
     /// Connects to an exchange. [`Arrival::Dialed`] follows, or [`Arrival::Lost`], or nothing.
     pub fn dial(&mut self, exchange: SimExchange) -> LineId {
         let ConnId(number) = self.host.next_connection();
         let id = LineId(number);
-        self.lines.insert(id, Line::new(exchange));
-        self.send_out(id, Said::Dial);
+        if self.speaks() {
+            self.lines.insert(id, Line::new(exchange));
+            self.send_out(id, Said::Dial);
+        }
         id
     }
 
     /// Says something on a connection. On one that is gone it is said to nobody.
     pub fn say(&mut self, line: LineId, said: Said) {
-        self.send_out(line, said);
+        if self.speaks() {
+            self.send_out(line, said);
+        }
     }
 
     /// Leaves a connection: nothing arrives from it any more. What was said before still reaches the exchange.
     pub fn hang_up(&mut self, line: LineId) {
+        if !self.speaks() {
+            return;
+        }
         self.send_out(line, Said::Bye);
         if let Some(line) = self.lines.get_mut(&line) {
             line.client_left = true;

@@ -39,6 +39,10 @@ impl Day {
     /// What an opening is decided on.
     pub(crate) fn check_opening(&mut self, orders: &[OrderRequest; 2]) {
         let now = self.now();
+        if !self.is_up() {
+            let what = format!("{} opens before what a crash left is level", orders[0].client_id);
+            self.desk.checks.violate(Invariant::I9, now, what);
+        }
         for order in orders {
             let wires = &self.places[order.venue.index()].wires;
             let is_carried = wires.iter().any(|wire| wire.is_open() && wire.symbols.contains(&order.symbol));

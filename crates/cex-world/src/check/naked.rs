@@ -52,14 +52,13 @@ impl Checks {
         if !world.faults().is_empty() {
             self.naked.excuse_until(now);
         }
-        let open: Vec<u64> = self.open.values().map(|(number, _)| *number).collect();
         let residuals = match self.residuals(world) {
             Ok(residuals) => residuals,
             Err(error) => return self.harness(now, format!("a ledger does not add up: {error}")),
         };
         for (number, worth) in residuals {
             let is_naked = worth.abs().is_ok_and(|worth| worth >= Decimal::from(DUST));
-            if !is_naked || !open.contains(&number) {
+            if !is_naked || !self.open.contains_key(&number) {
                 self.naked.since.remove(&number);
                 continue;
             }
@@ -70,6 +69,18 @@ impl Checks {
                 self.violate(Invariant::I6, now, what);
             }
         }
+    }
+
+    /// At the end: nothing that is over stands on one leg, unless somebody was told.
+    pub(super) fn check_level(&mut self, now: Timestamp, world: &World) -> Result<(), NumError> {
+        for (number, worth) in self.residuals(world)? {
+            if worth.abs()? >= Decimal::from(DUST) && !self.parked.contains(&number) && !self.naked.is_alarmed
+            {
+                let what = format!("arbitrage {number} is over, naked by {worth}, and nobody was told");
+                self.violate(Invariant::I6, now, what);
+            }
+        }
+        Ok(())
     }
 
     /// What each arbitrage bought more than it sold, in quote, by the exchanges' ledgers.

@@ -1,9 +1,10 @@
 //! What the engine wants done, and what became of it: the rules of `cex_arb::run::desk`, in virtual time.
 
 use super::{Day, Desk};
-use crate::rest::Purpose;
-use cex_core::{OrderRequest, VenueId};
-use cex_engine::{Command, Event};
+use crate::bugs::Bug;
+use crate::rest::{Purpose, Ready};
+use cex_core::{Fill, OrderRequest, VenueId};
+use cex_engine::{Command, Event, Notice};
 use cex_errors::{ErrorKind, ExchangeError, Outcome};
 use cex_interface::{OrderRef, Reply, Request, TimeRange};
 use cex_risk::Approved;
@@ -16,27 +17,57 @@ impl Day {
     /// Does what the engine wants done, and hears what it tells.
     pub(super) fn act(&mut self) {
         while !self.desk.out.commands.is_empty() {
+            // What was decided is known to nobody before it is carried out.
+            if !self.fuse.effect() {
+                return;
+            }
             for command in std::mem::take(&mut self.desk.out.commands) {
                 self.carry_out(command);
             }
         }
         let now = self.now();
-        let Desk { out, checks, trace, .. } = &mut self.desk;
-        for notice in out.notices.drain(..) {
-            trace.tell(now, format!("{notice:?}"));
-            checks.notice(now, &notice);
+        for notice in std::mem::take(&mut self.desk.out.notices) {
+            if self.fuse.is_blown() {
+                return;
+            }
+            self.desk.trace.tell(now, format!("{notice:?}"));
+            let is_written = !(self.has(Bug::EndUnwritten) && matches!(notice, Notice::Finished(_)));
+            if is_written {
+                self.desk.record(now, |recorder| recorder.notice(now, &notice));
+            }
+            self.desk.checks.notice(now, &notice);
         }
         self.check_books();
     }
 
     fn carry_out(&mut self, command: Command) {
+        if self.fuse.is_blown() {
+            return;
+        }
         let now = self.now();
         self.desk.trace.tell(now, format!("{command:?}"));
         match command {
             Command::Open { legs } => self.open(legs),
-            Command::Close { order, .. } => {
+            Command::Close { order, parent } => {
                 let order = order.into_inner();
-                self.desk.checks.closes(now, &order);
+                let order = self.spoil_order(order, true);
+                let is_written = !self.has(Bug::ClosingUnwritten);
+                if is_written {
+                    self.desk.record(now, |recorder| recorder.closing(now, parent, &order));
+                }
+                if self.fuse.is_blown() {
+                    return;
+                }
+                self.desk.checks.closes(now, &order, parent.name);
+                if self.has(Bug::ClosingForgotten) {
+                    return;
+                }
+                if self.has(Bug::ClosingTwice) {
+                    let name = format!("{}x", order.client_id);
+                    let client_id = cex_core::ClientOrderId::new(&name).unwrap_or(order.client_id);
+                    let again = OrderRequest { client_id, ..order };
+                    self.begin(order.venue, Request::Place(again), Purpose::Setup, Urgency::MustGo);
+                }
                 self.begin(order.venue, Request::Place(order), Purpose::Place(order), Urgency::MustGo);
             }
             Command::FetchBook { venue, symbol, depth, asked_at } => {
@@ -84,45 +115,72 @@ impl Day {
         places[venue.index()].rest.begin(world, request, purpose, urgency);
     }
 
-    /// Sends both legs of an arbitrage, or neither: each is signed, paid for and has a connection before either leaves.
+    /// Sends both legs of an arbitrage, or neither: each is signed, paid for and has a connection, and both are written down,
+    /// before either leaves.
     fn open(&mut self, legs: [Approved<OrderRequest>; 2]) {
-        let now = self.now();
         let orders = legs.map(Approved::into_inner);
+        let orders = orders.map(|order| self.spoil_order(order, false));
         self.check_opening(&orders);
-        #[cfg(feature = "bugs")]
-        let leaves_all_the_same = self.has(crate::bugs::Bug::WithheldLegLeaves);
-        let Self { world, places, desk, .. } = self;
+        let Self { world, places, .. } = self;
         let ready = orders.map(|order| (order, places[order.venue.index()].rest.prepare(world, order)));
         match ready {
-            [(first, Ok(first_ready)), (second, Ok(second_ready))] => {
-                desk.checks.sends(now, &first);
-                desk.checks.sends(now, &second);
+            [(first, Ok(first_ready)), (second, Ok(second_ready))] if self.has(Bug::IntentAfterSend) => {
+                let now = self.now();
+                self.desk.checks.sends(now, &[first, second]);
+                let Self { world, places, .. } = self;
                 places[first.venue.index()].rest.send(world, first_ready);
                 places[second.venue.index()].rest.send(world, second_ready);
+                self.is_written([&first, &second]);
             }
-            ready => {
-                for (order, outcome) in ready {
-                    #[cfg(feature = "bugs")]
-                    let outcome = match outcome {
-                        Ok(ready) if leaves_all_the_same => {
-                            places[order.venue.index()].rest.send(world, ready);
-                            Err(ExchangeError::new(
-                                order.venue,
-                                cex_errors::Op::PlaceOrder,
-                                ErrorKind::ShuttingDown,
-                            ))
-                        }
-                        outcome => outcome,
-                    };
-                    if let Ok(ready) = outcome {
-                        places[order.venue.index()].rest.give_up(&ready, now);
-                    }
-                    desk.checks.withholds(order.client_id);
-                    let event = Event::PlaceFailed { client_id: order.client_id, outcome: Outcome::NotSent };
-                    desk.engine.handle(now, event, &mut desk.out);
+            [(first, Ok(first_ready)), (second, Ok(second_ready))] if self.is_written([&first, &second]) => {
+                let now = self.now();
+                self.desk.checks.sends(now, &[first, second]);
+                let forgets = self.has(Bug::SecondLegForgotten);
+                let Self { world, places, .. } = self;
+                places[first.venue.index()].rest.send(world, first_ready);
+                if forgets {
+                    return places[second.venue.index()].rest.give_up(&second_ready, now);
                 }
+                places[second.venue.index()].rest.send(world, second_ready);
             }
+            ready => ready.into_iter().for_each(|(order, outcome)| self.withhold(order, outcome)),
         }
+    }
+
+    /// Writes down that both legs of a plan are about to leave. If that cannot be, they must not.
+    fn is_written(&mut self, legs: [&OrderRequest; 2]) -> bool {
+        let now = self.now();
+        let Desk { out, journal: Some(journal), .. } = &mut self.desk else { return false };
+        let started = out.notices.iter().rev().find_map(|notice| match notice {
+            Notice::Started { id, plan } if plan.symbol == legs[0].symbol => Some((id, plan)),
+            _other => None,
+        });
+        let written = started.is_some_and(|(id, plan)| journal.recorder.opening(now, id.0, plan, legs));
+        journal.touched(now);
+        written
+    }
+
+    /// A leg does not leave, because the other one cannot.
+    fn withhold(&mut self, order: OrderRequest, outcome: Result<Ready, ExchangeError>) {
+        if self.fuse.is_blown() {
+            return;
+        }
+        let now = self.now();
+        if let Ok(ready) = outcome {
+            if self.has(Bug::WithheldLegLeaves) {
+                let Self { world, places, .. } = self;
+                places[order.venue.index()].rest.send(world, ready);
+                return self.not_sent(order);
+            }
+            self.places[order.venue.index()].rest.give_up(&ready, now);
+        }
+        self.not_sent(order);
+    }
+
+    fn not_sent(&mut self, order: OrderRequest) {
+        let (now, Desk { engine, out, .. }) = (self.now(), &mut self.desk);
+        let event = Event::PlaceFailed { client_id: order.client_id, outcome: Outcome::NotSent };
+        engine.handle(now, event, out);
     }
 
     /// The answer to a call of the engine.
@@ -149,11 +207,11 @@ impl Day {
             },
             Purpose::Order { client_id, asked_at } => match result {
                 Ok(Reply::Order(order)) => {
+                    self.desk.record(now, |recorder| recorder.order(now, &order));
                     self.feed(Event::OrderRead { client_id, asked_at, order: Some(&order) });
                 }
                 Err(ExchangeError { kind: ErrorKind::OrderNotFound, .. }) => {
-                    #[cfg(feature = "bugs")]
-                    if self.has(crate::bugs::Bug::AbsenceBelieved) {
+                    if self.has(Bug::AbsenceBelieved) {
                         for asked_at in [asked_at - std::time::Duration::from_secs(3), asked_at] {
                             self.feed(Event::OrderRead { client_id, asked_at, order: None });
                             self.feed(Event::OpenRead { client_id, asked_at, orders: &[], whole: true });
@@ -178,53 +236,66 @@ impl Day {
                 }
                 Ok(_) | Err(_) => {}
             },
-            Purpose::Trades { client_id, asked_at } => match result {
-                Ok(Reply::Fills(fills)) => {
-                    let whole = fills.len() < FILLS as usize;
-                    self.feed(Event::TradesRead { client_id, asked_at, fills: &fills, whole });
-                }
-                Ok(Reply::Incomplete(incomplete)) => {
-                    if let Reply::Fills(fills) = &incomplete.read {
-                        self.feed(Event::TradesRead { client_id, asked_at, fills, whole: false });
-                    }
-                }
-                Ok(_) | Err(_) => {}
-            },
-            Purpose::Fills { client_id, .. } => match result {
-                Ok(Reply::Fills(fills)) => self.feed(Event::FillsRead { client_id, fills: &fills }),
-                Ok(Reply::Incomplete(incomplete)) => {
-                    if let Reply::Fills(fills) = &incomplete.read {
-                        self.feed(Event::FillsRead { client_id, fills });
-                    }
-                }
-                Ok(_) | Err(_) => {}
-            },
+            Purpose::Trades { client_id, asked_at } => {
+                let Some((fills, whole)) = fills_of(result) else { return };
+                let ours = fills.iter().filter(|fill| fill.client_id == Some(client_id));
+                self.desk.record(now, |recorder| ours.for_each(|fill| recorder.fill(now, fill)));
+                let whole = whole && fills.len() < FILLS as usize;
+                self.feed(Event::TradesRead { client_id, asked_at, fills: &fills, whole });
+            }
+            Purpose::Fills { client_id, .. } => {
+                let Some((fills, _)) = fills_of(result) else { return };
+                self.desk.record(now, |recorder| fills.iter().for_each(|fill| recorder.fill(now, fill)));
+                self.feed(Event::FillsRead { client_id, fills: &fills });
+            }
             Purpose::Account { asked_at } => {
                 if let Ok(Reply::Account(account)) = result {
                     self.feed(Event::AccountRead { venue, asked_at, balances: &account.balances });
                 }
             }
-            Purpose::Setup | Purpose::Clock | Purpose::Link { .. } | Purpose::Cancel { .. } => {}
+            Purpose::Setup
+            | Purpose::Inquiry(_)
+            | Purpose::Clock
+            | Purpose::Link { .. }
+            | Purpose::Cancel { .. } => {}
         }
     }
 
     fn placed(&mut self, order: OrderRequest, result: Result<Reply, ExchangeError>) {
         let client_id = order.client_id;
-        #[cfg(feature = "bugs")]
         if self.spoil_placement(&order, &result) {
             return;
         }
         match result {
             Ok(Reply::Placed(placed)) => {
                 let (order_id, order) = (placed.order_id, placed.order.as_ref());
+                let now = self.now();
+                self.desk
+                    .record(now, |recorder| order.into_iter().for_each(|order| recorder.order(now, order)));
                 self.feed(Event::Placed { client_id, order_id, order });
             }
             Ok(_) => self.feed(Event::PlaceFailed { client_id, outcome: Outcome::Unknown }),
             Err(error) => {
                 let outcome = error.outcome();
                 self.desk.checks.placement_failed(outcome);
+                if outcome != Outcome::Unknown {
+                    let now = self.now();
+                    self.desk.record(now, |recorder| recorder.refused(now, &order));
+                }
                 self.feed(Event::PlaceFailed { client_id, outcome });
             }
         }
+    }
+}
+
+/// Fills that were asked for, and whether those are all; `None` when it was no such answer, or none at all.
+fn fills_of(result: Result<Reply, ExchangeError>) -> Option<(Vec<Fill>, bool)> {
+    match result {
+        Ok(Reply::Fills(fills)) => Some((fills, true)),
+        Ok(Reply::Incomplete(incomplete)) => match incomplete.read {
+            Reply::Fills(fills) => Some((fills, false)),
+            _other => None,
+        },
+        Ok(_) | Err(_) => None,
     }
 }

@@ -1,22 +1,26 @@
-//! A run is set up: exchanges opened, rules read over the wire, links made, faults drawn.
+//! A run is set up: exchanges opened, faults drawn, the first process started; what a process is made of.
 
+use super::life::Life;
 use super::{Day, Desk, Place};
+use crate::bugs::Planted;
 use crate::check::Checks;
+use crate::fuse::{Death, Fuse};
 use crate::plan::{ACCOUNT, Dice, plan};
-use crate::rest::{Purpose, Rest};
-use crate::run::{CANARY, Options, Schedule};
+use crate::rest::Rest;
+use crate::run::{CANARY, Effects, Options, Schedule};
 use crate::trace::Trace;
 use crate::wire::Wire;
-use cex_arb::run::venue::shared_markets;
 use cex_core::{Bps, Decimal, Markets, StreamKind, Symbol, Timestamp, VenueId};
 use cex_engine::{Commands, Engine, EngineConfig, VenueSetup};
-use cex_interface::{Protocol, Registration, Reply, Request, Secret, Subscription, VenueConfig};
+use cex_errors::ExchangeError;
+use cex_interface::{Protocol, Registration, Reply, Secret, Subscription, VenueConfig};
+use cex_journal::storage::MemoryDisk;
 use cex_orderbook::WatchLimits;
 use cex_risk::{Limits, Mode};
 use cex_sim::server::{SimAccount, SimConfig, SimExchange};
 use cex_sim::world::{NetworkConfig, World, WorldConfig};
+use cex_transport::LinkConfig;
 use cex_transport::driver::DialBudget;
-use cex_transport::{LinkConfig, Urgency};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,9 +30,6 @@ const REGISTRATIONS: [Registration; 2] = [cex_mexc::REGISTRATION, cex_gateio::RE
 
 /// Where the streams are; nobody connects to it.
 const STREAMS: [&str; 2] = ["ws://127.0.0.1:1/ws", "ws://127.0.0.1:1/ws/v4/"];
-
-/// How long reading the rules may take.
-const SETUP_MAX: Duration = Duration::from_secs(10);
 
 impl Day {
     /// The day of a seed.
@@ -43,53 +44,59 @@ impl Day {
             starts_at: now,
             networks: [network(&mut dice), network(&mut dice)],
         });
-        let mut places = Vec::new();
-        for (index, exchange) in SimExchange::ALL.into_iter().enumerate() {
-            places.push(open_place(seed, index, exchange, now)?);
-        }
-        let mut stated = Vec::new();
-        for index in 0..places.len() {
-            match ask(&mut world, &mut places, index, Request::Symbols)? {
-                Reply::Symbols(rules) => stated.push(rules),
-                other => return Err(format!("symbols answered as {other:?}")),
-            }
-        }
-        let ids: Vec<VenueId> = places.iter().map(|place| place.id).collect();
-        let markets = shared_markets(&ids, stated).map_err(|failure| failure.to_string())?;
-        for (place, markets) in places.iter_mut().zip(&markets) {
-            (place.markets, place.rest.markets) = (Arc::clone(markets), Arc::clone(markets));
-        }
-        let mut setups = Vec::new();
-        for index in 0..places.len() {
-            setups.push(setup(&mut world, &mut places, index)?);
-        }
-        for place in &mut places {
-            link_up(seed, &world, place)?;
+        let (fuse, config) = (Fuse::default(), settings(seed));
+        let limits = config.limits.clone();
+        let limits = options.planted().map_or(limits.clone(), |bug| bug.loosen(limits));
+        let told = EngineConfig { limits, ..config.clone() };
+        let is_strict = options.crash.map_or(seed.is_multiple_of(3), |crash| crash.death == Death::PowerLoss);
+        let says = fuse.clone();
+        world.says_while(move || says.effect());
+        let desk = Desk {
+            engine: Engine::new(config.clone(), &[], 0),
+            out: Commands::default(),
+            journal: None,
+            fuse: fuse.clone(),
+            checks: Checks::new(now, &config),
+            trace: Trace::new(now, options.trace),
+            bug: options.planted().map(Planted::new),
+        };
+        let mut day = Self {
+            world,
+            desk,
+            places: Vec::new(),
+            planned: VecDeque::new(),
+            is_banned: false,
+            fuse,
+            disk: MemoryDisk::default(),
+            life: Life::default(),
+            seed,
+            config: told,
+            is_strict,
+            dice: Dice::new(seed, 3),
+            effects: Effects::default(),
+        };
+        day.give_disk();
+        day.start().map_err(|why| format!("{why:?}"))?;
+        day.watch_all()?;
+        let markets = day.places.iter().flat_map(|place| place.markets.iter());
+        let symbols: Vec<Symbol> = markets.map(cex_core::Market::symbol).collect();
+        let span = (schedule.faults_from, schedule.calm_from);
+        let mut planned = plan(&mut Dice::new(seed, 2), &options.families, &symbols, span);
+        planned.iter_mut().for_each(|planned| planned.spare_power(is_strict));
+        day.planned = VecDeque::from(planned);
+        Ok(day)
+    }
+
+    /// The truth of every book is remembered from now on, and what is traded is known to who checks.
+    fn watch_all(&mut self) -> Result<(), String> {
+        for place in &self.places {
             for market in place.markets.iter() {
-                let watched = world.watch(place.exchange(), market.symbol(), market.scale);
+                let watched = self.world.watch(place.exchange(), market.symbol(), market.scale);
                 watched.map_err(|error| error.to_string())?;
             }
         }
-        let symbols: Vec<Symbol> =
-            markets.iter().flat_map(|all| all.iter()).map(cex_core::Market::symbol).collect();
-        let span = (schedule.faults_from, schedule.calm_from);
-        let planned = plan(&mut Dice::new(seed, 2), &options.families, &symbols, span);
-        let config = settings();
-        let checks = Checks::new(world.now(), &config, &markets, &setups);
-        let epoch = u64::try_from(now.as_millis()).unwrap_or(0);
-        let desk = Desk {
-            engine: Engine::new(config, &setups, epoch),
-            out: Commands::default(),
-            checks,
-            trace: Trace::new(now, options.trace),
-            #[cfg(feature = "bugs")]
-            bug: options.bug.map(crate::bugs::Planted::new),
-        };
-        #[cfg(feature = "bugs")]
-        if options.bug == Some(crate::bugs::Bug::SignedLate) {
-            places.iter_mut().for_each(|place| place.rest.sign_off_by = -10_000_000_000);
-        }
-        Ok(Self { world, desk, places, planned: VecDeque::from(planned), is_banned: false })
+        self.desk.checks.knows(self.places.iter().map(|place| Arc::clone(&place.markets)).collect());
+        Ok(())
     }
 }
 
@@ -113,7 +120,12 @@ fn network(dice: &mut Dice) -> NetworkConfig {
     NetworkConfig { latency: dice.millis(1, 60), jitter: dice.millis(0, 20) }
 }
 
-fn open_place(seed: u64, index: usize, exchange: SimExchange, now: Timestamp) -> Result<Place, String> {
+pub(super) fn open_place(
+    seed: u64,
+    index: usize,
+    exchange: SimExchange,
+    now: Timestamp,
+) -> Result<Place, String> {
     let registration = &REGISTRATIONS[index];
     let number = u8::try_from(index).unwrap_or(u8::MAX);
     let id = VenueId::new(number, registration.name).map_err(|error| error.to_string())?;
@@ -134,42 +146,8 @@ fn open_place(seed: u64, index: usize, exchange: SimExchange, now: Timestamp) ->
     })
 }
 
-/// Makes a call and lets nothing else happen until it is answered.
-fn ask(world: &mut World, places: &mut [Place], index: usize, request: Request) -> Result<Reply, String> {
-    places[index].rest.begin(world, request, Purpose::Setup, Urgency::Normal);
-    wait(world, places, |places, _| places[index].rest.has_done())?;
-    let (_, result) = places[index].rest.take_done().pop().ok_or("an answer that is gone")?;
-    result.map_err(|error| error.to_string())
-}
-
-/// Lets nothing happen but calls, until something is so.
-fn wait(
-    world: &mut World,
-    places: &mut [Place],
-    is_so: impl Fn(&[Place], Timestamp) -> bool,
-) -> Result<(), String> {
-    let until = world.now() + SETUP_MAX;
-    while !is_so(places, world.now()) {
-        if world.now() > until {
-            return Err("an exchange did not answer in time".to_owned());
-        }
-        let rests = places.iter().map(|place| place.rest.next_at()).min();
-        let next = rests.map_or(world.next_at(), |at| at.min(world.next_at()));
-        world.step(next.max(world.now()));
-        while let Some((line, arrival)) = world.take() {
-            if let Some(place) = places.iter_mut().find(|place| place.rest.knows(line)) {
-                place.rest.hear(world, line, arrival);
-            }
-        }
-        places.iter_mut().for_each(|place| place.rest.wake(world));
-    }
-    Ok(())
-}
-
-fn setup(world: &mut World, places: &mut [Place], index: usize) -> Result<VenueSetup, String> {
-    wait(world, places, |places, now| places[index].rest.knows_time(now))?;
-    let fees = ask(world, places, index, Request::Fees { symbol: None });
-    let place = &places[index];
+/// A venue as the engine is told of it.
+pub(super) fn setup(place: &Place, fees: Result<Reply, ExchangeError>) -> Result<VenueSetup, String> {
     // The account's own fee where the exchange tells it for the account as a whole; elsewhere the list fee stands.
     let taker_fees: BTreeMap<_, Bps> = match fees {
         Ok(Reply::Fees(fees)) => {
@@ -184,7 +162,7 @@ fn setup(world: &mut World, places: &mut [Place], index: usize) -> Result<VenueS
     Ok(VenueSetup { venue: place.id, markets, sync, taker_fees, orders_per_second: None })
 }
 
-fn link_up(seed: u64, world: &World, place: &mut Place) -> Result<(), String> {
+pub(super) fn link_up(seed: u64, world: &World, place: &mut Place) -> Result<(), String> {
     let (protocol, markets) = (Arc::clone(&place.rest.protocol), Arc::clone(&place.markets));
     let failed = |error: cex_errors::ExchangeError| error.to_string();
     let books = protocol.market_links(&markets, &wanted(&markets)).map_err(failed)?;
@@ -201,24 +179,29 @@ fn wanted(markets: &Markets) -> Vec<Subscription> {
     markets.iter().map(of).collect()
 }
 
-/// What is risked in the world: the demo's settings, whose bounds are the tightest there are.
-fn settings() -> EngineConfig {
+/// What is risked in the world: the demo's settings, and in one seed of four some of the limits drawn so tight that they bind.
+fn settings(seed: u64) -> EngineConfig {
+    let limits = Limits {
+        max_leg_notional: Decimal::from(500),
+        max_open_per_symbol: 1,
+        max_open: 8,
+        max_book_age: Duration::from_millis(1_500),
+        max_age_gap: Duration::from_millis(1_500),
+        min_edge: Bps::from_bps(1),
+        max_edge: Bps::from_bps(300),
+        max_orders_per_second: 8,
+        cooldown: Duration::from_secs(1),
+        max_cooldown: Duration::from_secs(1),
+        max_unknown: 0,
+        max_failures: 5,
+        breaker_pause: Duration::from_secs(5),
+        ..Limits::boundless()
+    };
     EngineConfig {
-        limits: Limits {
-            max_leg_notional: Decimal::from(500),
-            max_open_per_symbol: 1,
-            max_open: 8,
-            max_book_age: Duration::from_millis(1_500),
-            max_age_gap: Duration::from_millis(1_500),
-            min_edge: Bps::from_bps(1),
-            max_edge: Bps::from_bps(300),
-            max_orders_per_second: 8,
-            cooldown: Duration::from_secs(1),
-            max_cooldown: Duration::from_secs(1),
-            max_unknown: 0,
-            max_failures: 5,
-            breaker_pause: Duration::from_secs(5),
-            ..Limits::boundless()
+        limits: if seed.is_multiple_of(TIGHT_EVERY) {
+            tight(&mut Dice::new(seed, 4), &limits)
+        } else {
+            limits
         },
         mode: Mode::Active,
         wallet_max_age: Duration::from_secs(60),
@@ -236,4 +219,46 @@ fn settings() -> EngineConfig {
         book_depth: 200,
         watch: WatchLimits::default(),
     }
+}
+
+/// Every so many seeds limits are tight.
+pub(crate) const TIGHT_EVERY: u64 = 4;
+
+/// Each of the limits that stop openings, drawn so that some bind at once, some later, some never.
+fn tight(dice: &mut Dice, loose: &Limits) -> Limits {
+    let leg = Decimal::from(dice.pick(&[40, 150, 300]));
+    let twice = |amount: Decimal| amount.checked_add(amount).unwrap_or(amount);
+    let mut limits = Limits {
+        max_leg_notional: leg,
+        max_cycle_notional: twice(leg),
+        max_depth_share: Bps::from_bps(2_500),
+        fee_buffer: Bps::from_bps(100),
+        min_notional_margin: Bps::from_bps(2_000),
+        cooldown: dice.millis(1_500, 4_000),
+        max_cooldown: Duration::from_secs(8),
+        ..loose.clone()
+    };
+    for _ in 0..3 {
+        match dice.below(10) {
+            0 => limits.max_gross = twice(leg),
+            1 => limits.max_open = 1,
+            2 => limits.max_open_per_venue = 1,
+            3 => limits.max_orders_per_second = 2,
+            4 => limits.max_symbol_orders_per_second = 1,
+            5 => limits.max_burst = 1,
+            6 => limits.max_orders_per_minute = 30,
+            7 => limits.max_orders_per_day = 40,
+            8 => limits.max_day_notional = Decimal::from(dice.pick(&[1_000, 4_000])),
+            _ => {
+                let most = Decimal::new(i128::from(dice.between(1, 40)), 2);
+                match dice.below(4) {
+                    0 => limits.max_cycle_loss = most,
+                    1 => limits.max_hour_loss = most,
+                    2 => limits.max_day_loss = most,
+                    _ => limits.max_drawdown = most,
+                }
+            }
+        }
+    }
+    limits
 }

@@ -222,6 +222,7 @@ fn settings() -> EngineConfig {
         max_snapshots: 4,
         book_depth: 200,
         watch: WatchLimits::default(),
+        max_pause: Duration::from_secs(1),
     }
 }
 

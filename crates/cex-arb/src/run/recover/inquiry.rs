@@ -1,0 +1,435 @@
+//! What became of an order of an earlier run, question by question: no IO and no clock, so that the simulated world asks by the
+//! very rules of `arb run`.
+
+use cex_core::{ClientOrderId, Decimal, Fill, Order, OrderId, OrderStatus, SymbolId, Timestamp};
+use cex_errors::{ErrorKind, ExchangeError};
+use cex_interface::{OrderRef, Reply, Request, TimeRange};
+use std::time::Duration;
+
+/// Two answers that an order is not known are this far apart before they are believed.
+const APART: Duration = Duration::from_secs(2);
+/// Between two questions about one order.
+const PAUSE: Duration = Duration::from_millis(250);
+/// An order is asked about for so long before an operator must look.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// Fills asked for at once.
+const FILLS: u32 = 100;
+
+/// Nothing of ours rests on purpose: what fills of an order does so within this of its expiry, clocks included.
+const AROUND: Duration = Duration::from_secs(300);
+
+/// What an exchange told of an order, and all its fills; `None` when the order never arrived.
+pub type Told = Result<Option<Box<(Order, Vec<Fill>)>>, String>;
+
+/// What is to be done next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Turn {
+    /// Make this call, and hand its answer to [`Inquiry::answered`].
+    Ask(Request),
+    /// The same with a list, which must be whole: a part of it is an error.
+    List(Request),
+    /// Come back then.
+    Wait(Timestamp),
+    /// It is known, or will not be.
+    Done(Told),
+}
+
+/// Where the questions stand.
+#[derive(Debug, Clone, PartialEq)]
+enum Step {
+    /// Between two rounds.
+    Resting(Timestamp),
+    /// What became of it?
+    State,
+    /// It is not over: an immediate order that rests is cancelled.
+    Cancel,
+    /// It is not known under our name: may it be among the open orders?
+    Open,
+    /// It is not: is it in what the account traded?
+    Trades,
+    /// It is: what became of it, by the exchange's number? These are its trades, if `whole` all of them.
+    ById {
+        order_id: OrderId,
+        fills: Vec<Fill>,
+        whole: bool,
+    },
+    /// It is over: what did it fill?
+    Fills(OrderId, Box<Order>),
+    Over(Told),
+}
+
+/// The questions about one order. That it never arrived is believed of two answers apart, both given to questions of when it
+/// could not arrive any more, and only if the account did not trade by it either: exchanges forget names sooner than trades.
+#[derive(Debug)]
+pub struct Inquiry {
+    symbol: SymbolId,
+    id: ClientOrderId,
+    dead_at: Timestamp,
+    until: Timestamp,
+    step: Step,
+    asked_at: Timestamp,
+    absent_since: Option<Timestamp>,
+    /// What an order traded that the exchange has forgotten, and since when it is told the same.
+    traded: Option<(Timestamp, Vec<Fill>)>,
+    /// Why it is not known yet.
+    last: String,
+}
+
+impl Inquiry {
+    /// Questions about an order that the exchange takes no later than `dead_at`.
+    #[must_use]
+    pub fn new(now: Timestamp, symbol: SymbolId, id: ClientOrderId, dead_at: Timestamp) -> Self {
+        Self {
+            symbol,
+            id,
+            dead_at,
+            until: now + PATIENCE,
+            step: Step::Resting(now),
+            asked_at: now,
+            absent_since: None,
+            traded: None,
+            last: String::from("it is still open"),
+        }
+    }
+
+    /// What is to be done next.
+    pub fn turn(&mut self, now: Timestamp) -> Turn {
+        if let Step::Resting(until) = self.step {
+            if now < until {
+                return Turn::Wait(until);
+            }
+            if now >= self.until {
+                self.step = Step::Over(Err(std::mem::take(&mut self.last)));
+            } else {
+                self.step = Step::State;
+                self.asked_at = now;
+            }
+        }
+        let symbol = self.symbol;
+        let from = Some(self.dead_at - AROUND);
+        let fills = |order, to| Request::MyTrades {
+            symbol,
+            order,
+            range: TimeRange { from, to: Some(to) },
+            limit: FILLS,
+        };
+        match &self.step {
+            Step::Resting(until) => Turn::Wait(*until),
+            Step::State => Turn::Ask(Request::Order { symbol, order: OrderRef::Client(self.id) }),
+            Step::Cancel => Turn::Ask(Request::Cancel { symbol, order: OrderRef::Client(self.id) }),
+            Step::Open => Turn::List(Request::OpenOrders { symbol: Some(symbol) }),
+            // An order fills at once or never.
+            Step::Trades => Turn::List(fills(None, self.dead_at + AROUND)),
+            Step::ById { order_id, .. } => {
+                Turn::Ask(Request::Order { symbol, order: OrderRef::Id(*order_id) })
+            }
+            // One that rested against our will may have filled until now.
+            Step::Fills(order_id, _) => Turn::List(fills(Some(*order_id), now + AROUND)),
+            Step::Over(told) => Turn::Done(told.clone()),
+        }
+    }
+
+    /// The answer to the last call that was wanted.
+    pub fn answered(&mut self, now: Timestamp, answer: Result<Reply, ExchangeError>) {
+        let step = std::mem::replace(&mut self.step, Step::Resting(now + PAUSE));
+        let next = match step {
+            Step::Resting(_) => None,
+            Step::State => self.state_read(answer),
+            Step::Cancel => {
+                if let Err(error) = answer {
+                    self.last = error.to_string();
+                }
+                None
+            }
+            Step::Open => self.open_read(answer),
+            Step::Trades => self.trades_read(answer),
+            Step::ById { order_id, fills, whole } => self.read_by_id(order_id, (fills, whole), answer),
+            Step::Fills(_, order) => self.fills_read(*order, answer),
+            Step::Over(told) => Some(Step::Over(told)),
+        };
+        if let Some(next) = next {
+            self.step = next;
+        }
+    }
+
+    fn state_read(&mut self, answer: Result<Reply, ExchangeError>) -> Option<Step> {
+        match answer {
+            Ok(Reply::Order(order)) if order.status.is_terminal() => Some(match order.order_id {
+                Some(order_id) => over(order_id, order),
+                None => Step::Over(Err("the exchange does not say its number".to_owned())),
+            }),
+            // Nothing of ours rests on purpose.
+            Ok(Reply::Order(_)) => Some(Step::Cancel),
+            Ok(other) => Some(Step::Over(Err(format!("the exchange answered {other:?}")))),
+            Err(error) => {
+                let dead = error.kind == ErrorKind::OrderNotFound && self.asked_at > self.dead_at;
+                self.last = error.to_string();
+                dead.then_some(Step::Open)
+            }
+        }
+    }
+
+    fn open_read(&mut self, answer: Result<Reply, ExchangeError>) -> Option<Step> {
+        match answer {
+            Ok(Reply::Orders(open)) if open.iter().all(|order| self.is_another(order)) => Some(Step::Trades),
+            Ok(Reply::Orders(_)) => {
+                self.not_known("it is not found, but there are open orders that may be it")
+            }
+            Ok(_) => self.not_known("it is not found, and open orders could not be read as a whole"),
+            Err(error) => {
+                self.not_known(&format!("it is not found, and open orders could not be read: {error}"))
+            }
+        }
+    }
+
+    fn is_another(&self, order: &Order) -> bool {
+        order.client_id.is_some_and(|theirs| theirs != self.id)
+    }
+
+    fn trades_read(&mut self, answer: Result<Reply, ExchangeError>) -> Option<Step> {
+        let traded = match answer {
+            Ok(Reply::Fills(traded)) => traded,
+            Ok(_) => return self.not_known("it is not found, and trades could not be read as a whole"),
+            Err(error) => {
+                return self.not_known(&format!("it is not found, and trades could not be read: {error}"));
+            }
+        };
+        let nameless = traded.iter().any(|fill| fill.client_id.is_none());
+        let fills: Vec<Fill> = traded.into_iter().filter(|fill| fill.client_id == Some(self.id)).collect();
+        if let Some(order_id) = fills.first().map(|fill| fill.order_id) {
+            return Some(Step::ById { order_id, fills, whole: !nameless });
+        }
+        if nameless {
+            return self.not_known("it is not found, but there are trades of orders without a name");
+        }
+        let first = *self.absent_since.get_or_insert(self.asked_at);
+        (self.asked_at.since(first) >= APART).then_some(Step::Over(Ok(None)))
+    }
+
+    fn read_by_id(
+        &mut self,
+        order_id: OrderId,
+        (fills, whole): (Vec<Fill>, bool),
+        answer: Result<Reply, ExchangeError>,
+    ) -> Option<Step> {
+        match answer {
+            Ok(Reply::Order(order)) if order.status.is_terminal() => Some(over(order_id, order)),
+            Ok(_) => self.not_known("it filled, and is not over"),
+            Err(error) if whole && error.kind == ErrorKind::OrderNotFound => self.forgotten(fills),
+            Err(error) => self.not_known(&format!("it filled, but cannot be read: {error}")),
+        }
+    }
+
+    /// The exchange has forgotten the order and not its trades. It cannot arrive any more, so it is over, and what it traded is
+    /// what it filled: once that was the same in two answers apart, for histories lag.
+    fn forgotten(&mut self, fills: Vec<Fill>) -> Option<Step> {
+        match &self.traded {
+            Some((first, before)) if *before == fills => {
+                if self.asked_at.since(*first) >= APART
+                    && let Some(order) = told_by(&fills)
+                {
+                    return Some(Step::Over(Ok(Some(Box::new((order, fills))))));
+                }
+            }
+            Some(_) | None => self.traded = Some((self.asked_at, fills)),
+        }
+        self.not_known("it filled, and the exchange does not know it any more")
+    }
+
+    /// Histories lag behind states: fills count once they add up to what the order filled.
+    fn fills_read(&mut self, order: Order, answer: Result<Reply, ExchangeError>) -> Option<Step> {
+        match answer {
+            Ok(Reply::Fills(fills)) => {
+                let booked = fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.qty));
+                if booked == Ok(order.filled_qty) {
+                    return Some(Step::Over(Ok(Some(Box::new((order, fills))))));
+                }
+                self.not_known("its fills do not add up to what it filled")
+            }
+            Ok(_) => self.not_known("its fills could not be read"),
+            Err(error) => self.not_known(&error.to_string()),
+        }
+    }
+
+    fn not_known(&mut self, why: &str) -> Option<Step> {
+        why.clone_into(&mut self.last);
+        None
+    }
+}
+
+/// An immediate order that is over, by its trades alone.
+fn told_by(fills: &[Fill]) -> Option<Order> {
+    let first = fills.first()?;
+    let sum = |of: &dyn Fn(&Fill) -> Option<Decimal>| {
+        fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(of(fill)?).ok())
+    };
+    Some(Order {
+        venue: first.venue,
+        symbol: first.symbol,
+        order_id: Some(first.order_id),
+        client_id: first.client_id,
+        side: first.side,
+        // Whether it was filled whole nobody says, and nothing depends on it.
+        status: OrderStatus::Canceled,
+        price: None,
+        qty: None,
+        filled_qty: sum(&|fill| Some(fill.qty))?,
+        filled_notional: sum(&|fill| fill.notional().ok())?,
+        fee: None,
+        created_at: first.exchange_ts,
+        as_of: first.exchange_ts,
+    })
+}
+
+/// An order that is over: what it filled is asked for, if it filled anything.
+fn over(order_id: OrderId, order: Order) -> Step {
+    if order.filled_qty.is_zero() {
+        Step::Over(Ok(Some(Box::new((order, Vec::new())))))
+    } else {
+        Step::Fills(order_id, Box::new(order))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cex_core::{Liquidity, Side, TradeId, VenueId};
+    use cex_errors::Op;
+
+    const DEAD: Timestamp = Timestamp::from_secs(1_000);
+
+    fn not_found() -> Result<Reply, ExchangeError> {
+        let venue = VenueId::new(0, "a").expect("short");
+        Err(ExchangeError::new(venue, Op::QueryOrder, ErrorKind::OrderNotFound))
+    }
+
+    /// Lets `seconds` pass in quarters; to what was asked the exchange knows nothing and the account traded nothing.
+    fn denied(inquiry: &mut Inquiry, from: Timestamp, seconds: u32) -> (Timestamp, Option<Told>) {
+        let mut now = from;
+        for _ in 0..seconds * 4 {
+            loop {
+                match inquiry.turn(now) {
+                    Turn::List(Request::MyTrades { .. }) => {
+                        inquiry.answered(now, Ok(Reply::Fills(Vec::new())));
+                    }
+                    Turn::List(_) => inquiry.answered(now, Ok(Reply::Orders(Vec::new()))),
+                    Turn::Ask(_) => inquiry.answered(now, not_found()),
+                    Turn::Wait(_) => break,
+                    Turn::Done(told) => return (now, Some(told)),
+                }
+            }
+            now += PAUSE;
+        }
+        (now, None)
+    }
+
+    #[test]
+    fn absence_is_believed_of_two_denials_apart_after_the_order_could_arrive() {
+        let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
+        let begun = DEAD - Duration::from_secs(5);
+        let mut inquiry = Inquiry::new(begun, SymbolId(0), id, DEAD);
+        let (now, told) = denied(&mut inquiry, begun, 60);
+        assert_eq!(told, Some(Ok(None)));
+        assert_eq!(
+            now,
+            DEAD + PAUSE + APART,
+            "the first denial that counts is the first after it could arrive"
+        );
+    }
+
+    #[test]
+    fn an_order_that_is_forgotten_and_traded_filled_what_it_traded_told_twice() {
+        let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
+        let fill = Fill {
+            venue: VenueId::new(0, "a").expect("short"),
+            symbol: SymbolId(0),
+            trade_id: TradeId::new("t").expect("short"),
+            order_id: OrderId::new("o").expect("short"),
+            client_id: Some(id),
+            side: Side::Buy,
+            price: Decimal::from(100),
+            qty: Decimal::from(2),
+            fee: Decimal::ZERO,
+            fee_asset: "USDT".parse().expect("an asset"),
+            second_fee: None,
+            liquidity: Liquidity::Taker,
+            exchange_ts: DEAD - Duration::from_secs(9),
+        };
+        let mut inquiry = Inquiry::new(DEAD, SymbolId(0), id, DEAD - PAUSE);
+        let (mut now, mut reads) = (DEAD, 0);
+        let told = loop {
+            match inquiry.turn(now) {
+                Turn::List(Request::MyTrades { .. }) => {
+                    reads += 1;
+                    // The first answer lacks it: histories lag.
+                    let fills = if reads > 1 { vec![fill] } else { Vec::new() };
+                    inquiry.answered(now, Ok(Reply::Fills(fills)));
+                }
+                Turn::List(_) => inquiry.answered(now, Ok(Reply::Orders(Vec::new()))),
+                Turn::Ask(_) => inquiry.answered(now, not_found()),
+                Turn::Wait(until) => now = until,
+                Turn::Done(told) => break told,
+            }
+        };
+        let (order, fills) = *told.expect("it is known").expect("it arrived");
+        assert_eq!((order.filled_qty, order.filled_notional), (Decimal::from(2), Decimal::from(200)));
+        assert_eq!((order.status, fills), (OrderStatus::Canceled, vec![fill]));
+        assert_eq!(now, DEAD + PAUSE + APART, "two answers apart that tell of it");
+    }
+
+    #[test]
+    fn trades_that_cannot_be_read_as_a_whole_keep_an_order_undecided() {
+        let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
+        let mut inquiry = Inquiry::new(DEAD, SymbolId(0), id, DEAD - PAUSE);
+        let half = Ok(Reply::Done);
+        let mut now = DEAD;
+        let told = loop {
+            match inquiry.turn(now) {
+                Turn::List(Request::MyTrades { .. }) => inquiry.answered(now, half.clone()),
+                Turn::List(_) => inquiry.answered(now, Ok(Reply::Orders(Vec::new()))),
+                Turn::Ask(_) => inquiry.answered(now, not_found()),
+                Turn::Wait(until) => now = until,
+                Turn::Done(told) => break told,
+            }
+        };
+        assert_eq!(told, Err("it is not found, and trades could not be read as a whole".to_owned()));
+        assert!(now >= DEAD + PATIENCE);
+    }
+
+    #[test]
+    fn an_open_order_that_may_be_ours_keeps_it_undecided() {
+        let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
+        let open = |client_id| Order {
+            venue: VenueId::new(0, "a").expect("short"),
+            symbol: SymbolId(0),
+            order_id: OrderId::new("o").ok(),
+            client_id,
+            side: Side::Buy,
+            status: OrderStatus::New,
+            price: None,
+            qty: None,
+            filled_qty: Decimal::ZERO,
+            filled_notional: Decimal::ZERO,
+            fee: None,
+            created_at: DEAD,
+            as_of: DEAD,
+        };
+        let another = ClientOrderId::new("mqhw82kb-2b").expect("short");
+        for (name, absent) in [(Some(another), true), (Some(id), false), (None, false)] {
+            let mut inquiry = Inquiry::new(DEAD, SymbolId(0), id, DEAD - PAUSE);
+            let mut now = DEAD;
+            let told = loop {
+                match inquiry.turn(now) {
+                    Turn::List(Request::MyTrades { .. }) => {
+                        inquiry.answered(now, Ok(Reply::Fills(Vec::new())));
+                    }
+                    Turn::List(_) => inquiry.answered(now, Ok(Reply::Orders(vec![open(name)]))),
+                    Turn::Ask(_) => inquiry.answered(now, not_found()),
+                    Turn::Wait(until) => now = until,
+                    Turn::Done(told) => break told,
+                }
+            };
+            assert_eq!(told == Ok(None), absent, "{name:?}: {told:?}");
+        }
+    }
+}

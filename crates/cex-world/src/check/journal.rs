@@ -1,0 +1,192 @@
+//! What the journal says, against the exchanges' ledgers and against the engine that wrote it: I3 and I5 over any number of
+//! processes.
+
+use super::Invariant;
+use super::naked::client_id;
+use crate::day::Day;
+use crate::journal;
+use cex_core::{ClientOrderId, Decimal, NumError, Side, Timestamp};
+use cex_journal::messages::{self, ArbitrageEnd};
+use cex_journal::{Entry, Reader};
+use cex_sim::server::Ledger;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What fills of one order moved: how many, base, quote, fees.
+type Moved = (u64, Decimal, Decimal, Decimal);
+
+/// A journal, read as plainly as can be: nothing of the code that recovers is used.
+#[derive(Default)]
+struct Plain {
+    names: BTreeSet<(String, String, String, String)>,
+    fills: Vec<messages::Fill>,
+    /// Our name of an order, by the exchange's.
+    ours: BTreeMap<(String, String), String>,
+    /// The arbitrage of an order.
+    cycle_of: BTreeMap<String, String>,
+    ends: Vec<ArbitrageEnd>,
+    /// Names of arbitrages without legs.
+    swept: BTreeSet<String>,
+}
+
+impl Day {
+    /// Ends the session, and reads the journal from its beginning.
+    pub(super) fn check_journal(&mut self, now: Timestamp, ledger: &Ledger) {
+        let standing = self.desk.engine.standing(now);
+        let Some(mut journal) = self.desk.journal.take() else {
+            return self.desk.checks.harness(now, "no process is there at the end".to_owned());
+        };
+        // What nobody waited for is written by now.
+        journal.recorder.flush();
+        if let Err(error) = journal.recorder.close(now, "finished", 0, &standing) {
+            return self.desk.checks.violate(Invariant::I3, now, format!("the journal: {error}"));
+        }
+        match journal::read(&self.disk) {
+            Ok(past) => {
+                if let Some(contradiction) = past.contradiction() {
+                    let what = format!(
+                        "a session ends with another state than its records: {contradiction:?}, {standing}"
+                    );
+                    self.desk.checks.violate(Invariant::I5, now, what);
+                }
+                if past.unfinished() > 0 {
+                    let what = format!("{} arbitrages have no end in the journal", past.unfinished());
+                    self.desk.checks.violate(Invariant::I3, now, what);
+                }
+            }
+            Err(error) => self.desk.checks.violate(Invariant::I3, now, format!("the journal: {error}")),
+        }
+        let wrong =
+            self.plain().and_then(|plain| differences(&plain, ledger).map_err(|error| error.to_string()));
+        match wrong {
+            Ok(wrong) => {
+                wrong.into_iter().for_each(|what| self.desk.checks.violate(Invariant::I3, now, what));
+            }
+            Err(error) => self.desk.checks.harness(now, format!("the journal cannot be compared: {error}")),
+        }
+    }
+
+    /// What orders that traded leftovers away are valued at, as their ends say.
+    pub(super) fn marks_of_swept(&mut self) -> BTreeMap<ClientOrderId, Decimal> {
+        if let Some(journal) = &mut self.desk.journal {
+            journal.recorder.flush();
+        }
+        // What cannot be read is found out when the journal is compared.
+        let plain = self.plain().unwrap_or_default();
+        let ends: BTreeMap<&String, Decimal> =
+            plain.ends.iter().filter_map(|end| Some((&end.name, end.mark.parse().ok()?))).collect();
+        let swept = plain.cycle_of.iter().filter(|(_, name)| plain.swept.contains(*name));
+        swept.filter_map(|(order, name)| Some((ClientOrderId::new(order)?, *ends.get(name)?))).collect()
+    }
+
+    fn plain(&self) -> Result<Plain, String> {
+        let mut reader = Reader::new(Arc::new(self.disk.clone()), 0).map_err(|error| error.to_string())?;
+        let mut plain = Plain::default();
+        while let Some(record) = reader.next_record().map_err(|error| error.to_string())? {
+            plain.take(record.entry().map_err(|error| error.to_string())?);
+        }
+        Ok(plain)
+    }
+}
+
+impl Plain {
+    fn take(&mut self, entry: Entry) {
+        match entry {
+            Entry::Fill(fill) => {
+                let name =
+                    (fill.venue.clone(), fill.symbol.clone(), fill.order_id.clone(), fill.trade_id.clone());
+                if !fill.client_id.is_empty() {
+                    self.name_order(&fill.venue, &fill.order_id, &fill.client_id);
+                }
+                if self.names.insert(name) {
+                    self.fills.push(fill);
+                }
+            }
+            Entry::OrderEvent(order) => self.name_order(&order.venue, &order.order_id, &order.client_id),
+            Entry::Intent(intent) => {
+                let first = intent.legs.first().map(|leg| leg.client_id.clone()).unwrap_or_default();
+                if intent.parent == first {
+                    self.swept.insert(first.clone());
+                }
+                let cycle = if intent.parent.is_empty() { first } else { intent.parent };
+                self.cycle_of.extend(intent.legs.into_iter().map(|leg| (leg.client_id, cycle.clone())));
+            }
+            Entry::ArbitrageEnd(end) => self.ends.push(end),
+            _other => {}
+        }
+    }
+
+    fn name_order(&mut self, venue: &str, order_id: &str, client_id: &str) {
+        if !order_id.is_empty() && !client_id.is_empty() {
+            self.ours.insert((venue.to_owned(), order_id.to_owned()), client_id.to_owned());
+        }
+    }
+
+    /// What the journal says that each order moved.
+    fn moved(&self) -> Result<BTreeMap<String, Moved>, NumError> {
+        let mut moved: BTreeMap<String, Moved> = BTreeMap::new();
+        for fill in &self.fills {
+            let key = (fill.venue.clone(), fill.order_id.clone());
+            let name = self.ours.get(&key).cloned().unwrap_or_else(|| format!("nobody's {}", fill.order_id));
+            let (price, qty): (Decimal, Decimal) = (fill.price.parse()?, fill.qty.parse()?);
+            let fee =
+                fill.fees.iter().try_fold(Decimal::ZERO, |sum, fee| sum.checked_add(fee.amount.parse()?));
+            add(moved.entry(name).or_default(), qty, price.checked_mul(qty)?, fee?)?;
+        }
+        Ok(moved)
+    }
+}
+
+fn add(moved: &mut Moved, qty: Decimal, notional: Decimal, fee: Decimal) -> Result<(), NumError> {
+    moved.0 += 1;
+    moved.1 = moved.1.checked_add(qty)?;
+    moved.2 = moved.2.checked_add(notional)?;
+    moved.3 = moved.3.checked_add(fee)?;
+    Ok(())
+}
+
+/// What the journal and the ledgers tell differently.
+fn differences(plain: &Plain, ledger: &Ledger) -> Result<Vec<String>, NumError> {
+    let mut theirs: BTreeMap<String, Moved> = BTreeMap::new();
+    let mut changes: BTreeMap<ClientOrderId, (Decimal, Decimal)> = BTreeMap::new();
+    for fill in ledger.accounts.iter().flat_map(|account| &account.fills) {
+        let Some(id) = client_id(fill) else { continue };
+        add(theirs.entry(id.to_string()).or_default(), fill.qty, fill.notional, fill.fee)?;
+        let (base, quote) = changes.entry(id).or_default();
+        (*base, *quote) = match fill.side {
+            Side::Buy => (base.checked_add(fill.qty)?, quote.checked_sub(fill.notional)?),
+            Side::Sell => (base.checked_sub(fill.qty)?, quote.checked_add(fill.notional)?),
+        };
+        let charged = if fill.fee_asset == fill.symbol.base { base } else { quote };
+        *charged = charged.checked_sub(fill.fee)?;
+    }
+    let ours = plain.moved()?;
+    let mut wrong = Vec::new();
+    let all: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+    for name in all {
+        let (ours, theirs) = (ours.get(name), theirs.get(name));
+        if ours != theirs {
+            wrong.push(format!("fills of {name}: the journal has {ours:?}, the exchange {theirs:?}"));
+        }
+    }
+    let mut ended: BTreeMap<&String, u32> = BTreeMap::new();
+    for end in &plain.ends {
+        *ended.entry(&end.name).or_default() += 1;
+        let (mut base, mut quote) = (Decimal::ZERO, Decimal::ZERO);
+        for (order, _) in plain.cycle_of.iter().filter(|(_, cycle)| **cycle == end.name) {
+            let id = ClientOrderId::new(order);
+            let (more_base, more_quote) = id.and_then(|id| changes.get(&id)).copied().unwrap_or_default();
+            (base, quote) = (base.checked_add(more_base)?, quote.checked_add(more_quote)?);
+        }
+        if (Ok(base), Ok(quote)) != (end.base_change.parse(), end.quote_change.parse()) {
+            wrong.push(format!("{end:?}, by the ledgers {base} and {quote}"));
+        }
+    }
+    wrong.extend(
+        ended
+            .iter()
+            .filter(|(_, times)| **times > 1)
+            .map(|(name, times)| format!("{name} ended {times} times")),
+    );
+    Ok(wrong)
+}

@@ -1,0 +1,191 @@
+//! I1: no limit is exceeded, reckoned from what left and what it came to.
+
+use super::{Checks, Invariant};
+use cex_core::{Decimal, OrderRequest, SymbolId, Timestamp, VenueId};
+use cex_engine::{Ending, Outcome};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const AT_ONCE: Duration = Duration::from_millis(100);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: i64 = 3_600;
+const DAY: i64 = 86_400;
+
+/// What limits are compared with.
+#[derive(Debug, Default)]
+pub(super) struct Risked {
+    /// Orders of the last second, by venue.
+    recent: BTreeMap<VenueId, VecDeque<(Timestamp, SymbolId)>>,
+    /// Orders of openings of the last minute.
+    minute: VecDeque<Timestamp>,
+    /// Of which day the sums are.
+    day: i64,
+    orders_today: u32,
+    notional_today: Decimal,
+    /// Profit by hour and by day, in all and at its highest.
+    hours: BTreeMap<i64, Decimal>,
+    days: BTreeMap<i64, Decimal>,
+    total: Decimal,
+    peak: Decimal,
+    /// A loss that only an operator may forgive.
+    lost: Option<String>,
+    /// Symbols that are to rest.
+    rests: BTreeMap<SymbolId, Timestamp>,
+}
+
+impl Risked {
+    /// An order leaves.
+    pub(super) fn leaves(&mut self, now: Timestamp, order: &OrderRequest) {
+        let recent = self.recent.entry(order.venue).or_default();
+        recent.push_back((now, order.symbol));
+        while recent.front().is_some_and(|(at, _)| now.since(*at) >= SECOND) {
+            recent.pop_front();
+        }
+    }
+
+    /// The process died. What left within the last second is not in its journal by venue, and the next one needs longer than
+    /// that until it trades, but on a network as fast as the world's.
+    pub(super) fn died(&mut self) {
+        self.recent.clear();
+    }
+
+    /// An operator has looked.
+    pub(super) fn acknowledged(&mut self) {
+        self.lost = None;
+    }
+}
+
+impl Checks {
+    /// Both orders of an opening are on their way, and counted.
+    pub(super) fn check_limits(&mut self, now: Timestamp, orders: &[OrderRequest; 2], gross: Decimal) {
+        let mut wrong = self.rates_exceeded(now, orders);
+        wrong.extend(self.totals_exceeded(now, gross));
+        wrong.extend(self.open_exceeded(orders, gross));
+        wrong.extend(self.losses_exceeded(now));
+        let symbol = orders[0].symbol;
+        if let Some(until) = self.risked.rests.get(&symbol).filter(|until| now < **until) {
+            wrong.push(format!("a symbol is to rest until {until} (R23)"));
+        }
+        for what in wrong {
+            self.violate(Invariant::I1, now, format!("{}: {what}", orders[0].client_id));
+        }
+    }
+
+    /// R17.
+    fn rates_exceeded(&self, now: Timestamp, orders: &[OrderRequest; 2]) -> Vec<String> {
+        let limits = &self.limits;
+        let mut wrong = Vec::new();
+        for order in orders {
+            let Some(recent) = self.risked.recent.get(&order.venue) else { continue };
+            let count = |test: &dyn Fn(&&(Timestamp, SymbolId)) -> bool| recent.iter().filter(test).count();
+            for (what, count, most) in [
+                ("orders within a second", recent.len(), limits.max_orders_per_second),
+                (
+                    "orders of a symbol within a second",
+                    count(&|(_, symbol)| *symbol == order.symbol),
+                    limits.max_symbol_orders_per_second,
+                ),
+                ("orders at once", count(&|(at, _)| now.since(*at) < AT_ONCE), limits.max_burst),
+            ] {
+                if count > size(most) {
+                    wrong.push(format!("{count} {what} at {}, at most {most} (R17)", order.venue));
+                }
+            }
+        }
+        wrong
+    }
+
+    /// R18.
+    fn totals_exceeded(&mut self, now: Timestamp, gross: Decimal) -> Vec<String> {
+        let Self { risked, limits, .. } = self;
+        let day = now.as_secs().div_euclid(DAY);
+        if day != risked.day {
+            (risked.day, risked.orders_today, risked.notional_today) = (day, 0, Decimal::ZERO);
+        }
+        risked.minute.extend([now, now]);
+        while risked.minute.front().is_some_and(|at| now.since(*at) >= MINUTE) {
+            risked.minute.pop_front();
+        }
+        risked.orders_today += 2;
+        risked.notional_today = risked.notional_today.checked_add(gross).unwrap_or(gross);
+        let mut wrong = Vec::new();
+        if risked.minute.len() > size(limits.max_orders_per_minute) {
+            wrong.push(format!("{} orders within a minute (R18)", risked.minute.len()));
+        }
+        if risked.orders_today > limits.max_orders_per_day {
+            wrong.push(format!("{} orders today (R18)", risked.orders_today));
+        }
+        if risked.notional_today > limits.max_day_notional {
+            wrong.push(format!("{} moved today (R18)", risked.notional_today));
+        }
+        wrong
+    }
+
+    /// R4, R14, R15.
+    fn open_exceeded(&self, orders: &[OrderRequest; 2], gross: Decimal) -> Vec<String> {
+        let (limits, mut wrong) = (&self.limits, Vec::new());
+        if gross > limits.max_cycle_notional {
+            wrong.push(format!("an arbitrage of {gross} (R4)"));
+        }
+        let sum = self.open.values().try_fold(Decimal::ZERO, |sum, open| sum.checked_add(open.gross));
+        if sum.is_ok_and(|sum| sum > limits.max_gross) {
+            wrong.push(format!("{sum:?} open (R14)"));
+        }
+        let of_symbol = self.open.values().filter(|open| open.symbol == orders[0].symbol).count();
+        for (what, count, most) in [
+            ("arbitrages open", self.open.len(), limits.max_open),
+            ("arbitrages open in a symbol", of_symbol, limits.max_open_per_symbol),
+            // Every arbitrage is between the two venues there are.
+            ("arbitrages open at a venue", self.open.len(), limits.max_open_per_venue),
+        ] {
+            if count > size(most) {
+                wrong.push(format!("{count} {what}, at most {most} (R15)"));
+            }
+        }
+        wrong
+    }
+
+    /// R20, R21: what was lost before stops openings.
+    fn losses_exceeded(&self, now: Timestamp) -> Option<String> {
+        let (risked, limits, secs) = (&self.risked, &self.limits, now.as_secs());
+        let exceeds = |sum: Option<&Decimal>, most: Decimal| {
+            sum.is_some_and(|sum| sum.negated().is_ok_and(|loss| loss > most))
+        };
+        if let Some(lost) = &risked.lost {
+            return Some(lost.clone());
+        }
+        if exceeds(risked.hours.get(&secs.div_euclid(HOUR)), limits.max_hour_loss) {
+            return Some("the hour has lost too much (R20)".to_owned());
+        }
+        exceeds(risked.days.get(&secs.div_euclid(DAY)), limits.max_day_loss)
+            .then(|| "the day has lost too much (R20)".to_owned())
+    }
+
+    /// An arbitrage is over. That it came to what it is said to have come to is I3's and I5's.
+    pub(super) fn came_to(&mut self, now: Timestamp, outcome: &Outcome) {
+        let Self { risked, limits, .. } = self;
+        let (profit, secs) = (outcome.realised, now.as_secs());
+        let add = |sum: &mut Decimal| *sum = sum.checked_add(profit).unwrap_or(*sum);
+        add(risked.hours.entry(secs.div_euclid(HOUR)).or_default());
+        add(risked.days.entry(secs.div_euclid(DAY)).or_default());
+        add(&mut risked.total);
+        risked.peak = risked.peak.max(risked.total);
+        if profit.negated().is_ok_and(|loss| loss > limits.max_cycle_loss) {
+            risked.lost = Some("an arbitrage has lost too much (R20)".to_owned());
+        }
+        if risked.peak.checked_sub(risked.total).is_ok_and(|fall| fall > limits.max_drawdown) {
+            risked.lost = Some("profit has fallen too far (R21)".to_owned());
+        }
+        match outcome.ending {
+            Ending::BothFilled | Ending::Withheld | Ending::Swept => {}
+            Ending::NoneFilled | Ending::Unwound | Ending::Dust | Ending::Parked => {
+                risked.rests.insert(outcome.symbol, now + limits.cooldown);
+            }
+        }
+    }
+}
+
+fn size(most: u32) -> usize {
+    usize::try_from(most).unwrap_or(usize::MAX)
+}
