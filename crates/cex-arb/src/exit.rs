@@ -1,6 +1,7 @@
 //! How the program ends: exit codes, and failures that say what, where and how to fix it.
 
 use std::fmt;
+use std::io;
 
 /// Exit codes, the same for every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,3 +79,16 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// What became of writing a result. That nobody reads any more is no failure of ours.
+///
+/// # Errors
+/// When it could not be written for another reason.
+pub fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => {
+            other.map_err(|error| Failure::new(Exit::Internal, format!("writing the result: {error}"), ""))
+        }
+    }
+}

@@ -4,7 +4,7 @@ mod count;
 mod replay;
 
 use crate::cli::{DumpArgs, JournalArgs, JournalCommand};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, written};
 use cex_core::Timestamp;
 use cex_journal::{Directory, Entry, JournalError, Reader, Record};
 use count::Count;
@@ -39,7 +39,7 @@ pub fn run(command: &JournalCommand, out: &mut impl Write) -> Result<(), Failure
 
 fn verify(args: &JournalArgs, out: &mut impl Write) -> Result<(), Failure> {
     let (count, verdict) = read(&args.dir)?;
-    printed(if args.json {
+    written(if args.json {
         json_line(out, &count.summary(&verdict))
     } else {
         count.summary(&verdict).print(out)
@@ -49,7 +49,7 @@ fn verify(args: &JournalArgs, out: &mut impl Write) -> Result<(), Failure> {
 
 fn stats(args: &JournalArgs, out: &mut impl Write) -> Result<(), Failure> {
     let (count, verdict) = read(&args.dir)?;
-    printed(if args.json {
+    written(if args.json {
         json_line(out, &count.stats(&verdict))
     } else {
         count.stats(&verdict).print(out)
@@ -74,7 +74,7 @@ fn dump(args: &DumpArgs, out: &mut impl Write) -> Result<(), Failure> {
         match line(out, args.json, &record, &entry) {
             // Whoever reads has had enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-            result => printed(result)?,
+            result => written(result)?,
         }
     }
     incomplete_end(&args.dir, &mut reader)
@@ -141,13 +141,4 @@ fn exact(at: Timestamp) -> String {
 fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     let line = sonic_rs::to_string(value).map_err(io::Error::other)?;
     writeln!(out, "{line}")
-}
-
-fn printed(result: io::Result<()>) -> Result<(), Failure> {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Internal, format!("writing the result: {error}"), ""))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
 }

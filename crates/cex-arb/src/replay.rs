@@ -5,7 +5,7 @@ mod tape;
 pub use tape::tape;
 
 use crate::cli::ReplayArgs;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, written};
 use crate::venues;
 use cex_core::{Market, MarketEvent, Markets, StreamKind, SymbolId, Timestamp, VenueId};
 use cex_interface::{HttpResponse, Input, Link, Outbox, Protocol, Reply, Request, Subscription, VenueConfig};
@@ -77,7 +77,7 @@ pub fn run(args: &ReplayArgs, out: &mut impl Write) -> Result<(), Failure> {
         }
         table(out, &rows)
     };
-    print(out).map_err(|error| Failure::new(Exit::Internal, format!("writing the result: {error}"), ""))
+    written(print(out))
 }
 
 fn table(out: &mut dyn Write, rows: &[Row]) -> std::io::Result<()> {

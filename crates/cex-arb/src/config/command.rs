@@ -5,7 +5,7 @@ use super::layers::{self, Given, Origin, Raw, Surroundings};
 use super::problem::{Problem, Problems};
 use super::{Config, check, file};
 use crate::cli::{ConfigArgs, ConfigCommand};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, written};
 use crate::venues;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub fn run(command: &ConfigCommand, around: &Surroundings, out: &mut impl Write)
         ConfigCommand::Show(args) => show(&args.config, args.origin, around)?,
         ConfigCommand::Example => example(),
     };
-    printed(write!(out, "{result}"))
+    written(write!(out, "{result}"))
 }
 
 fn checked(args: &ConfigArgs, around: &Surroundings, out: &mut impl Write) -> Result<(), Failure> {
@@ -41,13 +41,13 @@ fn checked(args: &ConfigArgs, around: &Surroundings, out: &mut impl Write) -> Re
             Err(problems) => (None, problems.all()),
         };
         let line = sonic_rs::to_string(&Verdict { ok: loaded.is_ok(), file, problems });
-        printed(line.map_err(io::Error::other).and_then(|line| writeln!(out, "{line}")))?;
+        written(line.map_err(io::Error::other).and_then(|line| writeln!(out, "{line}")))?;
     }
     let config = loaded.map_err(|problems| failure(&problems))?;
     if !args.json {
         let file = config.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
         let venues: Vec<&str> = config.venues.iter().map(|venue| venue.exchange.name).collect();
-        printed(writeln!(out, "{file}: good; mode {:?}, venues {}", config.mode, venues.join(", ")))?;
+        written(writeln!(out, "{file}: good; mode {}, venues {}", config.mode, venues.join(", ")))?;
     }
     Ok(())
 }
@@ -218,13 +218,4 @@ pub(crate) fn failure(problems: &Problems) -> Failure {
     // The first word is the failure's own.
     let what = text.strip_prefix("error: ").unwrap_or(&text);
     Failure::new(Exit::BadConfig, what, "")
-}
-
-fn printed(result: io::Result<()>) -> Result<(), Failure> {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Internal, format!("writing the result: {error}"), ""))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::layers::Raw;
 use cex_core::{Bps, Decimal};
+use std::fmt;
 use std::time::Duration;
 
 /// What may be done.
@@ -14,6 +15,16 @@ pub enum Mode {
     Paper,
     /// Real orders. Every limit must be written.
     Live,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Observe => "observe",
+            Self::Paper => "paper",
+            Self::Live => "live",
+        })
+    }
 }
 
 /// When records of the journal are put on disk.

@@ -2,9 +2,9 @@
 //! be the same bytes; every arbitrage's end is worked out again from its fills; every session's end must state what the
 //! records before it come to.
 
-use super::{failure, incomplete_end, json_line, open, printed};
+use super::{failure, incomplete_end, json_line, open};
 use crate::cli::JournalArgs;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, written};
 use crate::run::past::{Past, state_hash};
 use cex_core::{Decimal, NumError, Timestamp};
 use cex_journal::{Entry, Record, messages};
@@ -59,7 +59,7 @@ pub(super) fn run(args: &JournalArgs, out: &mut impl Write) -> Result<(), Failur
     replayed.state = past.state(last).unwrap_or_else(|error| error.to_string());
     replayed.state_hash = state_hash(&replayed.state).iter().map(|byte| format!("{byte:02x}")).collect();
     replayed.same = replayed.differences.is_empty();
-    printed(if args.json { json_line(out, &replayed) } else { replayed.print(out) })?;
+    written(if args.json { json_line(out, &replayed) } else { replayed.print(out) })?;
     whole?;
     if replayed.same {
         return Ok(());

@@ -7,7 +7,7 @@ use super::desk::Desk;
 use super::finish::{finish, verdict};
 use super::limits;
 use super::pace::Pace;
-use super::paper::Paper;
+use super::paper::{self, Paper};
 use super::past::Past;
 use super::probe;
 use super::reconcile::{Changed, Reconciler};
@@ -146,7 +146,9 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     for (venue, markets) in venues.iter().zip(&markets) {
         venue.rest.set_markets(Arc::clone(markets));
     }
-    if config.mode != Mode::Paper {
+    if config.mode == Mode::Paper {
+        paper::fits(config, markets.first().map_or(0, |markets| markets.len()))?;
+    } else {
         probe::keys(config, &venues, epoch).await?;
     }
     let quit = Rc::new(Notify::new());

@@ -4,6 +4,8 @@
 //! What no paper can tell: whether others would have been faster, and what our own orders would have moved. A level that
 //! was taken is not taken twice until the exchange shows another quantity there.
 
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
 use cex_core::{
     Account, AccountEvent, Asset, Balance, Bps, Decimal, Fill, Level, Liquidity, Market, NumError, Order,
     OrderId, OrderRequest, OrderStatus, Price, Qty, Side, Symbol, SymbolId, Text, Timestamp, TradeId,
@@ -14,6 +16,31 @@ use std::time::Duration;
 
 /// Levels of a book that one order looks at: as deep as any order of ours reaches.
 const DEEPEST: usize = 200;
+
+/// Whether accounts on paper may hold what they begin with (R13): otherwise every opening would be refused, and nobody told
+/// why.
+///
+/// # Errors
+/// Exit code 3 with what would fit.
+pub fn fits(config: &Config, symbols: usize) -> Result<(), Failure> {
+    let coins = Decimal::from(i64::try_from(symbols).unwrap_or(i64::MAX));
+    let (quote, coin) = (config.paper.start_quote_usdt, config.paper.start_coin_usdt);
+    let most = config.risk.max_venue_equity_usdt;
+    let equity = coin.checked_mul(coins).and_then(|coins| coins.checked_add(quote));
+    if equity.is_ok_and(|equity| equity <= most) {
+        return Ok(());
+    }
+    let equity = equity.map_or_else(|error| error.to_string(), |equity| equity.to_string());
+    let what = format!(
+        "an account on paper begins with {equity} USDT ({quote} and {coin} of each of {symbols} coins), more than \
+         risk.max_venue_equity_usdt = {most}: nothing would be opened"
+    );
+    Err(Failure::new(
+        Exit::BadConfig,
+        what,
+        "name fewer symbols, lower paper.start_coin_usdt, or raise the limit",
+    ))
+}
 
 /// What an order came to, as an exchange would tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]

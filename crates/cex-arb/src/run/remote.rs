@@ -8,7 +8,7 @@ use super::venue::Venue;
 use crate::cli::{ControlArgs, StopArgs};
 use crate::config::command::failure;
 use crate::config::{Config, Surroundings};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, written};
 use cex_core::{Markets, SymbolId, SymbolInfo};
 use cex_journal::messages::{OperatorAck, SessionEnd, SessionStart};
 use cex_transport::{Clock, TransportConfig};
@@ -336,12 +336,4 @@ fn print(status: &Status, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "    {what:<24} {count:>8}")?;
     }
     status.trips.iter().try_for_each(|trip| writeln!(out, "  ! {trip}"))
-}
-
-pub(super) fn written(result: std::io::Result<()>) -> Result<(), Failure> {
-    match result {
-        // Nobody reads any more, which is no failure of ours.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|error| Failure::new(Exit::Internal, format!("output: {error}"), "")),
-    }
 }

@@ -4,10 +4,10 @@
 
 use super::control::{Directory, Verb};
 use super::pace::Pace;
-use super::remote::{ask_within, cancel_everywhere, place, written};
+use super::remote::{ask_within, cancel_everywhere, place};
 use crate::cli::ControlArgs;
 use crate::config::Config;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, written};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use std::io::Write;
