@@ -554,7 +554,7 @@ fn check_finds_the_file_and_ends_with_0_or_3() {
     let own = dir.path().join(".config/arb/arb.toml");
     std::fs::create_dir_all(own.parent().expect("it has one")).expect("our own directory");
     std::fs::write(&own, GOOD).expect("our own file");
-    let good = format!("{}: good; mode Observe, venues mexc, gateio\n", own.display());
+    let good = format!("{}: good; mode observe, venues mexc, gateio\n", own.display());
     assert_eq!(check(None, &[("HOME", &home)], false), (good, 0));
     let (said, code) = check(None, &[("HOME", &home), ("ARB_CONFIG", "/nowhere/x.toml")], false);
     assert!(code == 3 && said.starts_with("error: /nowhere/x.toml: "), "{said}");
