@@ -8,7 +8,7 @@ use cex_engine::{Event, VenueSetup};
 use cex_interface::{Reply, Request};
 use cex_risk::{Chains, Wallet};
 use cex_transport::Rest;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub struct Coins {
     symbols: Vec<(SymbolId, Symbol)>,
     /// All exchanges have told of their coins once.
     known: Cell<bool>,
+    /// Kept over looks: one that an exchange did not answer leaves its wallets as they were told before.
+    chains: RefCell<ChainNumbers>,
     /// Symbols that must be left alone for another reason.
     changed: Changed,
 }
@@ -43,7 +45,14 @@ impl Coins {
         setups: &[VenueSetup],
         changed: Changed,
     ) -> Self {
-        Self { desk, rests, symbols: symbols_of(setups), known: Cell::new(false), changed }
+        Self {
+            desk,
+            rests,
+            symbols: symbols_of(setups),
+            known: Cell::new(false),
+            chains: RefCell::default(),
+            changed,
+        }
     }
 
     fn block_all(&self, why: &'static str) {
@@ -75,10 +84,11 @@ impl Coins {
                 Err(error) => tracing::warn!(%error, "coins could not be read"),
             }
         }
-        let mut chains = ChainNumbers::default();
         for (venue, assets) in &told {
+            let mut chains = self.chains.borrow_mut();
             let wallets: Vec<(Asset, Wallet)> =
                 assets.iter().map(|info| (info.asset, chains.wallet(info))).collect();
+            drop(chains);
             self.desk.tell_engine(Event::Wallets { venue: *venue, wallets: &wallets });
         }
         if told.len() < self.rests.len() {
@@ -104,8 +114,7 @@ impl Coins {
     }
 }
 
-/// A number for each chain of each coin, the same whichever exchange tells of it. One look's: whoever tells wallets anew
-/// counts anew.
+/// A number for each chain of each coin, the same whichever exchange tells of it and whenever.
 #[derive(Default)]
 struct ChainNumbers(BTreeMap<Asset, Vec<choice::Way>>);
 
@@ -150,6 +159,11 @@ mod tests {
         here.networks[1].withdraw_enabled = true;
         there.networks[0].deposit_enabled = false;
         assert!(!meet(&here, &there), "only over the other chain it can arrive");
+        there.networks[0].deposit_enabled = true;
+        let mut chains = ChainNumbers::default();
+        let (before, _) = (chains.wallet(&here), chains.wallet(&there));
+        let later = chains.wallet(&there);
+        assert!(!before.withdrawals.and(later.deposits).is_empty(), "a later look at one side numbers alike");
         let other = coin(&[("ETH", Some("0xef"))]);
         assert!(!meet(&here, &other), "another coin of the same name on the same chain");
     }
