@@ -105,6 +105,11 @@ impl Board {
         &self.fired
     }
 
+    /// So much time has passed (a negative step).
+    pub(crate) fn age(&mut self, by_nanos: i64) {
+        self.entries.iter_mut().for_each(|entry| entry.trigger.age(by_nanos));
+    }
+
     /// When the next fault is over by itself.
     pub(crate) fn wakeup_at(&self) -> Option<Timestamp> {
         self.entries.iter().filter_map(|entry| entry.trigger.over_at()).min()

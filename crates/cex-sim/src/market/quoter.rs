@@ -1,7 +1,7 @@
 //! The makers of one market: a ladder on each side of a fair price, and bait while the market has diverged.
 
 use super::catalogue::{Class, Coin};
-use super::config::VenueConfig;
+use super::config::{Mood, VenueConfig};
 use super::desk::{Desk, House};
 use super::dice::Dice;
 use super::drift::{BPS, Drift};
@@ -79,16 +79,16 @@ impl Quoter {
         house: House,
         coin: &Coin,
         venue: &VenueConfig,
-        levels: usize,
+        mood: &Mood,
     ) -> Self {
         let profile = profile(coin.class);
         let (start, lots_per_quote) = (coin.price_in_ticks(venue), coin.lots_per_quote(venue));
         let shape = Shape {
-            levels,
+            levels: mood.levels,
             first_gap: profile.first_gap * start,
             largest_gap: 4.0 * BPS * start,
             doubling: 10.0 * BPS * start,
-            top_size: profile.top_value * lots_per_quote,
+            top_size: mood.size(profile.top_value) * lots_per_quote,
             // Prices wander, so what is worth the least notional now gets some room.
             least_size: 2.0 * f64::from(venue.min_notional) * lots_per_quote,
         };

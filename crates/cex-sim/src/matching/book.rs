@@ -3,6 +3,7 @@
 use cex_core::{Notional, Price, Qty, Side};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::Bound;
 
 /// No node.
 const NIL: u32 = u32::MAX;
@@ -102,6 +103,17 @@ impl Book {
     /// Levels of a side, best first.
     pub(super) fn levels(&self, side: Side) -> impl Iterator<Item = (Price, Qty)> {
         self.side(side).iter().map(move |(key, queue)| (price_of(side, *key), queue.total))
+    }
+
+    /// Levels of a side behind a price, best first; all of them behind none.
+    pub(super) fn levels_behind(
+        &self,
+        side: Side,
+        price: Option<Price>,
+    ) -> impl Iterator<Item = (Price, Qty)> {
+        let from = price.map_or(Bound::Unbounded, |price| Bound::Excluded(key(side, price)));
+        let levels = self.side(side).range((from, Bound::Unbounded));
+        levels.map(move |(key, queue)| (price_of(side, *key), queue.total))
     }
 
     /// What rests at a price.

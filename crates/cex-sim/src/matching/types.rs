@@ -275,6 +275,8 @@ pub enum BalanceReason {
     Fill,
     /// A fee was taken.
     Fee,
+    /// It went to another account of its owner, or came from there.
+    Transfer,
 }
 
 /// A balance after a change, with the change.

@@ -2,7 +2,7 @@
 
 use super::clock::Clock;
 use super::clock::Pace;
-use super::config::{SimConfig, SimExchange};
+use super::config::{Profile, SimConfig, SimExchange};
 use super::error::SimError;
 use super::faults::{Faults, Heard};
 use super::ledger::{self, Ledger};
@@ -124,6 +124,11 @@ impl Host {
     /// What calls the ticker before its time.
     pub(super) fn alarm(&self) -> Rc<Notify> {
         Rc::clone(&self.alarm)
+    }
+
+    /// Lets the ticker look again when it is wanted.
+    pub(super) fn wake_ticker(&self) {
+        self.alarm.notify_one();
     }
 
     /// How many connections an exchange has.
@@ -324,6 +329,7 @@ impl Host {
         let Self { venues, exchanges, events, out, faults, clock, .. } = self;
         faults.collect(clock.now(), &mut exchanges[index]);
         exchanges[index].drain_events(events);
+        ledger::enter_transfers(&mut self.deposits[index], events);
         if !events.is_empty() {
             venues[index].dialect.events(now, &exchanges[index], events, out);
             events.clear();
@@ -391,10 +397,13 @@ fn market_config(config: &SimConfig) -> MarketConfig {
     };
     MarketConfig {
         symbols: config.symbols,
+        has_odd: config.profile == Profile::Strict,
         venues: SimExchange::ALL.map(venue).into(),
         is_quiet: config.is_quiet,
         tape: config.tape.clone(),
         divergences_per_minute: config.divergences_per_minute,
+        divergence_bps: config.divergence_bps,
+        mood: config.mood,
         ..MarketConfig::default()
     }
 }

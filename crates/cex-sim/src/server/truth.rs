@@ -93,6 +93,11 @@ impl Host {
         asks: &[(Decimal, Decimal)],
     ) -> Result<(), SimError> {
         let market = self.market(exchange, symbol)?;
+        // A level that is off the grid leaves the book as it was.
+        for (price, qty) in bids.iter().chain(asks) {
+            self.price_on_grid(exchange, market, *price)?;
+            self.qty_on_grid(exchange, market, *qty)?;
+        }
         let now = self.now(exchange);
         self.exchanges[exchange.index()].clear_quotes(now, market);
         let bids = bids.iter().map(|level| (Side::Buy, level));
