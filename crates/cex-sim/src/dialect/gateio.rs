@@ -13,8 +13,8 @@
 //! | `sign`, `limit`, `refusal`, `names` | signatures, budgets, errors, spelling |
 //! | `body`, `query` | reading |
 //!
-//! Not served: icebergs, unified and margin accounts, and transfers. Their paths answer as unknown
-//! ones, their parameters are refused, their channels are silent.
+//! Not served: icebergs, slippage, and margin, unified and futures accounts. Their parameters are refused, their channels are
+//! silent, and their lists are empty.
 
 mod account;
 mod batch;

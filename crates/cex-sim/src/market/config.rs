@@ -110,12 +110,13 @@ impl Mood {
 
     /// What a deviation comes to.
     pub(super) fn deviation(&self, usual: f64) -> f64 {
-        usual * f64::from(self.volatility_percent) / 100.0
+        // Times exactly one where nothing was chosen: seeds keep their markets.
+        usual * (f64::from(self.volatility_percent) / 100.0)
     }
 
     /// What a size comes to.
     pub(super) fn size(&self, usual: f64) -> f64 {
-        usual * f64::from(self.depth_percent) / 100.0
+        usual * (f64::from(self.depth_percent) / 100.0)
     }
 
     /// How far prices have gone after this time, relative to where they began.
