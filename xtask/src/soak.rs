@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// Show all that happens in the first seed
     #[arg(long)]
     trace: bool,
+    /// Print the counts as one line of JSON, alone on standard output: those of several runs add up
+    #[arg(long)]
+    json: bool,
     /// Let the process die at every effect of each seed's trading instead, and again while it recovers
     #[arg(long)]
     crashes: bool,
@@ -57,6 +60,7 @@ impl Default for Options {
             faults: "all".to_owned(),
             jobs: 2,
             trace: false,
+            json: false,
             crashes: false,
             every: 1,
             recovery_every: 50,
@@ -93,11 +97,12 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), TaskError> {
     command.args(["--", "--seeds", &options.seeds.to_string(), "--from", &options.from.to_string()]);
     command.args(["--faults", &options.faults, "--jobs", &options.jobs.to_string()]);
     command.args(options.trace.then_some("--trace"));
+    command.args(options.json.then_some("--json"));
     command.args(options.bugs.then_some("--bugs"));
     command.args(options.crash.iter().flat_map(|crash| ["--crash", crash]));
     if options.crashes {
         command.args(["--crashes", "--every", &options.every.to_string()]);
         command.args(["--recovery-every", &options.recovery_every.to_string()]);
     }
-    process::run(&mut command)
+    if options.json { process::run_unheard(&mut command) } else { process::run(&mut command) }
 }

@@ -35,6 +35,9 @@ struct Cli {
     /// Stop after so many failed seeds
     #[arg(long, default_value_t = 5)]
     failures: usize,
+    /// Print the counts as one line of JSON instead, and what failed to standard error
+    #[arg(long, conflicts_with_all = ["trace", "crashes"])]
+    json: bool,
     /// Let the process die at every effect of each seed's trading, and again while it recovers
     #[arg(long)]
     crashes: bool,
@@ -75,16 +78,21 @@ fn main() -> ExitCode {
         report.lines.iter().for_each(|line| println!("{line}"));
     }
     let summary = soak(cli.from, cli.seeds, cli.jobs, cli.failures, &options);
+    let say: fn(String) = if cli.json { |text| eprintln!("{text}") } else { |text| println!("{text}") };
     for report in summary.failed.values() {
-        tell(report, &cli.faults, &options);
+        say(told(report, &cli.faults, &options));
     }
     for seed in &summary.differing {
-        println!(
+        say(format!(
             "seed {seed}: two runs differ\n  cargo xtask soak --seeds 1 --from {seed} --faults {}",
             cli.faults
-        );
+        ));
     }
-    println!("{summary}");
+    if cli.json {
+        println!("{}", summary.to_json(cli.from));
+    } else {
+        println!("{summary}");
+    }
     if summary.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -110,7 +118,8 @@ fn crash(cli: &Cli, options: &Options) -> ExitCode {
     };
     let summary = crash_everywhere(&plan, options);
     for failure in &summary.failed {
-        tell(&failure.report, &cli.faults, &Options { crash: Some(failure.crash), ..options.clone() });
+        let options = Options { crash: Some(failure.crash), ..options.clone() };
+        println!("{}", told(&failure.report, &cli.faults, &options));
     }
     println!("{summary}");
     if summary.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -143,15 +152,17 @@ fn look_for_bugs(cli: &Cli) -> ExitCode {
 }
 
 /// What does not hold in a seed, and what happened before.
-fn tell(report: &Report, faults: &str, options: &Options) {
+fn told(report: &Report, faults: &str, options: &Options) -> String {
     let seed = report.seed;
-    println!("seed {seed} FAILED");
-    for violation in &report.violations {
-        println!("  {}: {}", violation.invariant, violation.what);
-    }
+    let mut lines = vec![format!("seed {seed} FAILED")];
+    let violations = report.violations.iter();
+    lines.extend(violations.map(|violation| format!("  {}: {}", violation.invariant, violation.what)));
     let again = run(seed, &Options { trace: true, ..options.clone() });
     let from = again.lines.len().saturating_sub(LAST_LINES);
-    again.lines[from..].iter().for_each(|line| println!("    {line}"));
+    lines.extend(again.lines[from..].iter().map(|line| format!("    {line}")));
     let crash = options.crash.map_or_else(String::new, |crash| format!(" --crash {crash}"));
-    println!("  replay: cargo xtask soak --seeds 1 --from {seed} --faults {faults}{crash} --trace\n");
+    lines.push(format!(
+        "  replay: cargo xtask soak --seeds 1 --from {seed} --faults {faults}{crash} --trace\n"
+    ));
+    lines.join("\n")
 }
