@@ -101,12 +101,13 @@ pub(super) fn account(
         name: account.name.clone(),
         deposits: deposits.to_vec(),
         balances: state.balances(index).collect(),
-        fills: fills(state, index),
+        fills: fills(state, index, 0),
         orders: orders(state, index),
     })
 }
 
-pub(super) fn fills(state: &Exchange, account: AccountIndex) -> Vec<LedgerFill> {
+/// The fills of an account beyond the first `known`.
+pub(super) fn fills(state: &Exchange, account: AccountIndex, known: usize) -> Vec<LedgerFill> {
     let entry = |fill: &crate::matching::FillView| {
         let rules = state.rules(fill.market);
         LedgerFill {
@@ -124,7 +125,7 @@ pub(super) fn fills(state: &Exchange, account: AccountIndex) -> Vec<LedgerFill> 
             at: fill.at,
         }
     };
-    state.fills(account).iter().map(entry).collect()
+    state.fills(account).iter().skip(known).map(entry).collect()
 }
 
 pub(super) fn orders(state: &Exchange, account: AccountIndex) -> Vec<LedgerOrder> {

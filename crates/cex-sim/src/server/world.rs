@@ -25,7 +25,7 @@ use super::clock::Clock;
 use super::config::{SimConfig, SimExchange};
 use super::error::SimError;
 use super::host::Host;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, LedgerFill};
 use super::truth::TruthBook;
 use crate::dialect::ConnId;
 use crate::fault::{ActiveFault, Fault, FaultId, Fired};
@@ -64,6 +64,8 @@ pub struct World {
     ways: [Ways; 2],
     dice: ChaCha8Rng,
     arrivals: VecDeque<(LineId, Arrival)>,
+    /// Room for the connections with news, used over and over.
+    stirred: Vec<ConnId>,
     /// Asked before anything is said: whether the client is there to say it.
     says: Option<Box<dyn Fn() -> bool>>,
 }
@@ -74,7 +76,8 @@ impl World {
     pub fn new(config: WorldConfig) -> Self {
         let WorldConfig { sim, starts_at, networks } = config;
         let dice = ChaCha8Rng::seed_from_u64(sim.seed ^ 0x6e65_7477_6f72_6b21);
-        let host = Host::new(sim, Clock::standing(starts_at));
+        let mut host = Host::new(sim, Clock::standing(starts_at));
+        host.list_stirred();
         let mut world = Self {
             tick_at: starts_at,
             host,
@@ -85,6 +88,7 @@ impl World {
             ways: networks.map(Ways::new),
             dice,
             arrivals: VecDeque::new(),
+            stirred: Vec::new(),
             says: None,
         };
         world.after_host();
@@ -105,23 +109,48 @@ impl World {
 
     /// Lets everything happen that happens until then, in order.
     pub fn step(&mut self, to: Timestamp) {
-        while self.next_at() <= to {
-            let at = self.next_at().max(self.now);
-            self.stand_at(at);
-            let parcel = self.parcels.first_entry().filter(|entry| entry.key().0 <= at);
-            match parcel {
-                Some(entry) => {
-                    let parcel = entry.remove();
-                    self.deliver(parcel);
-                }
-                None => {
-                    self.host.tick();
-                    self.tick_at = at + LEAST_TURN;
+        while self.happens_until(to) {}
+        self.stand_at(to.max(self.now));
+    }
+
+    /// As [`Self::step`], but stops at the first moment at which something reaches the client, with all that happens at it:
+    /// whoever has nothing to do before that need not look in between. Answers whether something did.
+    pub fn step_to_arrival(&mut self, to: Timestamp) -> bool {
+        while self.arrivals.is_empty() {
+            if !self.happens_until(to) {
+                self.stand_at(to.max(self.now));
+                return false;
+            }
+        }
+        self.step(self.now);
+        true
+    }
+
+    /// Lets one thing happen, if one does until then.
+    fn happens_until(&mut self, to: Timestamp) -> bool {
+        let parcel = self.parcels.first_entry().filter(|entry| entry.key().0 <= to);
+        match parcel {
+            Some(entry) if entry.key().0 <= self.tick_at.max(self.now) => {
+                let at = entry.key().0.max(self.now);
+                let parcel = entry.remove();
+                self.stand_at(at);
+                let is_ours = matches!(parcel, Parcel::Arrival(..));
+                self.deliver(parcel);
+                // What reaches the client changes nothing at the exchanges.
+                if !is_ours {
+                    self.after_host();
                 }
             }
-            self.after_host();
+            Some(_) | None if self.tick_at <= to => {
+                let at = self.tick_at.max(self.now);
+                self.stand_at(at);
+                self.host.turn();
+                self.tick_at = at + LEAST_TURN;
+                self.after_host();
+            }
+            Some(_) | None => return false,
         }
-        self.stand_at(to.max(self.now));
+        true
     }
 
     /// What reached the client's end, oldest first.
@@ -234,6 +263,12 @@ impl World {
         self.host.active_faults()
     }
 
+    /// Whether anything is wrong at the exchanges: whether [`Self::faults`] has any.
+    #[must_use]
+    pub fn is_at_fault(&self) -> bool {
+        self.host.is_at_fault()
+    }
+
     /// What went wrong at the exchanges so far.
     #[must_use]
     pub fn fired(&self) -> Vec<Fired> {
@@ -244,6 +279,13 @@ impl World {
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         self.host.ledger()
+    }
+
+    /// What an account traded after its first `known` fills, oldest first: the rest of its part of [`Self::ledger`], for
+    /// whoever has read that far already. Nothing of an account that is not there.
+    #[must_use]
+    pub fn fills_after(&self, exchange: SimExchange, account: &str, known: usize) -> Vec<LedgerFill> {
+        self.host.fills_after(exchange, account, known)
     }
 
     /// A book as it is.
@@ -289,10 +331,9 @@ impl World {
         self.host.clock.stand_at(at);
     }
 
-    /// After anything the exchanges did: what they say is on its way, what they became is remembered.
+    /// After anything the exchanges did: what they say is on its way.
     fn after_host(&mut self) {
         self.pump();
-        self.host.remember_books();
         self.tick_at = self.host.wakeup_at().max(self.tick_at.min(self.now + LEAST_TURN));
     }
 

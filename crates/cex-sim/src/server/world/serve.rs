@@ -206,11 +206,17 @@ impl World {
         ids.into_iter().for_each(|id| self.cut(id));
     }
 
-    /// What the exchanges queued is on its way now.
+    /// What the exchanges queued is on its way now, of the oldest connection first.
     pub(super) fn pump(&mut self) {
-        let ids: Vec<LineId> =
-            self.lines.iter().filter(|(_, line)| line.has_news()).map(|(id, _)| *id).collect();
-        for id in ids {
+        let mut stirred = std::mem::take(&mut self.stirred);
+        self.host.take_stirred(&mut stirred);
+        stirred.sort_unstable();
+        stirred.dedup();
+        for ConnId(number) in stirred.drain(..) {
+            let id = LineId(number);
+            if !self.lines.get(&id).is_some_and(super::line::Line::has_news) {
+                continue;
+            }
             while let Some(next) = self.lines.get_mut(&id).and_then(super::line::Line::next_queued) {
                 match next {
                     Ok(item) => {
@@ -228,6 +234,7 @@ impl World {
                 self.cut(id);
             }
         }
+        self.stirred = stirred;
     }
 }
 
