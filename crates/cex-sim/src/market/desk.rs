@@ -25,15 +25,14 @@ impl Desk<'_> {
         let kind = NewOrderKind::Limit { price, qty };
         let order = NewOrder { market: self.market, client_id: String::new(), side, kind };
         let now = self.exchange.time_of_market(self.now);
-        let placed = self.exchange.place(now, self.house.maker, order).ok()?;
-        (placed.end == EndReason::Open).then_some(placed.no)
+        self.exchange.place_to_rest(now, self.house.maker, order).ok()?
     }
 
     /// Takes a maker's order out, if it is still there.
     pub(super) fn cancel(&mut self, order: OrderNo) {
         // The one refusal there is says that the order was filled, which is as good.
         let now = self.exchange.time_of_market(self.now);
-        let _ = self.exchange.cancel(now, self.house.maker, order);
+        let _ = self.exchange.cancel_unseen(now, self.house.maker, order);
     }
 
     /// Whether a maker's order still rests.
@@ -47,7 +46,7 @@ impl Desk<'_> {
         let order = NewOrder { market: self.market, client_id: String::new(), side, kind };
         let now = self.exchange.time_of_market(self.now);
         // A trade too small for the rules, or one that finds nothing, is no trade.
-        let _ = self.exchange.place(now, self.house.taker, order);
+        let _ = self.exchange.place_to_rest(now, self.house.taker, order);
     }
 
     /// Takes up to `part` of the best level on the other side, as one of the crowd would.
@@ -66,6 +65,6 @@ impl Desk<'_> {
         };
         // A part too small to trade is no trade.
         let now = self.exchange.time_of_market(self.now);
-        let _ = self.exchange.place(now, self.house.taker, order);
+        let _ = self.exchange.place_to_rest(now, self.house.taker, order);
     }
 }

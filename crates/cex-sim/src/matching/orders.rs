@@ -24,7 +24,11 @@ pub(super) struct Record {
     pub(super) is_held: bool,
     /// Where it rests, while it does.
     pub(super) node: Option<NodeId>,
-    /// Its neighbours among the open orders of its account.
+}
+
+/// The neighbours of an order among the open ones of its account.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Links {
     pub(super) older: Option<OrderSlot>,
     pub(super) newer: Option<OrderSlot>,
 }
@@ -33,6 +37,8 @@ pub(super) struct Record {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Orders {
     records: Vec<Record>,
+    /// By slot. Apart from the records, so that whoever comes or goes touches little of its neighbours.
+    links: Vec<Links>,
     free: Vec<OrderSlot>,
     by_no: FxHashMap<OrderNo, OrderSlot>,
     last_no: u64,
@@ -72,8 +78,6 @@ impl Orders {
             rates,
             is_held: false,
             node: None,
-            older: None,
-            newer: None,
         };
         let slot = self.store(record);
         self.by_no.insert(no, slot);
@@ -83,11 +87,13 @@ impl Orders {
     fn store(&mut self, record: Record) -> OrderSlot {
         if let Some(slot) = self.free.pop() {
             self.records[slot.index()] = record;
+            self.links[slot.index()] = Links::default();
             return slot;
         }
         let slot =
             OrderSlot(u32::try_from(self.records.len()).expect("fewer than 2^32 orders are remembered"));
         self.records.push(record);
+        self.links.push(Links::default());
         slot
     }
 
@@ -108,6 +114,14 @@ impl Orders {
 
     pub(super) fn get_mut(&mut self, slot: OrderSlot) -> &mut Record {
         &mut self.records[slot.index()]
+    }
+
+    pub(super) fn links(&self, slot: OrderSlot) -> Links {
+        self.links[slot.index()]
+    }
+
+    pub(super) fn links_mut(&mut self, slot: OrderSlot) -> &mut Links {
+        &mut self.links[slot.index()]
     }
 }
 

@@ -59,6 +59,33 @@ impl Exchange {
         }
     }
 
+    /// As [`Self::place`], for who only wants to know whether it rests, and under which number.
+    pub(crate) fn place_to_rest(
+        &mut self,
+        now: Timestamp,
+        account: AccountIndex,
+        order: NewOrder,
+    ) -> Result<Option<OrderNo>, Reject> {
+        if self.listings.get(order.market.0 as usize).is_none() {
+            return Err(Reject::UnknownMarket);
+        }
+        if let Some(effect) = self.meet(now, account, &order)? {
+            let view = self.place_badly(now, account, order, effect)?;
+            return Ok((view.end == EndReason::Open).then_some(view.no));
+        }
+        let (slot, intent) = self.arrive(now, account, order)?;
+        if !intent.rests {
+            let (status, reason) = self.arrival_end(slot);
+            self.finish_unseen(now, slot, status, reason);
+            return Ok(None);
+        }
+        if !intent.take.qty.is_zero() {
+            self.release(now, slot);
+        }
+        self.rest(now, slot, &intent);
+        Ok(Some(self.orders.get(slot).view.no))
+    }
+
     /// Places an order that nothing bad happens to.
     pub(super) fn place_plainly(
         &mut self,
@@ -66,13 +93,24 @@ impl Exchange {
         account: AccountIndex,
         order: NewOrder,
     ) -> Result<OrderView, Reject> {
+        let (slot, intent) = self.arrive(now, account, order)?;
+        Ok(self.settle_arrival(now, slot, &intent))
+    }
+
+    /// Enters an order and trades what it can at once.
+    fn arrive(
+        &mut self,
+        now: Timestamp,
+        account: AccountIndex,
+        order: NewOrder,
+    ) -> Result<(OrderSlot, Intent), Reject> {
         let intent = self.check(account, &order)?;
         let slot = self.enter(now, account, order, &intent);
         if intent.rests {
             self.emit_order(slot);
         }
         self.take(now, slot, &intent);
-        Ok(self.settle_arrival(now, slot, &intent))
+        Ok((slot, intent))
     }
 
     /// Everything that can be wrong with an order, before anything changes.
@@ -113,6 +151,34 @@ impl Exchange {
         account: AccountIndex,
         order: OrderNo,
     ) -> Result<OrderView, Reject> {
+        let (slot, is_filled) = self.take_out(now, account, order)?;
+        if is_filled {
+            return Ok(self.orders.get(slot).view.clone());
+        }
+        Ok(self.finish(now, slot, OrderStatus::Canceled, EndReason::Canceled))
+    }
+
+    /// As [`Self::cancel`], for who does not look at what becomes of it.
+    pub(crate) fn cancel_unseen(
+        &mut self,
+        now: Timestamp,
+        account: AccountIndex,
+        order: OrderNo,
+    ) -> Result<(), Reject> {
+        let (slot, is_filled) = self.take_out(now, account, order)?;
+        if !is_filled {
+            self.finish_unseen(now, slot, OrderStatus::Canceled, EndReason::Canceled);
+        }
+        Ok(())
+    }
+
+    /// Takes an open order out of the book. Answers where it is, and whether a fault fills it after all.
+    fn take_out(
+        &mut self,
+        now: Timestamp,
+        account: AccountIndex,
+        order: OrderNo,
+    ) -> Result<(OrderSlot, bool), Reject> {
         let slot = self.orders.slot_of(order).ok_or(Reject::OrderNotFound)?;
         let record = self.orders.get_mut(slot);
         if record.view.account != account || (record.node.is_none() && !record.is_held) {
@@ -124,10 +190,7 @@ impl Exchange {
             let (side, price, left) = self.listings[market.0 as usize].book.remove(node);
             self.emit_level(now, market, side, price, left);
         }
-        if self.fill_after_cancel(now, slot) {
-            return Ok(self.orders.get(slot).view.clone());
-        }
-        Ok(self.finish(now, slot, OrderStatus::Canceled, EndReason::Canceled))
+        Ok((slot, self.fill_after_cancel(now, slot)))
     }
 
     fn check_client_id(&self, account: AccountIndex, client_id: &str) -> Result<(), Reject> {
@@ -313,6 +376,13 @@ impl Exchange {
         view
     }
 
+    /// As [`Self::finish`], for who does not look at it any more.
+    fn finish_unseen(&mut self, now: Timestamp, slot: OrderSlot, status: OrderStatus, reason: EndReason) {
+        self.end(now, slot, status, reason);
+        self.emit_order(slot);
+        self.retire(slot);
+    }
+
     /// How an order that does not rest ends.
     pub(super) fn arrival_end(&self, slot: OrderSlot) -> (OrderStatus, EndReason) {
         let record = self.orders.get(slot);
@@ -403,7 +473,7 @@ impl Exchange {
         }
         let dp = self.assets.dp(asset);
         let value = |units| decimal(units, dp);
-        self.events.push(ExchangeEvent::Balance(BalanceChange {
+        let change = BalanceChange {
             account,
             asset: self.assets.asset(asset),
             free: value(balance.free),
@@ -412,7 +482,8 @@ impl Exchange {
             locked_change: value(locked),
             reason,
             at: now,
-        }));
+        };
+        self.events.push(ExchangeEvent::Balance(Box::new(change)));
     }
 
     pub(super) fn emit_level(
