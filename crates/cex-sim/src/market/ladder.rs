@@ -2,7 +2,7 @@
 
 use super::desk::Desk;
 use super::dice::Dice;
-use crate::matching::OrderNo;
+use crate::matching::Resting;
 use crate::ranked::Ranked;
 use cex_core::{Price, Qty, Side};
 
@@ -57,7 +57,7 @@ impl Shape {
 #[derive(Debug, Clone)]
 pub(super) struct Ladder {
     side: Side,
-    quotes: Ranked<OrderNo>,
+    quotes: Ranked<Resting>,
 }
 
 impl Ladder {
@@ -135,7 +135,7 @@ impl Ladder {
     }
 
     /// The first level from a key on, and the key of the one below it.
-    fn two_from(&self, key: i64) -> Option<(i64, OrderNo, Option<i64>)> {
+    fn two_from(&self, key: i64) -> Option<(i64, Resting, Option<i64>)> {
         let mut below = self.quotes.range_from(key);
         let (key, order) = below.next()?;
         Some((key, *order, below.next().map(|(next, _)| next)))

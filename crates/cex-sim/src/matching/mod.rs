@@ -6,6 +6,7 @@
 //! | `book` | price-time priority, nothing of money |
 //! | `listing` | a market's rules as integers; checks an order, computes locks and fees |
 //! | `trade` | placing, cancelling, executing: the only code that moves money |
+//! | `house` | the same for those who bring liquidity |
 //! | `amend` | changing an open order |
 //! | `selftrade` | orders that would meet their own |
 //! | `mischief`, `misfortune` | what goes wrong inside on request, and what becomes of orders then |
@@ -33,6 +34,7 @@
 mod account;
 mod amend;
 mod book;
+mod house;
 mod listing;
 mod mischief;
 mod misfortune;
@@ -56,6 +58,7 @@ use cex_core::{Asset, Decimal, Price, Qty, Side, Symbol, Timestamp};
 use listing::Listing;
 use mischief::Mischief;
 use orders::Orders;
+pub(crate) use orders::Resting;
 use std::collections::HashMap;
 use units::Assets;
 

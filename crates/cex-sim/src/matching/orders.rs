@@ -33,13 +33,26 @@ pub(super) struct Links {
     pub(super) newer: Option<OrderSlot>,
 }
 
+/// An order of a house account, for who placed it: found without being looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Resting {
+    pub(super) no: OrderNo,
+    pub(super) slot: OrderSlot,
+}
+
+/// No order.
+const NONE: OrderNo = OrderNo(0);
+
 /// All orders that are remembered.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Orders {
     records: Vec<Record>,
+    /// By slot: whose it is, or nobody's.
+    nos: Vec<OrderNo>,
     /// By slot. Apart from the records, so that whoever comes or goes touches little of its neighbours.
     links: Vec<Links>,
     free: Vec<OrderSlot>,
+    /// Of clients' orders. Makers come and go by the thousand a second, and nobody asks for theirs by number.
     by_no: FxHashMap<OrderNo, OrderSlot>,
     last_no: u64,
 }
@@ -49,7 +62,7 @@ impl Orders {
     pub(super) fn insert(
         &mut self,
         now: Timestamp,
-        account: AccountIndex,
+        (account, is_house): (AccountIndex, bool),
         request: NewOrder,
         fee_asset: Asset,
         rates: Rates,
@@ -80,7 +93,10 @@ impl Orders {
             node: None,
         };
         let slot = self.store(record);
-        self.by_no.insert(no, slot);
+        self.nos[slot.index()] = no;
+        if !is_house {
+            self.by_no.insert(no, slot);
+        }
         slot
     }
 
@@ -93,19 +109,27 @@ impl Orders {
         let slot =
             OrderSlot(u32::try_from(self.records.len()).expect("fewer than 2^32 orders are remembered"));
         self.records.push(record);
+        self.nos.push(NONE);
         self.links.push(Links::default());
         slot
     }
 
-    /// Forgets an ended order.
+    /// Forgets an ended order of a house account.
     pub(super) fn forget(&mut self, slot: OrderSlot) {
-        let no = self.get(slot).view.no;
-        self.by_no.remove(&no);
+        self.nos[slot.index()] = NONE;
         self.free.push(slot);
     }
 
+    /// Where an order is. One of a house account is looked for.
     pub(super) fn slot_of(&self, no: OrderNo) -> Option<OrderSlot> {
-        self.by_no.get(&no).copied()
+        let of_house = || (0..).map(OrderSlot).zip(&self.nos).find(|(_, known)| **known == no);
+        let known = self.by_no.get(&no).copied();
+        known.or_else(|| of_house().filter(|_| no != NONE).map(|(slot, _)| slot))
+    }
+
+    /// Whether an order of a house account is still remembered.
+    pub(super) fn has(&self, order: Resting) -> bool {
+        self.nos.get(order.slot.index()) == Some(&order.no)
     }
 
     pub(super) fn get(&self, slot: OrderSlot) -> &Record {

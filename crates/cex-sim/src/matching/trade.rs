@@ -59,33 +59,6 @@ impl Exchange {
         }
     }
 
-    /// As [`Self::place`], for who only wants to know whether it rests, and under which number.
-    pub(crate) fn place_to_rest(
-        &mut self,
-        now: Timestamp,
-        account: AccountIndex,
-        order: NewOrder,
-    ) -> Result<Option<OrderNo>, Reject> {
-        if self.listings.get(order.market.0 as usize).is_none() {
-            return Err(Reject::UnknownMarket);
-        }
-        if let Some(effect) = self.meet(now, account, &order)? {
-            let view = self.place_badly(now, account, order, effect)?;
-            return Ok((view.end == EndReason::Open).then_some(view.no));
-        }
-        let (slot, intent) = self.arrive(now, account, order)?;
-        if !intent.rests {
-            let (status, reason) = self.arrival_end(slot);
-            self.finish_unseen(now, slot, status, reason);
-            return Ok(None);
-        }
-        if !intent.take.qty.is_zero() {
-            self.release(now, slot);
-        }
-        self.rest(now, slot, &intent);
-        Ok(Some(self.orders.get(slot).view.no))
-    }
-
     /// Places an order that nothing bad happens to.
     pub(super) fn place_plainly(
         &mut self,
@@ -98,7 +71,7 @@ impl Exchange {
     }
 
     /// Enters an order and trades what it can at once.
-    fn arrive(
+    pub(super) fn arrive(
         &mut self,
         now: Timestamp,
         account: AccountIndex,
@@ -133,7 +106,8 @@ impl Exchange {
         let listing = self.listing(order.market);
         let (spends, rates) = (listing.spends(order.side), listing.rates());
         let fee_asset = self.assets.asset(listing.fee_asset(order.side));
-        let slot = self.orders.insert(now, account, order, fee_asset, rates);
+        let is_house = self.owner(account).is_house;
+        let slot = self.orders.insert(now, (account, is_house), order, fee_asset, rates);
         self.accounts[account.0 as usize].opened(&mut self.orders, slot);
         let record = self.orders.get_mut(slot);
         record.leaves = intent.qty;
@@ -151,35 +125,20 @@ impl Exchange {
         account: AccountIndex,
         order: OrderNo,
     ) -> Result<OrderView, Reject> {
-        let (slot, is_filled) = self.take_out(now, account, order)?;
-        if is_filled {
+        let slot = self.orders.slot_of(order).ok_or(Reject::OrderNotFound)?;
+        if self.take_out(now, account, slot)? {
             return Ok(self.orders.get(slot).view.clone());
         }
         Ok(self.finish(now, slot, OrderStatus::Canceled, EndReason::Canceled))
     }
 
-    /// As [`Self::cancel`], for who does not look at what becomes of it.
-    pub(crate) fn cancel_unseen(
+    /// Takes an open order of this account out of the book. Answers whether a fault fills it after all.
+    pub(super) fn take_out(
         &mut self,
         now: Timestamp,
         account: AccountIndex,
-        order: OrderNo,
-    ) -> Result<(), Reject> {
-        let (slot, is_filled) = self.take_out(now, account, order)?;
-        if !is_filled {
-            self.finish_unseen(now, slot, OrderStatus::Canceled, EndReason::Canceled);
-        }
-        Ok(())
-    }
-
-    /// Takes an open order out of the book. Answers where it is, and whether a fault fills it after all.
-    fn take_out(
-        &mut self,
-        now: Timestamp,
-        account: AccountIndex,
-        order: OrderNo,
-    ) -> Result<(OrderSlot, bool), Reject> {
-        let slot = self.orders.slot_of(order).ok_or(Reject::OrderNotFound)?;
+        slot: OrderSlot,
+    ) -> Result<bool, Reject> {
         let record = self.orders.get_mut(slot);
         if record.view.account != account || (record.node.is_none() && !record.is_held) {
             return Err(Reject::OrderNotFound);
@@ -190,7 +149,7 @@ impl Exchange {
             let (side, price, left) = self.listings[market.0 as usize].book.remove(node);
             self.emit_level(now, market, side, price, left);
         }
-        Ok((slot, self.fill_after_cancel(now, slot)))
+        Ok(self.fill_after_cancel(now, slot))
     }
 
     fn check_client_id(&self, account: AccountIndex, client_id: &str) -> Result<(), Reject> {
@@ -376,13 +335,6 @@ impl Exchange {
         view
     }
 
-    /// As [`Self::finish`], for who does not look at it any more.
-    fn finish_unseen(&mut self, now: Timestamp, slot: OrderSlot, status: OrderStatus, reason: EndReason) {
-        self.end(now, slot, status, reason);
-        self.emit_order(slot);
-        self.retire(slot);
-    }
-
     /// How an order that does not rest ends.
     pub(super) fn arrival_end(&self, slot: OrderSlot) -> (OrderStatus, EndReason) {
         let record = self.orders.get(slot);
@@ -402,7 +354,7 @@ impl Exchange {
         }
     }
 
-    fn rest(&mut self, now: Timestamp, slot: OrderSlot, intent: &Intent) {
+    pub(super) fn rest(&mut self, now: Timestamp, slot: OrderSlot, intent: &Intent) {
         let record = self.orders.get(slot);
         let (market, side, leaves) = (record.view.request.market, record.view.request.side, record.leaves);
         if !record.view.filled_qty.is_zero() {

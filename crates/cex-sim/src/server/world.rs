@@ -8,12 +8,14 @@
 //! | module | what |
 //! |---|---|
 //! | `line` | connections and what passes over them |
+//! | `post` | what is on its way, by time |
 //! | `way` | how long it takes, and what goes wrong on the way |
 //! | `serve` | the exchange's end: calls, upgrades, frames, as `listen` and `socket` do it over real sockets |
 //! | `history` | what every book was at every version: the truth that clients' books are compared with |
 
 mod history;
 mod line;
+mod post;
 mod serve;
 mod way;
 
@@ -32,6 +34,7 @@ use crate::fault::{ActiveFault, Fault, FaultId, Fired};
 use cex_core::{Decimal, Scale, Symbol, Timestamp};
 pub(super) use history::History;
 use line::{Line, Parcel};
+use post::Post;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, VecDeque};
@@ -58,9 +61,7 @@ pub struct World {
     now: Timestamp,
     tick_at: Timestamp,
     lines: BTreeMap<LineId, Line>,
-    /// What is on its way, by time of arrival; the number keeps the order of what arrives together.
-    parcels: BTreeMap<(Timestamp, u64), Parcel>,
-    sent: u64,
+    post: Post,
     ways: [Ways; 2],
     dice: ChaCha8Rng,
     arrivals: VecDeque<(LineId, Arrival)>,
@@ -83,8 +84,7 @@ impl World {
             host,
             now: starts_at,
             lines: BTreeMap::new(),
-            parcels: BTreeMap::new(),
-            sent: 0,
+            post: Post::default(),
             ways: networks.map(Ways::new),
             dice,
             arrivals: VecDeque::new(),
@@ -104,7 +104,7 @@ impl World {
     /// When something happens next by itself.
     #[must_use]
     pub fn next_at(&self) -> Timestamp {
-        self.parcels.first_key_value().map_or(self.tick_at, |((at, _), _)| self.tick_at.min(*at))
+        self.post.next_at().map_or(self.tick_at, |at| self.tick_at.min(at))
     }
 
     /// Lets everything happen that happens until then, in order.
@@ -128,12 +128,10 @@ impl World {
 
     /// Lets one thing happen, if one does until then.
     fn happens_until(&mut self, to: Timestamp) -> bool {
-        let parcel = self.parcels.first_entry().filter(|entry| entry.key().0 <= to);
-        match parcel {
-            Some(entry) if entry.key().0 <= self.tick_at.max(self.now) => {
-                let at = entry.key().0.max(self.now);
-                let parcel = entry.remove();
-                self.stand_at(at);
+        match self.post.next_at().filter(|at| *at <= to) {
+            Some(at) if at <= self.tick_at.max(self.now) => {
+                self.stand_at(at.max(self.now));
+                let Some(parcel) = self.post.take() else { return false };
                 let is_ours = matches!(parcel, Parcel::Arrival(..));
                 self.deliver(parcel);
                 // What reaches the client changes nothing at the exchanges.
@@ -223,7 +221,7 @@ impl World {
                 let until = self.now + lasts;
                 self.ways[exchange.index()].lose(route, until);
                 if resets {
-                    self.post(until, Parcel::CutAll(exchange));
+                    self.post.send(until, Parcel::CutAll(exchange));
                 }
             }
             Trouble::ResetOne => {
@@ -335,11 +333,6 @@ impl World {
     fn after_host(&mut self) {
         self.pump();
         self.tick_at = self.host.wakeup_at().max(self.tick_at.min(self.now + LEAST_TURN));
-    }
-
-    fn post(&mut self, at: Timestamp, parcel: Parcel) {
-        self.sent += 1;
-        self.parcels.insert((at, self.sent), parcel);
     }
 
     /// Evenly spread in `0..=most`.
