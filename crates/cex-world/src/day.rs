@@ -218,6 +218,7 @@ impl Day {
         let mut ear = Ear { desk, venue: *id, symbols: Rc::clone(&wires[wire].symbols) };
         let mut around = Around { world, rest, dials, ear: &mut ear };
         work(&mut wires[wire], &mut around);
+        wires[wire].reckon();
     }
 
     /// Everything that came at once is told: the engine decides, and what it wants is done.
