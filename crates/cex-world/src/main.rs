@@ -10,6 +10,10 @@ use std::process::ExitCode;
 #[cfg(feature = "bugs")]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// A day in the world takes and gives back memory some million times, from a thread of its own.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Lines of a trace shown with a violation.
 const LAST_LINES: usize = 40;
 

@@ -212,15 +212,15 @@ mod tests {
         summary.add(report, Some(hash ^ 1));
         summary.counts.faults.insert("insert \"{\"".to_owned(), 3);
         let read: sonic_rs::Value = sonic_rs::from_str(&summary.to_json(1)).expect("JSON");
-        let number = |name: &str| read.get(name).and_then(|value| value.as_u64());
+        let number = |name: &str| read.get(name).and_then(sonic_rs::JsonValueTrait::as_u64);
         assert!(orders > 0);
         assert_eq!(
             (number("orders"), number("seeds"), number("repeated")),
             (Some(2 * orders), Some(2), Some(2))
         );
         assert_eq!(read["faults"]["insert \"{\""].as_u64(), Some(3));
-        assert_eq!(read["differing"].as_array().map(|seeds| seeds.len()), Some(1));
-        assert_eq!(read["failed"].as_array().map(|seeds| seeds.len()), Some(0));
+        let seeds = |name: &str| read[name].as_array().map(sonic_rs::Array::len);
+        assert_eq!((seeds("differing"), seeds("failed")), (Some(1), Some(0)));
         assert!(!summary.to_json(1).contains('\n'));
     }
 }
