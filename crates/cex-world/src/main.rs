@@ -4,13 +4,13 @@
 use cex_world::Family;
 use cex_world::crashes::{Plan, crash_everywhere};
 use cex_world::run::{CrashAt, Options, Report, run};
-use cex_world::soak::soak;
+use cex_world::soak::{name_seeds_in_panics, soak};
 use clap::Parser;
 use std::process::ExitCode;
 #[cfg(feature = "bugs")]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A day in the world takes and gives back memory some million times, from a thread of its own.
+/// A day in the world takes and gives back memory some million times, and several days go by at once.
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -62,6 +62,7 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    name_seeds_in_panics();
     let Some(families) = families(&cli.faults) else {
         eprintln!(
             "error: --faults {:?} is neither all, none, nor a list such as T,W,H,B,O,M,K,P",

@@ -3,6 +3,7 @@
 use crate::check::Counts;
 use crate::run::{Options, Report, run};
 use serde::Serialize;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
@@ -58,18 +59,28 @@ pub fn soak(from: u64, count: u64, jobs: usize, failures_max: usize, options: &O
     summary.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Runs one seed on a thread of its name: a panic says on which thread it was, and so in which seed.
-fn named(seed: u64, options: &Options) -> Report {
-    let name = format!("seed {seed}");
-    std::thread::scope(|scope| {
-        let running = std::thread::Builder::new().name(name).spawn_scoped(scope, || run(seed, options));
-        match running.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(report)) => report,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            // No thread is to be had: then without a name.
-            Err(_) => run(seed, options),
+thread_local! {
+    /// Which seed runs on this thread.
+    static SEED: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// From now on a panic says in which seed it was.
+pub fn name_seeds_in_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if let Some(seed) = SEED.get() {
+            eprintln!("in seed {seed}:");
         }
-    })
+        usual(panic);
+    }));
+}
+
+/// Runs one seed, here: a thread of its own would get memory of its own, new from the system every time.
+fn named(seed: u64, options: &Options) -> Report {
+    SEED.set(Some(seed));
+    let report = run(seed, options);
+    SEED.set(None);
+    report
 }
 
 /// [`Summary`] as one line of JSON. Every number is a count that may be added to that of other seeds; the hash is a text, since
