@@ -100,6 +100,11 @@ impl Board {
         alive.map(shown).collect()
     }
 
+    /// Whether [`Self::active`] has any.
+    pub(crate) fn has_active(&self, now: Timestamp) -> bool {
+        self.entries.iter().any(|entry| !entry.is_over(now))
+    }
+
     /// What happened so far, oldest first.
     pub(crate) fn fired(&self) -> &[Fired] {
         &self.fired

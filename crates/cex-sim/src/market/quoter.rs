@@ -6,7 +6,7 @@ use super::desk::{Desk, House};
 use super::dice::Dice;
 use super::drift::{BPS, Drift};
 use super::ladder::{Ladder, Shape};
-use crate::matching::{MarketIndex, OrderNo};
+use crate::matching::{MarketIndex, Resting};
 use cex_core::{Price, Qty, Side, Timestamp};
 
 /// How far the fair price may run from the quoted one before the makers must follow at once.
@@ -43,7 +43,7 @@ const fn profile(class: Class) -> Profile {
 #[derive(Debug, Clone)]
 struct Divergence {
     shift: f64,
-    bait: Vec<OrderNo>,
+    bait: Vec<Resting>,
     /// Price of the best bait.
     best: i64,
 }

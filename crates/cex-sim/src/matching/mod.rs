@@ -6,6 +6,7 @@
 //! | `book` | price-time priority, nothing of money |
 //! | `listing` | a market's rules as integers; checks an order, computes locks and fees |
 //! | `trade` | placing, cancelling, executing: the only code that moves money |
+//! | `house` | the same for those who bring liquidity |
 //! | `amend` | changing an open order |
 //! | `selftrade` | orders that would meet their own |
 //! | `transfer` | to the exchange's other accounts and back |
@@ -34,6 +35,7 @@
 mod account;
 mod amend;
 mod book;
+mod house;
 mod listing;
 mod mischief;
 mod misfortune;
@@ -58,6 +60,7 @@ use cex_core::{Asset, Decimal, Price, Qty, Side, Symbol, Timestamp};
 use listing::Listing;
 use mischief::Mischief;
 use orders::Orders;
+pub(crate) use orders::Resting;
 use std::collections::{BTreeMap, HashMap};
 use units::Assets;
 

@@ -340,5 +340,5 @@ pub enum ExchangeEvent {
     /// An order of an account was filled.
     Fill(Box<FillView>),
     /// A balance of an account changed.
-    Balance(BalanceChange),
+    Balance(Box<BalanceChange>),
 }

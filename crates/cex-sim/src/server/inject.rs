@@ -66,6 +66,11 @@ impl Host {
         self.faults.board.active(self.clock.now())
     }
 
+    /// Whether anything is wrong.
+    pub(super) fn is_at_fault(&self) -> bool {
+        self.faults.board.has_active(self.clock.now())
+    }
+
     /// What went wrong so far.
     pub(super) fn fired_faults(&self) -> Vec<Fired> {
         self.faults.board.fired().to_vec()

@@ -101,7 +101,7 @@ pub(super) fn account(
         name: account.name.clone(),
         deposits: deposits.to_vec(),
         balances: state.balances(index).collect(),
-        fills: fills(state, index),
+        fills: fills(state, index, 0),
         orders: orders(state, index),
     })
 }
@@ -122,7 +122,8 @@ pub(super) fn enter_transfers(deposits: &mut [Vec<(Asset, Decimal)>], events: &[
     }
 }
 
-pub(super) fn fills(state: &Exchange, account: AccountIndex) -> Vec<LedgerFill> {
+/// The fills of an account beyond the first `known`.
+pub(super) fn fills(state: &Exchange, account: AccountIndex, known: usize) -> Vec<LedgerFill> {
     let entry = |fill: &crate::matching::FillView| {
         let rules = state.rules(fill.market);
         LedgerFill {
@@ -140,7 +141,7 @@ pub(super) fn fills(state: &Exchange, account: AccountIndex) -> Vec<LedgerFill> 
             at: fill.at,
         }
     };
-    state.fills(account).iter().map(entry).collect()
+    state.fills(account).iter().skip(known).map(entry).collect()
 }
 
 pub(super) fn orders(state: &Exchange, account: AccountIndex) -> Vec<LedgerOrder> {

@@ -55,7 +55,7 @@ impl Host {
     /// All fills of an account.
     pub(super) fn truth_fills(&self, exchange: SimExchange, name: &str) -> Result<Vec<LedgerFill>, SimError> {
         let account = self.account(exchange, name)?;
-        Ok(ledger::fills(&self.exchanges[exchange.index()], account))
+        Ok(ledger::fills(&self.exchanges[exchange.index()], account, 0))
     }
 
     /// Gives an account exactly this much free; what it gets or loses counts as a deposit.
