@@ -263,7 +263,7 @@ pub struct Fee {
     pub asset: ::prost::alloc::string::String,
 }
 /// An arbitrage is over, and what it came to follows from its fills. Whoever has an intent without this has not seen its end.
-#[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(::serde::Serialize, Clone, PartialEq, ::prost::Message)]
 pub struct ArbitrageEnd {
     /// Its name: our identifier of its first order, which is never used again.
     #[prost(string, tag = "1")]
