@@ -372,7 +372,8 @@ impl Checks {
             | Notice::Opportunity { .. }
             | Notice::Started { .. }
             | Notice::Tripped(_)
-            | Notice::OrderEnded { .. } => {}
+            | Notice::OrderEnded { .. }
+            | Notice::Noted(_) => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! `arb run`: the engine against the exchanges of a configuration, observing or trading.
 
+use super::budget::reserve_pct;
 use super::choice;
 use super::coins::Coins;
 use super::control::{self, Controls, Directory};
@@ -10,7 +11,8 @@ use super::pace::Pace;
 use super::paper::{self, Paper};
 use super::past::Past;
 use super::probe;
-use super::reconcile::{Changed, Reconciler};
+use super::reasons::Reasons;
+use super::reconcile::Reconciler;
 use super::record::{Recorder, Tolerance};
 use super::recover::{self, Leveled, Unfinished, leveled};
 use super::venue::{Venue, shared_markets};
@@ -307,7 +309,11 @@ async fn open_venues(
 ) -> Result<(Vec<Venue>, Vec<Arc<Markets>>), Failure> {
     let (mut venues, mut rules) = (Vec::new(), Vec::new());
     for configured in &config.venues {
-        let rest = RestConfig { clock_error_max: config.risk.max_clock_error_ms, ..RestConfig::default() };
+        let rest = RestConfig {
+            clock_error_max: config.risk.max_clock_error_ms,
+            reserve_pct: Some(reserve_pct(config.risk.request_reserve_pct)),
+            ..RestConfig::default()
+        };
         let transport = TransportConfig {
             seed: seed ^ u64::try_from(configured.config.venue.index()).unwrap_or(0),
             rest,
@@ -383,10 +389,10 @@ async fn open(
     let desk = Desk::new(engine, venues, clock, started_at, viewer);
     // Before a frame can come in: what is opened is written down, and nothing is opened of which the coins are not known.
     desk.record_into(recorder);
-    let changed = Changed::default();
+    let reasons = Reasons::default();
     let reconciler =
-        Reconciler::new(desk.clone(), &rests, &setups, Rc::clone(&changed), config.risk.delist_guard_h);
-    let coins = Coins::new(desk.clone(), rests, &setups, changed);
+        Reconciler::new(desk.clone(), &rests, &setups, reasons.clone(), config.risk.delist_guard_h);
+    let coins = Coins::new(desk.clone(), rests, &setups, reasons);
     if config.mode == Mode::Paper {
         desk.on_paper(Paper::new(config.paper.latency_ms, fees(&setups)));
     } else {
