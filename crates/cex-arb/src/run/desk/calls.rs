@@ -2,7 +2,7 @@
 
 use super::{Core, Desk};
 use crate::run::record::Recorder;
-use cex_core::{ClientOrderId, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
+use cex_core::{ClientOrderId, Fill, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
 use cex_engine::Event;
 use cex_errors::{ErrorKind, ExchangeError, Outcome as CallOutcome};
 use cex_interface::{OrderRef, Reply, Request};
@@ -171,7 +171,7 @@ impl Desk {
         &self,
         core: &Core,
         (venue, symbol): (VenueId, SymbolId),
-        client_id: ClientOrderId,
+        (client_id, order_id): (ClientOrderId, Option<OrderId>),
         since: Timestamp,
         asked_at: Timestamp,
     ) {
@@ -179,7 +179,9 @@ impl Desk {
         let ask = move |rest: Arc<Rest>| async move { Lists::of(&rest).fills(symbol, since, to).await };
         self.ask(core, venue, ask, move |desk, now, result| match result {
             Ok(fills) => {
-                let ours = fills.iter().filter(|fill| fill.client_id == Some(client_id));
+                let is_ours =
+                    |fill: &&Fill| fill.client_id == Some(client_id) || Some(fill.order_id) == order_id;
+                let ours = fills.iter().filter(is_ours);
                 desk.record(|recorder| ours.for_each(|fill| recorder.fill(now, fill)));
                 let (fills, whole) = (fills.rows.as_slice(), fills.unreadable == 0);
                 desk.feed(now, Event::TradesRead { client_id, asked_at, fills, whole });
