@@ -25,7 +25,7 @@ struct Plain {
     /// The arbitrage of an order.
     cycle_of: BTreeMap<String, String>,
     ends: Vec<ArbitrageEnd>,
-    /// Names of arbitrages without legs.
+    /// Names of arbitrages without legs, and of those that a start found: what these asked for is not known.
     swept: BTreeSet<String>,
 }
 
@@ -66,7 +66,7 @@ impl Day {
         }
     }
 
-    /// What orders that traded leftovers away are valued at, as their ends say.
+    /// What orders that traded leftovers away, or were found, are valued at, as their ends say.
     pub(super) fn marks_of_swept(&mut self) -> BTreeMap<ClientOrderId, Decimal> {
         if let Some(journal) = &mut self.desk.journal {
             journal.recorder.flush();
@@ -77,6 +77,14 @@ impl Day {
             plain.ends.iter().filter_map(|end| Some((&end.name, end.mark.parse().ok()?))).collect();
         let swept = plain.cycle_of.iter().filter(|(_, name)| plain.swept.contains(*name));
         swept.filter_map(|(order, name)| Some((ClientOrderId::new(order)?, *ends.get(name)?))).collect()
+    }
+
+    /// Names of orders that the journal has.
+    pub(crate) fn written_orders(&mut self) -> BTreeSet<String> {
+        if let Some(journal) = &mut self.desk.journal {
+            journal.recorder.flush();
+        }
+        self.plain().map(|plain| plain.cycle_of.into_keys().collect()).unwrap_or_default()
     }
 
     fn plain(&self) -> Result<Plain, String> {
@@ -105,7 +113,7 @@ impl Plain {
             Entry::OrderEvent(order) => self.name_order(&order.venue, &order.order_id, &order.client_id),
             Entry::Intent(intent) => {
                 let first = intent.legs.first().map(|leg| leg.client_id.clone()).unwrap_or_default();
-                if intent.parent == first {
+                if intent.parent == first || (intent.parent.is_empty() && intent.purpose == "found") {
                     self.swept.insert(first.clone());
                 }
                 let cycle = if intent.parent.is_empty() { first } else { intent.parent };

@@ -257,7 +257,10 @@ impl Day {
             }
             Purpose::Account { asked_at } => {
                 if let Ok(Reply::Account(account)) = result {
+                    let before = self.desk.engine.holdings();
                     self.feed(Event::AccountRead { venue, asked_at, balances: &account.balances });
+                    let after = self.desk.engine.holdings();
+                    self.desk.record(now, |recorder| recorder.adopted(now, &before, &after));
                 }
             }
             Purpose::Setup

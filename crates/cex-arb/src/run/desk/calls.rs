@@ -193,11 +193,24 @@ impl Desk {
     pub(super) fn read_account(&self, core: &Core, venue: VenueId, asked_at: Timestamp) {
         self.call(core, venue, Request::Account, move |desk, now, result| match result {
             Ok(Reply::Account(account)) => {
-                desk.feed(now, Event::AccountRead { venue, asked_at, balances: &account.balances });
+                desk.account_read(now, Event::AccountRead { venue, asked_at, balances: &account.balances });
             }
             Ok(_) => tracing::error!(%venue, "an account was answered with something else"),
             Err(error) => tracing::warn!(%error, "account could not be read"),
         });
+    }
+
+    /// What an account holds: as far as the engine takes it for held, it is written down before anything follows from it.
+    fn account_read(&self, now: Timestamp, event: Event<'_>) {
+        let mut core = self.0.borrow_mut();
+        let core = &mut *core;
+        let before = core.engine.holdings();
+        core.engine.handle(now, event, &mut core.out);
+        if let Some(recorder) = &mut core.recorder {
+            recorder.adopted(now, &before, &core.engine.holdings());
+        }
+        core.engine.handle(now, Event::Settled, &mut core.out);
+        self.act(core, now);
     }
 
     fn call(
