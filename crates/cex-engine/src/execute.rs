@@ -124,11 +124,11 @@ pub enum Question {
     Open,
     /// It is not open either: is it in what the account traded?
     Trades,
-    /// It is not there either: is what the account holds what the other orders explain?
+    /// What it traded is booked: is what the account holds what all orders explain?
     Account,
 }
 
-/// How far the proof has come that an order never arrived, since the last time it was not found.
+/// How far the proof has come that an order is not there, since the last time it was not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Missed {
     /// It was not looked for, or found.
@@ -137,7 +137,7 @@ enum Missed {
     ByName,
     /// Nor among the open orders.
     Open,
-    /// Nor in what the account traded.
+    /// What it traded, if anything, is booked: the account traded no more by it.
     Traded,
 }
 
@@ -163,8 +163,10 @@ pub struct OrderRun {
     /// The largest filled quantity any report or fill told of.
     reported: Decimal,
     sent_at: Timestamp,
-    /// When the first of an unbroken row of questions was asked to which the order was not known.
-    absent_since: Option<Timestamp>,
+    /// When the first of an unbroken row of questions was asked to which an accepted order was not known.
+    denied_since: Option<Timestamp>,
+    /// When the first of an unbroken row of proofs was begun that it is not there, and what it had filled by then.
+    absent_since: Option<(Timestamp, Decimal)>,
     missed: Missed,
     /// An exchange says that it rests, asked when it should long have been over.
     rests: bool,
@@ -189,6 +191,7 @@ impl OrderRun {
             ordered,
             reported: Decimal::ZERO,
             sent_at: now,
+            denied_since: None,
             absent_since: None,
             missed: Missed::No,
             rests: false,
@@ -295,7 +298,7 @@ impl OrderRun {
         if order.order_id.is_some() {
             self.order_id = order.order_id;
         }
-        (self.absent_since, self.missed) = (None, Missed::No);
+        (self.denied_since, self.absent_since, self.missed) = (None, None, Missed::No);
         self.reported = self.reported.max(order.filled_qty);
         if order.status.is_terminal() {
             self.end(order.status);
@@ -320,18 +323,18 @@ impl OrderRun {
     /// orders late and forget them early. Once the order could not arrive any more, after it expired there and `lag` more,
     /// three things are looked at next: open orders, what the account traded, and what it holds.
     pub fn missing(&mut self, asked_at: Timestamp, lag: Duration) {
-        match self.state {
-            OrderState::Unknown { since } => {
-                if asked_at > since + self.request.expires_in + lag {
-                    self.missed = Missed::ByName;
-                    self.ask_at = asked_at;
-                }
-            }
-            // An order accepted a moment ago can be unknown to a query: reads lag writes.
+        let sent_by = match self.state {
+            OrderState::Unknown { since } => since,
+            // One accepted a moment ago can be unknown to a query: reads lag writes.
             OrderState::Accepted => {
-                self.absent_since.get_or_insert(asked_at);
+                self.denied_since.get_or_insert(asked_at);
+                self.sent_at
             }
-            OrderState::Sent | OrderState::Ended { .. } => {}
+            OrderState::Sent | OrderState::Ended { .. } => return,
+        };
+        if asked_at > sent_by + self.request.expires_in + lag {
+            self.missed = Missed::ByName;
+            self.ask_at = asked_at;
         }
     }
 
@@ -340,8 +343,8 @@ impl OrderRun {
         self.missed_too(Missed::ByName, Missed::Open, asked_at);
     }
 
-    /// It is not in what the account traded, asked for at `asked_at`.
-    pub fn not_traded(&mut self, asked_at: Timestamp) {
+    /// All that the account traded by it is booked, asked for at `asked_at`; that may be nothing.
+    pub fn traded_read(&mut self, asked_at: Timestamp) {
         self.missed_too(Missed::Open, Missed::Traded, asked_at);
     }
 
@@ -357,18 +360,26 @@ impl OrderRun {
         matches!(self.missed, Missed::Traded)
     }
 
-    /// Neither did the exchange know the order, nor is it open, nor in what the account traded, nor in what it held when asked
-    /// at `asked_at`. Believed only when that was so twice, well apart. An order that was accepted, or filled anything, is
-    /// never believed away.
+    /// Neither did the exchange know the order, nor is it open, and what the account traded by it and held when asked at `asked_at`
+    /// is what is booked. Believed only when that was so twice, well apart, with the same fills. Then it is over: one that was
+    /// never accepted and filled nothing never arrived, any other was forgotten early and filled what it traded. An order of
+    /// which more was reported than is booked is never believed away.
     pub fn absent(&mut self, asked_at: Timestamp) {
         let missed = std::mem::replace(&mut self.missed, Missed::No);
-        if !matches!(self.state, OrderState::Unknown { .. }) || missed != Missed::Traded {
+        let is_open = matches!(self.state, OrderState::Unknown { .. } | OrderState::Accepted);
+        if !is_open || missed != Missed::Traded || self.reported != self.booked.qty {
             return;
         }
-        let first = *self.absent_since.get_or_insert(asked_at);
-        let untouched = self.booked.qty.is_zero() && self.reported.is_zero();
-        if untouched && self.order_id.is_none() && asked_at.since(first) >= ABSENT_APART {
-            self.end(OrderStatus::Rejected);
+        let first = match self.absent_since {
+            Some((first, filled)) if filled == self.booked.qty => first,
+            Some(_) | None => {
+                self.absent_since = Some((asked_at, self.booked.qty));
+                return;
+            }
+        };
+        if asked_at.since(first) >= ABSENT_APART {
+            let arrived = self.order_id.is_some() || !self.booked.qty.is_zero();
+            self.end(if arrived { OrderStatus::Canceled } else { OrderStatus::Rejected });
         }
     }
 
@@ -403,7 +414,7 @@ impl OrderRun {
     pub fn is_unknown(&self, now: Timestamp) -> bool {
         match self.state {
             OrderState::Unknown { .. } => true,
-            OrderState::Accepted => self.absent_since.is_some_and(|since| now.since(since) >= DOUBTED_AFTER),
+            OrderState::Accepted => self.denied_since.is_some_and(|since| now.since(since) >= DOUBTED_AFTER),
             OrderState::Sent | OrderState::Ended { .. } => false,
         }
     }
@@ -434,6 +445,7 @@ impl OrderRun {
         }
         let longest = match self.state {
             OrderState::Unknown { .. } => ASK_LONGEST_UNKNOWN,
+            OrderState::Accepted if self.denied_since.is_some() => ASK_LONGEST_UNKNOWN,
             OrderState::Sent | OrderState::Accepted | OrderState::Ended { .. } => ASK_LONGEST,
         };
         self.ask_at = now + self.ask_pause;
@@ -441,14 +453,10 @@ impl OrderRun {
         Some(match (self.state, self.order_id) {
             (OrderState::Ended { .. }, Some(order_id)) => Question::Fills(order_id),
             (OrderState::Ended { .. }, None) => Question::State,
-            (OrderState::Sent | OrderState::Accepted, _) => {
-                if std::mem::take(&mut self.rests) {
-                    Question::Cancel
-                } else {
-                    Question::State
-                }
+            (OrderState::Sent | OrderState::Accepted, _) if std::mem::take(&mut self.rests) => {
+                Question::Cancel
             }
-            (OrderState::Unknown { .. }, _) => match self.missed {
+            (OrderState::Sent | OrderState::Accepted | OrderState::Unknown { .. }, _) => match self.missed {
                 Missed::No => Question::State,
                 Missed::ByName => Question::Open,
                 Missed::Open => Question::Trades,

@@ -288,6 +288,8 @@ pub enum Command {
         symbol: SymbolId,
         /// Of which order it is asked, to be repeated in the answer.
         client_id: ClientOrderId,
+        /// The exchange's name of it, if known: a trade may say no other.
+        order_id: Option<OrderId>,
         /// Earlier than the order can have filled, whatever the exchange's clock says.
         since: Timestamp,
         /// To be repeated in the answer.

@@ -198,6 +198,11 @@ impl Checks {
         self.open.retain(|_, open| engine.knows_order(open.name));
     }
 
+    /// Of these orders the journal has a record.
+    pub(crate) fn journal_has(&mut self, known: impl Fn(ClientOrderId) -> bool) {
+        self.risked.journal_has(known);
+    }
+
     /// An operator lets openings go on.
     pub(crate) fn acknowledged(&mut self) {
         self.killed_at = None;

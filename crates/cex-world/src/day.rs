@@ -2,6 +2,7 @@
 
 mod carry;
 mod life;
+mod lost;
 mod recovery;
 mod setup;
 mod start;
@@ -62,7 +63,7 @@ pub(crate) struct Day {
     pub(crate) life: life::Life,
     seed: u64,
     config: EngineConfig,
-    /// Whether orders are on disk before they leave: only then the loss of power loses none.
+    /// Whether orders are on disk before they leave; elsewhere those of the last moments are in no journal after a loss of power.
     is_strict: bool,
     /// Chance of what the machine loses.
     dice: Dice,

@@ -76,15 +76,6 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
-    /// Power is lost only where orders are on disk before they leave.
-    pub(crate) fn spare_power(&mut self, is_strict: bool) {
-        if let Act::Crash(crash) = &mut self.act
-            && !is_strict
-        {
-            crash.death = Death::Kill;
-        }
-    }
-
     /// Whether it shuts us out until further notice (H2).
     pub(crate) fn is_ban(&self) -> bool {
         match &self.act {
@@ -279,8 +270,8 @@ fn order(dice: &mut Dice, exchange: SimExchange) -> Fault {
     let end =
         dice.pick(&[ForcedEnd::SelfTrade, ForcedEnd::Depth, ForcedEnd::Small, ForcedEnd::PriceProtection]);
     match dice.below(10) {
-        // Exchanges forget within a minute, not within seconds.
-        8 => ours(OrderEffect::Forget(dice.millis(8_000, 30_000))).times(dice.between(1, 3)),
+        // Sooner than any exchange is known to.
+        8 => ours(OrderEffect::Forget(dice.millis(200, 30_000))).times(dice.between(1, 3)),
         0 => ours(OrderEffect::Reject(refused)).times(dice.between(1, 3)),
         1 | 2 => ours(OrderEffect::Partial(Bps::from_bps(i32::try_from(dice.below(10_000)).unwrap_or(0)))),
         3 => ours(OrderEffect::LateFill(dice.millis(10, 3_000))),

@@ -368,8 +368,8 @@ impl Desk {
             Command::QueryFills { venue, symbol, client_id, order_id, since } => {
                 self.query_fills(core, (venue, symbol), (client_id, order_id), since);
             }
-            Command::QueryTrades { venue, symbol, client_id, since, asked_at } => {
-                self.query_trades(core, (venue, symbol), client_id, since, asked_at);
+            Command::QueryTrades { venue, symbol, client_id, order_id, since, asked_at } => {
+                self.query_trades(core, (venue, symbol), (client_id, order_id), since, asked_at);
             }
             Command::ReadAccount { venue, asked_at } => self.read_account(core, venue, asked_at),
         }

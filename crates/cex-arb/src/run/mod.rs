@@ -8,6 +8,7 @@
 //! | [`pace`] | [`pace::Pace`]: sleeps or spins while nothing happens |
 //! | [`record`] | [`record::Recorder`]: what is done and heard, into the journal |
 //! | [`paper`] | accounts that exist only here, filled against live books |
+//! | [`machine`] | what tells one run of the machine from another |
 //! | [`past`] | [`past::Past`]: what a journal says of earlier runs |
 //! | [`reasons`] | why symbols are left alone, by who says so |
 //! | [`reconcile`] | open orders, fills, rules and fees, compared again and again |
@@ -31,6 +32,7 @@ pub mod desk;
 mod finish;
 pub mod limits;
 pub mod live;
+pub mod machine;
 pub mod pace;
 pub mod paper;
 pub mod past;

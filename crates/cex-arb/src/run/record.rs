@@ -4,17 +4,20 @@ use super::control::Directory;
 use super::past;
 use crate::show::Names;
 use cex_core::{
-    AccountEvent, Asset, Bps, ClientOrderId, Decimal, Fill, Order, OrderRequest, OrderStatus, Plan,
+    AccountEvent, Asset, Balance, Bps, ClientOrderId, Decimal, Fill, Order, OrderRequest, OrderStatus, Plan,
     Timestamp, VenueId,
 };
 use cex_engine::{Notice, Outcome, Parent, Told, VenueNote};
 use cex_journal::messages::{self, Source};
-use cex_journal::{Health, JournalError, Payload, Writer, record};
+use cex_journal::{Entry, Health, JournalError, Payload, Writer, record};
 use cex_risk::{JournalState, Scope, Standing, Until};
 use std::time::{Duration, Instant};
 
 /// Arbitrages on the way at once before their list must grow.
 const OPEN_USUALLY: usize = 64;
+
+/// So much of a coin at a venue.
+pub type Held = (VenueId, Asset, Decimal);
 
 /// When a journal counts as behind.
 #[derive(Debug, Clone, Copy)]
@@ -160,20 +163,30 @@ impl Recorder {
         );
     }
 
-    /// An order of an earlier run that is proven never to have arrived: nobody need ask for it again.
-    pub fn never_arrived(&mut self, now: Timestamp, symbol: &str, leg: &messages::Leg) {
-        let mut event = messages::OrderEvent {
-            venue: leg.venue.clone(),
-            symbol: symbol.to_owned(),
-            client_id: leg.client_id.clone(),
-            side: leg.side,
-            filled_qty: Decimal::ZERO.to_string(),
-            filled_notional: Decimal::ZERO.to_string(),
-            as_of_ns: now.as_nanos(),
-            ..messages::OrderEvent::default()
-        };
-        event.set_status(messages::Status::Rejected);
-        self.stage(now, &event);
+    /// An account was read, and the engine took other amounts for held than before: with them, what is held follows from the
+    /// fills.
+    pub fn adopted(&mut self, now: Timestamp, before: &[Held], after: &[Held]) {
+        for held in after.iter().filter(|held| !before.contains(held)) {
+            let (venue, asset, free) = *held;
+            if free.is_zero() && !before.iter().any(|known| (known.0, known.1) == (venue, asset)) {
+                continue;
+            }
+            let balance = Balance { asset, free, locked: Decimal::ZERO, as_of: now };
+            record::balance(&mut self.balance, venue, Source::Answer, &balance);
+            let result = self.writer.stage(now, &self.balance).map(|_| ());
+            self.note(result);
+        }
+    }
+
+    /// What a start found out of earlier runs.
+    pub fn learned(&mut self, now: Timestamp, entry: &Entry) {
+        match entry {
+            Entry::Intent(intent) => self.stage(now, intent),
+            Entry::OrderEvent(order) => self.stage(now, order),
+            Entry::Fill(fill) => self.stage(now, fill),
+            Entry::PastSought(sought) => self.stage(now, sought),
+            other => tracing::error!(?other, "no start finds this out"),
+        }
     }
 
     /// The end of an arbitrage of an earlier run that needs nothing done.

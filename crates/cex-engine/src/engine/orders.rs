@@ -115,16 +115,17 @@ impl Engine {
         (fills, whole): (&[Fill], bool),
         out: &mut Commands,
     ) {
-        let ours = |fill: &&Fill| fill.client_id == Some(client_id);
-        for fill in fills.iter().filter(ours) {
-            self.fill(now, fill, out);
+        for fill in fills {
+            if self.whose(fill.venue, fill.client_id, Some(fill.order_id)) == Some(client_id) {
+                self.fill(now, fill, out);
+            }
         }
         // One that nobody knows may be the order's.
         let nameless = |fill: &Fill| {
             fill.client_id.is_none() && self.whose(fill.venue, None, Some(fill.order_id)).is_none()
         };
         if whole && !fills.iter().any(nameless) {
-            self.with_order(now, (client_id, None), out, |run| run.not_traded(asked_at));
+            self.with_order(now, (client_id, None), out, |run| run.traded_read(asked_at));
         }
     }
 
@@ -150,8 +151,8 @@ impl Engine {
         }
     }
 
-    /// An account was read. An order of which nothing else is missing to the proof that it never arrived did not, when the
-    /// account holds of its coin exactly what all other orders explain: whatever it had filled would show there.
+    /// An account was read. An order of which nothing else is missing to the proof that it is not there is not, when the account
+    /// holds of its coin exactly what the fills of all orders explain: whatever more it had filled would show there.
     pub(super) fn prove_absent(
         &mut self,
         now: Timestamp,
@@ -392,9 +393,15 @@ impl Engine {
                         out.commands.push(Command::QueryOpen { venue, symbol, client_id, asked_at });
                     }
                     Some(Question::Trades) => {
-                        let since = run.sent_at() - CLOCKS_APART;
-                        let asked_at = now;
-                        out.commands.push(Command::QueryTrades { venue, symbol, client_id, since, asked_at });
+                        let (since, asked_at, order_id) = (run.sent_at() - CLOCKS_APART, now, run.order_id);
+                        out.commands.push(Command::QueryTrades {
+                            venue,
+                            symbol,
+                            client_id,
+                            order_id,
+                            since,
+                            asked_at,
+                        });
                     }
                     Some(Question::Account) => {
                         out.commands.push(Command::ReadAccount { venue, asked_at: now });

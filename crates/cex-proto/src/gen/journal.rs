@@ -29,6 +29,13 @@ pub struct SessionStart {
     /// What was cut off the journal before this record, if anything.
     #[prost(message, optional, tag = "8")]
     pub cut: ::core::option::Option<Cut>,
+    /// What tells this run of the machine from every other. A session that did not end, and is followed by one of another run,
+    /// may have lost its last records with the power. Empty where the system does not say.
+    #[prost(string, tag = "9")]
+    pub boot: ::prost::alloc::string::String,
+    /// Whether intents are on disk before their orders leave: then no order is lost with the power.
+    #[prost(bool, tag = "10")]
+    pub strict: bool,
 }
 /// The incomplete end of a journal that a crash left, cut off when it was next opened.
 #[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -76,6 +83,9 @@ pub struct IdBlock {
     #[prost(uint32, tag = "2")]
     pub count: u32,
 }
+/// What earlier runs may have sent and no record told of was looked for at the exchanges, and is in the records before this one.
+#[derive(::serde::Serialize, Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PastSought {}
 /// One leg of an intent.
 #[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Leg {
@@ -130,7 +140,7 @@ pub struct Intent {
     /// Net edge as a count of 10^-8.
     #[prost(sint64, tag = "5")]
     pub net_edge_e8: i64,
-    /// Why: `open`, `hedge`, `unwind`, `cancel`.
+    /// Why: `open`, `hedge`, `unwind`, `cancel`; `found` for one that a start found at the exchanges and no record had told of.
     #[prost(string, tag = "6")]
     pub purpose: ::prost::alloc::string::String,
     /// The name of the arbitrage that a mending order belongs to; empty for one that opens, whose first leg is the name.

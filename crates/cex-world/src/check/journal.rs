@@ -27,7 +27,7 @@ struct Plain {
     /// The arbitrage of an order.
     cycle_of: BTreeMap<String, String>,
     ends: Vec<ArbitrageEnd>,
-    /// Names of arbitrages without legs.
+    /// Names of arbitrages without legs, and of those that a start found: what these asked for is not known.
     swept: BTreeSet<String>,
 }
 
@@ -87,7 +87,7 @@ impl Day {
         Ok(gate.counts())
     }
 
-    /// What orders that traded leftovers away are valued at, as their ends say.
+    /// What orders that traded leftovers away, or were found, are valued at, as their ends say.
     pub(super) fn marks_of_swept(&mut self) -> BTreeMap<ClientOrderId, Decimal> {
         if let Some(journal) = &mut self.desk.journal {
             journal.recorder.flush();
@@ -109,6 +109,14 @@ impl Day {
         let ends = self.plain().unwrap_or_default().ends;
         let fees = ends.iter().filter_map(|end| end.other_fee.parse::<Decimal>().ok());
         fees.fold(Decimal::ZERO, |sum, fee| sum.checked_add(fee).unwrap_or(sum))
+    }
+
+    /// Names of orders that the journal has.
+    pub(crate) fn written_orders(&mut self) -> BTreeSet<String> {
+        if let Some(journal) = &mut self.desk.journal {
+            journal.recorder.flush();
+        }
+        self.plain().map(|plain| plain.cycle_of.into_keys().collect()).unwrap_or_default()
     }
 
     fn plain(&self) -> Result<Plain, String> {
@@ -137,7 +145,7 @@ impl Plain {
             Entry::OrderEvent(order) => self.name_order(&order.venue, &order.order_id, &order.client_id),
             Entry::Intent(intent) => {
                 let first = intent.legs.first().map(|leg| leg.client_id.clone()).unwrap_or_default();
-                if intent.parent == first {
+                if intent.parent == first || (intent.parent.is_empty() && intent.purpose == "found") {
                     self.swept.insert(first.clone());
                 }
                 let cycle = if intent.parent.is_empty() { first } else { intent.parent };

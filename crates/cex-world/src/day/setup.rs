@@ -4,7 +4,7 @@ use super::life::Life;
 use super::{Day, Desk, Place};
 use crate::bugs::Planted;
 use crate::check::Checks;
-use crate::fuse::{Death, Fuse};
+use crate::fuse::Fuse;
 use crate::plan::{ACCOUNT, Dice, fee_coin, plan};
 use crate::rest::Rest;
 use crate::run::{CANARY, Effects, Options, Schedule};
@@ -28,6 +28,9 @@ use std::time::Duration;
 /// The exchanges, in the order of [`SimExchange::ALL`].
 const REGISTRATIONS: [Registration; 2] = [cex_mexc::REGISTRATION, cex_gateio::REGISTRATION];
 
+/// In every so many seeds orders are on disk before they leave.
+const STRICT_EVERY: u64 = 3;
+
 /// Where the streams are; nobody connects to it.
 const STREAMS: [&str; 2] = ["ws://127.0.0.1:1/ws", "ws://127.0.0.1:1/ws/v4/"];
 
@@ -48,7 +51,7 @@ impl Day {
         let limits = config.limits.clone();
         let limits = options.planted().map_or(limits.clone(), |bug| bug.loosen(limits));
         let told = EngineConfig { limits, ..config.clone() };
-        let is_strict = options.crash.map_or(seed.is_multiple_of(3), |crash| crash.death == Death::PowerLoss);
+        let is_strict = seed.is_multiple_of(STRICT_EVERY);
         let says = fuse.clone();
         world.says_while(move || says.effect());
         let desk = Desk {
@@ -81,8 +84,7 @@ impl Day {
         let markets = day.places.iter().flat_map(|place| place.markets.iter());
         let symbols: Vec<Symbol> = markets.map(cex_core::Market::symbol).collect();
         let span = (schedule.faults_from, schedule.calm_from);
-        let mut planned = plan(&mut Dice::new(seed, 2), &options.families, &symbols, span);
-        planned.iter_mut().for_each(|planned| planned.spare_power(is_strict));
+        let planned = plan(&mut Dice::new(seed, 2), &options.families, &symbols, span);
         day.planned = VecDeque::from(planned);
         Ok(day)
     }

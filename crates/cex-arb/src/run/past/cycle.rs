@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How much later than it expired an order may still turn up in an exchange's answers.
-const VENUE_LAG: Duration = Duration::from_secs(10);
+pub(crate) const VENUE_LAG: Duration = Duration::from_secs(10);
 
 /// An arbitrage whose end was not written down.
 #[derive(Debug, Clone, PartialEq)]
