@@ -167,8 +167,11 @@ impl Gate {
     #[must_use]
     pub fn counts(&self) -> String {
         let venues = self.venues.iter().map(VenueRisk::counts);
-        let symbols =
-            self.symbols.iter().map(|symbol| format!("{:?}", symbol.surprises().collect::<Vec<_>>()));
+        // Whether a symbol without any was ever asked for makes no difference.
+        let symbols = self.symbols.iter().enumerate().filter_map(|(index, symbol)| {
+            let surprises: Vec<_> = symbol.surprises().collect();
+            (!surprises.is_empty()).then(|| format!("{index}: {surprises:?}"))
+        });
         venues.chain(symbols).collect::<Vec<_>>().join("; ")
     }
 
