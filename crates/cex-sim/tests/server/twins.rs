@@ -135,7 +135,11 @@ impl Twins {
         let body = body.collect().await.expect("a body").to_bytes();
         assert_eq!((head.status.as_u16(), body.as_ref()), (told.status, told.body.as_slice()), "{what}");
         for (name, value) in told.header_list() {
-            assert_eq!(head.headers.get(name).map(|value| value.as_bytes()), Some(value), "{what}: {name}");
+            assert_eq!(
+                head.headers.get(name).map(hyper::http::HeaderValue::as_bytes),
+                Some(value),
+                "{what}: {name}"
+            );
         }
         (told.status, String::from_utf8(told.body).expect("text"))
     }

@@ -132,15 +132,12 @@ mod tests {
         behind(side, book)(None)
     }
 
-    fn behind<'a>(
-        side: Side,
-        book: &'a Book,
-    ) -> impl Fn(Option<Price>) -> Box<dyn Iterator<Item = (Price, Qty)> + 'a> {
+    fn behind(side: Side, book: &Book) -> impl Fn(Option<Price>) -> std::vec::IntoIter<(Price, Qty)> {
         let sign = if side == Side::Buy { -1 } else { 1 };
         move |price| {
-            let after = move |rank: i64| price.is_none_or(|price| rank > key(side, price));
-            let levels = book.iter().filter(move |(rank, _)| after(**rank));
-            Box::new(levels.map(move |(rank, qty)| (Price(rank * sign), *qty)))
+            let after = |rank: i64| price.is_none_or(|price| rank > key(side, price));
+            let levels = book.iter().filter(|(rank, _)| after(**rank));
+            levels.map(|(rank, qty)| (Price(rank * sign), *qty)).collect::<Vec<_>>().into_iter()
         }
     }
 
