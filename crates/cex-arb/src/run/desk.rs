@@ -594,4 +594,4 @@ impl Sink for LinkSink {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -37,6 +37,16 @@ fn engine_config() -> EngineConfig {
     settings(&config.unwrap_or_else(|problems| panic!("the example is good: {problems}")))
 }
 
+/// A desk of these markets, and no exchange behind it.
+pub(in crate::run) fn quiet_desk(setups: &[VenueSetup]) -> Desk {
+    desk_of(Engine::new(engine_config(), setups, 1), Vec::new(), Clock::new())
+}
+
+fn desk_of(engine: Engine, venues: Vec<Venue>, clock: Clock) -> Desk {
+    let viewer = Viewer::spawn(Box::new(Nobody), || {}).expect("a thread");
+    Desk::new(engine, venues, clock, clock.now(), Rc::new(viewer))
+}
+
 /// A desk with its first exchange, and one order for it.
 async fn desk(sim: &SimHandle, place: &Path) -> (Desk, OrderRequest) {
     let registration = EXCHANGES[0];
@@ -64,10 +74,8 @@ async fn desk(sim: &SimHandle, place: &Path) -> (Desk, OrderRequest) {
         kind: OrderKind::Limit { price: market.tick, qty: market.lot, tif: TimeInForce::Ioc },
         expires_in: Duration::from_secs(1),
     };
-    let engine = Engine::new(engine_config(), &[setup], 1);
-    let viewer = Viewer::spawn(Box::new(Nobody), || {}).expect("a thread");
+    let desk = desk_of(Engine::new(engine_config(), &[setup], 1), vec![venue], clock);
     let now = clock.now();
-    let desk = Desk::new(engine, vec![venue], clock, now, Rc::new(viewer));
     let opened = cex_journal::open_directory(&place.join("journal"), cex_journal::Options::default(), now);
     let mut writer = opened.expect("a new journal").writer;
     writer.begin(now, SessionStart::default()).expect("a disk that works");
