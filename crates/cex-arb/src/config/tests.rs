@@ -122,6 +122,8 @@ fn a_part_in_another_unit_is_no_small_part() {
             "[venues.mexc]\nfee_taker_bps = 0.05\n",
             "venues.mexc.fee_taker_bps: 0.05 basis points is next to nothing, as if another unit had been meant; did you mean 5?",
         ),
+        ("[risk]\nfee_surprise_bps = 0.01\n", "; did you mean 1?"),
+        ("[risk]\nmin_inventory_pct = 0.2\n", "; did you mean 20?"),
         ("[venues.mexc]\nfee_taker_bps = 0.0005\n", "; did you mean 5?"),
         ("[venues.mexc]\nfee_taker_bps = -0.1\n", "; did you mean -10?"),
         ("[venues.mexc]\nfee_taker_bps = 500\n", "500 is out of range: -10 to 100"),
@@ -134,7 +136,15 @@ fn a_part_in_another_unit_is_no_small_part() {
         assert!(said.contains(expected), "{lines}\n{said}");
         assert!(said.contains(" from ") && said.contains(" to "), "how it should be: {said}");
     }
-    for lines in ["min_edge_bps = 0", "min_edge_bps = 0.5", "fee_buffer_pct = 0", "fee_buffer_pct = 0.5"] {
+    // What is little is another thing for each key.
+    for lines in [
+        "min_edge_bps = 0",
+        "min_edge_bps = 0.5",
+        "fee_buffer_pct = 0",
+        "fee_buffer_pct = 0.2",
+        "fee_surprise_bps = 0",
+        "fee_surprise_bps = 0.25",
+    ] {
         good(&format!("{GOOD}[risk]\n{lines}\n"));
     }
     good("version = 1\n[venues.mexc]\nfee_taker_bps = 0\n[venues.gateio]\nfee_taker_bps = 1\n");

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// Least and most taker fee in basis points: beyond, per cent were meant.
 const FEE_RANGE: (&str, &str) = ("-10", "100");
+/// No exchange takes so little, whoever trades there, unless it takes nothing.
+const LEAST_FEE: &str = "1";
 
 /// One account.
 #[derive(Debug, Clone)]
@@ -145,7 +147,9 @@ impl Reading<'_> {
         {
             return None;
         }
-        let read = unit::Signed::read(&unit::Given(&given.raw), Some(FEE_RANGE));
+        let raw = unit::Given(&given.raw);
+        let slipped = |value| unit::slip(&raw, name, Some(LEAST_FEE)).map_or(Ok(value), Err);
+        let read = unit::Signed::read(&raw, Some(FEE_RANGE)).and_then(slipped);
         let (least, most) = FEE_RANGE;
         let fix =
             format!("\"auto\" for what the account says, or a number from {least} to {most}: 5 is 0.05 %");
