@@ -223,10 +223,13 @@ fn value<U: Unit>(
     match given.get(&path) {
         Some(found) => {
             let given = unit::Given(&found.raw);
-            let slipped = |value| unit::slip(&given, name, key.least).map_or(Ok(value), Err);
-            U::read(&given, key.range)
-                .and_then(slipped)
-                .map_err(|what| problems.add(&path, &found.origin, format!("{path}: {what}"), key.remedy()))
+            let read = U::read(&given, key.range);
+            if read.is_ok()
+                && let Some(what) = unit::slip(&given, name, key.least)
+            {
+                problems.doubt(&path, &found.origin, format!("{path}: {what}"), key.remedy());
+            }
+            read.map_err(|what| problems.add(&path, &found.origin, format!("{path}: {what}"), key.remedy()))
                 .ok()
         }
         None => {

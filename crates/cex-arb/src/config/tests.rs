@@ -3,7 +3,7 @@
 use super::command::{example, run};
 use super::file::Source;
 use super::keys::KEYS;
-use super::problem::Problems;
+use super::problem::{Problem, Problems};
 use super::{Config, Mode, Surroundings, SyncChoice};
 use crate::cli::{ConfigArgs, ConfigCommand, ShowArgs};
 use cex_core::{Bps, Decimal};
@@ -148,6 +148,34 @@ fn a_part_in_another_unit_is_no_small_part() {
         good(&format!("{GOOD}[risk]\n{lines}\n"));
     }
     good("version = 1\n[venues.mexc]\nfee_taker_bps = 0\n[venues.gateio]\nfee_taker_bps = 1\n");
+}
+
+#[test]
+fn what_only_a_run_must_refuse_holds_no_control_up() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let load = |lines: &str, vars: &[(&str, &str)]| {
+        std::fs::write(file.path(), format!("{GOOD}{lines}")).expect("our own file");
+        let strict = Config::load(Some(file.path()), &[], &around(vars));
+        let lenient = Config::load_for_control(Some(file.path()), &[], &around(vars));
+        let whats = |problems: &[Problem]| problems.iter().map(|one| one.what.clone()).collect::<Vec<_>>();
+        let strict = strict.map_err(|problems| whats(problems.all())).map(|_| ());
+        (strict, lenient.map(|(_, doubts)| whats(&doubts)).map_err(|problems| whats(problems.all())))
+    };
+    assert_eq!(load("", &[]), (Ok(()), Ok(vec![])));
+    for (lines, vars) in [
+        ("", &[("ARB_SYMBOLS", "x")][..]),
+        ("[risk]\nmin_edge_bps = 0.08\n", &[]),
+        ("", &[("ARB__VENUES__MEXC__FEE_TAKER_BPS", "0.05")]),
+    ] {
+        let (strict, lenient) = load(lines, vars);
+        let told = lenient.unwrap_or_else(|problems| panic!("{lines} {vars:?} {problems:?}"));
+        assert_eq!((told.len(), strict), (1, Err(told)), "told here, refused there");
+    }
+    // What cannot be used is refused by both.
+    let (strict, lenient) = load("[risk]\nmin_edge_bps = x\n", &[]);
+    assert!(strict.is_err() && lenient.is_err());
+    let (strict, lenient) = load("[risk]\nmin_edge_bps = 1001\n", &[("ARB_SYMBOLS", "x")]);
+    assert_eq!((strict.map_err(|all| all.len()), lenient.map_err(|all| all.len())), (Err(2), Err(1)));
 }
 
 #[test]

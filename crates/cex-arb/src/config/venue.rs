@@ -148,14 +148,17 @@ impl Reading<'_> {
             return None;
         }
         let raw = unit::Given(&given.raw);
-        let slipped = |value| unit::slip(&raw, name, Some(LEAST_FEE)).map_or(Ok(value), Err);
-        let read = unit::Signed::read(&raw, Some(FEE_RANGE)).and_then(slipped);
+        let read = unit::Signed::read(&raw, Some(FEE_RANGE));
         let (least, most) = FEE_RANGE;
         let fix =
             format!("\"auto\" for what the account says, or a number from {least} to {most}: 5 is 0.05 %");
-        let told =
-            |what: String| problems.add(&given.key, &given.origin, format!("{}: {what}", given.key), fix);
-        read.map_err(told).ok()
+        let (key, origin) = (&given.key, &given.origin);
+        if read.is_ok()
+            && let Some(what) = unit::slip(&raw, name, Some(LEAST_FEE))
+        {
+            problems.doubt(key, origin, format!("{key}: {what}"), fix.clone());
+        }
+        read.map_err(|what| problems.add(key, origin, format!("{key}: {what}"), fix)).ok()
     }
 
     fn flag(&self, name: &str, problems: &mut Problems) -> bool {
