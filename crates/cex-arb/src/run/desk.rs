@@ -211,6 +211,15 @@ impl Desk {
         }
     }
 
+    /// Tells people what tripped in earlier runs and still stops openings; the journal has it already.
+    pub fn tell_trips(&self) {
+        let core = self.0.borrow();
+        let now = core.clock.now();
+        for trip in core.engine.view(now).trips {
+            core.viewer.tell(Told::Notice(now, Notice::Tripped(trip)));
+        }
+    }
+
     /// A sink for a link of `venue` that carries these symbols (none: the account's).
     #[must_use]
     pub fn sink(&self, venue: VenueId, symbols: Rc<[SymbolId]>) -> impl Sink + use<> {

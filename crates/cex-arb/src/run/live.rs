@@ -390,6 +390,7 @@ async fn open(
     let desk = Desk::new(engine, venues, clock, started_at, viewer);
     // Before a frame can come in: what is opened is written down, and nothing is opened of which the coins are not known.
     desk.record_into(recorder);
+    desk.tell_trips();
     let reasons = Reasons::default();
     let compared = (&*setups, &*listed_fees);
     let reconciler =

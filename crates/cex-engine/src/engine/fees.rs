@@ -39,7 +39,8 @@ impl Engine {
             return Ok(OtherFee::default());
         }
         // However many coins it was taken in, it was one fee.
-        let own = fill.fee_in(symbol.base)?.checked_mul(fill.price)?.checked_add(fill.fee_in(symbol.quote)?)?;
+        let own =
+            fill.fee_in(symbol.base)?.checked_mul(fill.price)?.checked_add(fill.fee_in(symbol.quote)?)?;
         let full = fill.notional()?.checked_mul(self.full_fee(fill.venue.name()).fraction())?;
         let ceiling = full.checked_sub(own.max(Decimal::ZERO))?.max(Decimal::ZERO);
         if whole {

@@ -14,15 +14,21 @@ use cex_engine::IdSource;
 use cex_interface::{Secret, VenueConfig};
 use cex_journal::messages::SessionStart;
 use cex_journal::{Entry, Reader};
+use cex_risk::{Scope, Trip, Until};
 use cex_sim::server::{SimConfig, SimExchange, SimHandle, SimServer};
 use cex_transport::TransportConfig;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
-/// Nobody looks.
-struct Nobody;
+/// Rules that people were told of.
+#[derive(Clone, Default)]
+struct Tripped(Arc<Mutex<Vec<&'static str>>>);
 
-impl Show for Nobody {
-    fn tell(&mut self, _: &Told) -> std::io::Result<()> {
+impl Show for Tripped {
+    fn tell(&mut self, told: &Told) -> std::io::Result<()> {
+        if let Told::Notice(_, Notice::Tripped(trip)) = told {
+            self.0.lock().expect("nobody panicked").push(trip.rule);
+        }
         Ok(())
     }
 }
@@ -39,11 +45,11 @@ fn engine_config() -> EngineConfig {
 
 /// A desk of these markets, and no exchange behind it.
 pub(in crate::run) fn quiet_desk(setups: &[VenueSetup]) -> Desk {
-    desk_of(Engine::new(engine_config(), setups, 1), Vec::new(), Clock::new())
+    desk_of(Engine::new(engine_config(), setups, 1), Vec::new(), Clock::new(), Tripped::default())
 }
 
-fn desk_of(engine: Engine, venues: Vec<Venue>, clock: Clock) -> Desk {
-    let viewer = Viewer::spawn(Box::new(Nobody), || {}).expect("a thread");
+fn desk_of(engine: Engine, venues: Vec<Venue>, clock: Clock, show: Tripped) -> Desk {
+    let viewer = Viewer::spawn(Box::new(show), || {}).expect("a thread");
     Desk::new(engine, venues, clock, clock.now(), Rc::new(viewer))
 }
 
@@ -74,7 +80,7 @@ async fn desk(sim: &SimHandle, place: &Path) -> (Desk, OrderRequest) {
         kind: OrderKind::Limit { price: market.tick, qty: market.lot, tif: TimeInForce::Ioc },
         expires_in: Duration::from_secs(1),
     };
-    let desk = desk_of(Engine::new(engine_config(), &[setup], 1), vec![venue], clock);
+    let desk = desk_of(Engine::new(engine_config(), &[setup], 1), vec![venue], clock, Tripped::default());
     let now = clock.now();
     let opened = cex_journal::open_directory(&place.join("journal"), cex_journal::Options::default(), now);
     let mut writer = opened.expect("a new journal").writer;
@@ -112,4 +118,31 @@ fn more_orders_than_were_approved_halt_the_desk() {
         .collect();
     assert_eq!(halts, [("R36".to_owned(), "more orders left than were approved".to_owned())]);
     sim.stop().expect("it stops");
+}
+
+#[test]
+fn what_tripped_in_an_earlier_run_and_still_holds_is_told_once() {
+    let clock = Clock::new();
+    let now = clock.now();
+    let mut engine = Engine::new(engine_config(), &[], 1);
+    let minute = Duration::from_secs(60);
+    for (rule, scope, until) in [
+        ("day_loss", Scope::All, Until::Operator),
+        ("hour_loss", Scope::All, Until::Time(now + minute)),
+        ("fee_surprise", Scope::Symbol(SymbolId(0)), Until::Time(now - minute)),
+    ] {
+        engine.recall().trip(Trip { rule, scope, until });
+    }
+    let show = Tripped::default();
+    let desk = desk_of(engine, Vec::new(), clock, show.clone());
+    desk.tell_trips();
+    // What happens later tells nothing of it again.
+    desk.tell_engine(Event::Wake);
+    drop(desk);
+    // The thread that shows ends when all is shown that was told.
+    while Arc::strong_count(&show.0) > 1 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let told = show.0.lock().expect("nobody panicked");
+    assert_eq!(*told, ["day_loss", "hour_loss"]);
 }

@@ -11,16 +11,9 @@ fn our_orders_are_known_by_their_form() {
     for leg in ['b', 's', 'c', 'p'] {
         assert!(is_our_form(ids.next(leg).as_str()));
     }
-    for other in [
-        "",
-        "web-order",
-        "mqhw82kb",
-        "mqhw82kb-",
-        "mqhw82kb-b",
-        "mqhw82kb-1x",
-        "MQHW82KB-1b",
-        "arb-000017",
-    ] {
+    for other in
+        ["", "web-order", "mqhw82kb", "mqhw82kb-", "mqhw82kb-b", "mqhw82kb-1x", "MQHW82KB-1b", "arb-000017"]
+    {
         assert!(!is_our_form(other), "{other}");
     }
 }
@@ -88,7 +81,8 @@ fn a_change_of_rules_is_told_in_words() {
 /// A reconciler of one market at one venue, whose account states this fee, or none.
 fn reconciler(stated: Option<Bps>) -> (Reconciler, Market) {
     let venue = VenueId::new(0, "a").expect("short");
-    let market = Market::new(venue, SymbolId(0), info(), Scale::new(2, 3).expect("small")).expect("rules fit");
+    let market =
+        Market::new(venue, SymbolId(0), info(), Scale::new(2, 3).expect("small")).expect("rules fit");
     let setup = VenueSetup {
         venue,
         markets: Arc::new(Markets::new(vec![market.clone()])),
@@ -106,7 +100,11 @@ fn reconciler(stated: Option<Bps>) -> (Reconciler, Market) {
 }
 
 /// What a list says is compared and adopted at once; how many changes that were, and the fee and lot of the engine then.
-fn adopt(reconciler: &Reconciler, market: &Market, told: SymbolInfo) -> (usize, Option<Bps>, Option<Decimal>) {
+fn adopt(
+    reconciler: &Reconciler,
+    market: &Market,
+    told: SymbolInfo,
+) -> (usize, Option<Bps>, Option<Decimal>) {
     let changes = reconciler.compare(0, Timestamp::from_secs(1), &[told]);
     assert_eq!(reconciler.reasons.why(market.id).is_some(), !changes.is_empty(), "left alone meanwhile");
     assert!(changes.iter().all(|change| reconciler.adopt(change)), "nothing is open");

@@ -151,7 +151,8 @@ fn a_fee_that_cannot_be_priced_is_no_news_that_fees_are_as_expected() {
     let mut stage = with_coin(|config| config.limits.max_fee_surprise = Bps::from_bps(1));
     join_coin(&mut stage, 0, 300);
     // Six basis points and more, twice; then one in a coin without a book; then the third.
-    for (coin, expected) in [("MX", vec![]), ("MX", vec![]), ("POINT", vec![]), ("MX", vec!["fee_surprise"])] {
+    for (coin, expected) in [("MX", vec![]), ("MX", vec![]), ("POINT", vec![]), ("MX", vec!["fee_surprise"])]
+    {
         stage.delta(1, &[level(10_100, 0)], &[level(10_010, 10_000)]);
         let [buy, sell] = stage.cross();
         stage.fill(&buy, "100.10", "5", ("0.101", coin));
