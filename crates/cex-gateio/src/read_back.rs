@@ -2,6 +2,7 @@
 //!
 //! A placement is a flat JSON object of texts, in the body of a request (GATEIO-ORD-01) or in a frame of the trading stream.
 
+use crate::wire::parse;
 use cex_core::{Side, TimeInForce};
 use cex_interface::{WrittenOrder, once};
 use memchr::{memchr, memmem};
@@ -94,8 +95,7 @@ fn unescaped(text: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
         return Ok(Cow::Borrowed(text));
     }
     let quoted = [b"\"", text, b"\""].concat();
-    let plain: String =
-        sonic_rs::from_slice(&quoted).map_err(|_| "the bytes of an order have half an escape")?;
+    let plain: String = parse(&quoted).map_err(|_| "the bytes of an order have half an escape")?;
     Ok(Cow::Owned(plain.into_bytes()))
 }
 

@@ -278,11 +278,15 @@ impl Reconciler {
         }
         let (venue, symbol, left) = (market.venue, market.symbol(), self.reasons.why(market.id));
         match (why, left) {
-            (Some(why), _) => tracing::warn!(%venue, %symbol, why, "left alone"),
-            (None, Some(why)) => {
-                tracing::warn!(%venue, %symbol, why, "one reason less, and still left alone")
+            (Some(why), _) => {
+                tracing::warn!(%venue, %symbol, why, "left alone");
             }
-            (None, None) => tracing::warn!(%venue, %symbol, "traded again"),
+            (None, Some(why)) => {
+                tracing::warn!(%venue, %symbol, why, "one reason less, and still left alone");
+            }
+            (None, None) => {
+                tracing::warn!(%venue, %symbol, "traded again");
+            }
         }
         self.desk.tell_engine(Event::Blocked { symbol: market.id, why: left });
     }

@@ -4,6 +4,7 @@ use super::{ArbitrageId, CycleEnd, CycleSums, Gate, Open};
 use crate::breaker::OrderResult;
 use crate::dust::Dust;
 use crate::trip::{Scope, Trip, Until, VENUE_FAILURES};
+use crate::venue::VenueRisk;
 use cex_core::{Bps, ClientOrderId, Decimal, Fill, NumError, Side, Symbol, SymbolId, Timestamp, VenueId};
 use std::fmt;
 use std::time::Duration;
@@ -165,7 +166,7 @@ impl Gate {
     /// for a second, which is over before anybody could compare it.
     #[must_use]
     pub fn counts(&self) -> String {
-        let venues = self.venues.iter().map(|venue| venue.counts());
+        let venues = self.venues.iter().map(VenueRisk::counts);
         let symbols =
             self.symbols.iter().map(|symbol| format!("{:?}", symbol.surprises().collect::<Vec<_>>()));
         venues.chain(symbols).collect::<Vec<_>>().join("; ")
