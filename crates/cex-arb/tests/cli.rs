@@ -301,3 +301,40 @@ fn sim_names_the_port_that_is_taken() {
         assert!(text(&output.stderr).contains(&port), "{}", text(&output.stderr));
     }
 }
+
+/// What must stop a run must not stop the halting of one.
+#[test]
+fn a_kill_halts_whatever_a_run_would_refuse() {
+    for (lines, name, value) in
+        [("", "ARB_SYMBOLS", "x"), ("[risk]\nmin_edge_bps = 0.08\n", "ARB_TEST_NOTHING", "")]
+    {
+        let place = tempfile::tempdir().expect("a directory");
+        let (config, state) = (place.path().join("arb.toml"), place.path().join("state"));
+        let file = format!(
+            "version = 1\n[venues.mexc]\n[venues.gateio]\n[storage]\ndir = \"{}\"\n{lines}",
+            state.display()
+        );
+        std::fs::write(&config, file).expect("our own file");
+        let say = |verb: &str| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_arb"));
+            command.args([verb, "--config"]).arg(&config).env(name, value);
+            command.output().expect("the program starts")
+        };
+        let told = |output: &Output| text(&output.stderr);
+        // No engine runs, which is no configuration's fault; a run is refused for its configuration.
+        for (verb, code, word) in [
+            ("run", 3, "error: "),
+            ("status", 6, "warning: "),
+            ("stop", 6, "warning: "),
+            ("kill", 0, "warning: "),
+        ] {
+            let output = say(verb);
+            assert_eq!(output.status.code(), Some(code), "{verb}: {}", told(&output));
+            assert!(told(&output).starts_with(word), "{verb}: {}", told(&output));
+            assert_eq!(state.join("HALT").exists(), verb == "kill", "{verb}");
+        }
+        let output = say("resume");
+        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        assert!(!state.join("HALT").exists());
+    }
+}

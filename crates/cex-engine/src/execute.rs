@@ -66,6 +66,17 @@ pub struct Booked {
     pub other_fee: Decimal,
 }
 
+/// What a fill's fees in neither base nor quote count as, in quote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OtherFee {
+    /// In profit.
+    pub counted: Decimal,
+    /// What they cost by the books of their coins, however much that is: what R30 compares with what was reckoned with.
+    pub priced: Decimal,
+    /// A coin has no price: `priced` is the least that it can have been.
+    pub unpriced: bool,
+}
+
 /// Fees by the coin they were taken in, neither base nor quote: few, and mostly none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OtherFees(Vec<(Asset, Decimal)>);
@@ -154,6 +165,8 @@ pub struct OrderRun {
     pub booked: Booked,
     /// What they were charged in other coins than its symbol's own.
     pub other_fees: OtherFees,
+    /// What those cost by books, and whether that is not all of it.
+    priced: (Decimal, bool),
     /// Its end was acted upon: reservation released, result told.
     pub closed: bool,
     /// It was handed to a connection, or is about to be.
@@ -186,6 +199,7 @@ impl OrderRun {
             order_id: None,
             booked: Booked::default(),
             other_fees: OtherFees::default(),
+            priced: (Decimal::ZERO, false),
             closed: false,
             left_us: true,
             ordered,
@@ -208,12 +222,11 @@ impl OrderRun {
         request: OrderRequest,
         ordered: Decimal,
         (symbol, status): (Symbol, OrderStatus),
-        fills: impl IntoIterator<Item = (Fill, Decimal)>,
+        fills: impl IntoIterator<Item = (Fill, OtherFee)>,
     ) -> Result<Self, NumError> {
         let mut run = Self::new(at, request, ordered);
         for (fill, other_fee) in fills {
-            run.booked.add(symbol, &fill, other_fee)?;
-            run.other_fees.add_fill(symbol, &fill)?;
+            run.book(symbol, &fill, other_fee)?;
             run.order_id = Some(fill.order_id);
         }
         run.reported = run.booked.qty;
@@ -248,16 +261,21 @@ impl OrderRun {
         self.sent_at
     }
 
-    /// What was charged, as a part of what was filled, in whatever coin; `None` while nothing was, or when it does not fit.
+    /// How much more it was charged than `expected`, as parts of what was filled, in whatever coin; `None` while nothing was
+    /// charged, when it does not fit, or when a coin without a price may make the difference.
     #[must_use]
-    pub fn fee_rate(&self) -> Option<Bps> {
-        let Booked { qty, notional, base_fee, quote_fee, other_fee } = self.booked;
+    pub fn fee_excess(&self, expected: Bps) -> Option<Bps> {
+        let Booked { qty, notional, base_fee, quote_fee, .. } = self.booked;
         if qty.is_zero() || notional.is_zero() {
             return None;
         }
+        let (priced, unpriced) = self.priced;
         let part = |fee: Decimal, whole| fee.checked_div(whole, 8, Rounding::Ceil);
-        let in_quote = quote_fee.checked_add(other_fee).ok()?;
-        Bps::from_fraction(part(base_fee, qty).ok()?.checked_add(part(in_quote, notional).ok()?).ok()?).ok()
+        let in_quote = quote_fee.checked_add(priced).ok()?;
+        let charged = part(base_fee, qty).ok()?.checked_add(part(in_quote, notional).ok()?).ok()?;
+        let excess = Bps::from_e8(Bps::from_fraction(charged).ok()?.e8().checked_sub(expected.e8())?);
+        // What is known to have been too much stays so, whatever comes on top.
+        (!unpriced || excess > Bps::ZERO).then_some(excess)
     }
 
     /// The exchange accepted it.
@@ -385,10 +403,9 @@ impl OrderRun {
 
     /// Books a fill; the caller has seen to it that it is new, and says what its fees in other coins count as. Whether it came
     /// after the order seemed settled.
-    pub fn fill(&mut self, symbol: Symbol, fill: &Fill, other_fee: Decimal) -> Result<bool, NumError> {
+    pub fn fill(&mut self, symbol: Symbol, fill: &Fill, other_fee: OtherFee) -> Result<bool, NumError> {
         let was_settled = self.is_settled();
-        self.booked.add(symbol, fill, other_fee)?;
-        self.other_fees.add_fill(symbol, fill)?;
+        self.book(symbol, fill, other_fee)?;
         self.order_id = Some(fill.order_id);
         self.reported = self.reported.max(self.booked.qty);
         match &mut self.state {
@@ -401,6 +418,13 @@ impl OrderRun {
             }
         }
         Ok(was_settled)
+    }
+
+    fn book(&mut self, symbol: Symbol, fill: &Fill, other_fee: OtherFee) -> Result<(), NumError> {
+        self.booked.add(symbol, fill, other_fee.counted)?;
+        let (priced, unpriced) = self.priced;
+        self.priced = (priced.checked_add(other_fee.priced)?, unpriced || other_fee.unpriced);
+        self.other_fees.add_fill(symbol, fill)
     }
 
     /// Whether its end is known and everything it filled is booked.

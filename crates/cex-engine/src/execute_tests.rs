@@ -68,7 +68,7 @@ fn fill(trade: &str, qty: &str) -> Fill {
 }
 
 fn booked(run: &mut OrderRun, trade: &str, qty: &str) {
-    run.fill(symbol(), &fill(trade, qty), Decimal::ZERO).expect("fits");
+    run.fill(symbol(), &fill(trade, qty), OtherFee::default()).expect("fits");
 }
 
 /// Every order of report, fills and answer ends settled with the same money.

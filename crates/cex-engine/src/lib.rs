@@ -26,7 +26,8 @@ pub mod view;
 pub use detect::{Crossing, Tops};
 pub use engine::{Engine, EngineConfig, PastArbitrage, PastOrder, VenueSetup};
 pub use execute::{
-    Arbitrage, Booked, Carried, Ending, Leveling, OrderRun, OrderState, OtherFees, Outcome, Question,
+    Arbitrage, Booked, Carried, Ending, Leveling, OrderRun, OrderState, OtherFee, OtherFees, Outcome,
+    Question,
 };
 pub use ids::{IdParts, IdSource};
 pub use message::{Command, Commands, Event, Notice, Parent, Told, VenueNote};

@@ -111,7 +111,7 @@ pub(super) fn collect(
     }
     for name in around.vars.keys().filter(|name| !is_referred_to(&all, name)) {
         if let Some(fix) = keys::misnamed(name) {
-            problems.add("", &Origin::Env(name.clone()), "a variable of this name overrides nothing", fix);
+            problems.doubt("", &Origin::Env(name.clone()), "a variable of this name overrides nothing", fix);
         }
     }
     let mut by_key = BTreeMap::new();

@@ -3,7 +3,7 @@
 use super::command::{example, run};
 use super::file::Source;
 use super::keys::KEYS;
-use super::problem::Problems;
+use super::problem::{Problem, Problems};
 use super::{Config, Mode, Surroundings, SyncChoice};
 use crate::cli::{ConfigArgs, ConfigCommand, ShowArgs};
 use cex_core::{Bps, Decimal};
@@ -122,6 +122,8 @@ fn a_part_in_another_unit_is_no_small_part() {
             "[venues.mexc]\nfee_taker_bps = 0.05\n",
             "venues.mexc.fee_taker_bps: 0.05 basis points is next to nothing, as if another unit had been meant; did you mean 5?",
         ),
+        ("[risk]\nfee_surprise_bps = 0.01\n", "; did you mean 1?"),
+        ("[risk]\nmin_inventory_pct = 0.2\n", "; did you mean 20?"),
         ("[venues.mexc]\nfee_taker_bps = 0.0005\n", "; did you mean 5?"),
         ("[venues.mexc]\nfee_taker_bps = -0.1\n", "; did you mean -10?"),
         ("[venues.mexc]\nfee_taker_bps = 500\n", "500 is out of range: -10 to 100"),
@@ -134,10 +136,46 @@ fn a_part_in_another_unit_is_no_small_part() {
         assert!(said.contains(expected), "{lines}\n{said}");
         assert!(said.contains(" from ") && said.contains(" to "), "how it should be: {said}");
     }
-    for lines in ["min_edge_bps = 0", "min_edge_bps = 0.5", "fee_buffer_pct = 0", "fee_buffer_pct = 0.5"] {
+    // What is little is another thing for each key.
+    for lines in [
+        "min_edge_bps = 0",
+        "min_edge_bps = 0.5",
+        "fee_buffer_pct = 0",
+        "fee_buffer_pct = 0.2",
+        "fee_surprise_bps = 0",
+        "fee_surprise_bps = 0.25",
+    ] {
         good(&format!("{GOOD}[risk]\n{lines}\n"));
     }
     good("version = 1\n[venues.mexc]\nfee_taker_bps = 0\n[venues.gateio]\nfee_taker_bps = 1\n");
+}
+
+#[test]
+fn what_only_a_run_must_refuse_holds_no_control_up() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let load = |lines: &str, vars: &[(&str, &str)]| {
+        std::fs::write(file.path(), format!("{GOOD}{lines}")).expect("our own file");
+        let strict = Config::load(Some(file.path()), &[], &around(vars));
+        let lenient = Config::load_for_control(Some(file.path()), &[], &around(vars));
+        let whats = |problems: &[Problem]| problems.iter().map(|one| one.what.clone()).collect::<Vec<_>>();
+        let strict = strict.map_err(|problems| whats(problems.all())).map(|_| ());
+        (strict, lenient.map(|(_, doubts)| whats(&doubts)).map_err(|problems| whats(problems.all())))
+    };
+    assert_eq!(load("", &[]), (Ok(()), Ok(vec![])));
+    for (lines, vars) in [
+        ("", &[("ARB_SYMBOLS", "x")][..]),
+        ("[risk]\nmin_edge_bps = 0.08\n", &[]),
+        ("", &[("ARB__VENUES__MEXC__FEE_TAKER_BPS", "0.05")]),
+    ] {
+        let (strict, lenient) = load(lines, vars);
+        let told = lenient.unwrap_or_else(|problems| panic!("{lines} {vars:?} {problems:?}"));
+        assert_eq!((told.len(), strict), (1, Err(told)), "told here, refused there");
+    }
+    // What cannot be used is refused by both.
+    let (strict, lenient) = load("[risk]\nmin_edge_bps = x\n", &[]);
+    assert!(strict.is_err() && lenient.is_err());
+    let (strict, lenient) = load("[risk]\nmin_edge_bps = 1001\n", &[("ARB_SYMBOLS", "x")]);
+    assert_eq!((strict.map_err(|all| all.len()), lenient.map_err(|all| all.len())), (Err(2), Err(1)));
 }
 
 #[test]

@@ -85,23 +85,19 @@ fn scaled(raw: &Raw, range: Option<(&str, &str)>, dp: u8) -> Result<i64, String>
     })
 }
 
-/// Least parts in their units that anybody means; below, and not nothing, another unit was meant.
-const LEAST_PERCENT: Decimal = Decimal::new(5, 1);
-const LEAST_BASIS_POINTS: Decimal = Decimal::new(5, 1);
-/// No exchange takes so little, whoever trades there.
-const LEAST_FEE: Decimal = Decimal::ONE;
-
-/// A part that is next to nothing in its unit: a fraction or per cent was written where per cent or basis points belong.
-fn slipped(value: Decimal, least: Decimal, unit: &str) -> Result<(), String> {
-    let size = value.abs().unwrap_or(value);
-    if value.is_zero() || size >= least {
-        return Ok(());
+/// What is wrong with a part that is next to nothing in the unit its key's name ends in: a fraction or per cent was written
+/// where per cent or basis points belong. `least` is what somebody may mean of this key; 0 is always meant.
+pub(super) fn slip(given: &Given<'_>, name: &str, least: Option<&str>) -> Option<String> {
+    let (value, least) = (number(given.0, None).ok()?, least?.parse::<Decimal>().ok()?);
+    let enough = |value: &Decimal| value.abs().is_ok_and(|size| size >= least);
+    if value.is_zero() || enough(&value) {
+        return None;
     }
-    let times = |factor: i128| value.checked_mul(Decimal::new(factor, 0)).unwrap_or(value);
-    let enough = |meant: &Decimal| meant.abs().is_ok_and(|size| size >= least);
-    let meant = [100, 10_000].map(times).into_iter().find(enough);
+    let unit = if name.ends_with("_pct") { "per cent" } else { "basis points" };
+    let meant = [100, 10_000].iter().filter_map(|factor| value.checked_mul(Decimal::new(*factor, 0)).ok());
+    let meant = meant.into_iter().find(enough);
     let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
-    Err(format!("{value} {unit} is next to nothing, as if another unit had been meant{meant}"))
+    Some(format!("{value} {unit} is next to nothing, as if another unit had been meant{meant}"))
 }
 
 fn text(raw: &Raw) -> Result<&str, String> {
@@ -114,7 +110,7 @@ fn text(raw: &Raw) -> Result<&str, String> {
 }
 
 macro_rules! numbers {
-    ($($(#[$doc:meta])* $unit:ident -> $value:ty = $dp:literal, $make:expr $(, at least $least:ident $what:literal)?;)*) => {
+    ($($(#[$doc:meta])* $unit:ident -> $value:ty = $dp:literal, $make:expr;)*) => {
         $($(#[$doc])*
         #[derive(Debug)]
         pub enum $unit {}
@@ -125,7 +121,6 @@ macro_rules! numbers {
             fn read(raw: &Given<'_>, range: Option<(&str, &str)>) -> Result<$value, String> {
                 let make: fn(u64) -> $value = $make;
                 let count = scaled(raw.0, range, $dp)?;
-                $(slipped(number(raw.0, range)?, $least, $what)?;)?
                 u64::try_from(count).map(make).map_err(|_| "must not be negative".to_owned())
             }
         })*
@@ -144,9 +139,9 @@ numbers! {
     /// Mebibytes, as bytes.
     Mib -> u64 = 0, |mib| mib.saturating_mul(1 << 20);
     /// Basis points.
-    BasisPoints -> Bps = 4, |units| Bps::from_e8(i64::try_from(units).unwrap_or(i64::MAX)), at least LEAST_BASIS_POINTS "basis points";
+    BasisPoints -> Bps = 4, |units| Bps::from_e8(i64::try_from(units).unwrap_or(i64::MAX));
     /// Per cent, as a rate.
-    Percent -> Bps = 6, |units| Bps::from_e8(i64::try_from(units).unwrap_or(i64::MAX)), at least LEAST_PERCENT "per cent";
+    Percent -> Bps = 6, |units| Bps::from_e8(i64::try_from(units).unwrap_or(i64::MAX));
 }
 
 /// A fee in basis points, which may be negative: a rebate.
@@ -157,9 +152,7 @@ impl Unit for Signed {
     type Value = Bps;
 
     fn read(raw: &Given<'_>, range: Option<(&str, &str)>) -> Result<Bps, String> {
-        let count = scaled(raw.0, range, 4)?;
-        slipped(number(raw.0, range)?, LEAST_FEE, "basis points")?;
-        Ok(Bps::from_e8(count))
+        scaled(raw.0, range, 4).map(Bps::from_e8)
     }
 }
 

@@ -211,6 +211,15 @@ impl Desk {
         }
     }
 
+    /// Tells people what tripped in earlier runs and still stops openings; the journal has it already.
+    pub fn tell_trips(&self) {
+        let core = self.0.borrow();
+        let now = core.clock.now();
+        for trip in core.engine.view(now).trips {
+            core.viewer.tell(Told::Notice(now, Notice::Tripped(trip)));
+        }
+    }
+
     /// A sink for a link of `venue` that carries these symbols (none: the account's).
     #[must_use]
     pub fn sink(&self, venue: VenueId, symbols: Rc<[SymbolId]>) -> impl Sink + use<> {
@@ -245,18 +254,25 @@ impl Desk {
     pub async fn report(self) {
         loop {
             tokio::time::sleep(Duration::from_millis(250)).await;
-            let now = self.now();
-            if let Some(what) = self.0.borrow().contradiction(now) {
-                self.halt("R36", what);
-            }
-            let core = self.0.borrow();
-            core.viewer.tell(Told::Status(Box::new(Status {
-                uptime: now.since(core.started_at),
-                engine: core.engine.view(now),
-                frames: core.venues.iter().map(Venue::frames).collect(),
-                latency: core.stopwatch.rows(),
-            })));
+            self.glance();
         }
+    }
+
+    /// Everything at a glance, once; before it, whether more left than was approved (R36).
+    fn glance(&self) {
+        let now = self.now();
+        // A statement of its own: halting borrows again.
+        let contradiction = self.0.borrow().contradiction(now);
+        if let Some(what) = contradiction {
+            self.halt("R36", what);
+        }
+        let core = self.0.borrow();
+        core.viewer.tell(Told::Status(Box::new(Status {
+            uptime: now.since(core.started_at),
+            engine: core.engine.view(now),
+            frames: core.venues.iter().map(Venue::frames).collect(),
+            latency: core.stopwatch.rows(),
+        })));
     }
 
     /// Waits until nothing is on the way any more, at most until then.
@@ -585,3 +601,6 @@ impl Sink for LinkSink {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

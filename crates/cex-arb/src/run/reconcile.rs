@@ -36,6 +36,8 @@ pub struct Reconciler {
     venues: Rc<[(VenueId, Arc<Rest>)]>,
     /// What symbols are traded by now.
     setups: Rc<RefCell<Vec<VenueSetup>>>,
+    /// Whether an account states no fee of its own, by venue: there the fee of the list stands.
+    listed_fees: Rc<[bool]>,
     reasons: Reasons,
     /// So long before a symbol is delisted it is left alone.
     delist_guard: Duration,
@@ -44,18 +46,20 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// For these venues; why symbols must be left alone is put into `reasons`.
+    /// For these venues; why symbols must be left alone is put into `reasons`. `listed_fees` says of each venue whether its
+    /// account states no fee of its own.
     #[must_use]
     pub fn new(
         desk: Desk,
         venues: &[(VenueId, Arc<Rest>)],
-        setups: &[VenueSetup],
+        (setups, listed_fees): (&[VenueSetup], &[bool]),
         reasons: Reasons,
         delist_guard: Duration,
     ) -> Self {
         let began = venues.first().map_or(Timestamp::EPOCH, |(_, rest)| rest.clock().now());
         let setups = Rc::new(RefCell::new(setups.to_vec()));
-        Self { desk, venues: venues.into(), setups, reasons, delist_guard, began }
+        let listed_fees = listed_fees.into();
+        Self { desk, venues: venues.into(), setups, listed_fees, reasons, delist_guard, began }
     }
 
     /// Open orders: nothing of ours rests on purpose. One that is there twice in a row is cancelled; one of another run
@@ -187,9 +191,15 @@ impl Reconciler {
         let mut changes = Vec::new();
         for market in setup.markets.iter() {
             let info = told.get(&market.symbol()).copied();
+            let mut rose = None;
             let why = match difference(market, info, now + self.delist_guard) {
-                None => None,
+                None => {
+                    let higher = |info: &SymbolInfo| info.taker_fee > reckoned(setup, market);
+                    rose = info.filter(|info| self.lists_fees(index) && higher(info));
+                    None
+                }
                 Some(Difference::Stop(why)) => Some(why),
+                // With the fee that is listed beside them.
                 Some(Difference::Rules(Ok(changed))) => {
                     changes.push(Change { index, symbol: market.id, what: What::Rules(changed) });
                     Some("its rules changed: they are adopted when nothing of it is open")
@@ -199,11 +209,23 @@ impl Reconciler {
                 }
             };
             self.leave_alone(market, Source::Rules(venue), why);
+            if let Some(info) = rose {
+                changes.push(Change { index, symbol: market.id, what: What::Fee(info.taker_fee) });
+            }
+            if self.lists_fees(index) {
+                self.leave_alone(market, Source::Fee(venue), rose.map(|_| FEE_ROSE));
+            }
         }
         changes
     }
 
-    /// Where there is no fee for the account as a whole, each fill's charge is compared with what was expected (R30).
+    /// Whether the fee of the list stands at a venue.
+    fn lists_fees(&self, index: usize) -> bool {
+        self.listed_fees.get(index).is_some_and(|listed| *listed)
+    }
+
+    /// Where there is no fee for the account as a whole the list's is compared, and each fill's charge with what was expected
+    /// (R30).
     async fn compare_fees(&self, index: usize, rest: &Rest) -> Vec<Change> {
         let Ok(Reply::Fees(fees)) = rest.call(&Request::Fees { symbol: None }).await else {
             return Vec::new();
@@ -213,12 +235,11 @@ impl Reconciler {
         let Some(setup) = setups.get(index) else { return Vec::new() };
         let mut changes = Vec::new();
         for market in setup.markets.iter() {
-            let rose = setup.taker_fees.get(&market.id).is_some_and(|known| fee.taker > *known);
+            let rose = fee.taker > reckoned(setup, market);
             if rose {
                 changes.push(Change { index, symbol: market.id, what: What::Fee(fee.taker) });
             }
-            let why = rose.then_some("its fee rose: it is adopted when nothing of it is open");
-            self.leave_alone(market, Source::Fee(setup.venue), why);
+            self.leave_alone(market, Source::Fee(setup.venue), rose.then_some(FEE_ROSE));
         }
         changes
     }
@@ -228,9 +249,13 @@ impl Reconciler {
         let mut setups = self.setups.borrow_mut();
         let Some(setup) = setups.get_mut(change.index) else { return true };
         let Some(known) = setup.markets.get(change.symbol) else { return true };
-        let reckoned = setup.taker_fees.get(&known.id).copied().unwrap_or(known.info.taker_fee);
+        let reckoned = reckoned(setup, known);
         let (market, fee, source) = match &change.what {
-            What::Rules(market) => ((**market).clone(), reckoned, Source::Rules(setup.venue)),
+            // A list fee that rose with the rules is adopted with them: once they are, nothing tells that it had been lower.
+            What::Rules(market) => {
+                let listed = if self.lists_fees(change.index) { market.info.taker_fee } else { reckoned };
+                ((**market).clone(), reckoned.max(listed), Source::Rules(setup.venue))
+            }
             What::Fee(fee) => (known.clone(), *fee, Source::Fee(setup.venue)),
         };
         if !self.desk.adopt_rules(&market, fee) {
@@ -265,6 +290,14 @@ impl Reconciler {
         }
         self.desk.tell_engine(Event::Blocked { symbol: market.id, why: left });
     }
+}
+
+/// Why a symbol is left alone whose fee rose.
+const FEE_ROSE: &str = "its fee rose: it is adopted when nothing of it is open";
+
+/// The fee that is reckoned with in a market.
+fn reckoned(setup: &VenueSetup, market: &Market) -> Bps {
+    setup.taker_fees.get(&market.id).copied().unwrap_or(market.info.taker_fee)
 }
 
 /// A change that waits until it can be adopted.
@@ -333,81 +366,4 @@ pub fn is_our_form(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use cex_core::{Decimal, Scale, Text, TradingStatus};
-    use cex_engine::IdSource;
-
-    #[test]
-    fn our_orders_are_known_by_their_form() {
-        let mut ids = IdSource::new(1_781_690_000_123);
-        for leg in ['b', 's', 'c', 'p'] {
-            assert!(is_our_form(ids.next(leg).as_str()));
-        }
-        for other in [
-            "",
-            "web-order",
-            "mqhw82kb",
-            "mqhw82kb-",
-            "mqhw82kb-b",
-            "mqhw82kb-1x",
-            "MQHW82KB-1b",
-            "arb-000017",
-        ] {
-            assert!(!is_our_form(other), "{other}");
-        }
-    }
-
-    #[test]
-    fn a_change_of_rules_is_told_in_words() {
-        let decimal = |text: &str| text.parse::<Decimal>().expect("a decimal");
-        let info = SymbolInfo {
-            symbol: "BTC/USDT".parse().expect("a symbol"),
-            native: Text::new("BTCUSDT").expect("short"),
-            status: TradingStatus::Trading,
-            api_tradable: true,
-            risk_flagged: false,
-            tick: decimal("0.01"),
-            lot: decimal("0.001"),
-            price_dp: 2,
-            lot_dp: 3,
-            min_qty: Decimal::ZERO,
-            min_notional: decimal("1"),
-            max_qty: None,
-            max_notional: None,
-            price_band: None,
-            maker_fee: Bps::ZERO,
-            taker_fee: Bps::from_bps(10),
-            opens_at: None,
-            delists_at: None,
-        };
-        let venue = VenueId::new(0, "a").expect("short");
-        let scale = Scale::new(2, 3).expect("small");
-        let market = Market::new(venue, SymbolId(0), info.clone(), scale).expect("rules fit");
-        let soon = Timestamp::from_secs(1_000);
-        let change = |market: &Market, told: Option<&SymbolInfo>| match difference(market, told, soon) {
-            None => None,
-            Some(Difference::Stop(why)) => Some(why),
-            Some(Difference::Rules(Ok(changed))) => {
-                assert_eq!((Some(&changed.info), changed.scale), (told, market.scale));
-                Some("rules")
-            }
-            Some(Difference::Rules(Err(_))) => Some("finer"),
-        };
-        assert_eq!(change(&market, Some(&info)), None);
-        assert_eq!(change(&market, None), Some("it is not listed any more"));
-        let halted = SymbolInfo { api_tradable: false, ..info.clone() };
-        assert_eq!(change(&market, Some(&halted)), Some("it cannot be traded now"));
-        let at = |secs| SymbolInfo { delists_at: Some(Timestamp::from_secs(secs)), ..info.clone() };
-        for (secs, why) in [(1_000, Some("it is delisted soon")), (1_001, None)] {
-            let told = at(secs);
-            assert_eq!(change(&market, Some(&told)), why);
-        }
-        let flagged = SymbolInfo { risk_flagged: true, ..info.clone() };
-        assert_eq!(change(&market, Some(&flagged)), Some("its exchange warns against it"));
-        let coarser = SymbolInfo { lot: decimal("0.01"), ..info.clone() };
-        assert_eq!(change(&market, Some(&coarser)), Some("rules"));
-        let finer = SymbolInfo { lot: decimal("0.0001"), ..info };
-        assert_eq!(change(&market, Some(&finer)), Some("finer"), "than the scale of the run");
-    }
-}
+mod tests;

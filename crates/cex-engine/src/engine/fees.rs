@@ -1,46 +1,66 @@
 //! What a fee counts as that an exchange takes in its own coin: GT, MX, points.
 //!
-//! Profit, and every rule that looks at it, is in quote, so such a fee must be too. It never counts for less than it can
-//! have been:
+//! Profit, and every rule that looks at it, is in quote, so such a fee must be too:
 //!
-//! | the coin | counts as |
+//! | the coin | counts as, of one fill |
 //! |---|---|
-//! | has a usable book here, priced in the symbol's quote | what buying it back costs, by the highest best ask of its books |
-//! | has none | all that the account could have been charged: its taker fee without any discount, of what was filled |
+//! | has a usable book here, priced in the symbol's quote | what buying it back costs, by the highest best ask of its books, at most the full fee |
+//! | has none | the full fee |
 //!
-//! A last price that nothing renews is no better than the second and can be lower, so there is none. A rebate counts for
-//! nothing. The amounts themselves stay exact, coin by coin; only what they come to in quote is an estimate.
+//! The *full fee* is the part of what was filled that the exchange takes without any discount ([`Engine::full_fee`]), less
+//! what it took of the same fill in base and quote. What we reckon with is no measure of it: a list fee can be nothing where
+//! the account is charged all the same. It is a ceiling too, because one thin book of a coin prices it at anything.
+//!
+//! A last price that nothing renews is no better than the full fee and can be lower, so there is none. A rebate counts for
+//! nothing. The amounts themselves stay exact, coin by coin; only what they come to in quote is an estimate. What the books
+//! say without the ceiling is what R30 compares with what was reckoned with; a fee without a price tells it something only
+//! where none was reckoned with.
 
-use super::{Engine, Slot, SymbolState};
+use super::{Engine, Slot};
+use crate::execute::OtherFee;
 use cex_core::{Asset, Bps, Decimal, Fill, NumError, Symbol};
+
+/// No exchange's full fee is taken for less, whatever it lists: what Gate.io's lowest tier takes.
+const LEAST_FULL_FEE: Bps = Bps::from_bps(20);
 
 impl Engine {
     /// What a fill's fees in other coins than its symbol's own count as, in quote; nothing when it has none.
-    pub(super) fn other_fee(&self, symbol: Symbol, fill: &Fill) -> Result<Decimal, NumError> {
+    pub(super) fn other_fee(&self, symbol: Symbol, fill: &Fill) -> Result<OtherFee, NumError> {
         let charged = fill.fees_beside(symbol).filter(|(fee, _)| fee.is_positive());
-        let (mut sum, mut unpriced) = (Decimal::ZERO, false);
+        let (mut priced, mut any, mut whole) = (Decimal::ZERO, false, true);
         for (fee, asset) in charged {
+            any = true;
             match self.dearest(asset, symbol.quote) {
-                Some(price) => sum = sum.checked_add(fee.checked_mul(price)?)?,
-                None => unpriced = true,
+                Some(price) => priced = priced.checked_add(fee.checked_mul(price)?)?,
+                None => whole = false,
             }
         }
-        if unpriced {
-            // However many coins it was taken in, it was one fee.
-            let rate = self.taker_fee(fill.venue.name(), symbol).fraction();
-            sum = sum.checked_add(fill.notional()?.checked_mul(rate)?)?;
+        if !any {
+            return Ok(OtherFee::default());
         }
-        Ok(sum)
+        // However many coins it was taken in, it was one fee.
+        let own =
+            fill.fee_in(symbol.base)?.checked_mul(fill.price)?.checked_add(fill.fee_in(symbol.quote)?)?;
+        let full = fill.notional()?.checked_mul(self.full_fee(fill.venue.name()).fraction())?;
+        let ceiling = full.checked_sub(own.max(Decimal::ZERO))?.max(Decimal::ZERO);
+        if whole {
+            return Ok(OtherFee { counted: priced.min(ceiling), priced, unpriced: false });
+        }
+        let reckoned = self.slot(fill.venue, fill.symbol).map_or(Bps::ZERO, |slot| slot.taker_fee);
+        // Where no fee was reckoned with, any is a surprise, whatever its coin is worth.
+        let surprise = reckoned <= Bps::ZERO;
+        let priced = if surprise { priced.max(ceiling) } else { priced };
+        Ok(OtherFee { counted: ceiling, priced, unpriced: !surprise })
     }
 
-    /// The most that an exchange takes of what is filled, as a part of it: the account's taker fee for the symbol, never below
-    /// nothing; for what is not traded here, the highest of those that are.
+    /// The most that an exchange takes of what is filled, as a part of it: the highest taker fee reckoned with there, and never
+    /// less than 20 basis points; of one that is not traded at, the highest anywhere.
     #[must_use]
-    pub fn taker_fee(&self, venue: &str, symbol: Symbol) -> Bps {
-        let fee = |slot: &Slot| slot.taker_fee.max(Bps::ZERO);
-        let slots = |state: &SymbolState| state.slots.iter().flatten().map(fee).collect::<Vec<_>>();
-        let known = self.market(venue, symbol).and_then(|market| self.slot(market.venue, market.id));
-        known.map(fee).or_else(|| self.symbols.iter().flatten().flat_map(slots).max()).unwrap_or(Bps::ZERO)
+    pub fn full_fee(&self, venue: &str) -> Bps {
+        let slots = || self.symbols.iter().flatten().flat_map(|state| state.slots.iter().flatten());
+        let fee = |slot: &Slot| slot.taker_fee;
+        let its = slots().filter(|slot| slot.market.venue.name() == venue).map(fee).max();
+        its.or_else(|| slots().map(fee).max()).unwrap_or(LEAST_FULL_FEE).max(LEAST_FULL_FEE)
     }
 
     /// The highest best ask of a coin, in this quote.

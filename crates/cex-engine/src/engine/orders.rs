@@ -4,7 +4,7 @@ use super::{Engine, KnownOrder};
 use crate::execute::{Arbitrage, Ending, OrderRun, OrderState, Outcome, Question};
 use crate::message::{Command, Commands, Notice, Told, VenueNote};
 use cex_core::{
-    Balance, Bps, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderStatus, Qty, Side,
+    Balance, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderStatus, Qty, Side,
     Timestamp, VenueId,
 };
 use cex_errors::Outcome as CallOutcome;
@@ -256,7 +256,7 @@ impl Engine {
         };
         let id = self.orders.get(&client_id).map(|known| known.arbitrage);
         let Some(arbitrage) = id.and_then(|id| self.arbitrages.get_mut(id)) else {
-            return self.late_fill(id, symbol, (fill, other_fee), out);
+            return self.late_fill(id, symbol, (fill, other_fee.counted), out);
         };
         match arbitrage.order_mut(client_id).map(|run| run.fill(symbol, fill, other_fee)) {
             Some(Ok(late)) => self.totals.late_fills += u64::from(late),
@@ -494,7 +494,7 @@ impl Engine {
         } else {
             OrderResult::Worked
         };
-        let (request, ordered, charged) = (run.request, run.ordered(), run.fee_rate());
+        let (request, ordered) = (run.request, run.ordered());
         if self.gate.order_ended(now, &request, ordered, result).is_err() {
             return self.alarm("a reservation does not fit", out);
         }
@@ -502,8 +502,8 @@ impl Engine {
             slot.touched_at = now;
             slot.taker_fee
         });
-        let excess = |(charged, expected): (Bps, Bps)| Bps::from_e8(charged.e8() - expected.e8());
-        let fee_excess = charged.zip(expected).map(excess);
+        let run = self.arbitrages.get_mut(id).and_then(|arbitrage| arbitrage.order_mut(client_id));
+        let fee_excess = run.zip(expected).and_then(|(run, expected)| run.fee_excess(expected));
         if let Some(excess) = fee_excess {
             self.gate.charged(now, symbol, venue, excess);
         }

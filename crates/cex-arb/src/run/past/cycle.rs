@@ -135,31 +135,34 @@ impl Cycle {
         Ok(rows.into_iter().filter(|(amount, _)| !amount.is_zero()).collect())
     }
 
-    /// What fees in other coins count as, in quote: no book is at hand, so all that each exchange could have charged.
-    fn other_fee(&self, taker_fee: impl Fn(&str, Symbol) -> Bps) -> Result<Decimal, NumError> {
+    /// What fees in other coins count as, in quote: no book is at hand, so all that each exchange could have charged, less
+    /// what it did charge of the same fill in base and quote.
+    fn other_fee(&self, full_fee: impl Fn(&str) -> Bps) -> Result<Decimal, NumError> {
         let symbol: Symbol = self.symbol.parse().map_err(|_| NumError::Overflow)?;
         let mut sum = Decimal::ZERO;
         for fill in self.orders.iter().flat_map(|order| &order.fills) {
             if self.beside(fill)?.iter().any(|(amount, _)| amount.is_positive()) {
                 let notional = decimal(&fill.price)?.checked_mul(decimal(&fill.qty)?)?;
-                sum = sum.checked_add(notional.checked_mul(taker_fee(&fill.venue, symbol).fraction())?)?;
+                let full = notional.checked_mul(full_fee(&fill.venue).fraction())?;
+                let own = own_fees(symbol, fill)?.max(Decimal::ZERO);
+                sum = sum.checked_add(full.checked_sub(own)?.max(Decimal::ZERO))?;
             }
         }
         Ok(sum)
     }
 
-    /// Its end as its fills give it, for one that needs nothing done or whose leftovers stay. `taker_fee` is the most that a
-    /// venue takes of what is filled in a symbol.
+    /// Its end as its fills give it, for one that needs nothing done or whose leftovers stay. `full_fee` is the most that a
+    /// venue takes of what is filled ([`Engine::full_fee`]).
     ///
     /// # Errors
     /// When a number is none, or does not fit.
     pub fn end(
         &self,
         name: &str,
-        taker_fee: impl Fn(&str, Symbol) -> Bps,
+        full_fee: impl Fn(&str) -> Bps,
     ) -> Result<messages::ArbitrageEnd, NumError> {
         let (quote, base) = self.changes()?;
-        let other_fee = self.other_fee(taker_fee)?;
+        let other_fee = self.other_fee(full_fee)?;
         let first = self.orders.first().map(|order| &order.leg);
         let mark = first.map_or(Decimal::ZERO, |leg| {
             Decimal::new(i128::from(leg.price), u8::try_from(leg.price_dp).unwrap_or(u8::MAX))
@@ -220,6 +223,19 @@ impl Cycle {
         let plan = Plan { symbol, buy, sell, expected: self.expected, net_edge: self.net_edge };
         Ok(PastArbitrage { plan, orders, started_at: self.at })
     }
+}
+
+/// What a fill was charged in the two coins of its symbol, in quote.
+fn own_fees(symbol: Symbol, fill: &messages::Fill) -> Result<Decimal, NumError> {
+    let price = decimal(&fill.price)?;
+    fill.fees.iter().try_fold(Decimal::ZERO, |sum, fee| {
+        let amount = decimal(&fee.amount)?;
+        match fee.asset.as_str() {
+            asset if asset == symbol.base.as_str() => sum.checked_add(amount.checked_mul(price)?),
+            asset if asset == symbol.quote.as_str() => sum.checked_add(amount),
+            _third => Ok(sum),
+        }
+    })
 }
 
 /// An order that was written down before it left.

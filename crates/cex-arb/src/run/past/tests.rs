@@ -271,7 +271,7 @@ fn what_orders_told_of_a_venue_is_told_to_the_next_run() {
     assert_ne!(told.counts(), Gate::new(Limits::boundless()).counts());
 }
 
-fn ten_bps(_: &str, _: Symbol) -> Bps {
+fn ten_bps(_: &str) -> Bps {
     Bps::from_bps(10)
 }
 
@@ -299,9 +299,9 @@ fn fees_in_a_third_coin_count_at_their_worst_and_are_listed_by_coin() {
     let end = cycle.end("b", ten_bps).expect("fits");
     let listed: Vec<_> = end.other_fees.iter().map(|fee| (fee.asset.as_str(), fee.amount.as_str())).collect();
     assert_eq!(listed, [("GT", "0.3"), ("MX", "0.07")]);
-    // Two fills of 2 at 100, ten basis points of each.
-    assert_eq!((end.other_fee.as_str(), base), ("0.4", Decimal::ZERO));
-    assert_eq!(end.realised, quote.checked_sub(Decimal::new(4, 1)).expect("fits").to_string());
+    // Two fills of 2 at 100, ten basis points of each, of which a cent was taken in quote.
+    assert_eq!((end.other_fee.as_str(), base), ("0.39", Decimal::ZERO));
+    assert_eq!(end.realised, quote.checked_sub(Decimal::new(39, 2)).expect("fits").to_string());
 }
 
 const AT: Timestamp = Timestamp::from_secs(1_700_000_000);
