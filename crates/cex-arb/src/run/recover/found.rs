@@ -272,8 +272,7 @@ mod tests {
             ["mqhw82kb-1b", "mqhw82kb-3b", "mqhw82kb-5b"].map(|name| one(&past, name)),
             ["2", "1", "-9"]
         );
-        let ended =
-            past.cycles()["mqhw82kb-3b"].end("mqhw82kb-3b", |_| cex_core::Bps::ZERO).expect("fits");
+        let ended = past.cycles()["mqhw82kb-3b"].end("mqhw82kb-3b", |_| cex_core::Bps::ZERO).expect("fits");
         assert_eq!(
             (ended.ending.as_str(), ended.base_change.as_str()),
             ("parked", "1"),
