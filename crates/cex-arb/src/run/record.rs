@@ -185,6 +185,7 @@ impl Recorder {
             Entry::OrderEvent(order) => self.stage(now, order),
             Entry::Fill(fill) => self.stage(now, fill),
             Entry::PastSought(sought) => self.stage(now, sought),
+            Entry::PastUnsought(unsought) => self.stage(now, unsought),
             other => tracing::error!(?other, "no start finds this out"),
         }
     }

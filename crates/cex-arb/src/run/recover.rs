@@ -8,12 +8,13 @@ mod inquiry;
 mod lost;
 mod prove;
 mod search;
+#[cfg(test)]
+mod stage;
 mod tell;
 
 pub use audit::{Audit, Explained};
 pub use inquiry::{Inquiry, Told, Turn};
 pub use lost::Searched;
-pub use prove::explained;
 pub use search::{Search, Sought};
 
 use super::past::{self, Cycle, FillName, Past, Traded, Written};
@@ -39,6 +40,8 @@ pub struct Unfinished {
     past: Past,
     /// Orders that seem never to have arrived: written down as such when the accounts say the same.
     absent: Vec<prove::Absent>,
+    /// A market could not be read in which orders may have filled of which no record tells.
+    unread: bool,
 }
 
 impl Unfinished {
@@ -56,7 +59,7 @@ impl Unfinished {
                        arb journal replay --dir tells more";
             return Err(Failure::new(Exit::CheckFailed, what, fix));
         }
-        Ok(Self { past, absent: Vec::new() })
+        Ok(Self { past, absent: Vec::new(), unread: false })
     }
 
     /// Tells those who only look what waits for a run that trades.
@@ -180,6 +183,23 @@ impl Unfinished {
     fn learn(&mut self, now: Timestamp, entry: Entry, recorder: &mut Recorder) {
         recorder.learned(now, &entry);
         self.past.take_in(0, now, &entry);
+    }
+
+    /// What keeps a start from telling what no record tells of is written down: only an acknowledgement after that is one of it.
+    fn doubted(
+        &mut self,
+        now: Timestamp,
+        found: Result<(), Failure>,
+        recorder: &mut Recorder,
+    ) -> Result<(), Failure> {
+        if let Err(failure) = &found
+            && self.past.doubt().is_some()
+        {
+            let reason = failure.what.clone();
+            self.learn(now, Entry::PastUnsought(messages::PastUnsought { reason }), recorder);
+            recorder.flush();
+        }
+        found
     }
 
     /// Hands all of it to the engine: what counts for its rules, the fills it must not book again, and the arbitrages to go

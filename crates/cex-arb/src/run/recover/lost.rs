@@ -1,14 +1,15 @@
 //! After a loss of power: orders that may have left and of which no record tells are looked for in what the accounts traded.
 
-use super::found::{self, Found};
+use super::found::{self, Found, Known};
 use super::{Search, Sought, Unfinished, ask, tell};
 use crate::exit::{Exit, Failure};
-use crate::run::past::VENUE_LAG;
+use crate::run::past::{Doubt, VENUE_LAG};
 use crate::run::record::Recorder;
 use crate::run::venue::Venue;
 use cex_core::{Market, Markets, NumError, Symbol, SymbolId, Timestamp, VenueId};
 use cex_engine::IdParts;
 use cex_journal::{Entry, messages};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -103,7 +104,19 @@ impl Unfinished {
         recorder: &mut Recorder,
     ) -> Result<(), Failure> {
         let Some(doubt) = self.past.doubt().cloned() else { return Ok(()) };
-        let mut unheard = Vec::new();
+        let written = self.write_sought(now, all, markets, &doubt, recorder);
+        self.doubted(now, written, recorder)
+    }
+
+    fn write_sought(
+        &mut self,
+        now: Timestamp,
+        all: Vec<(VenueId, SymbolId, Sought)>,
+        markets: &[(VenueId, Arc<Markets>)],
+        doubt: &Doubt,
+        recorder: &mut Recorder,
+    ) -> Result<(), Failure> {
+        let (mut unheard, mut unread) = (Vec::new(), BTreeSet::new());
         for (venue, symbol, sought) in all {
             let market = markets.iter().find(|(known, _)| *known == venue);
             let Some(symbol) = market.and_then(|(_, markets)| markets.get(symbol)).map(Market::symbol) else {
@@ -116,7 +129,8 @@ impl Unfinished {
                         "{symbol} at {venue}: the power may have been lost, and what was traded since {} is not known: {why}",
                         doubt.since
                     );
-                    look(what, doubt.acknowledged)?;
+                    look(what, doubt.is_acknowledged())?;
+                    unread.insert(symbol.to_string());
                 }
             }
         }
@@ -126,8 +140,10 @@ impl Unfinished {
         });
         let (known, lost): (Vec<_>, Vec<_>) =
             unheard.into_iter().partition(|fill| self.past.order(&fill.client_id).is_some());
-        self.more_of_known(now, known, doubt.acknowledged, recorder)?;
-        let booked = self.book(now, &Found::group(lost), markets, recorder);
+        self.unread = !unread.is_empty();
+        self.more_of_known(now, known, doubt.is_acknowledged(), recorder)?;
+        let search = Known { now, looked: &doubt.looked, unread: &unread };
+        let booked = self.book(search, &Found::group(lost), markets, recorder);
         booked.map_err(|error| {
             let what = format!("what was traded and not written down does not fit: {error}");
             Failure::new(Exit::Residual, what, "compare both accounts with the journal, then: arb resume")
@@ -156,7 +172,7 @@ impl Unfinished {
 
     fn book(
         &mut self,
-        now: Timestamp,
+        search: Known<'_>,
         orders: &[Found],
         markets: &[(VenueId, Arc<Markets>)],
         recorder: &mut Recorder,
@@ -170,12 +186,12 @@ impl Unfinished {
             let found = markets.iter().find(|(known, markets)| known.name() != venue && trades(markets));
             found.map_or_else(|| venue.to_owned(), |(known, _)| known.to_string())
         };
-        for entry in found::arbitrages(now, orders, other)? {
-            self.learn(now, entry, recorder);
+        for entry in found::arbitrages(search, orders, other)? {
+            self.learn(search.now, entry, recorder);
         }
         for order in orders.iter().filter(|order| !order.is_leg()) {
-            for entry in found::closing(&self.past, order)? {
-                self.learn(now, entry, recorder);
+            for entry in found::closing(&self.past, order, search.looked)? {
+                self.learn(search.now, entry, recorder);
             }
         }
         Ok(())
@@ -189,4 +205,109 @@ fn look(what: String, acknowledged: bool) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(Exit::Residual, what, "compare both accounts with the journal, then: arb resume"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stage::{markets, recorder};
+    use super::*;
+    use crate::run::past::Past;
+    use cex_core::{ClientOrderId, Decimal, Fill, Liquidity, OrderId, Side, TradeId};
+    use cex_journal::messages::{Mode, OperatorAck, PastUnsought, SessionEnd, SessionStart};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+    const LOST: &str = "mqhw82kb-1b";
+
+    fn fill(venue: VenueId, client_id: &str, side: Side, qty: i64) -> Fill {
+        Fill {
+            venue,
+            symbol: SymbolId(0),
+            trade_id: TradeId::new("t").expect("short"),
+            order_id: OrderId::new(client_id).expect("short"),
+            client_id: ClientOrderId::new(client_id),
+            side,
+            price: Decimal::from(100),
+            qty: Decimal::from(qty),
+            fee: Decimal::ZERO,
+            fee_asset: "USDT".parse().expect("an asset"),
+            second_fee: None,
+            liquidity: Liquidity::Taker,
+            exchange_ts: NOW,
+        }
+    }
+
+    /// A start after a loss of power, of which an earlier one told an operator who has looked since, or not.
+    fn unfinished(acknowledged: bool) -> Unfinished {
+        let epoch = IdParts::of(LOST).expect("ours").epoch;
+        let live = |seed, boot: &str| SessionStart {
+            seed,
+            mode: Mode::Live.into(),
+            boot: boot.to_owned(),
+            ..SessionStart::default()
+        };
+        let mut past = Past::default();
+        past.take_in(1, NOW, &Entry::SessionStart(live(epoch, "before")));
+        if acknowledged {
+            let resume = SessionStart { boot: "now".to_owned(), ..SessionStart::default() };
+            for entry in [
+                Entry::SessionStart(live(epoch + 1, "now")),
+                Entry::PastUnsought(PastUnsought::default()),
+                Entry::SessionEnd(SessionEnd::default()),
+                Entry::SessionStart(resume),
+                Entry::OperatorAck(OperatorAck::default()),
+                Entry::SessionEnd(SessionEnd::default()),
+            ] {
+                past.take_in(2, NOW, &entry);
+            }
+        }
+        past.begins(&live(epoch + 2, "now"));
+        Unfinished::new(past).expect("no contradiction")
+    }
+
+    /// Whether a start goes on when its searches come to this, and what it knows then.
+    fn after(acknowledged: bool, mexc: Sought, gateio: Sought) -> (bool, Unfinished) {
+        let (place, markets) = (tempfile::tempdir().expect("a directory"), markets());
+        let (mut recorder, mut unfinished) = (recorder(place.path(), NOW), unfinished(acknowledged));
+        let all = markets.iter().map(|(venue, _)| (*venue, SymbolId(0))).zip([mexc, gateio]);
+        let all = all.map(|((venue, symbol), sought)| (venue, symbol, sought)).collect();
+        let goes_on = unfinished.sought(NOW, all, &markets, &mut recorder).is_ok();
+        if goes_on {
+            unfinished.proven(NOW, &mut recorder);
+        }
+        (goes_on, unfinished)
+    }
+
+    fn bought() -> Sought {
+        Ok(vec![fill(markets()[1].0, LOST, Side::Buy, 2)])
+    }
+
+    fn sold() -> Sought {
+        Ok(vec![fill(markets()[0].0, "mqhw82kb-2s", Side::Sell, 1)])
+    }
+
+    fn unread() -> Sought {
+        Err("busy".to_owned())
+    }
+
+    #[test]
+    fn half_of_what_was_traded_is_written_down_only_as_an_operators() {
+        let (goes_on, half) = after(false, unread(), bought());
+        assert_eq!((goes_on, half.past.cycles().len()), (false, 0));
+        assert!(half.past.doubt().is_some_and(|doubt| doubt.told), "only now an operator knows of it");
+        let (goes_on, half) = after(true, unread(), bought());
+        assert_eq!((goes_on, half.past.cycles().len(), half.past.unfinished()), (true, 1, 0));
+        assert_eq!(half.past.undecided(), 1, "nobody knows what the other leg did");
+        assert!(half.past.doubt().is_some_and(Doubt::is_acknowledged), "the next start looks again");
+    }
+
+    #[test]
+    fn what_was_traded_goes_on_unless_an_operator_has_looked() {
+        for acknowledged in [false, true] {
+            let (goes_on, all) = after(acknowledged, sold(), bought());
+            assert_eq!((goes_on, all.past.cycles().len(), all.past.undecided()), (true, 1, 0));
+            assert_eq!(all.past.unfinished(), usize::from(!acknowledged));
+            assert_eq!(all.past.cycles()[LOST].residual(), Ok(Decimal::ONE));
+            assert_eq!(all.past.doubt(), None);
+        }
+    }
 }
