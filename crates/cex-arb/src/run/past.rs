@@ -99,7 +99,7 @@ impl Past {
         match entry {
             Entry::SessionStart(start) => {
                 self.sessions.begin(start);
-                self.ledger.begin();
+                self.ledger.begin(start.mode());
                 self.begin(start.mode());
             }
             Entry::PastSought(_) => self.sessions.sought(),

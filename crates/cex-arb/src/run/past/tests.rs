@@ -324,3 +324,27 @@ fn an_acknowledgement_is_of_a_loss_of_power_only_when_a_start_has_told_of_it() {
     entries.extend([start(Mode::Live, "b"), start(Mode::Live, "c")]);
     assert_eq!(acknowledged(&entries), Some(false), "the power was lost again");
 }
+
+/// Who only looks between a crash and the next start sees an account that has what the start then finds.
+#[test]
+fn a_fill_that_is_found_counts_once_whatever_a_session_that_only_looks_has_read() {
+    let balance = |free: &str| {
+        Entry::Balance(messages::Balance {
+            venue: "mexc".to_owned(),
+            asset: "BTC".to_owned(),
+            free: free.to_owned(),
+            locked: "0".to_owned(),
+            source: messages::Source::Answer.into(),
+            ..Default::default()
+        })
+    };
+    let past = read(&[
+        session(Mode::Live),
+        balance("5"),
+        session(Mode::Observe),
+        balance("6"),
+        session(Mode::Live),
+        fill("b", "mexc", "1", Side::Buy, "1"),
+    ]);
+    assert_eq!(past.held("mexc", "BTC".parse().expect("a coin")), Some(Decimal::from(6)));
+}
