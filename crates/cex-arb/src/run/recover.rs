@@ -15,7 +15,7 @@ mod tell;
 pub use audit::{Audit, Explained};
 pub use inquiry::{Inquiry, Told, Turn};
 pub use lost::Searched;
-pub use search::{Search, Sought};
+pub use search::{Search, Sought, Wanted};
 
 use super::past::{self, Cycle, FillName, Past, Traded, Written};
 use super::reconcile::is_our_form;

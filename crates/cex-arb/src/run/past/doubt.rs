@@ -20,6 +20,8 @@ pub struct Doubt {
     pub expires_in: Duration,
     /// Those of which an operator has looked at the accounts, told by a start that could not go on: what they left is theirs.
     pub looked: BTreeSet<u64>,
+    /// Of one of them nobody knows of which run of the machine it was.
+    pub unplaced: bool,
     /// A start has told of all of them that an operator must look, and ended.
     pub told: bool,
 }
@@ -56,10 +58,11 @@ impl Sessions {
         if let Some(last) = unended.filter(|last| last.boot.is_empty() || last.boot != start.boot) {
             let (since, expires_in) = (last.last_at, self.longest);
             let (epochs, looked) = (BTreeSet::new(), BTreeSet::new());
-            let new = || Doubt { since, epochs, expires_in, looked, told: false };
+            let new = || Doubt { since, epochs, expires_in, looked, unplaced: false, told: false };
             let doubt = self.doubt.get_or_insert_with(new);
             doubt.epochs.insert(last.epoch);
             doubt.expires_in = expires_in;
+            doubt.unplaced |= last.boot.is_empty() || start.boot.is_empty();
             // What an operator looks at now is not known to have to do with this one.
             doubt.told = false;
         }
@@ -148,6 +151,7 @@ mod tests {
                 epochs: [1].into(),
                 expires_in: Duration::from_secs(2),
                 looked: BTreeSet::new(),
+                unplaced: first.boot.is_empty(),
                 told: false,
             };
             assert_eq!(doubt, doubted.then_some(expected), "{what}");

@@ -1,15 +1,16 @@
 //! After a loss of power: orders that may have left and of which no record tells are looked for in what the accounts traded.
 
 use super::found::{self, Found, Known};
-use super::{Search, Sought, Unfinished, ask, tell};
+use super::{Search, Sought, Unfinished, Wanted, ask, tell};
 use crate::exit::{Exit, Failure};
+use crate::run::machine;
 use crate::run::past::{Doubt, VENUE_LAG};
 use crate::run::record::Recorder;
 use crate::run::venue::Venue;
-use cex_core::{Market, Markets, NumError, Symbol, SymbolId, Timestamp, VenueId};
+use cex_core::{Market, Markets, NumError, OrderId, Symbol, SymbolId, Timestamp, TradeId, VenueId};
 use cex_engine::IdParts;
 use cex_journal::{Entry, messages};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -31,29 +32,45 @@ pub struct Searched {
 }
 
 impl Unfinished {
-    /// The searches that are needed, for every market there is: none unless the power may have been lost. `expires_in` is how
-    /// long an order is taken after it was sent.
+    /// The searches that are needed, for every market there is: none unless the power may have been lost. `started` is when
+    /// the machine was started, as far as that is known; `expires_in` is how long an order is taken after it was sent.
     #[must_use]
     pub fn searches(
         &self,
         now: Timestamp,
+        started: Option<Timestamp>,
         expires_in: Duration,
         markets: &[(VenueId, Arc<Markets>)],
     ) -> Vec<Searched> {
         let Some(doubt) = self.past.doubt() else { return Vec::new() };
-        // Whoever sent them was dead when this start began.
-        let dead_at = now + expires_in.max(doubt.expires_in) + VENUE_LAG;
-        let range = (doubt.since - MARGIN, dead_at.max(doubt.since) + MARGIN);
-        let all =
-            markets.iter().flat_map(|(venue, markets)| markets.iter().map(|market| (*venue, market.id)));
-        let all: Vec<(VenueId, SymbolId)> = all.collect();
+        // Whoever sent them was dead when this start began, and when the machine did if it was known of which run they were.
+        let arrives = expires_in.max(doubt.expires_in) + VENUE_LAG;
+        let (dead_at, started) = (now + arrives, started.filter(|_| !doubt.unplaced).unwrap_or(now));
+        let range = (doubt.since - MARGIN, (started.min(now) + arrives).max(doubt.since) + MARGIN);
+        let mut known = self.known();
+        let all = markets.iter().flat_map(|(venue, markets)| markets.iter().map(|market| (*venue, market)));
+        let all: Vec<(VenueId, &Market)> = all.collect();
         let patience = PATIENCE + Duration::from_secs(all.len() as u64);
-        let of = |(venue, symbol)| Searched {
-            venue,
-            symbol,
-            search: Search::new(symbol, range, dead_at, patience),
-        };
-        all.into_iter().map(of).collect()
+        let mut all_searches = Vec::new();
+        for (venue, market) in all {
+            let name = (venue.name().to_owned(), market.symbol().to_string());
+            let known = known.remove(&name).unwrap_or_default();
+            let wanted = Wanted { epochs: doubt.epochs.clone(), known };
+            let search = Search::new(market.id, range, dead_at, patience, wanted);
+            all_searches.push(Searched { venue, symbol: market.id, search });
+        }
+        all_searches
+    }
+
+    /// Fills that records tell of, by venue and symbol.
+    fn known(&self) -> BTreeMap<(String, String), BTreeSet<(OrderId, TradeId)>> {
+        let mut known: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for (venue, symbol, order, trade) in self.past.fills() {
+            if let (Ok(order), Ok(trade)) = (OrderId::new(order), TradeId::new(trade)) {
+                known.entry((venue.clone(), symbol.clone())).or_default().insert((order, trade));
+            }
+        }
+        known
     }
 
     /// Looks for orders of which no record tells, and writes down what they filled.
@@ -69,7 +86,9 @@ impl Unfinished {
         let Some(clock) = venues.first().map(|venue| venue.rest.clock()) else { return Ok(()) };
         let markets: Vec<_> = venues.iter().map(|venue| (venue.id, venue.rest.markets())).collect();
         let mut asked = JoinSet::new();
-        for Searched { venue, symbol, search } in self.searches(clock.now(), expires_in, &markets) {
+        let now = clock.now();
+        let searches = self.searches(now, machine::started(now), expires_in, &markets);
+        for Searched { venue, symbol, search } in searches {
             let Some(rest) = venues.iter().find(|known| known.id == venue).map(|venue| &venue.rest) else {
                 continue;
             };
@@ -122,16 +141,14 @@ impl Unfinished {
             let Some(symbol) = market.and_then(|(_, markets)| markets.get(symbol)).map(Market::symbol) else {
                 continue;
             };
-            match sought {
-                Ok(fills) => unheard.extend(fills.iter().map(|fill| tell::fill(&symbol, fill))),
-                Err(why) => {
-                    let what = format!(
-                        "{symbol} at {venue}: the power may have been lost, and what was traded since {} is not known: {why}",
-                        doubt.since
-                    );
-                    look(what, doubt.is_acknowledged())?;
-                    unread.insert(symbol.to_string());
-                }
+            unheard.extend(sought.fills.iter().map(|fill| tell::fill(&symbol, fill)));
+            if let Err(why) = sought.whole {
+                let what = format!(
+                    "{symbol} at {venue}: the power may have been lost, and what was traded since {} is not known: {why}",
+                    doubt.since
+                );
+                look(what, doubt.is_acknowledged())?;
+                unread.insert(symbol.to_string());
             }
         }
         unheard.retain(|fill| {
@@ -209,10 +226,12 @@ fn look(what: String, acknowledged: bool) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Turn;
     use super::super::stage::{markets, recorder};
     use super::*;
     use crate::run::past::Past;
     use cex_core::{ClientOrderId, Decimal, Fill, Liquidity, OrderId, Side, TradeId};
+    use cex_interface::Request;
     use cex_journal::messages::{Mode, OperatorAck, PastUnsought, SessionEnd, SessionStart};
 
     const NOW: Timestamp = Timestamp::from_secs(1_000);
@@ -278,15 +297,15 @@ mod tests {
     }
 
     fn bought() -> Sought {
-        Ok(vec![fill(markets()[1].0, LOST, Side::Buy, 2)])
+        Sought { fills: vec![fill(markets()[1].0, LOST, Side::Buy, 2)], whole: Ok(()) }
     }
 
     fn sold() -> Sought {
-        Ok(vec![fill(markets()[0].0, "mqhw82kb-2s", Side::Sell, 1)])
+        Sought { fills: vec![fill(markets()[0].0, "mqhw82kb-2s", Side::Sell, 1)], whole: Ok(()) }
     }
 
     fn unread() -> Sought {
-        Err("busy".to_owned())
+        Sought { fills: Vec::new(), whole: Err("busy".to_owned()) }
     }
 
     #[test]
@@ -298,6 +317,30 @@ mod tests {
         assert_eq!((goes_on, half.past.cycles().len(), half.past.unfinished()), (true, 1, 0));
         assert_eq!(half.past.undecided(), 1, "nobody knows what the other leg did");
         assert!(half.past.doubt().is_some_and(Doubt::is_acknowledged), "the next start looks again");
+    }
+
+    #[test]
+    fn a_search_ends_with_what_can_have_left_before_the_machine_was_started() {
+        let ends = |unfinished: &Unfinished, started: Option<Timestamp>| {
+            let (now, expires_in) = (NOW + Duration::from_secs(86_400), Duration::from_secs(2));
+            let mut searches = unfinished.searches(now, started, expires_in, &markets());
+            assert_eq!(searches.len(), 2);
+            let dead_at = now + expires_in + VENUE_LAG;
+            assert_eq!(searches[0].search.turn(now), Turn::Wait(dead_at));
+            match searches[0].search.turn(dead_at) {
+                Turn::List(Request::MyTrades { range, .. }) => range.to.map(|to| to.since(NOW)),
+                other => panic!("{other:?}"),
+            }
+        };
+        let lost = unfinished(false);
+        let started = Some(NOW + Duration::from_secs(100));
+        assert_eq!(ends(&lost, started), Some(Duration::from_secs(100 + 2 + 10 + 60)));
+        assert_eq!(ends(&lost, None), Some(Duration::from_secs(86_400 + 2 + 10 + 60)));
+        let mut past = Past::default();
+        past.take_in(1, NOW, &Entry::SessionStart(SessionStart { mode: Mode::Live.into(), ..Default::default() }));
+        past.begins(&SessionStart { boot: "now".to_owned(), ..Default::default() });
+        let unplaced = Unfinished::new(past).expect("no contradiction");
+        assert_eq!(ends(&unplaced, started), ends(&lost, None), "it may have been of this very run");
     }
 
     #[test]
