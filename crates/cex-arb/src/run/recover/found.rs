@@ -110,15 +110,12 @@ struct Legs {
     sell: Option<Found>,
 }
 
-/// The records of found arbitrages; `other` is another venue than this one that trades a symbol.
-///
-/// # Errors
-/// When a number does not fit.
+/// The records of found arbitrages, each or what does not fit; `other` is another venue than this one that trades a symbol.
 pub(super) fn arbitrages(
     Known { now, looked, unread }: Known<'_>,
     orders: &[Found],
     other: impl Fn(&str, &str) -> String,
-) -> Result<Vec<Entry>, NumError> {
+) -> Vec<Result<Vec<Entry>, NumError>> {
     let mut pairs: BTreeMap<(u64, u64, String), Legs> = BTreeMap::new();
     for order in orders.iter().filter(|order| order.is_leg()) {
         let IdParts { epoch, counter, leg } = order.parts;
@@ -129,8 +126,7 @@ pub(super) fn arbitrages(
             pairs.entry((epoch, counter, symbol)).or_default().buy = order;
         }
     }
-    let mut entries = Vec::new();
-    for ((epoch, counter, symbol), Legs { buy, sell }) in pairs {
+    let of = |((epoch, counter, symbol), Legs { buy, sell }): ((u64, u64, String), Legs)| {
         let leg = |of: &Option<Found>| of.as_ref().map(Found::leg).transpose();
         let (buy_leg, sell_leg) = (leg(&buy)?, leg(&sell)?);
         // The one that filled nothing, if it was ever there, is at the other venue and has the neighbouring number.
@@ -151,24 +147,25 @@ pub(super) fn arbitrages(
                 [buy, sell]
             }
             (None, Some(sell)) => [idle(&sell, Side::Buy, buys), sell],
-            (None, None) => continue,
+            (None, None) => return Ok(Vec::new()),
         };
         // Of one that may have filled unseen nothing is said: it is asked for.
         let idle = legs.iter().filter(|leg| leg.qty == 0 && !unread.contains(&symbol));
         let idle: Vec<Entry> = idle.map(|leg| tell::never_arrived(now, &symbol, leg)).collect();
-        entries.push(Entry::Intent(messages::Intent {
+        let mut entries = vec![Entry::Intent(messages::Intent {
             symbol: symbol.clone(),
             legs: legs.to_vec(),
             purpose: PURPOSE.to_owned(),
             acknowledged: looked.contains(&epoch),
             ..messages::Intent::default()
-        }));
+        })];
         entries.extend(idle);
         for order in [buy, sell].into_iter().flatten() {
             entries.extend(order.ended()?);
         }
-    }
-    Ok(entries)
+        Ok(entries)
+    };
+    pairs.into_iter().map(of).collect()
 }
 
 /// The records of a found closing order: of the open arbitrage of its symbol that it closed, or of none when it traded away what
@@ -244,10 +241,11 @@ mod tests {
 
     fn known_of(past: &mut Past, search: Known<'_>, fills: Vec<messages::Fill>) {
         let orders = Found::group(fills);
-        let mut entries = arbitrages(search, &orders, other).expect("fits");
-        entries.iter().for_each(|entry| past.take_in(0, NOW, entry));
+        for entries in arbitrages(search, &orders, other) {
+            entries.expect("fits").iter().for_each(|entry| past.take_in(0, NOW, entry));
+        }
         for order in orders.iter().filter(|order| !order.is_leg()) {
-            entries = closing(past, order, search.looked).expect("fits");
+            let entries = closing(past, order, search.looked).expect("fits");
             entries.iter().for_each(|entry| past.take_in(0, NOW, entry));
         }
     }

@@ -161,12 +161,11 @@ impl Unfinished {
         self.more_of_known(now, known, doubt.is_acknowledged(), recorder)?;
         let search = Known { now, looked: &doubt.looked, unread: &unread };
         let booked = self.book(search, &Found::group(lost), markets, recorder);
-        booked.map_err(|error| {
-            let what = format!("what was traded and not written down does not fit: {error}");
-            Failure::new(Exit::Residual, what, "compare both accounts with the journal, then: arb resume")
-        })?;
         recorder.flush();
-        Ok(())
+        booked.or_else(|error| {
+            let what = format!("what was traded and not written down does not fit: {error}");
+            look(what, doubt.is_acknowledged())
+        })
     }
 
     /// Fills of orders that were thought to be known to their end.
@@ -187,6 +186,7 @@ impl Unfinished {
         Ok(())
     }
 
+    /// Writes down all that fits.
     fn book(
         &mut self,
         search: Known<'_>,
@@ -203,15 +203,19 @@ impl Unfinished {
             let found = markets.iter().find(|(known, markets)| known.name() != venue && trades(markets));
             found.map_or_else(|| venue.to_owned(), |(known, _)| known.to_string())
         };
-        for entry in found::arbitrages(search, orders, other)? {
-            self.learn(search.now, entry, recorder);
+        let mut fits = Ok(());
+        let mut write = |this: &mut Self, entries: Result<Vec<Entry>, NumError>| match entries {
+            Ok(entries) => entries.into_iter().for_each(|entry| this.learn(search.now, entry, recorder)),
+            Err(error) => fits = Err(error),
+        };
+        for entries in found::arbitrages(search, orders, other) {
+            write(self, entries);
         }
         for order in orders.iter().filter(|order| !order.is_leg()) {
-            for entry in found::closing(&self.past, order, search.looked)? {
-                self.learn(search.now, entry, recorder);
-            }
+            let entries = found::closing(&self.past, order, search.looked);
+            write(self, entries);
         }
-        Ok(())
+        fits
     }
 }
 
@@ -317,6 +321,22 @@ mod tests {
         assert_eq!((goes_on, half.past.cycles().len(), half.past.unfinished()), (true, 1, 0));
         assert_eq!(half.past.undecided(), 1, "nobody knows what the other leg did");
         assert!(half.past.doubt().is_some_and(Doubt::is_acknowledged), "the next start looks again");
+    }
+
+    #[test]
+    fn what_does_not_fit_holds_a_start_until_an_operator_has_looked() {
+        let too_much = || {
+            let (mexc, price) = (markets()[0].0, Decimal::new(i128::MAX, 0));
+            let odd = Fill { price, ..fill(mexc, "mqhw82kb-4s", Side::Sell, 3) };
+            Sought { fills: vec![fill(mexc, "mqhw82kb-2s", Side::Sell, 1), odd], whole: Ok(()) }
+        };
+        for acknowledged in [false, true] {
+            let (goes_on, rest) = after(acknowledged, too_much(), bought());
+            assert_eq!(goes_on, acknowledged);
+            let names: Vec<&String> = rest.past.cycles().keys().collect();
+            assert_eq!(names, [LOST], "what fits is written down");
+            assert_eq!(rest.past.doubt().is_some_and(|doubt| doubt.told), !acknowledged);
+        }
     }
 
     #[test]
