@@ -137,41 +137,11 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
     let start = session(config, epoch);
     past.begins(&start);
-    let mut unfinished = Unfinished::new(past)?;
+    let unfinished = Unfinished::new(past)?;
     let writer = begin(writer, started_at, start)?;
-    if let Some(seq) = recovered.halt {
-        let what = format!("halted: record {seq} of the journal was not acknowledged");
-        return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
-    }
-    let (venues, markets) = open_venues(config, clock, epoch).await?;
-    for (venue, markets) in venues.iter().zip(&markets) {
-        venue.rest.set_markets(Arc::clone(markets));
-    }
-    if config.mode == Mode::Paper {
-        paper::fits(config, markets.first().map_or(0, |markets| markets.len()))?;
-    } else {
-        probe::keys(config, &venues, epoch).await?;
-    }
+    let ready = ready(config, &directory, (clock, epoch), recovered.halt, (writer, unfinished)).await?;
+    let Ready { venues, markets, names, recorder, unfinished } = ready;
     let quit = Rc::new(Notify::new());
-    let names = names(config, &venues, &markets);
-    let tolerance = Tolerance { lag: config.risk.journal_max_lag_ms, free: config.risk.journal_min_free_mib };
-    let mut recorder = Recorder::new(writer, tolerance, names.clone(), directory.clone());
-    // Who only looks changes nothing, and leaves what is undecided to the next run that trades.
-    let unfinished = match config.mode {
-        Mode::Live => {
-            unfinished.settle(&venues, &mut recorder).await?;
-            recover::cancel_strays(&venues).await?;
-            unfinished.search(&venues, config.risk.order_expire_ms, &mut recorder).await?;
-            unfinished.prove(&venues, &mut recorder).await?;
-            Some(unfinished)
-        }
-        Mode::Observe => {
-            unfinished.tell();
-            None
-        }
-        // Its accounts begin anew, and with them everything on paper.
-        Mode::Paper => None,
-    };
     let viewer = Rc::new(viewer(args, config.mode, names.clone())?);
     let times = (clock, started_at, epoch);
     let opened = open(config, venues, &markets, times, Rc::clone(&viewer), (recorder, unfinished)).await?;
@@ -215,6 +185,90 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let verdict = verdict(&summary, ended, halted);
     Viewer::end(viewer, summary).await;
     verdict
+}
+
+/// What a run knows before it does anything of its own.
+struct Ready {
+    venues: Vec<Venue>,
+    markets: Vec<Arc<Markets>>,
+    names: Names,
+    recorder: Recorder,
+    /// Earlier runs, for one that trades.
+    unfinished: Option<Unfinished>,
+}
+
+/// All that must be so before a run does anything of its own. If it is not, the session ends: it has sent no order, and no later
+/// start need look for any.
+async fn ready(
+    config: &Config,
+    directory: &Directory,
+    (clock, epoch): (Clock, u64),
+    halt: Option<u64>,
+    (writer, mut unfinished): (Writer, Unfinished),
+) -> Result<Ready, Failure> {
+    let tolerance = Tolerance { lag: config.risk.journal_max_lag_ms, free: config.risk.journal_min_free_mib };
+    let (venues, markets) = match reach(config, clock, epoch, halt).await {
+        Ok(reached) => reached,
+        Err(failure) => {
+            let recorder = Recorder::new(writer, tolerance, Names::default(), directory.clone());
+            recorder.abandon(clock.now(), unfinished.undecided_orders());
+            return Err(failure);
+        }
+    };
+    let names = names(config, &venues, &markets);
+    let mut recorder = Recorder::new(writer, tolerance, names.clone(), directory.clone());
+    if let Err(failure) = look_back(config, &venues, &mut unfinished, &mut recorder).await {
+        recorder.abandon(clock.now(), unfinished.undecided_orders());
+        return Err(failure);
+    }
+    let unfinished = Some(unfinished).filter(|_| config.mode == Mode::Live);
+    Ok(Ready { venues, markets, names, recorder, unfinished })
+}
+
+/// The exchanges of a run that nothing forbids, and what they trade.
+async fn reach(
+    config: &Config,
+    clock: Clock,
+    epoch: u64,
+    halt: Option<u64>,
+) -> Result<(Vec<Venue>, Vec<Arc<Markets>>), Failure> {
+    if let Some(seq) = halt {
+        let what = format!("halted: record {seq} of the journal was not acknowledged");
+        return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
+    }
+    let (venues, markets) = open_venues(config, clock, epoch).await?;
+    for (venue, markets) in venues.iter().zip(&markets) {
+        venue.rest.set_markets(Arc::clone(markets));
+    }
+    if config.mode == Mode::Paper {
+        paper::fits(config, markets.first().map_or(0, |markets| markets.len()))?;
+    } else {
+        probe::keys(config, &venues, epoch).await?;
+    }
+    Ok((venues, markets))
+}
+
+/// What earlier runs left undecided. Who only looks changes nothing, and leaves it to the next run that trades.
+async fn look_back(
+    config: &Config,
+    venues: &[Venue],
+    unfinished: &mut Unfinished,
+    recorder: &mut Recorder,
+) -> Result<(), Failure> {
+    match config.mode {
+        Mode::Live => {
+            unfinished.settle(venues, recorder).await?;
+            recover::cancel_strays(venues).await?;
+            unfinished.search(venues, config.risk.order_expire_ms, recorder).await?;
+            unfinished.prove(venues, recorder).await
+        }
+        Mode::Observe => {
+            unfinished.tell();
+            Ok(())
+        }
+        // Its accounts begin anew, and with them everything on paper.
+        Mode::Paper => Ok(()),
+    }
 }
 
 /// Opens nothing before what earlier runs left open is level. What cannot be made so is an operator's: the run halts, over
@@ -506,4 +560,48 @@ fn viewer(args: &RunArgs, mode: Mode, names: Names) -> Result<Viewer, Failure> {
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
     })
     .map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+    /// What a start of another run of the machine doubts after a live session: one that failed at once, or one that died.
+    async fn doubted(failed: bool) -> bool {
+        let place = tempfile::tempdir().expect("a directory");
+        let path = place.path().join("arb.toml");
+        std::fs::write(&path, "version = 1\n[venues.mexc]\n[venues.gateio]\n").expect("written");
+        let around = Surroundings {
+            vars: [("HOME".to_owned(), place.path().display().to_string())].into(),
+            directory: place.path().to_owned(),
+        };
+        let config = Config::load(Some(&path), &[], &around).map_err(|problems| problems.to_string());
+        let (config, directory) = (config.expect("a configuration"), Directory(place.path().to_owned()));
+        let (writer, _, past) = journal(&config, &directory, NOW).map_err(|failure| failure.what).expect("new");
+        let live = |boot: &str| SessionStart {
+            mode: messages::Mode::Live.into(),
+            boot: boot.to_owned(),
+            ..SessionStart::default()
+        };
+        let writer = begin(writer, NOW, live("before")).map_err(|failure| failure.what).expect("written");
+        let unfinished = Unfinished::new(past).map_err(|failure| failure.what).expect("no contradiction");
+        if failed {
+            let so_far = (writer, unfinished);
+            let ready = ready(&config, &directory, (Clock::new(), 1), Some(7), so_far).await;
+            assert_eq!(ready.map(|_| ()).map_err(|failure| failure.exit), Err(Exit::Halted));
+        } else {
+            drop(writer);
+        }
+        let mut past = Past::read(&place.path().join("journal")).expect("a journal");
+        past.begins(&live("after"));
+        past.doubt().is_some()
+    }
+
+    #[tokio::test]
+    async fn a_start_that_failed_has_sent_nothing_that_could_be_lost() {
+        assert!(doubted(false).await);
+        assert!(!doubted(true).await);
+    }
 }

@@ -314,6 +314,14 @@ impl Recorder {
         self.writer.close(now, &end)
     }
 
+    /// The session ends before it did anything. What keeps its end from being written is told; why it ends is its caller's.
+    pub fn abandon(self, now: Timestamp, orders_left: u32) {
+        let end = messages::SessionEnd { reason: "failed".to_owned(), state_hash: Vec::new(), orders_left };
+        if let Err(error) = self.writer.close(now, &end) {
+            tracing::error!(%error, "the session's end could not be written");
+        }
+    }
+
     fn note(&mut self, result: Result<(), JournalError>) -> bool {
         match result {
             Ok(()) => true,

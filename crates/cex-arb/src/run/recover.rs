@@ -62,6 +62,12 @@ impl Unfinished {
         Ok(Self { past, absent: Vec::new(), unread: false })
     }
 
+    /// How many orders are not known to their end.
+    #[must_use]
+    pub fn undecided_orders(&self) -> u32 {
+        self.past.undecided()
+    }
+
     /// Tells those who only look what waits for a run that trades.
     pub fn tell(&self) {
         let open = self.past.unfinished();
