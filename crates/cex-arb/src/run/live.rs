@@ -207,7 +207,7 @@ async fn ready(
     (writer, mut unfinished): (Writer, Unfinished),
 ) -> Result<Ready, Failure> {
     let tolerance = Tolerance { lag: config.risk.journal_max_lag_ms, free: config.risk.journal_min_free_mib };
-    let (venues, markets) = match reach(config, clock, epoch, halt).await {
+    let Reached { venues, markets, named } = match reach(config, clock, epoch, halt).await {
         Ok(reached) => reached,
         Err(failure) => {
             let recorder = Recorder::new(writer, tolerance, Names::default(), directory.clone());
@@ -217,35 +217,46 @@ async fn ready(
     };
     let names = names(config, &venues, &markets);
     let mut recorder = Recorder::new(writer, tolerance, names.clone(), directory.clone());
+    set_markets(&venues, &named);
     if let Err(failure) = look_back(config, &venues, &mut unfinished, &mut recorder).await {
         recorder.abandon(clock.now(), unfinished.undecided_orders());
         return Err(failure);
     }
+    set_markets(&venues, &markets);
     let unfinished = Some(unfinished).filter(|_| config.mode == Mode::Live);
     Ok(Ready { venues, markets, names, recorder, unfinished })
 }
 
+/// The exchanges of a run.
+struct Reached {
+    venues: Vec<Venue>,
+    /// What it trades there.
+    markets: Vec<Arc<Markets>>,
+    /// What earlier ones may have traded: also what an exchange delists soon, or warns against.
+    named: Vec<Arc<Markets>>,
+}
+
+fn set_markets(venues: &[Venue], markets: &[Arc<Markets>]) {
+    for (venue, markets) in venues.iter().zip(markets) {
+        venue.rest.set_markets(Arc::clone(markets));
+    }
+}
+
 /// The exchanges of a run that nothing forbids, and what they trade.
-async fn reach(
-    config: &Config,
-    clock: Clock,
-    epoch: u64,
-    halt: Option<u64>,
-) -> Result<(Vec<Venue>, Vec<Arc<Markets>>), Failure> {
+async fn reach(config: &Config, clock: Clock, epoch: u64, halt: Option<u64>) -> Result<Reached, Failure> {
     if let Some(seq) = halt {
         let what = format!("halted: record {seq} of the journal was not acknowledged");
         return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
     }
-    let (venues, markets) = open_venues(config, clock, epoch).await?;
-    for (venue, markets) in venues.iter().zip(&markets) {
-        venue.rest.set_markets(Arc::clone(markets));
-    }
+    let reached = open_venues(config, clock, epoch).await?;
+    let Reached { venues, markets, .. } = &reached;
+    set_markets(venues, markets);
     if config.mode == Mode::Paper {
         paper::fits(config, markets.first().map_or(0, |markets| markets.len()))?;
     } else {
-        probe::keys(config, &venues, epoch).await?;
+        probe::keys(config, venues, epoch).await?;
     }
-    Ok((venues, markets))
+    Ok(reached)
 }
 
 /// What earlier runs left undecided. Who only looks changes nothing, and leaves it to the next run that trades.
@@ -373,12 +384,8 @@ fn begin(mut writer: Writer, now: Timestamp, start: SessionStart) -> Result<Writ
     Ok(writer)
 }
 
-async fn open_venues(
-    config: &Config,
-    clock: Clock,
-    seed: u64,
-) -> Result<(Vec<Venue>, Vec<Arc<Markets>>), Failure> {
-    let (mut venues, mut rules) = (Vec::new(), Vec::new());
+async fn open_venues(config: &Config, clock: Clock, seed: u64) -> Result<Reached, Failure> {
+    let (mut venues, mut rules, mut named) = (Vec::new(), Vec::new(), Vec::new());
     for configured in &config.venues {
         let rest = RestConfig { clock_error_max: config.risk.max_clock_error_ms, ..RestConfig::default() };
         let transport = TransportConfig {
@@ -390,12 +397,13 @@ async fn open_venues(
             Venue::open(configured.exchange, without_key(config, configured), transport, clock).await;
         let (venue, stated) = opened?;
         venues.push(venue);
+        named.push(choice::named(stated.clone(), &config.symbols));
         rules.push(choice::wanted(stated, &config.symbols, clock.now(), config.risk.delist_guard_h));
     }
     choice::missing(&config.symbols, &rules)?;
     let ids: Vec<_> = venues.iter().map(|venue| venue.id).collect();
-    let markets = shared_markets(&ids, rules)?;
-    Ok((venues, markets))
+    let (markets, named) = (shared_markets(&ids, rules)?, shared_markets(&ids, named)?);
+    Ok(Reached { venues, markets, named })
 }
 
 /// Whether an account has a key at all: without one only books are seen.
@@ -579,7 +587,8 @@ mod tests {
         };
         let config = Config::load(Some(&path), &[], &around).map_err(|problems| problems.to_string());
         let (config, directory) = (config.expect("a configuration"), Directory(place.path().to_owned()));
-        let (writer, _, past) = journal(&config, &directory, NOW).map_err(|failure| failure.what).expect("new");
+        let (writer, _, past) =
+            journal(&config, &directory, NOW).map_err(|failure| failure.what).expect("new");
         let live = |boot: &str| SessionStart {
             mode: messages::Mode::Live.into(),
             boot: boot.to_owned(),

@@ -9,7 +9,7 @@ mod lost;
 mod prove;
 mod search;
 #[cfg(test)]
-mod stage;
+pub(super) mod stage;
 mod tell;
 
 pub use audit::{Audit, Explained};

@@ -274,7 +274,8 @@ mod tests {
     /// Of an order that was accepted and forgotten the placement's answer was lost, so its number is in no record.
     #[test]
     fn a_trade_told_by_a_number_only_is_its_orders_when_the_journal_is_read() {
-        let (name, number) = (ClientOrderId::new("mqhw82kb-1b").expect("ours"), OrderId::new("77").expect("short"));
+        let (name, number) =
+            (ClientOrderId::new("mqhw82kb-1b").expect("ours"), OrderId::new("77").expect("short"));
         let trade = |order_id: &str, client_id: Option<ClientOrderId>| Fill {
             venue: VenueId::new(0, "mexc").expect("short"),
             symbol: SymbolId(0),

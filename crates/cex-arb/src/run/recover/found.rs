@@ -173,11 +173,7 @@ pub(super) fn arbitrages(
 ///
 /// # Errors
 /// When a number does not fit.
-pub(super) fn closing(
-    past: &Past,
-    order: &Found,
-    looked: &BTreeSet<u64>,
-) -> Result<Vec<Entry>, NumError> {
+pub(super) fn closing(past: &Past, order: &Found, looked: &BTreeSet<u64>) -> Result<Vec<Entry>, NumError> {
     let acknowledged = looked.contains(&order.parts.epoch);
     let (leg, (qty, _)) = (order.leg()?, order.sums()?);
     let moved = if leg.side() == Side::Sell { qty.negated()? } else { qty };
@@ -319,7 +315,11 @@ mod tests {
         let acknowledged: Vec<(&str, bool)> =
             past.cycles().iter().map(|(name, cycle)| (name.as_str(), cycle.acknowledged)).collect();
         assert_eq!(acknowledged, [("mqhw82kb-1b", true), ("mqhw82kb-7c", true), ("mqhw82kc-1b", false)]);
-        assert_eq!(past.cycles()["mqhw82kc-1b"].residual(), Ok(Decimal::ONE), "it closed nothing of another run");
+        assert_eq!(
+            past.cycles()["mqhw82kc-1b"].residual(),
+            Ok(Decimal::ONE),
+            "it closed nothing of another run"
+        );
         let settled = past.cycles()["mqhw82kb-1b"].orders.iter().map(Written::is_settled);
         assert_eq!(settled.collect::<Vec<_>>(), [true, false], "it may have filled where nobody could look");
     }

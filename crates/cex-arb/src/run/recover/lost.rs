@@ -357,7 +357,11 @@ mod tests {
         assert_eq!(ends(&lost, started), Some(Duration::from_secs(100 + 2 + 10 + 60)));
         assert_eq!(ends(&lost, None), Some(Duration::from_secs(86_400 + 2 + 10 + 60)));
         let mut past = Past::default();
-        past.take_in(1, NOW, &Entry::SessionStart(SessionStart { mode: Mode::Live.into(), ..Default::default() }));
+        past.take_in(
+            1,
+            NOW,
+            &Entry::SessionStart(SessionStart { mode: Mode::Live.into(), ..Default::default() }),
+        );
         past.begins(&SessionStart { boot: "now".to_owned(), ..Default::default() });
         let unplaced = Unfinished::new(past).expect("no contradiction");
         assert_eq!(ends(&unplaced, started), ends(&lost, None), "it may have been of this very run");

@@ -327,7 +327,10 @@ mod tests {
         let (one, other) = (fill("1", Some("mqhw82kb-1b")), fill("2", Some("mqhw82kb-2s")));
         let turns = |reads| Ok(Reply::Fills(vec![if reads % 2 == 0 { one.clone() } else { other.clone() }]));
         let (told, _, _) = sought(turns, nobody);
-        assert_eq!(told, Sought { fills: vec![one.clone(), other.clone()], whole: Err("answers differ".to_owned()) });
+        assert_eq!(
+            told,
+            Sought { fills: vec![one.clone(), other.clone()], whole: Err("answers differ".to_owned()) }
+        );
     }
 
     #[test]

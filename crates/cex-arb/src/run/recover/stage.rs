@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// BTC/USDT, its only market.
-pub(super) fn market(venue: VenueId) -> Market {
+pub(in crate::run) fn market(venue: VenueId) -> Market {
     let decimal = |text: &str| text.parse::<Decimal>().expect("a decimal");
     let info = SymbolInfo {
         symbol: "BTC/USDT".parse().expect("a symbol"),
