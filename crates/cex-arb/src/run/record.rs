@@ -436,7 +436,7 @@ mod tests {
         let mut recorder = Recorder::new(writer, tolerance, Names::default(), directory);
         let held = |rows: &[(u8, &str, i64)]| {
             let row = |(venue, asset, free): &(u8, &str, i64)| {
-                let venue = VenueId::new((*venue).into(), ["a", "b"][usize::from(*venue)]).expect("short");
+                let venue = VenueId::new(*venue, ["a", "b"][usize::from(*venue)]).expect("short");
                 (venue, asset.parse::<Asset>().expect("a coin"), Decimal::from(*free))
             };
             rows.iter().map(row).collect::<Vec<Held>>()

@@ -169,14 +169,14 @@ impl Unfinished {
             return Err("its fills do not add up to what it filled".to_owned());
         }
         let symbol: Symbol = symbol.parse().map_err(|_| "its symbol is none")?;
-        self.learn(now, tell::order(&symbol, &Order { client_id: Some(client_id), ..*report }), recorder);
+        self.learn(now, &tell::order(&symbol, &Order { client_id: Some(client_id), ..*report }), recorder);
         for fill in fills {
             let message = tell::fill(&symbol, &Fill { client_id: Some(client_id), ..*fill });
             if !self.past.knows(&message) {
                 tracing::warn!(order = %client_id, trade = %fill.trade_id, "a fill nobody heard of is booked");
             }
             // One the journal has without our name of the order is written again with it, and counts once.
-            self.learn(now, Entry::Fill(message), recorder);
+            self.learn(now, &Entry::Fill(message), recorder);
         }
         if self.past.order(&leg.client_id).is_some_and(Written::is_settled) {
             Ok(())
@@ -186,9 +186,9 @@ impl Unfinished {
     }
 
     /// Writes down what was found out, and reads it back.
-    fn learn(&mut self, now: Timestamp, entry: Entry, recorder: &mut Recorder) {
-        recorder.learned(now, &entry);
-        self.past.take_in(0, now, &entry);
+    fn learn(&mut self, now: Timestamp, entry: &Entry, recorder: &mut Recorder) {
+        recorder.learned(now, entry);
+        self.past.take_in(0, now, entry);
     }
 
     /// What keeps a start from telling what no record tells of is written down: only an acknowledgement after that is one of it.
@@ -202,7 +202,7 @@ impl Unfinished {
             && self.past.doubt().is_some()
         {
             let reason = failure.what.clone();
-            self.learn(now, Entry::PastUnsought(messages::PastUnsought { reason }), recorder);
+            self.learn(now, &Entry::PastUnsought(messages::PastUnsought { reason }), recorder);
             recorder.flush();
         }
         found

@@ -178,7 +178,7 @@ impl Unfinished {
     ) -> Result<(), Failure> {
         for fill in fills {
             let (name, venue) = (fill.client_id.clone(), fill.venue.clone());
-            self.learn(now, Entry::Fill(fill), recorder);
+            self.learn(now, &Entry::Fill(fill), recorder);
             if self.past.order(&name).is_some_and(|order| !order.is_settled()) {
                 look(format!("order {name} at {venue} filled more than it said"), acknowledged)?;
             }
@@ -205,7 +205,7 @@ impl Unfinished {
         };
         let mut fits = Ok(());
         let mut write = |this: &mut Self, entries: Result<Vec<Entry>, NumError>| match entries {
-            Ok(entries) => entries.into_iter().for_each(|entry| this.learn(search.now, entry, recorder)),
+            Ok(entries) => entries.iter().for_each(|entry| this.learn(search.now, entry, recorder)),
             Err(error) => fits = Err(error),
         };
         for entries in found::arbitrages(search, orders, other) {

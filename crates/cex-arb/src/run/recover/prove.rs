@@ -90,10 +90,10 @@ impl Unfinished {
     pub fn proven(&mut self, now: Timestamp, recorder: &mut Recorder) {
         for Absent { symbol, leg } in std::mem::take(&mut self.absent) {
             tracing::info!(order = leg.client_id, "never arrived");
-            self.learn(now, tell::never_arrived(now, &symbol, &leg), recorder);
+            self.learn(now, &tell::never_arrived(now, &symbol, &leg), recorder);
         }
         if self.past.doubt().is_some() && !self.unread {
-            self.learn(now, Entry::PastSought(messages::PastSought {}), recorder);
+            self.learn(now, &Entry::PastSought(messages::PastSought {}), recorder);
         }
         recorder.flush();
     }

@@ -155,7 +155,7 @@ impl Search {
             }
         }
         let ours = fills.iter().filter(|fill| self.wanted.is_ours(fill));
-        self.ours.extend(ours.map(|fill| (fill.key(), fill.clone())));
+        self.ours.extend(ours.map(|fill| (fill.key(), *fill)));
         if let Some(order) = nameless {
             return Some(Step::Name(fills, order));
         }
@@ -174,7 +174,7 @@ impl Search {
     }
 
     fn over(&self, whole: Result<(), String>) -> Step {
-        Step::Over(Sought { fills: self.ours.values().cloned().collect(), whole })
+        Step::Over(Sought { fills: self.ours.values().copied().collect(), whole })
     }
 
     fn not_known(&mut self, why: &str) -> Option<Step> {
@@ -325,12 +325,9 @@ mod tests {
         assert_eq!(told.fills, [fill("1", Some("mqhw82kb-1b"))]);
         assert!(told.whole.is_err_and(|why| why.starts_with("order 2 traded")));
         let (one, other) = (fill("1", Some("mqhw82kb-1b")), fill("2", Some("mqhw82kb-2s")));
-        let turns = |reads| Ok(Reply::Fills(vec![if reads % 2 == 0 { one.clone() } else { other.clone() }]));
+        let turns = |reads| Ok(Reply::Fills(vec![if reads % 2 == 0 { one } else { other }]));
         let (told, _, _) = sought(turns, nobody);
-        assert_eq!(
-            told,
-            Sought { fills: vec![one.clone(), other.clone()], whole: Err("answers differ".to_owned()) }
-        );
+        assert_eq!(told, Sought { fills: vec![one, other], whole: Err("answers differ".to_owned()) });
     }
 
     #[test]
