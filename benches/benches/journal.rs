@@ -54,6 +54,7 @@ fn intent() -> messages::Intent {
         expected: "1.67".to_owned(),
         net_edge_e8: 31_000,
         purpose: "open".to_owned(),
+        acknowledged: false,
     }
 }
 

@@ -82,6 +82,7 @@ kinds! {
     3 Seal "seal" "All before it was on disk when it was written.",
     4 IdBlock "id_block" "Numbers of client order ids that are ours.",
     5 PastSought "past_sought" "What no record told of was looked for.",
+    6 PastUnsought "past_unsought" "It could not be looked for: an operator must.",
     10 Intent "intent" "Orders about to be sent.",
     11 OrderSent "order_sent" "An order's bytes were handed to the socket.",
     12 VenueReport "venue_report" "What an exchange said, as it came.",
@@ -135,6 +136,6 @@ mod tests {
     #[test]
     fn numbers_of_the_format_stay() {
         let numbers: Vec<u16> = Kind::ALL.iter().map(|kind| kind.number()).collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 30, 31, 40]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 30, 31, 40]);
     }
 }

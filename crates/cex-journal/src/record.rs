@@ -24,6 +24,7 @@ pub fn intent(
     out.net_edge_e8 = plan.net_edge.e8();
     out.parent.clear();
     out.carried.clear();
+    out.acknowledged = false;
     out.legs.resize_with(2, messages::Leg::default);
     for (leg, (order, planned)) in out.legs.iter_mut().zip(orders.into_iter().zip([plan.buy, plan.sell])) {
         self::leg(leg, scale, order, scale.notional_value(planned.notional));
@@ -49,6 +50,7 @@ pub fn mending(
     set(&mut out.purpose, purpose);
     out.expected.clear();
     out.net_edge_e8 = 0;
+    out.acknowledged = false;
     out.legs.resize_with(1, messages::Leg::default);
     for leg in &mut out.legs {
         self::leg(leg, scale, order, notional);

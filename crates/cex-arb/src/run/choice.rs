@@ -10,15 +10,19 @@ use std::time::Duration;
 /// Leaves of an exchange's rules those that the operator wants, that do not end soon, and against which the exchange does not
 /// warn itself.
 pub fn wanted(rules: Rules, symbols: &Symbols, now: Timestamp, delist_guard: Duration) -> Rules {
+    let ends = |info: &SymbolInfo| info.delists_at.is_some_and(|at| at <= now + delist_guard);
+    named(rules, symbols).into_iter().filter(|info| !ends(info) && !info.risk_flagged).collect()
+}
+
+/// Leaves of an exchange's rules those that the operator wants: an earlier run may have traded one that ends soon by now, or
+/// against which the exchange warns.
+pub fn named(rules: Rules, symbols: &Symbols) -> Rules {
     let wants = |info: &SymbolInfo| {
         let name = info.symbol.to_string();
         let included = symbols.include.is_empty() || symbols.include.contains(&name);
-        let ends = info.delists_at.is_some_and(|at| at <= now + delist_guard);
         included
             && info.symbol.quote.as_str() == symbols.quote
             && !symbols.exclude.iter().any(|pattern| matches(pattern, &name))
-            && !ends
-            && !info.risk_flagged
     };
     rules.into_iter().filter(wants).collect()
 }
@@ -150,6 +154,38 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, name), like, "{pattern} {name}");
         }
+    }
+
+    /// What a start asks for is what an earlier run may have traded; what this one trades is less.
+    #[test]
+    fn what_ends_soon_or_is_warned_against_is_named_and_not_wanted() {
+        let now = Timestamp::from_secs(1_000);
+        let venue = cex_core::VenueId::new(0, "a").expect("short");
+        let info = |symbol: &str, risk_flagged: bool, delists_at: Option<Timestamp>| SymbolInfo {
+            symbol: symbol.parse().expect("a symbol"),
+            risk_flagged,
+            delists_at,
+            ..crate::run::recover::stage::market(venue).info
+        };
+        let hour = Duration::from_secs(3_600);
+        let rules = vec![
+            info("BTC/USDT", false, None),
+            info("ETH/USDT", true, None),
+            info("SOL/USDT", false, Some(now + hour)),
+            info("XRP/USDT", false, Some(now + hour * 48)),
+            info("BTC/USDC", false, None),
+            info("BTC3L/USDT", false, None),
+        ];
+        let symbols = Symbols {
+            quote: "USDT".to_owned(),
+            include: Vec::new(),
+            exclude: vec!["*3L/USDT".to_owned()],
+            top: 0,
+        };
+        let names = |rules: Rules| rules.iter().map(|info| info.symbol.to_string()).collect::<Vec<_>>();
+        let all = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT"];
+        assert_eq!(names(named(rules.clone(), &symbols)), all);
+        assert_eq!(names(wanted(rules, &symbols, now, hour * 24)), ["BTC/USDT", "XRP/USDT"]);
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! `arb run`: the engine against the exchanges of a configuration, observing or trading.
 
-use super::budget::reserve_pct;
-use super::choice;
 use super::coins::Coins;
 use super::control::{self, Controls, Directory};
 use super::desk::Desk;
@@ -9,14 +7,14 @@ use super::finish::{finish, verdict};
 use super::limits;
 use super::machine;
 use super::pace::Pace;
-use super::paper::{self, Paper};
+use super::paper::Paper;
 use super::past::Past;
-use super::probe;
+use super::ready::{Ready, ready};
 use super::reasons::Reasons;
 use super::reconcile::Reconciler;
-use super::record::{Recorder, Tolerance};
-use super::recover::{self, Leveled, Unfinished, leveled};
-use super::venue::{Venue, shared_markets};
+use super::record::Recorder;
+use super::recover::{Leveled, Unfinished, leveled};
+use super::venue::Venue;
 use super::watchdog;
 use crate::cli::RunArgs;
 use crate::config::command::failure;
@@ -31,7 +29,7 @@ use cex_engine::{Commands, Engine, Event, VenueSetup};
 use cex_interface::Request;
 use cex_journal::messages::{self, SessionStart};
 use cex_journal::{Recovered, SyncPolicy, Writer};
-use cex_transport::{Clock, RestConfig, TransportConfig};
+use cex_transport::Clock;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
@@ -139,41 +137,11 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
     let start = session(config, epoch);
     past.begins(&start);
-    let mut unfinished = Unfinished::new(past)?;
+    let unfinished = Unfinished::new(past)?;
     let writer = begin(writer, started_at, start)?;
-    if let Some(seq) = recovered.halt {
-        let what = format!("halted: record {seq} of the journal was not acknowledged");
-        return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
-    }
-    let (venues, markets) = open_venues(config, clock, epoch).await?;
-    for (venue, markets) in venues.iter().zip(&markets) {
-        venue.rest.set_markets(Arc::clone(markets));
-    }
-    if config.mode == Mode::Paper {
-        paper::fits(config, markets.first().map_or(0, |markets| markets.len()))?;
-    } else {
-        probe::keys(config, &venues, epoch).await?;
-    }
+    let ready = ready(config, &directory, (clock, epoch), recovered.halt, (writer, unfinished)).await?;
+    let Ready { venues, markets, names, recorder, unfinished } = ready;
     let quit = Rc::new(Notify::new());
-    let names = names(config, &venues, &markets);
-    let tolerance = Tolerance { lag: config.risk.journal_max_lag_ms, free: config.risk.journal_min_free_mib };
-    let mut recorder = Recorder::new(writer, tolerance, names.clone(), directory.clone());
-    // Who only looks changes nothing, and leaves what is undecided to the next run that trades.
-    let unfinished = match config.mode {
-        Mode::Live => {
-            unfinished.settle(&venues, &mut recorder).await?;
-            recover::cancel_strays(&venues).await?;
-            unfinished.search(&venues, config.risk.order_expire_ms, &mut recorder).await?;
-            unfinished.prove(&venues, &mut recorder).await?;
-            Some(unfinished)
-        }
-        Mode::Observe => {
-            unfinished.tell();
-            None
-        }
-        // Its accounts begin anew, and with them everything on paper.
-        Mode::Paper => None,
-    };
     let viewer = Rc::new(viewer(args, config.mode, names.clone())?);
     let times = (clock, started_at, epoch);
     let opened = open(config, venues, &markets, times, Rc::clone(&viewer), (recorder, unfinished)).await?;
@@ -261,7 +229,7 @@ async fn until_the_end(args: &RunArgs, quit: &Notify) -> Result<Ended, Failure> 
 }
 
 /// The journal of a run, and what it says, in one reading.
-fn journal(
+pub(super) fn journal(
     config: &Config,
     directory: &Directory,
     now: Timestamp,
@@ -314,40 +282,11 @@ fn session(config: &Config, epoch: u64) -> SessionStart {
 }
 
 /// Begins a session: it is on disk before any of its ids is used.
-fn begin(mut writer: Writer, now: Timestamp, start: SessionStart) -> Result<Writer, Failure> {
+pub(super) fn begin(mut writer: Writer, now: Timestamp, start: SessionStart) -> Result<Writer, Failure> {
     writer
         .begin(now, start)
         .map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
     Ok(writer)
-}
-
-async fn open_venues(
-    config: &Config,
-    clock: Clock,
-    seed: u64,
-) -> Result<(Vec<Venue>, Vec<Arc<Markets>>), Failure> {
-    let (mut venues, mut rules) = (Vec::new(), Vec::new());
-    for configured in &config.venues {
-        let rest = RestConfig {
-            clock_error_max: config.risk.max_clock_error_ms,
-            reserve_pct: Some(reserve_pct(config.risk.request_reserve_pct)),
-            ..RestConfig::default()
-        };
-        let transport = TransportConfig {
-            seed: seed ^ u64::try_from(configured.config.venue.index()).unwrap_or(0),
-            rest,
-            ..TransportConfig::default()
-        };
-        let opened =
-            Venue::open(configured.exchange, without_key(config, configured), transport, clock).await;
-        let (venue, stated) = opened?;
-        venues.push(venue);
-        rules.push(choice::wanted(stated, &config.symbols, clock.now(), config.risk.delist_guard_h));
-    }
-    choice::missing(&config.symbols, &rules)?;
-    let ids: Vec<_> = venues.iter().map(|venue| venue.id).collect();
-    let markets = shared_markets(&ids, rules)?;
-    Ok((venues, markets))
 }
 
 /// Whether an account has a key at all: without one only books are seen.
@@ -356,7 +295,7 @@ fn has_key(config: &Config, index: usize) -> bool {
 }
 
 /// The settings of an exchange; on paper without its key, so that nothing private can be asked whatever goes wrong.
-fn without_key(config: &Config, venue: &crate::config::Venue) -> cex_interface::VenueConfig {
+pub(super) fn without_key(config: &Config, venue: &crate::config::Venue) -> cex_interface::VenueConfig {
     let mut settings = venue.config.clone();
     if config.mode == Mode::Paper {
         settings.key = cex_interface::Secret::default();
@@ -482,7 +421,7 @@ pub(super) const fn mode_name(mode: Mode) -> &'static str {
     }
 }
 
-fn names(config: &Config, venues: &[Venue], markets: &[Arc<Markets>]) -> Names {
+pub(super) fn names(config: &Config, venues: &[Venue], markets: &[Arc<Markets>]) -> Names {
     let symbols = markets.first().map(|markets| {
         markets.iter().map(|market| (market.id, (market.symbol(), market.scale))).collect::<BTreeMap<_, _>>()
     });

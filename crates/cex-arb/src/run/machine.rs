@@ -1,5 +1,8 @@
 //! What tells one run of a machine from another.
 
+use cex_core::Timestamp;
+use std::time::Duration;
+
 /// Where Linux says it: a number drawn when the system starts, the same for every process until it ends.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -8,6 +11,17 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 #[must_use]
 pub fn boot() -> String {
     std::fs::read_to_string(BOOT_ID).map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
+/// How long the system has been running, in seconds and parts of one.
+const UPTIME: &str = "/proc/uptime";
+
+/// When this run of the machine began; `None` where the system does not tell.
+#[must_use]
+pub fn started(now: Timestamp) -> Option<Timestamp> {
+    let text = std::fs::read_to_string(UPTIME).ok()?;
+    let seconds = text.split_whitespace().next()?.parse().ok()?;
+    Some(now - Duration::try_from_secs_f64(seconds).ok()?)
 }
 
 #[cfg(test)]
@@ -19,5 +33,9 @@ mod tests {
         assert_eq!(boot(), boot());
         let is_linux = cfg!(target_os = "linux");
         assert_eq!(boot().len(), if is_linux { 36 } else { 0 }, "{}", boot());
+        let now = Timestamp::from_secs(1_781_690_000);
+        let began = started(now);
+        assert_eq!(began.is_some(), is_linux);
+        assert!(began.is_none_or(|began| began < now));
     }
 }

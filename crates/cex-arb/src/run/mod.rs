@@ -14,7 +14,7 @@
 //! | [`reconcile`] | open orders, fills, rules and fees, compared again and again |
 //! | [`recover`] | [`recover::Unfinished`]: what an earlier run left undecided, asked for and gone on with |
 //! | [`live`] | `arb run`: the exchanges of a configuration |
-//! | [`probe`] | what keys may do, found out before a run begins |
+//! | `ready`, [`probe`] | what must be so before a run does anything; what keys may do |
 //! | [`limits`], [`choice`], [`coins`] | a configuration's limits for the engine; which symbols are traded, and whether their coins are the same |
 //! | `budget` | how many orders an exchange's request budgets take |
 //! | [`cancel`], `finish` | every open order cancelled; the end of a run |
@@ -38,6 +38,7 @@ pub mod paper;
 pub mod past;
 pub mod probe;
 pub mod proof;
+mod ready;
 pub mod reasons;
 pub mod reconcile;
 pub mod record;

@@ -99,10 +99,11 @@ impl Past {
         match entry {
             Entry::SessionStart(start) => {
                 self.sessions.begin(start);
-                self.ledger.begin();
+                self.ledger.begin(start.mode());
                 self.begin(start.mode());
             }
             Entry::PastSought(_) => self.sessions.sought(),
+            Entry::PastUnsought(_) => self.sessions.told(),
             Entry::Balance(balance) => {
                 if self.ledger.adopt(balance).is_err() {
                     self.ledger.lose(&balance.venue);
@@ -111,6 +112,10 @@ impl Past {
             Entry::Intent(intent) => {
                 for leg in &intent.legs {
                     self.sessions.sends(Duration::from_nanos(leg.expires_in_ns));
+                    // Whether an operator evened it out, or a later reading of the account has it, nobody wrote down.
+                    if intent.acknowledged {
+                        self.ledger.lose(&leg.venue);
+                    }
                 }
                 if intent.parent.is_empty() {
                     self.open(at, intent);

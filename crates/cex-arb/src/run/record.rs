@@ -164,11 +164,15 @@ impl Recorder {
     }
 
     /// An account was read, and the engine took other amounts for held than before: with them, what is held follows from the
-    /// fills.
+    /// fills. Both lists are in order of venue and coin.
     pub fn adopted(&mut self, now: Timestamp, before: &[Held], after: &[Held]) {
-        for held in after.iter().filter(|held| !before.contains(held)) {
-            let (venue, asset, free) = *held;
-            if free.is_zero() && !before.iter().any(|known| (known.0, known.1) == (venue, asset)) {
+        let mut before = before.iter().peekable();
+        for (venue, asset, free) in after.iter().copied() {
+            let of = |known: &Held| (known.0, known.1);
+            while before.next_if(|known| of(known) < (venue, asset)).is_some() {}
+            let known = before.next_if(|known| of(known) == (venue, asset));
+            // Of what was never held, that it is not held is no news.
+            if known.map_or(Decimal::ZERO, |known| known.2) == free {
                 continue;
             }
             let balance = Balance { asset, free, locked: Decimal::ZERO, as_of: now };
@@ -185,6 +189,7 @@ impl Recorder {
             Entry::OrderEvent(order) => self.stage(now, order),
             Entry::Fill(fill) => self.stage(now, fill),
             Entry::PastSought(sought) => self.stage(now, sought),
+            Entry::PastUnsought(unsought) => self.stage(now, unsought),
             other => tracing::error!(?other, "no start finds this out"),
         }
     }
@@ -343,6 +348,14 @@ impl Recorder {
         self.writer.close(now, &end)
     }
 
+    /// The session ends before it did anything. What keeps its end from being written is told; why it ends is its caller's.
+    pub fn abandon(self, now: Timestamp, orders_left: u32) {
+        let end = messages::SessionEnd { reason: "failed".to_owned(), state_hash: Vec::new(), orders_left };
+        if let Err(error) = self.writer.close(now, &end) {
+            tracing::error!(%error, "the session's end could not be written");
+        }
+    }
+
     fn note(&mut self, result: Result<(), JournalError>) -> bool {
         match result {
             Ok(()) => true,
@@ -444,6 +457,46 @@ mod tests {
             self.usable()?;
             self.file.sync()
         }
+    }
+
+    #[test]
+    fn only_what_is_taken_for_held_anew_is_written_down() {
+        let place = tempfile::tempdir().expect("a directory");
+        let now = Timestamp::from_secs(1_700_000_000);
+        let opened = cex_journal::open_directory(place.path(), cex_journal::Options::default(), now);
+        let tolerance = Tolerance { lag: Duration::MAX, free: 0 };
+        let directory = Directory(place.path().to_owned());
+        let writer = opened.expect("new").writer;
+        let mut recorder = Recorder::new(writer, tolerance, Names::default(), directory);
+        let held = |rows: &[(u8, &str, i64)]| {
+            let row = |(venue, asset, free): &(u8, &str, i64)| {
+                let venue = VenueId::new(*venue, ["a", "b"][usize::from(*venue)]).expect("short");
+                (venue, asset.parse::<Asset>().expect("a coin"), Decimal::from(*free))
+            };
+            rows.iter().map(row).collect::<Vec<Held>>()
+        };
+        let before = held(&[(0, "BTC", 1), (0, "ETH", 2), (0, "SOL", 3), (1, "BTC", 4), (1, "XRP", 5)]);
+        let after = held(&[
+            (0, "ADA", 7),
+            (0, "BTC", 1),
+            (0, "ETH", 0),
+            (0, "SOL", 9),
+            (1, "ADA", 0),
+            (1, "BTC", 4),
+            (1, "XRP", 6),
+            (1, "ZEC", 8),
+        ]);
+        recorder.adopted(now, &before, &after);
+        recorder.flush();
+        drop(recorder);
+        let mut reader = cex_journal::Reader::of_directory(place.path(), 0).expect("a journal");
+        let mut written = Vec::new();
+        while let Some(record) = reader.next_record().expect("whole") {
+            if let Ok(Entry::Balance(balance)) = record.entry() {
+                written.push(format!("{} {} {}", balance.venue, balance.asset, balance.free));
+            }
+        }
+        assert_eq!(written, ["a ADA 7", "a ETH 0", "a SOL 9", "b XRP 6", "b ZEC 8"]);
     }
 
     #[test]

@@ -8,13 +8,14 @@ mod inquiry;
 mod lost;
 mod prove;
 mod search;
+#[cfg(test)]
+pub(super) mod stage;
 mod tell;
 
 pub use audit::{Audit, Explained};
 pub use inquiry::{Inquiry, Told, Turn};
 pub use lost::Searched;
-pub use prove::explained;
-pub use search::{Search, Sought};
+pub use search::{Search, Sought, Wanted};
 
 use super::past::{self, Cycle, FillName, Past, Traded, Written};
 use super::reconcile::is_our_form;
@@ -39,6 +40,8 @@ pub struct Unfinished {
     past: Past,
     /// Orders that seem never to have arrived: written down as such when the accounts say the same.
     absent: Vec<prove::Absent>,
+    /// A market could not be read in which orders may have filled of which no record tells.
+    unread: bool,
 }
 
 impl Unfinished {
@@ -56,7 +59,13 @@ impl Unfinished {
                        arb journal replay --dir tells more";
             return Err(Failure::new(Exit::CheckFailed, what, fix));
         }
-        Ok(Self { past, absent: Vec::new() })
+        Ok(Self { past, absent: Vec::new(), unread: false })
+    }
+
+    /// How many orders are not known to their end.
+    #[must_use]
+    pub fn undecided_orders(&self) -> u32 {
+        self.past.undecided()
     }
 
     /// Tells those who only look what waits for a run that trades.
@@ -160,14 +169,14 @@ impl Unfinished {
             return Err("its fills do not add up to what it filled".to_owned());
         }
         let symbol: Symbol = symbol.parse().map_err(|_| "its symbol is none")?;
-        self.learn(now, tell::order(&symbol, &Order { client_id: Some(client_id), ..*report }), recorder);
+        self.learn(now, &tell::order(&symbol, &Order { client_id: Some(client_id), ..*report }), recorder);
         for fill in fills {
             let message = tell::fill(&symbol, &Fill { client_id: Some(client_id), ..*fill });
             if !self.past.knows(&message) {
                 tracing::warn!(order = %client_id, trade = %fill.trade_id, "a fill nobody heard of is booked");
             }
             // One the journal has without our name of the order is written again with it, and counts once.
-            self.learn(now, Entry::Fill(message), recorder);
+            self.learn(now, &Entry::Fill(message), recorder);
         }
         if self.past.order(&leg.client_id).is_some_and(Written::is_settled) {
             Ok(())
@@ -177,9 +186,26 @@ impl Unfinished {
     }
 
     /// Writes down what was found out, and reads it back.
-    fn learn(&mut self, now: Timestamp, entry: Entry, recorder: &mut Recorder) {
-        recorder.learned(now, &entry);
-        self.past.take_in(0, now, &entry);
+    fn learn(&mut self, now: Timestamp, entry: &Entry, recorder: &mut Recorder) {
+        recorder.learned(now, entry);
+        self.past.take_in(0, now, entry);
+    }
+
+    /// What keeps a start from telling what no record tells of is written down: only an acknowledgement after that is one of it.
+    fn doubted(
+        &mut self,
+        now: Timestamp,
+        found: Result<(), Failure>,
+        recorder: &mut Recorder,
+    ) -> Result<(), Failure> {
+        if let Err(failure) = &found
+            && self.past.doubt().is_some()
+        {
+            let reason = failure.what.clone();
+            self.learn(now, &Entry::PastUnsought(messages::PastUnsought { reason }), recorder);
+            recorder.flush();
+        }
+        found
     }
 
     /// Hands all of it to the engine: what counts for its rules, the fills it must not book again, and the arbitrages to go

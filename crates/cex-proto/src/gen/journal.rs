@@ -59,7 +59,7 @@ pub struct Cut {
 /// A program ends orderly.
 #[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SessionEnd {
-    /// Why: `interrupted`, `halted`, `finished`.
+    /// Why: `interrupted`, `halted`, `finished`, `failed`.
     #[prost(string, tag = "1")]
     pub reason: ::prost::alloc::string::String,
     /// SHA-256 of the state as replaying the journal must give it.
@@ -86,6 +86,14 @@ pub struct IdBlock {
 /// What earlier runs may have sent and no record told of was looked for at the exchanges, and is in the records before this one.
 #[derive(::serde::Serialize, Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PastSought {}
+/// A start could not tell what earlier runs may have sent and no record told of, and ended: an operator must look. What they
+/// acknowledge after it they know of.
+#[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PastUnsought {
+    /// What could not be told.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+}
 /// One leg of an intent.
 #[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Leg {
@@ -149,6 +157,9 @@ pub struct Intent {
     /// What ended arbitrages left over and this one trades away, in base, as decimal text; empty for one with legs of its own.
     #[prost(string, tag = "8")]
     pub carried: ::prost::alloc::string::String,
+    /// Found at the exchanges after an operator had looked at them: what it left open is theirs.
+    #[prost(bool, tag = "9")]
+    pub acknowledged: bool,
 }
 /// The bytes of an order were handed to the socket.
 #[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -112,9 +112,9 @@ impl Checks {
             risked.openings.pop_front();
         }
         let minute = 2 * risked.openings.iter().filter(|(at, ..)| now.since(*at) < MINUTE).count();
-        let today = risked.openings.iter().filter(|(at, ..)| at.as_secs().div_euclid(DAY) == day);
+        let mut today = risked.openings.iter().filter(|(at, ..)| at.as_secs().div_euclid(DAY) == day);
         let orders = 2 * today.clone().count();
-        let notional = today.fold(Ok(Decimal::ZERO), |sum, (_, _, gross)| sum?.checked_add(*gross));
+        let notional = today.try_fold(Decimal::ZERO, |sum, (_, _, gross)| sum.checked_add(*gross));
         let notional = notional.unwrap_or(Decimal::from(i64::MAX));
         let mut wrong = Vec::new();
         if minute > size(limits.max_orders_per_minute) {

@@ -32,7 +32,7 @@ impl Day {
     pub(super) fn seek_lost(&mut self, unfinished: &mut Unfinished) -> Result<(), NoStart> {
         let markets: Vec<(VenueId, Arc<Markets>)> =
             self.places.iter().map(|place| (place.id, Arc::clone(&place.markets))).collect();
-        let searches = unfinished.searches(self.now(), self.config.expires_in, &markets);
+        let searches = unfinished.searches(self.now(), None, self.config.expires_in, &markets);
         let mut hunts: Vec<Option<Hunt>> = searches
             .into_iter()
             .map(|searched| Some(Hunt { searched, away: false, spans: Vec::new(), rows: Vec::new() }))

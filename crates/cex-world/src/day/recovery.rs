@@ -4,7 +4,7 @@ use super::Day;
 use super::start::NoStart;
 use crate::bugs::Bug;
 use crate::rest::Purpose;
-use cex_arb::run::recover::{Turn, Undecided, Unfinished, cancel_ours, explained};
+use cex_arb::run::recover::{Turn, Undecided, Unfinished, cancel_ours};
 use cex_core::{Markets, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{Reply, Request};
@@ -114,7 +114,11 @@ impl Day {
                     }
                     Turn::Wait(until) => self.wait_until(until, |_, _| false)?,
                     Turn::Done(told) => {
-                        explained(venue, told).map_err(|failure| NoStart::of(&failure))?;
+                        let now = self.now();
+                        let Some(journal) = &mut self.desk.journal else { return Err(NoStart::Died) };
+                        let explained = unfinished.explained(now, venue, told, &mut journal.recorder);
+                        journal.touched(now);
+                        explained.map_err(|failure| NoStart::of(&failure))?;
                         break;
                     }
                 }

@@ -180,10 +180,8 @@ impl Desk {
         let ask = move |rest: Arc<Rest>| async move { Lists::of(&rest).fills(symbol, since, to).await };
         self.ask(core, venue, ask, move |desk, now, result| match result {
             Ok(fills) => {
-                let is_ours =
-                    |fill: &&Fill| fill.client_id == Some(client_id) || Some(fill.order_id) == order_id;
-                let ours = fills.iter().filter(is_ours);
-                desk.record(|recorder| ours.for_each(|fill| recorder.fill(now, fill)));
+                let ours = of_order(&fills.rows, client_id, order_id);
+                desk.record(|recorder| ours.for_each(|fill| recorder.fill(now, &fill)));
                 let (fills, whole) = (fills.rows.as_slice(), fills.unreadable == 0);
                 desk.feed(now, Event::TradesRead { client_id, asked_at, fills, whole });
             }
@@ -244,6 +242,17 @@ impl Desk {
     }
 }
 
+/// The trades of an order, which some exchanges tell by its number only: with its name, for a record of the number there may be
+/// none.
+fn of_order(
+    fills: &[Fill],
+    client_id: ClientOrderId,
+    order_id: Option<OrderId>,
+) -> impl Iterator<Item = Fill> {
+    let is_its = move |fill: &&Fill| fill.client_id == Some(client_id) || Some(fill.order_id) == order_id;
+    fills.iter().filter(is_its).map(move |fill| Fill { client_id: Some(client_id), ..*fill })
+}
+
 /// The rule a failed call trips, when it says that the exchange does not let us in any more.
 const fn shut_out_by(kind: &ErrorKind) -> Option<&'static str> {
     match kind {
@@ -251,5 +260,56 @@ const fn shut_out_by(kind: &ErrorKind) -> Option<&'static str> {
         ErrorKind::PermissionDenied | ErrorKind::AccountRestricted => Some("permission"),
         ErrorKind::Banned { .. } => Some("banned"),
         _other => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::past::Past;
+    use cex_core::{Decimal, Liquidity, Side, Symbol, TradeId};
+    use cex_journal::{Entry, messages, record};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+    /// Of an order that was accepted and forgotten the placement's answer was lost, so its number is in no record.
+    #[test]
+    fn a_trade_told_by_a_number_only_is_its_orders_when_the_journal_is_read() {
+        let (name, number) =
+            (ClientOrderId::new("mqhw82kb-1b").expect("ours"), OrderId::new("77").expect("short"));
+        let trade = |order_id: &str, client_id: Option<ClientOrderId>| Fill {
+            venue: VenueId::new(0, "mexc").expect("short"),
+            symbol: SymbolId(0),
+            trade_id: TradeId::new("t").expect("short"),
+            order_id: OrderId::new(order_id).expect("short"),
+            client_id,
+            side: Side::Buy,
+            price: Decimal::from(100),
+            qty: Decimal::from(2),
+            fee: Decimal::ZERO,
+            fee_asset: "USDT".parse().expect("an asset"),
+            second_fee: None,
+            liquidity: Liquidity::Taker,
+            exchange_ts: NOW,
+        };
+        let fills = [trade("76", None), trade("77", None), trade("78", ClientOrderId::new("another"))];
+        let leg = messages::Leg {
+            venue: "mexc".to_owned(),
+            client_id: name.to_string(),
+            side: messages::Side::Buy.into(),
+            ..messages::Leg::default()
+        };
+        let symbol: Symbol = "BTC/USDT".parse().expect("a symbol");
+        let mut past = Past::default();
+        let intent = messages::Intent { symbol: symbol.to_string(), legs: vec![leg], ..Default::default() };
+        past.take_in(1, NOW, &Entry::Intent(intent));
+        for fill in of_order(&fills, name, Some(number)) {
+            let mut message = messages::Fill::default();
+            record::fill(&mut message, &symbol, &fill);
+            past.take_in(2, NOW, &Entry::Fill(message));
+        }
+        let order = past.order(name.as_str()).expect("written down");
+        let its: Vec<&str> = order.fills.iter().map(|fill| fill.order_id.as_str()).collect();
+        assert_eq!(its, ["77"]);
     }
 }

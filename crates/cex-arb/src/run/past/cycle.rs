@@ -49,7 +49,7 @@ impl Cycle {
             // What does not fit is more than any limit.
             gross: sum.unwrap_or(Decimal::from(i64::MAX)),
             orders: intent.legs.iter().map(|leg| Written::new(at, leg)).collect(),
-            acknowledged: false,
+            acknowledged: intent.acknowledged,
             carried: decimal(&intent.carried).unwrap_or(Decimal::ZERO),
             expected: decimal(&intent.expected).unwrap_or(Decimal::ZERO),
             net_edge: Bps::from_e8(intent.net_edge_e8),

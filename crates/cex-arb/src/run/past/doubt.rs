@@ -18,8 +18,20 @@ pub struct Doubt {
     pub epochs: BTreeSet<u64>,
     /// The longest that an order was taken after it was sent, of those that were written down.
     pub expires_in: Duration,
-    /// An operator has looked since.
-    pub acknowledged: bool,
+    /// Those of which an operator has looked at the accounts, told by a start that could not go on: what they left is theirs.
+    pub looked: BTreeSet<u64>,
+    /// Of one of them nobody knows of which run of the machine it was.
+    pub unplaced: bool,
+    /// A start has told of all of them that an operator must look, and ended.
+    pub told: bool,
+}
+
+impl Doubt {
+    /// Whether an operator has looked because of all of them.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        self.looked.is_superset(&self.epochs)
+    }
 }
 
 /// The sessions of a journal, in order.
@@ -45,12 +57,14 @@ impl Sessions {
         let unended = self.last.take().filter(|last| last.may_lack);
         if let Some(last) = unended.filter(|last| last.boot.is_empty() || last.boot != start.boot) {
             let (since, expires_in) = (last.last_at, self.longest);
-            let new = || Doubt { since, epochs: BTreeSet::new(), expires_in, acknowledged: false };
+            let (epochs, looked) = (BTreeSet::new(), BTreeSet::new());
+            let new = || Doubt { since, epochs, expires_in, looked, unplaced: false, told: false };
             let doubt = self.doubt.get_or_insert_with(new);
             doubt.epochs.insert(last.epoch);
             doubt.expires_in = expires_in;
-            // What an operator looked at was before this one.
-            doubt.acknowledged = false;
+            doubt.unplaced |= last.boot.is_empty() || start.boot.is_empty();
+            // What an operator looks at now is not known to have to do with this one.
+            doubt.told = false;
         }
         self.last = Some(Session {
             epoch: start.seed,
@@ -82,10 +96,17 @@ impl Sessions {
         self.doubt = None;
     }
 
-    /// An operator has looked.
-    pub(super) fn acknowledge(&mut self) {
+    /// A start could not look for what may be missing, and said so.
+    pub(super) fn told(&mut self) {
         if let Some(doubt) = &mut self.doubt {
-            doubt.acknowledged = true;
+            doubt.told = true;
+        }
+    }
+
+    /// An operator has looked; at the accounts only if they were told to.
+    pub(super) fn acknowledge(&mut self) {
+        if let Some(doubt) = self.doubt.as_mut().filter(|doubt| doubt.told) {
+            doubt.looked.clone_from(&doubt.epochs);
         }
     }
 
@@ -129,7 +150,9 @@ mod tests {
                 since: Timestamp::from_secs(7),
                 epochs: [1].into(),
                 expires_in: Duration::from_secs(2),
-                acknowledged: false,
+                looked: BTreeSet::new(),
+                unplaced: first.boot.is_empty(),
+                told: false,
             };
             assert_eq!(doubt, doubted.then_some(expected), "{what}");
         }
@@ -143,11 +166,17 @@ mod tests {
             sessions.saw(Timestamp::from_secs(i64::try_from(epoch).unwrap_or(0)));
             if epoch == 2 {
                 sessions.acknowledge();
+                assert!(!sessions.doubt().is_some_and(Doubt::is_acknowledged), "nobody was told of it");
+                sessions.told();
+                sessions.acknowledge();
+                assert!(sessions.doubt().is_some_and(Doubt::is_acknowledged));
             }
         }
+        sessions.acknowledge();
         let doubt = sessions.doubt().expect("two losses of power");
-        assert_eq!((doubt.since, doubt.acknowledged), (Timestamp::from_secs(1), false));
+        assert_eq!((doubt.since, doubt.is_acknowledged()), (Timestamp::from_secs(1), false));
         assert_eq!(doubt.epochs, [1, 3].into(), "the second process of `b` died alone");
+        assert_eq!(doubt.looked, [1].into(), "nobody was told of the other");
         sessions.sought();
         assert_eq!(sessions.doubt(), None);
         sessions.end();

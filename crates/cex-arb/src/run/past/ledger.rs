@@ -3,7 +3,7 @@
 
 use super::decimal;
 use cex_core::{Asset, Decimal, NumError, Symbol};
-use cex_journal::messages::{self, Side, Source};
+use cex_journal::messages::{self, Mode, Side, Source};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Holdings, by venue and coin.
@@ -12,18 +12,23 @@ pub(super) struct Ledger {
     held: BTreeMap<String, BTreeMap<String, Decimal>>,
     /// Venues whose account was read in this session.
     read: BTreeSet<String>,
+    /// Whether the session that writes knows what earlier ones left undecided.
+    settles: bool,
 }
 
 impl Ledger {
     /// A session begins: what its accounts hold it reads for itself, and until then what was known before stays.
-    pub(super) fn begin(&mut self) {
+    /// Only one that trades has first written down what earlier ones had filled: what another one reads has it twice, in the
+    /// account and later as fills.
+    pub(super) fn begin(&mut self, mode: Mode) {
+        self.settles = mode == Mode::Live;
         self.read.clear();
     }
 
     /// The run takes so much for held from here on. Only what it took from the answer of an exchange is meant: streams tell
     /// balances in the middle of things.
     pub(super) fn adopt(&mut self, balance: &messages::Balance) -> Result<(), NumError> {
-        if balance.source() != Source::Answer {
+        if balance.source() != Source::Answer || !self.settles {
             return Ok(());
         }
         let total = decimal(&balance.free)?.checked_add(decimal(&balance.locked)?)?;
@@ -90,6 +95,7 @@ mod tests {
     #[test]
     fn what_was_read_and_what_filled_since_is_held() {
         let mut ledger = Ledger::default();
+        ledger.begin(Mode::Live);
         let fill = |side: Side| messages::Fill {
             venue: "mexc".to_owned(),
             symbol: "BTC/USDT".to_owned(),
@@ -112,7 +118,9 @@ mod tests {
         ledger.fill(&fill(Side::Sell)).expect("fits");
         assert_eq!(all(&ledger), ["5", "1000", "9", "0"]);
         // A later session: what was known holds until it has read the account itself, and then only what it read.
-        ledger.begin();
+        ledger.begin(Mode::Observe);
+        ledger.adopt(&balance("BTC", "6", Source::Answer)).expect("fits");
+        ledger.begin(Mode::Live);
         assert_eq!(all(&ledger), ["5", "1000", "9", "0"]);
         ledger.adopt(&balance("USDT", "7", Source::Answer)).expect("fits");
         assert_eq!(all(&ledger), ["0", "8", "0", "0"]);

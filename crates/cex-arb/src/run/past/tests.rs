@@ -364,3 +364,58 @@ fn an_operator_who_has_looked_at_a_contradiction_lets_the_next_run_begin() {
     past.take_in(seq, AT, &entry);
     assert_eq!(unlooked(&past), Some(3), "the next one must be looked at too");
 }
+
+/// A session of another run of the machine follows one that did not end; the start of `arb resume` itself may be the first to.
+#[test]
+fn an_acknowledgement_is_of_a_loss_of_power_only_when_a_start_has_told_of_it() {
+    let start = |mode: Mode, boot: &str| {
+        Entry::SessionStart(messages::SessionStart {
+            mode: mode.into(),
+            seed: boot.bytes().map(u64::from).sum(),
+            boot: boot.to_owned(),
+            ..Default::default()
+        })
+    };
+    let ack = Entry::OperatorAck(messages::OperatorAck::default());
+    let over = Entry::SessionEnd(messages::SessionEnd::default());
+    let mut entries = vec![
+        start(Mode::Live, "a"),
+        Entry::Halt(messages::Halt::default()),
+        start(Mode::Unspecified, "b"),
+        ack.clone(),
+        over.clone(),
+    ];
+    let acknowledged = |entries: &[Entry]| read(entries).doubt().map(Doubt::is_acknowledged);
+    assert_eq!(acknowledged(&entries), Some(false), "it was of the halt");
+    let unsought = Entry::PastUnsought(messages::PastUnsought::default());
+    entries.extend([start(Mode::Live, "b"), unsought, over.clone()]);
+    assert_eq!(acknowledged(&entries), Some(false), "nobody has looked yet");
+    entries.extend([start(Mode::Unspecified, "b"), ack, over]);
+    assert_eq!(acknowledged(&entries), Some(true));
+    entries.extend([start(Mode::Live, "b"), start(Mode::Live, "c")]);
+    assert_eq!(acknowledged(&entries), Some(false), "the power was lost again");
+}
+
+/// Who only looks between a crash and the next start sees an account that has what the start then finds.
+#[test]
+fn a_fill_that_is_found_counts_once_whatever_a_session_that_only_looks_has_read() {
+    let balance = |free: &str| {
+        Entry::Balance(messages::Balance {
+            venue: "mexc".to_owned(),
+            asset: "BTC".to_owned(),
+            free: free.to_owned(),
+            locked: "0".to_owned(),
+            source: messages::Source::Answer.into(),
+            ..Default::default()
+        })
+    };
+    let past = read(&[
+        session(Mode::Live),
+        balance("5"),
+        session(Mode::Observe),
+        balance("6"),
+        session(Mode::Live),
+        fill("b", "mexc", "1", Side::Buy, "1"),
+    ]);
+    assert_eq!(past.held("mexc", "BTC".parse().expect("a coin")), Some(Decimal::from(6)));
+}

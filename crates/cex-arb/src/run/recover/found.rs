@@ -7,7 +7,7 @@ use cex_core::{Decimal, NumError, Timestamp};
 use cex_engine::IdParts;
 use cex_journal::Entry;
 use cex_journal::messages::{self, Side, Status};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why such an order was sent is not known any more.
 const PURPOSE: &str = "found";
@@ -93,6 +93,16 @@ impl Found {
     }
 }
 
+/// What is known of the search that found orders.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) now: Timestamp,
+    /// Runs of which an operator has looked at the accounts: what their orders left open is theirs.
+    pub(super) looked: &'a BTreeSet<u64>,
+    /// Symbols of which some market could not be read: what did not fill in another may have filled there.
+    pub(super) unread: &'a BTreeSet<String>,
+}
+
 /// Two legs that left together: neighbouring numbers of one run.
 #[derive(Debug, Default)]
 struct Legs {
@@ -100,15 +110,12 @@ struct Legs {
     sell: Option<Found>,
 }
 
-/// The records of found arbitrages; `other` is another venue than this one that trades a symbol.
-///
-/// # Errors
-/// When a number does not fit.
+/// The records of found arbitrages, each or what does not fit; `other` is another venue than this one that trades a symbol.
 pub(super) fn arbitrages(
-    now: Timestamp,
+    Known { now, looked, unread }: Known<'_>,
     orders: &[Found],
     other: impl Fn(&str, &str) -> String,
-) -> Result<Vec<Entry>, NumError> {
+) -> Vec<Result<Vec<Entry>, NumError>> {
     let mut pairs: BTreeMap<(u64, u64, String), Legs> = BTreeMap::new();
     for order in orders.iter().filter(|order| order.is_leg()) {
         let IdParts { epoch, counter, leg } = order.parts;
@@ -119,8 +126,7 @@ pub(super) fn arbitrages(
             pairs.entry((epoch, counter, symbol)).or_default().buy = order;
         }
     }
-    let mut entries = Vec::new();
-    for ((epoch, counter, symbol), Legs { buy, sell }) in pairs {
+    let of = |((epoch, counter, symbol), Legs { buy, sell }): ((u64, u64, String), Legs)| {
         let leg = |of: &Option<Found>| of.as_ref().map(Found::leg).transpose();
         let (buy_leg, sell_leg) = (leg(&buy)?, leg(&sell)?);
         // The one that filled nothing, if it was ever there, is at the other venue and has the neighbouring number.
@@ -141,35 +147,40 @@ pub(super) fn arbitrages(
                 [buy, sell]
             }
             (None, Some(sell)) => [idle(&sell, Side::Buy, buys), sell],
-            (None, None) => continue,
+            (None, None) => return Ok(Vec::new()),
         };
-        let idle = legs.iter().filter(|leg| leg.qty == 0);
+        // Of one that may have filled unseen nothing is said: it is asked for.
+        let idle = legs.iter().filter(|leg| leg.qty == 0 && !unread.contains(&symbol));
         let idle: Vec<Entry> = idle.map(|leg| tell::never_arrived(now, &symbol, leg)).collect();
-        entries.push(Entry::Intent(messages::Intent {
+        let mut entries = vec![Entry::Intent(messages::Intent {
             symbol: symbol.clone(),
             legs: legs.to_vec(),
             purpose: PURPOSE.to_owned(),
+            acknowledged: looked.contains(&epoch),
             ..messages::Intent::default()
-        }));
+        })];
         entries.extend(idle);
         for order in [buy, sell].into_iter().flatten() {
             entries.extend(order.ended()?);
         }
-    }
-    Ok(entries)
+        Ok(entries)
+    };
+    pairs.into_iter().map(of).collect()
 }
 
 /// The records of a found closing order: of the open arbitrage of its symbol that it closed, or of none when it traded away what
-/// ended ones had left over.
+/// ended ones had left over. That of a run an operator has looked at is theirs, and of no arbitrage that goes on.
 ///
 /// # Errors
 /// When a number does not fit.
-pub(super) fn closing(past: &Past, order: &Found) -> Result<Vec<Entry>, NumError> {
+pub(super) fn closing(past: &Past, order: &Found, looked: &BTreeSet<u64>) -> Result<Vec<Entry>, NumError> {
+    let acknowledged = looked.contains(&order.parts.epoch);
     let (leg, (qty, _)) = (order.leg()?, order.sums()?);
     let moved = if leg.side() == Side::Sell { qty.negated()? } else { qty };
     let symbol = order.first().symbol;
     let open = past.cycles().iter().filter(|(_, cycle)| cycle.symbol == symbol && !cycle.acknowledged);
     let closed = open
+        .filter(|_| !acknowledged)
         .filter_map(|(name, cycle)| Some((needs(cycle, moved)?, name)))
         .max_by(|(left, _), (right, _)| left.cmp(right))
         .map(|(_, name)| name.clone());
@@ -180,6 +191,7 @@ pub(super) fn closing(past: &Past, order: &Found) -> Result<Vec<Entry>, NumError
         legs: vec![leg],
         purpose: PURPOSE.to_owned(),
         carried,
+        acknowledged,
         ..messages::Intent::default()
     };
     Ok(std::iter::once(Entry::Intent(intent)).chain(order.clone().ended()?).collect())
@@ -194,6 +206,7 @@ fn needs(cycle: &Cycle, moved: Decimal) -> Option<Decimal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::past::Written;
 
     const NOW: Timestamp = Timestamp::from_secs(1_000);
 
@@ -218,11 +231,17 @@ mod tests {
 
     /// What is known once all of these fills were found.
     fn known(past: &mut Past, fills: Vec<messages::Fill>) {
+        let nothing = (BTreeSet::new(), BTreeSet::new());
+        known_of(past, Known { now: NOW, looked: &nothing.0, unread: &nothing.1 }, fills);
+    }
+
+    fn known_of(past: &mut Past, search: Known<'_>, fills: Vec<messages::Fill>) {
         let orders = Found::group(fills);
-        let mut entries = arbitrages(NOW, &orders, other).expect("fits");
-        entries.iter().for_each(|entry| past.take_in(0, NOW, entry));
+        for entries in arbitrages(search, &orders, other) {
+            entries.expect("fits").iter().for_each(|entry| past.take_in(0, NOW, entry));
+        }
         for order in orders.iter().filter(|order| !order.is_leg()) {
-            entries = closing(past, order).expect("fits");
+            let entries = closing(past, order, search.looked).expect("fits");
             entries.iter().for_each(|entry| past.take_in(0, NOW, entry));
         }
     }
@@ -278,6 +297,31 @@ mod tests {
             ("parked", "1"),
             "to be levelled first"
         );
+    }
+
+    #[test]
+    fn what_is_found_of_a_run_that_an_operator_has_looked_at_is_theirs() {
+        let epoch = IdParts::of("mqhw82kb-1b").expect("ours").epoch;
+        let (looked, unread) = ([epoch].into(), ["BTC/USDT".to_owned()].into());
+        let mut past = Past::default();
+        // Of a later run, which nobody has looked at: bought and not sold.
+        known(&mut past, vec![fill("mqhw82kc-1b", "mexc", Side::Buy, "100", "1")]);
+        let search = Known { now: NOW, looked: &looked, unread: &unread };
+        let fills = vec![
+            fill("mqhw82kb-1b", "mexc", Side::Buy, "100", "2"),
+            fill("mqhw82kb-7c", "gateio", Side::Sell, "99", "1"),
+        ];
+        known_of(&mut past, search, fills);
+        let acknowledged: Vec<(&str, bool)> =
+            past.cycles().iter().map(|(name, cycle)| (name.as_str(), cycle.acknowledged)).collect();
+        assert_eq!(acknowledged, [("mqhw82kb-1b", true), ("mqhw82kb-7c", true), ("mqhw82kc-1b", false)]);
+        assert_eq!(
+            past.cycles()["mqhw82kc-1b"].residual(),
+            Ok(Decimal::ONE),
+            "it closed nothing of another run"
+        );
+        let settled = past.cycles()["mqhw82kb-1b"].orders.iter().map(Written::is_settled);
+        assert_eq!(settled.collect::<Vec<_>>(), [true, false], "it may have filled where nobody could look");
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! After a loss of power: orders that may have left and of which no record tells are looked for in what the accounts traded.
 
-use super::found::{self, Found};
-use super::{Search, Sought, Unfinished, ask, tell};
+use super::found::{self, Found, Known};
+use super::{Search, Sought, Unfinished, Wanted, ask, tell};
 use crate::exit::{Exit, Failure};
-use crate::run::past::VENUE_LAG;
+use crate::run::machine;
+use crate::run::past::{Doubt, VENUE_LAG};
 use crate::run::record::Recorder;
 use crate::run::venue::Venue;
-use cex_core::{Market, Markets, NumError, Symbol, SymbolId, Timestamp, VenueId};
+use cex_core::{Market, Markets, NumError, OrderId, Symbol, SymbolId, Timestamp, TradeId, VenueId};
 use cex_engine::IdParts;
 use cex_journal::{Entry, messages};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -30,29 +32,45 @@ pub struct Searched {
 }
 
 impl Unfinished {
-    /// The searches that are needed, for every market there is: none unless the power may have been lost. `expires_in` is how
-    /// long an order is taken after it was sent.
+    /// The searches that are needed, for every market there is: none unless the power may have been lost. `started` is when
+    /// the machine was started, as far as that is known; `expires_in` is how long an order is taken after it was sent.
     #[must_use]
     pub fn searches(
         &self,
         now: Timestamp,
+        started: Option<Timestamp>,
         expires_in: Duration,
         markets: &[(VenueId, Arc<Markets>)],
     ) -> Vec<Searched> {
         let Some(doubt) = self.past.doubt() else { return Vec::new() };
-        // Whoever sent them was dead when this start began.
-        let dead_at = now + expires_in.max(doubt.expires_in) + VENUE_LAG;
-        let range = (doubt.since - MARGIN, dead_at.max(doubt.since) + MARGIN);
-        let all =
-            markets.iter().flat_map(|(venue, markets)| markets.iter().map(|market| (*venue, market.id)));
-        let all: Vec<(VenueId, SymbolId)> = all.collect();
+        // Whoever sent them was dead when this start began, and when the machine did if it was known of which run they were.
+        let arrives = expires_in.max(doubt.expires_in) + VENUE_LAG;
+        let (dead_at, started) = (now + arrives, started.filter(|_| !doubt.unplaced).unwrap_or(now));
+        let range = (doubt.since - MARGIN, (started.min(now) + arrives).max(doubt.since) + MARGIN);
+        let mut known = self.known();
+        let all = markets.iter().flat_map(|(venue, markets)| markets.iter().map(|market| (*venue, market)));
+        let all: Vec<(VenueId, &Market)> = all.collect();
         let patience = PATIENCE + Duration::from_secs(all.len() as u64);
-        let of = |(venue, symbol)| Searched {
-            venue,
-            symbol,
-            search: Search::new(symbol, range, dead_at, patience),
-        };
-        all.into_iter().map(of).collect()
+        let mut all_searches = Vec::new();
+        for (venue, market) in all {
+            let name = (venue.name().to_owned(), market.symbol().to_string());
+            let known = known.remove(&name).unwrap_or_default();
+            let wanted = Wanted { epochs: doubt.epochs.clone(), known };
+            let search = Search::new(market.id, range, dead_at, patience, wanted);
+            all_searches.push(Searched { venue, symbol: market.id, search });
+        }
+        all_searches
+    }
+
+    /// Fills that records tell of, by venue and symbol.
+    fn known(&self) -> BTreeMap<(String, String), BTreeSet<(OrderId, TradeId)>> {
+        let mut known: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for (venue, symbol, order, trade) in self.past.fills() {
+            if let (Ok(order), Ok(trade)) = (OrderId::new(order), TradeId::new(trade)) {
+                known.entry((venue.clone(), symbol.clone())).or_default().insert((order, trade));
+            }
+        }
+        known
     }
 
     /// Looks for orders of which no record tells, and writes down what they filled.
@@ -68,7 +86,9 @@ impl Unfinished {
         let Some(clock) = venues.first().map(|venue| venue.rest.clock()) else { return Ok(()) };
         let markets: Vec<_> = venues.iter().map(|venue| (venue.id, venue.rest.markets())).collect();
         let mut asked = JoinSet::new();
-        for Searched { venue, symbol, search } in self.searches(clock.now(), expires_in, &markets) {
+        let now = clock.now();
+        let searches = self.searches(now, machine::started(now), expires_in, &markets);
+        for Searched { venue, symbol, search } in searches {
             let Some(rest) = venues.iter().find(|known| known.id == venue).map(|venue| &venue.rest) else {
                 continue;
             };
@@ -103,21 +123,32 @@ impl Unfinished {
         recorder: &mut Recorder,
     ) -> Result<(), Failure> {
         let Some(doubt) = self.past.doubt().cloned() else { return Ok(()) };
-        let mut unheard = Vec::new();
+        let written = self.write_sought(now, all, markets, &doubt, recorder);
+        self.doubted(now, written, recorder)
+    }
+
+    fn write_sought(
+        &mut self,
+        now: Timestamp,
+        all: Vec<(VenueId, SymbolId, Sought)>,
+        markets: &[(VenueId, Arc<Markets>)],
+        doubt: &Doubt,
+        recorder: &mut Recorder,
+    ) -> Result<(), Failure> {
+        let (mut unheard, mut unread) = (Vec::new(), BTreeSet::new());
         for (venue, symbol, sought) in all {
             let market = markets.iter().find(|(known, _)| *known == venue);
             let Some(symbol) = market.and_then(|(_, markets)| markets.get(symbol)).map(Market::symbol) else {
                 continue;
             };
-            match sought {
-                Ok(fills) => unheard.extend(fills.iter().map(|fill| tell::fill(&symbol, fill))),
-                Err(why) => {
-                    let what = format!(
-                        "{symbol} at {venue}: the power may have been lost, and what was traded since {} is not known: {why}",
-                        doubt.since
-                    );
-                    look(what, doubt.acknowledged)?;
-                }
+            unheard.extend(sought.fills.iter().map(|fill| tell::fill(&symbol, fill)));
+            if let Err(why) = sought.whole {
+                let what = format!(
+                    "{symbol} at {venue}: the power may have been lost, and what was traded since {} is not known: {why}",
+                    doubt.since
+                );
+                look(what, doubt.is_acknowledged())?;
+                unread.insert(symbol.to_string());
             }
         }
         unheard.retain(|fill| {
@@ -126,14 +157,15 @@ impl Unfinished {
         });
         let (known, lost): (Vec<_>, Vec<_>) =
             unheard.into_iter().partition(|fill| self.past.order(&fill.client_id).is_some());
-        self.more_of_known(now, known, doubt.acknowledged, recorder)?;
-        let booked = self.book(now, &Found::group(lost), markets, recorder);
-        booked.map_err(|error| {
-            let what = format!("what was traded and not written down does not fit: {error}");
-            Failure::new(Exit::Residual, what, "compare both accounts with the journal, then: arb resume")
-        })?;
+        self.unread = !unread.is_empty();
+        self.more_of_known(now, known, doubt.is_acknowledged(), recorder)?;
+        let search = Known { now, looked: &doubt.looked, unread: &unread };
+        let booked = self.book(search, &Found::group(lost), markets, recorder);
         recorder.flush();
-        Ok(())
+        booked.or_else(|error| {
+            let what = format!("what was traded and not written down does not fit: {error}");
+            look(what, doubt.is_acknowledged())
+        })
     }
 
     /// Fills of orders that were thought to be known to their end.
@@ -146,7 +178,7 @@ impl Unfinished {
     ) -> Result<(), Failure> {
         for fill in fills {
             let (name, venue) = (fill.client_id.clone(), fill.venue.clone());
-            self.learn(now, Entry::Fill(fill), recorder);
+            self.learn(now, &Entry::Fill(fill), recorder);
             if self.past.order(&name).is_some_and(|order| !order.is_settled()) {
                 look(format!("order {name} at {venue} filled more than it said"), acknowledged)?;
             }
@@ -154,9 +186,10 @@ impl Unfinished {
         Ok(())
     }
 
+    /// Writes down all that fits.
     fn book(
         &mut self,
-        now: Timestamp,
+        search: Known<'_>,
         orders: &[Found],
         markets: &[(VenueId, Arc<Markets>)],
         recorder: &mut Recorder,
@@ -170,15 +203,19 @@ impl Unfinished {
             let found = markets.iter().find(|(known, markets)| known.name() != venue && trades(markets));
             found.map_or_else(|| venue.to_owned(), |(known, _)| known.to_string())
         };
-        for entry in found::arbitrages(now, orders, other)? {
-            self.learn(now, entry, recorder);
+        let mut fits = Ok(());
+        let mut write = |this: &mut Self, entries: Result<Vec<Entry>, NumError>| match entries {
+            Ok(entries) => entries.iter().for_each(|entry| this.learn(search.now, entry, recorder)),
+            Err(error) => fits = Err(error),
+        };
+        for entries in found::arbitrages(search, orders, other) {
+            write(self, entries);
         }
         for order in orders.iter().filter(|order| !order.is_leg()) {
-            for entry in found::closing(&self.past, order)? {
-                self.learn(now, entry, recorder);
-            }
+            let entries = found::closing(&self.past, order, search.looked);
+            write(self, entries);
         }
-        Ok(())
+        fits
     }
 }
 
@@ -189,4 +226,155 @@ fn look(what: String, acknowledged: bool) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(Exit::Residual, what, "compare both accounts with the journal, then: arb resume"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Turn;
+    use super::super::stage::{markets, recorder};
+    use super::*;
+    use crate::run::past::Past;
+    use cex_core::{ClientOrderId, Decimal, Fill, Liquidity, OrderId, Side, TradeId};
+    use cex_interface::Request;
+    use cex_journal::messages::{Mode, OperatorAck, PastUnsought, SessionEnd, SessionStart};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+    const LOST: &str = "mqhw82kb-1b";
+
+    fn fill(venue: VenueId, client_id: &str, side: Side, qty: i64) -> Fill {
+        Fill {
+            venue,
+            symbol: SymbolId(0),
+            trade_id: TradeId::new("t").expect("short"),
+            order_id: OrderId::new(client_id).expect("short"),
+            client_id: ClientOrderId::new(client_id),
+            side,
+            price: Decimal::from(100),
+            qty: Decimal::from(qty),
+            fee: Decimal::ZERO,
+            fee_asset: "USDT".parse().expect("an asset"),
+            second_fee: None,
+            liquidity: Liquidity::Taker,
+            exchange_ts: NOW,
+        }
+    }
+
+    /// A start after a loss of power, of which an earlier one told an operator who has looked since, or not.
+    fn unfinished(acknowledged: bool) -> Unfinished {
+        let epoch = IdParts::of(LOST).expect("ours").epoch;
+        let live = |seed, boot: &str| SessionStart {
+            seed,
+            mode: Mode::Live.into(),
+            boot: boot.to_owned(),
+            ..SessionStart::default()
+        };
+        let mut past = Past::default();
+        past.take_in(1, NOW, &Entry::SessionStart(live(epoch, "before")));
+        if acknowledged {
+            let resume = SessionStart { boot: "now".to_owned(), ..SessionStart::default() };
+            for entry in [
+                Entry::SessionStart(live(epoch + 1, "now")),
+                Entry::PastUnsought(PastUnsought::default()),
+                Entry::SessionEnd(SessionEnd::default()),
+                Entry::SessionStart(resume),
+                Entry::OperatorAck(OperatorAck::default()),
+                Entry::SessionEnd(SessionEnd::default()),
+            ] {
+                past.take_in(2, NOW, &entry);
+            }
+        }
+        past.begins(&live(epoch + 2, "now"));
+        Unfinished::new(past).expect("no contradiction")
+    }
+
+    /// Whether a start goes on when its searches come to this, and what it knows then.
+    fn after(acknowledged: bool, mexc: Sought, gateio: Sought) -> (bool, Unfinished) {
+        let (place, markets) = (tempfile::tempdir().expect("a directory"), markets());
+        let (mut recorder, mut unfinished) = (recorder(place.path(), NOW), unfinished(acknowledged));
+        let all = markets.iter().map(|(venue, _)| (*venue, SymbolId(0))).zip([mexc, gateio]);
+        let all = all.map(|((venue, symbol), sought)| (venue, symbol, sought)).collect();
+        let goes_on = unfinished.sought(NOW, all, &markets, &mut recorder).is_ok();
+        if goes_on {
+            unfinished.proven(NOW, &mut recorder);
+        }
+        (goes_on, unfinished)
+    }
+
+    fn bought() -> Sought {
+        Sought { fills: vec![fill(markets()[1].0, LOST, Side::Buy, 2)], whole: Ok(()) }
+    }
+
+    fn sold() -> Sought {
+        Sought { fills: vec![fill(markets()[0].0, "mqhw82kb-2s", Side::Sell, 1)], whole: Ok(()) }
+    }
+
+    fn unread() -> Sought {
+        Sought { fills: Vec::new(), whole: Err("busy".to_owned()) }
+    }
+
+    #[test]
+    fn half_of_what_was_traded_is_written_down_only_as_an_operators() {
+        let (goes_on, half) = after(false, unread(), bought());
+        assert_eq!((goes_on, half.past.cycles().len()), (false, 0));
+        assert!(half.past.doubt().is_some_and(|doubt| doubt.told), "only now an operator knows of it");
+        let (goes_on, half) = after(true, unread(), bought());
+        assert_eq!((goes_on, half.past.cycles().len(), half.past.unfinished()), (true, 1, 0));
+        assert_eq!(half.past.undecided(), 1, "nobody knows what the other leg did");
+        assert!(half.past.doubt().is_some_and(Doubt::is_acknowledged), "the next start looks again");
+    }
+
+    #[test]
+    fn what_does_not_fit_holds_a_start_until_an_operator_has_looked() {
+        let too_much = || {
+            let (mexc, price) = (markets()[0].0, Decimal::new(i128::MAX, 0));
+            let odd = Fill { price, ..fill(mexc, "mqhw82kb-4s", Side::Sell, 3) };
+            Sought { fills: vec![fill(mexc, "mqhw82kb-2s", Side::Sell, 1), odd], whole: Ok(()) }
+        };
+        for acknowledged in [false, true] {
+            let (goes_on, rest) = after(acknowledged, too_much(), bought());
+            assert_eq!(goes_on, acknowledged);
+            let names: Vec<&String> = rest.past.cycles().keys().collect();
+            assert_eq!(names, [LOST], "what fits is written down");
+            assert_eq!(rest.past.doubt().is_some_and(|doubt| doubt.told), !acknowledged);
+        }
+    }
+
+    #[test]
+    fn a_search_ends_with_what_can_have_left_before_the_machine_was_started() {
+        let ends = |unfinished: &Unfinished, started: Option<Timestamp>| {
+            let (now, expires_in) = (NOW + Duration::from_secs(86_400), Duration::from_secs(2));
+            let mut searches = unfinished.searches(now, started, expires_in, &markets());
+            assert_eq!(searches.len(), 2);
+            let dead_at = now + expires_in + VENUE_LAG;
+            assert_eq!(searches[0].search.turn(now), Turn::Wait(dead_at));
+            match searches[0].search.turn(dead_at) {
+                Turn::List(Request::MyTrades { range, .. }) => range.to.map(|to| to.since(NOW)),
+                other => panic!("{other:?}"),
+            }
+        };
+        let lost = unfinished(false);
+        let started = Some(NOW + Duration::from_secs(100));
+        assert_eq!(ends(&lost, started), Some(Duration::from_secs(100 + 2 + 10 + 60)));
+        assert_eq!(ends(&lost, None), Some(Duration::from_secs(86_400 + 2 + 10 + 60)));
+        let mut past = Past::default();
+        past.take_in(
+            1,
+            NOW,
+            &Entry::SessionStart(SessionStart { mode: Mode::Live.into(), ..Default::default() }),
+        );
+        past.begins(&SessionStart { boot: "now".to_owned(), ..Default::default() });
+        let unplaced = Unfinished::new(past).expect("no contradiction");
+        assert_eq!(ends(&unplaced, started), ends(&lost, None), "it may have been of this very run");
+    }
+
+    #[test]
+    fn what_was_traded_goes_on_unless_an_operator_has_looked() {
+        for acknowledged in [false, true] {
+            let (goes_on, all) = after(acknowledged, sold(), bought());
+            assert_eq!((goes_on, all.past.cycles().len(), all.past.undecided()), (true, 1, 0));
+            assert_eq!(all.past.unfinished(), usize::from(!acknowledged));
+            assert_eq!(all.past.cycles()[LOST].residual(), Ok(Decimal::ONE));
+            assert_eq!(all.past.doubt(), None);
+        }
+    }
 }

@@ -23,7 +23,7 @@ impl Unfinished {
     /// have been lost. What an operator has looked at is not looked at again, nor what the records do not tell.
     #[must_use]
     pub fn audits(&self, now: Timestamp, markets: &[(VenueId, Arc<Markets>)]) -> Vec<(VenueId, Audit)> {
-        let doubted = self.past.doubt().is_some_and(|doubt| !doubt.acknowledged);
+        let doubted = self.past.doubt().is_some_and(|doubt| !doubt.is_acknowledged());
         let mut audits = Vec::new();
         for (venue, markets) in markets {
             let mut units: BTreeMap<Asset, Decimal> = BTreeMap::new();
@@ -64,30 +64,42 @@ impl Unfinished {
         let markets: Vec<_> = venues.iter().map(|venue| (venue.id, venue.rest.markets())).collect();
         for (id, audit) in self.audits(clock.now(), &markets) {
             let Some(venue) = venues.iter().find(|venue| venue.id == id) else { continue };
-            explained(id, ask::ask(&venue.rest, audit).await)?;
+            let told = ask::ask(&venue.rest, audit).await;
+            self.explained(clock.now(), id, told, recorder)?;
         }
         self.proven(clock.now(), recorder);
         Ok(())
     }
 
-    /// All accounts hold what the records explain: what seemed absent is, and nothing more is looked for.
+    /// An account that does not hold what the records explain is an operator's.
+    ///
+    /// # Errors
+    /// Exit code 9 with what does not fit.
+    pub fn explained(
+        &mut self,
+        now: Timestamp,
+        venue: VenueId,
+        explained: Explained,
+        recorder: &mut Recorder,
+    ) -> Result<(), Failure> {
+        self.doubted(now, fits(venue, explained), recorder)
+    }
+
+    /// All accounts hold what the records explain: what seemed absent is, and nothing more is looked for, unless some
+    /// of it could not be read: then the next start looks again.
     pub fn proven(&mut self, now: Timestamp, recorder: &mut Recorder) {
         for Absent { symbol, leg } in std::mem::take(&mut self.absent) {
             tracing::info!(order = leg.client_id, "never arrived");
-            self.learn(now, tell::never_arrived(now, &symbol, &leg), recorder);
+            self.learn(now, &tell::never_arrived(now, &symbol, &leg), recorder);
         }
-        if self.past.doubt().is_some() {
-            self.learn(now, Entry::PastSought(messages::PastSought {}), recorder);
+        if self.past.doubt().is_some() && !self.unread {
+            self.learn(now, &Entry::PastSought(messages::PastSought {}), recorder);
         }
         recorder.flush();
     }
 }
 
-/// An account that does not hold what the records explain is an operator's.
-///
-/// # Errors
-/// Exit code 9 with what does not fit.
-pub fn explained(venue: VenueId, explained: Explained) -> Result<(), Failure> {
+fn fits(venue: VenueId, explained: Explained) -> Result<(), Failure> {
     explained.map_err(|why| {
         let what = format!("{venue}: {why}; an order of an earlier run may have filled unseen");
         Failure::new(Exit::Residual, what, "compare both accounts with the journal, then: arb resume")
@@ -97,38 +109,14 @@ pub fn explained(venue: VenueId, explained: Explained) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::super::Turn;
+    use super::super::stage::markets;
     use super::*;
     use crate::run::past::Past;
-    use cex_core::{Account, Balance, Bps, Market, Scale, SymbolId, SymbolInfo, Text, TradingStatus};
+    use cex_core::{Account, Balance};
     use cex_interface::Reply;
     use cex_journal::messages::{Leg, Mode, SessionStart, Side, Source};
 
     const NOW: Timestamp = Timestamp::from_secs(1_000);
-
-    fn market(venue: VenueId) -> Market {
-        let decimal = |text: &str| text.parse::<Decimal>().expect("a decimal");
-        let info = SymbolInfo {
-            symbol: "BTC/USDT".parse().expect("a symbol"),
-            native: Text::new("BTCUSDT").expect("short"),
-            status: TradingStatus::Trading,
-            api_tradable: true,
-            risk_flagged: false,
-            tick: decimal("0.01"),
-            lot: decimal("0.001"),
-            price_dp: 2,
-            lot_dp: 3,
-            min_qty: Decimal::ZERO,
-            min_notional: decimal("1"),
-            max_qty: None,
-            max_notional: None,
-            price_band: None,
-            maker_fee: Bps::ZERO,
-            taker_fee: Bps::from_bps(10),
-            opens_at: None,
-            delists_at: None,
-        };
-        Market::new(venue, SymbolId(0), info, Scale::new(2, 3).expect("small")).expect("rules fit")
-    }
 
     fn leg(venue: &str, client_id: &str, side: Side) -> Leg {
         let (venue, client_id) = (venue.to_owned(), client_id.to_owned());
@@ -161,11 +149,7 @@ mod tests {
 
     /// Which accounts are looked at, and what comes of it when each holds so much.
     fn audited(unfinished: &Unfinished, held: &str) -> Vec<(String, bool)> {
-        let venues = ["mexc", "gateio"];
-        let venues = (0..).zip(venues).map(|(index, name)| VenueId::new(index, name).expect("short"));
-        let markets: Vec<_> =
-            venues.map(|venue| (venue, Arc::new(Markets::new(vec![market(venue)])))).collect();
-        let audits = unfinished.audits(NOW, &markets).into_iter();
+        let audits = unfinished.audits(NOW, &markets()).into_iter();
         let looked = audits.map(|(venue, mut audit)| {
             let mut now = NOW;
             let told = loop {
@@ -185,7 +169,7 @@ mod tests {
                     }
                 }
             };
-            (venue.to_string(), explained(venue, told).is_ok())
+            (venue.to_string(), fits(venue, told).is_ok())
         });
         looked.collect()
     }
@@ -206,6 +190,8 @@ mod tests {
         );
         // An operator has looked at all of it.
         let mut looked = past("before");
+        looked.take_in(4, NOW, &Entry::PastUnsought(messages::PastUnsought::default()));
+        looked.take_in(4, NOW, &Entry::SessionEnd(messages::SessionEnd::default()));
         looked.take_in(4, NOW, &Entry::SessionStart(SessionStart::default()));
         looked.take_in(5, NOW, &Entry::OperatorAck(messages::OperatorAck::default()));
         let mut looked = Unfinished::new(looked).expect("no contradiction");

@@ -2,16 +2,40 @@
 //! exchange whose records were not on disk. As [`super::Inquiry`] it has no IO and no clock.
 
 use super::inquiry::{APART, PAUSE, Turn};
-use cex_core::{ClientOrderId, Fill, OrderId, SymbolId, Timestamp};
+use cex_core::{ClientOrderId, Fill, FillKey, OrderId, SymbolId, Timestamp, TradeId};
+use cex_engine::IdParts;
 use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{OrderRef, Reply, Request, TimeRange};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Fills asked for at once.
 const FILLS: u32 = 100;
-/// All fills of the span whose orders have a name, or why they could not be read.
-pub type Sought = Result<Vec<Fill>, String>;
+
+/// What is looked for: fills of orders of these runs, but for those that a record tells of.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Numbers of the runs.
+    pub epochs: BTreeSet<u64>,
+    /// Fills of the market that are known.
+    pub known: BTreeSet<(OrderId, TradeId)>,
+}
+
+impl Wanted {
+    fn is_ours(&self, fill: &Fill) -> bool {
+        let parts = fill.client_id.and_then(|client_id| IdParts::of(client_id.as_str()));
+        parts.is_some_and(|parts| self.epochs.contains(&parts.epoch))
+    }
+}
+
+/// What was found, each fill once, and whether it is all of it, or why nobody can tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sought {
+    /// Fills of ours that some answer told of.
+    pub fills: Vec<Fill>,
+    /// Whether there are no others.
+    pub whole: Result<(), String>,
+}
 
 /// Where the questions stand.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +49,7 @@ enum Step {
 }
 
 /// The questions about one symbol at one venue. What an account traded is believed when it was told the same twice, apart, and
-/// asked when nothing could arrive any more: histories lag.
+/// asked when nothing could arrive any more: histories lag. What others trade meanwhile moves nothing.
 #[derive(Debug)]
 pub struct Search {
     symbol: SymbolId,
@@ -36,7 +60,10 @@ pub struct Search {
     asked_at: Timestamp,
     /// Our names of orders, where the exchange does not tell them with a trade; `None` for an order without one.
     names: BTreeMap<OrderId, Option<ClientOrderId>>,
+    wanted: Wanted,
     before: Option<(Timestamp, Vec<Fill>)>,
+    /// All of ours that any answer told of.
+    ours: BTreeMap<FillKey, Fill>,
     last: String,
 }
 
@@ -49,6 +76,7 @@ impl Search {
         range: (Timestamp, Timestamp),
         dead_at: Timestamp,
         patience: Duration,
+        wanted: Wanted,
     ) -> Self {
         Self {
             symbol,
@@ -57,7 +85,9 @@ impl Search {
             step: Step::Resting(dead_at),
             asked_at: dead_at,
             names: BTreeMap::new(),
+            wanted,
             before: None,
+            ours: BTreeMap::new(),
             last: String::from("nothing was asked yet"),
         }
     }
@@ -69,7 +99,7 @@ impl Search {
                 return Turn::Wait(until);
             }
             if now >= self.until {
-                self.step = Step::Over(Err(std::mem::take(&mut self.last)));
+                self.step = self.over(Err(self.last.clone()));
             } else {
                 self.step = Step::Trades;
                 self.asked_at = now;
@@ -116,28 +146,35 @@ impl Search {
 
     /// Fills with the names of their orders; those that neither the exchange tells nor the order has are nobody's of ours.
     fn name_all(&mut self, mut fills: Vec<Fill>) -> Option<Step> {
-        for fill in &mut fills {
-            if fill.client_id.is_none() {
-                match self.names.get(&fill.order_id) {
-                    Some(name) => fill.client_id = *name,
-                    None => {
-                        let order = fill.order_id;
-                        return Some(Step::Name(fills, order));
-                    }
-                }
+        fills.retain(|fill| !self.wanted.known.contains(&(fill.order_id, fill.trade_id)));
+        let mut nameless = None;
+        for fill in fills.iter_mut().filter(|fill| fill.client_id.is_none()) {
+            match self.names.get(&fill.order_id) {
+                Some(name) => fill.client_id = *name,
+                None => nameless = nameless.or(Some(fill.order_id)),
             }
         }
-        fills.retain(|fill| fill.client_id.is_some());
+        let ours = fills.iter().filter(|fill| self.wanted.is_ours(fill));
+        self.ours.extend(ours.map(|fill| (fill.key(), *fill)));
+        if let Some(order) = nameless {
+            return Some(Step::Name(fills, order));
+        }
+        fills.retain(|fill| self.wanted.is_ours(fill));
         fills.sort_by_key(Fill::key);
         match &self.before {
             Some((first, before)) if *before == fills => {
-                (self.asked_at.since(*first) >= APART).then_some(Step::Over(Ok(fills)))
+                (self.asked_at.since(*first) >= APART).then(|| self.over(Ok(())))
             }
-            Some(_) | None => {
+            before => {
+                let why = if before.is_some() { "answers differ" } else { "it was told only once" };
                 self.before = Some((self.asked_at, fills));
-                None
+                self.not_known(why)
             }
         }
+    }
+
+    fn over(&self, whole: Result<(), String>) -> Step {
+        Step::Over(Sought { fills: self.ours.values().copied().collect(), whole })
     }
 
     fn not_known(&mut self, why: &str) -> Option<Step> {
@@ -205,7 +242,10 @@ mod tests {
         named: impl Fn(OrderId) -> Result<Reply, ExchangeError>,
     ) -> (Sought, Timestamp, u32) {
         let range = (DEAD - Duration::from_secs(60), DEAD);
-        let mut search = Search::new(SymbolId(0), range, DEAD, PATIENCE);
+        let epochs = [IdParts::of("mqhw82kb-1b").expect("ours").epoch].into();
+        let known = (OrderId::new("known").expect("short"), TradeId::new("t").expect("short"));
+        let wanted = Wanted { epochs, known: [known].into() };
+        let mut search = Search::new(SymbolId(0), range, DEAD, PATIENCE, wanted);
         let (mut now, mut reads) = (DEAD - Duration::from_secs(9), 0);
         loop {
             match search.turn(now) {
@@ -225,6 +265,14 @@ mod tests {
         }
     }
 
+    fn whole(fills: Vec<Fill>) -> Sought {
+        Sought { fills, whole: Ok(()) }
+    }
+
+    fn nothing(why: &str) -> Sought {
+        Sought { fills: Vec::new(), whole: Err(why.to_owned()) }
+    }
+
     fn nobody(_: OrderId) -> Result<Reply, ExchangeError> {
         Err(ExchangeError::new(venue(), Op::QueryOrder, ErrorKind::OrderNotFound))
     }
@@ -233,13 +281,13 @@ mod tests {
     fn what_was_traded_is_believed_when_it_was_told_the_same_twice_apart() {
         let both = |_| Ok(Reply::Fills(vec![fill("1", Some("mqhw82kb-1b"))]));
         let (told, now, _) = sought(both, nobody);
-        assert_eq!(told, Ok(vec![fill("1", Some("mqhw82kb-1b"))]));
+        assert_eq!(told, whole(vec![fill("1", Some("mqhw82kb-1b"))]));
         assert_eq!(now, DEAD + APART);
         // The first two answers lack it: histories lag, and the time apart counts from the first that has it.
         let late =
             |reads| Ok(Reply::Fills(if reads > 2 { vec![fill("1", Some("mqhw82kb-1b"))] } else { vec![] }));
         let (told, now, _) = sought(late, nobody);
-        assert_eq!(told, Ok(vec![fill("1", Some("mqhw82kb-1b"))]));
+        assert_eq!(told, whole(vec![fill("1", Some("mqhw82kb-1b"))]));
         assert_eq!(now, DEAD + PAUSE + PAUSE + APART);
     }
 
@@ -251,16 +299,41 @@ mod tests {
             Ok(Reply::Order(order(id, ours.then_some("mqhw82kb-1b"))))
         };
         let (told, _, _) = sought(nameless, by_id);
-        assert_eq!(told, Ok(vec![fill("1", Some("mqhw82kb-1b"))]), "the other was placed by hand");
+        assert_eq!(told, whole(vec![fill("1", Some("mqhw82kb-1b"))]), "the other was placed by hand");
         let (told, now, _) = sought(nameless, nobody);
-        assert_eq!(told, Err("order 1 traded, has no name, and is not known any more".to_owned()));
+        assert_eq!(told, nothing("order 1 traded, has no name, and is not known any more"));
         assert!(now >= DEAD + PATIENCE);
+    }
+
+    #[test]
+    fn what_others_trade_meanwhile_keeps_no_search_from_its_end() {
+        let busy = |reads: u32| {
+            let mut fills = vec![fill("1", Some("mqhw82kb-1b")), fill("known", None)];
+            // Another program's, one more with each answer; and another run's of ours.
+            fills.extend((0..reads).map(|at| fill(&format!("2{at}"), Some("t-another"))));
+            fills.extend((0..reads).map(|at| fill(&format!("3{at}"), Some("mqhw82kc-1b"))));
+            Ok(Reply::Fills(fills))
+        };
+        let (told, now, _) = sought(busy, |id| panic!("{id} is known, or has a name"));
+        assert_eq!((told, now), (whole(vec![fill("1", Some("mqhw82kb-1b"))]), DEAD + APART));
+    }
+
+    #[test]
+    fn what_is_certainly_ours_is_told_though_more_may_be() {
+        let nameless = |_| Ok(Reply::Fills(vec![fill("1", Some("mqhw82kb-1b")), fill("2", None)]));
+        let (told, _, _) = sought(nameless, nobody);
+        assert_eq!(told.fills, [fill("1", Some("mqhw82kb-1b"))]);
+        assert!(told.whole.is_err_and(|why| why.starts_with("order 2 traded")));
+        let (one, other) = (fill("1", Some("mqhw82kb-1b")), fill("2", Some("mqhw82kb-2s")));
+        let turns = |reads| Ok(Reply::Fills(vec![if reads % 2 == 0 { one } else { other }]));
+        let (told, _, _) = sought(turns, nobody);
+        assert_eq!(told, Sought { fills: vec![one, other], whole: Err("answers differ".to_owned()) });
     }
 
     #[test]
     fn half_a_list_tells_nothing() {
         let (told, _, reads) = sought(|_| Ok(Reply::Done), nobody);
-        assert_eq!(told, Err("trades could not be read as a whole".to_owned()));
+        assert_eq!(told, nothing("trades could not be read as a whole"));
         assert!(reads > 10);
     }
 }

@@ -1,0 +1,190 @@
+//! What must be so before a run does anything of its own: nothing forbids it, its exchanges answer, and what earlier runs left
+//! undecided is known.
+
+use super::budget::reserve_pct;
+use super::choice;
+use super::control::Directory;
+use super::live::{names, without_key};
+use super::paper;
+use super::probe;
+use super::record::{Recorder, Tolerance};
+use super::recover::{self, Unfinished};
+use super::venue::{Venue, shared_markets};
+use crate::config::{Config, Mode};
+use crate::exit::{Exit, Failure};
+use crate::show::Names;
+use cex_core::Markets;
+use cex_journal::Writer;
+use cex_transport::{Clock, RestConfig, TransportConfig};
+use std::sync::Arc;
+
+/// What a run knows before it does anything of its own.
+pub(super) struct Ready {
+    pub(super) venues: Vec<Venue>,
+    pub(super) markets: Vec<Arc<Markets>>,
+    pub(super) names: Names,
+    pub(super) recorder: Recorder,
+    /// Earlier runs, for one that trades.
+    pub(super) unfinished: Option<Unfinished>,
+}
+
+/// All that must be so before a run does anything of its own. If it is not, the session ends: it has sent no order, and no later
+/// start need look for any.
+pub(super) async fn ready(
+    config: &Config,
+    directory: &Directory,
+    (clock, epoch): (Clock, u64),
+    halt: Option<u64>,
+    (writer, mut unfinished): (Writer, Unfinished),
+) -> Result<Ready, Failure> {
+    let tolerance = Tolerance { lag: config.risk.journal_max_lag_ms, free: config.risk.journal_min_free_mib };
+    let Reached { venues, markets, named } = match reach(config, clock, epoch, halt).await {
+        Ok(reached) => reached,
+        Err(failure) => {
+            let recorder = Recorder::new(writer, tolerance, Names::default(), directory.clone());
+            recorder.abandon(clock.now(), unfinished.undecided_orders());
+            return Err(failure);
+        }
+    };
+    let names = names(config, &venues, &markets);
+    let mut recorder = Recorder::new(writer, tolerance, names.clone(), directory.clone());
+    set_markets(&venues, &named);
+    if let Err(failure) = look_back(config, &venues, &mut unfinished, &mut recorder).await {
+        recorder.abandon(clock.now(), unfinished.undecided_orders());
+        return Err(failure);
+    }
+    set_markets(&venues, &markets);
+    let unfinished = Some(unfinished).filter(|_| config.mode == Mode::Live);
+    Ok(Ready { venues, markets, names, recorder, unfinished })
+}
+
+/// The exchanges of a run.
+struct Reached {
+    venues: Vec<Venue>,
+    /// What it trades there.
+    markets: Vec<Arc<Markets>>,
+    /// What earlier ones may have traded: also what an exchange delists soon, or warns against.
+    named: Vec<Arc<Markets>>,
+}
+
+fn set_markets(venues: &[Venue], markets: &[Arc<Markets>]) {
+    for (venue, markets) in venues.iter().zip(markets) {
+        venue.rest.set_markets(Arc::clone(markets));
+    }
+}
+
+/// The exchanges of a run that nothing forbids, and what they trade.
+async fn reach(config: &Config, clock: Clock, epoch: u64, halt: Option<u64>) -> Result<Reached, Failure> {
+    if let Some(seq) = halt {
+        let what = format!("halted: record {seq} of the journal was not acknowledged");
+        return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
+    }
+    let reached = open_venues(config, clock, epoch).await?;
+    let Reached { venues, markets, .. } = &reached;
+    set_markets(venues, markets);
+    if config.mode == Mode::Paper {
+        paper::fits(config, markets.first().map_or(0, |markets| markets.len()))?;
+    } else {
+        probe::keys(config, venues, epoch).await?;
+    }
+    Ok(reached)
+}
+
+/// What earlier runs left undecided. Who only looks changes nothing, and leaves it to the next run that trades.
+async fn look_back(
+    config: &Config,
+    venues: &[Venue],
+    unfinished: &mut Unfinished,
+    recorder: &mut Recorder,
+) -> Result<(), Failure> {
+    match config.mode {
+        Mode::Live => {
+            unfinished.settle(venues, recorder).await?;
+            recover::cancel_strays(venues).await?;
+            unfinished.search(venues, config.risk.order_expire_ms, recorder).await?;
+            unfinished.prove(venues, recorder).await
+        }
+        Mode::Observe => {
+            unfinished.tell();
+            Ok(())
+        }
+        // Its accounts begin anew, and with them everything on paper.
+        Mode::Paper => Ok(()),
+    }
+}
+
+async fn open_venues(config: &Config, clock: Clock, seed: u64) -> Result<Reached, Failure> {
+    let (mut venues, mut rules, mut named) = (Vec::new(), Vec::new(), Vec::new());
+    for configured in &config.venues {
+        let rest = RestConfig {
+            clock_error_max: config.risk.max_clock_error_ms,
+            reserve_pct: Some(reserve_pct(config.risk.request_reserve_pct)),
+            ..RestConfig::default()
+        };
+        let transport = TransportConfig {
+            seed: seed ^ u64::try_from(configured.config.venue.index()).unwrap_or(0),
+            rest,
+            ..TransportConfig::default()
+        };
+        let opened =
+            Venue::open(configured.exchange, without_key(config, configured), transport, clock).await;
+        let (venue, stated) = opened?;
+        venues.push(venue);
+        named.push(choice::named(stated.clone(), &config.symbols));
+        rules.push(choice::wanted(stated, &config.symbols, clock.now(), config.risk.delist_guard_h));
+    }
+    choice::missing(&config.symbols, &rules)?;
+    let ids: Vec<_> = venues.iter().map(|venue| venue.id).collect();
+    let (markets, named) = (shared_markets(&ids, rules)?, shared_markets(&ids, named)?);
+    Ok(Reached { venues, markets, named })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::live::{begin, journal};
+    use super::*;
+    use crate::config::Surroundings;
+    use crate::run::past::Past;
+    use cex_core::Timestamp;
+    use cex_journal::messages::{self, SessionStart};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+    /// What a start of another run of the machine doubts after a live session: one that failed at once, or one that died.
+    async fn doubted(failed: bool) -> bool {
+        let place = tempfile::tempdir().expect("a directory");
+        let path = place.path().join("arb.toml");
+        std::fs::write(&path, "version = 1\n[venues.mexc]\n[venues.gateio]\n").expect("written");
+        let around = Surroundings {
+            vars: [("HOME".to_owned(), place.path().display().to_string())].into(),
+            directory: place.path().to_owned(),
+        };
+        let config = Config::load(Some(&path), &[], &around).map_err(|problems| problems.to_string());
+        let (config, directory) = (config.expect("a configuration"), Directory(place.path().to_owned()));
+        let (writer, _, past) =
+            journal(&config, &directory, NOW).map_err(|failure| failure.what).expect("new");
+        let live = |boot: &str| SessionStart {
+            mode: messages::Mode::Live.into(),
+            boot: boot.to_owned(),
+            ..SessionStart::default()
+        };
+        let writer = begin(writer, NOW, live("before")).map_err(|failure| failure.what).expect("written");
+        let unfinished = Unfinished::new(past).map_err(|failure| failure.what).expect("no contradiction");
+        if failed {
+            let so_far = (writer, unfinished);
+            let ready = ready(&config, &directory, (Clock::new(), 1), Some(7), so_far).await;
+            assert_eq!(ready.map(|_| ()).map_err(|failure| failure.exit), Err(Exit::Halted));
+        } else {
+            drop(writer);
+        }
+        let mut past = Past::read(&place.path().join("journal")).expect("a journal");
+        past.begins(&live("after"));
+        past.doubt().is_some()
+    }
+
+    #[tokio::test]
+    async fn a_start_that_failed_has_sent_nothing_that_could_be_lost() {
+        assert!(doubted(false).await);
+        assert!(!doubted(true).await);
+    }
+}
