@@ -127,7 +127,7 @@ fn a_late_fill_after_the_end_still_counts() {
     run.report(START, &report(OrderStatus::Canceled, "0"));
     assert!(run.is_settled());
     assert_eq!(
-        run.fill(symbol(), &fill("1", "1"), Decimal::ZERO),
+        run.fill(symbol(), &fill("1", "1"), OtherFee::default()),
         Ok(true),
         "it came after the order was settled"
     );
