@@ -66,9 +66,9 @@ fn a_late_fill_charged_in_a_third_coin_costs_what_it_can_have_cost() {
     stage.report(&buy, OrderStatus::Canceled, "0");
     stage.report(&sell, OrderStatus::Canceled, "0");
     stage.fill(&sell, "101", "1", ("7", "MX"));
-    // Sold 0.9 above the mark, less ten basis points of 101.
-    assert_eq!(stage.view().totals.realised, decimal("0.799"));
-    assert_eq!(stage.view().totals.other_fee, decimal("0.101"));
+    // Sold 0.9 above the mark, less twenty basis points of 101.
+    assert_eq!(stage.view().totals.realised, decimal("0.698"));
+    assert_eq!(stage.view().totals.other_fee, decimal("0.202"));
 }
 
 #[test]

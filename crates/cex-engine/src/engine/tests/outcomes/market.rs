@@ -27,7 +27,7 @@ pub(super) struct Ledger {
     /// Changes of base and quote over both, fees included.
     base: i128,
     quote: i128,
-    /// What fees in a third coin, which has no book, count as: the whole taker fee, in 10^-12 quote.
+    /// What fees in a third coin, which has no book, count as: the full fee of twenty basis points, in 10^-12 quote.
     other: i128,
 }
 
@@ -62,7 +62,7 @@ impl Ledger {
         };
         self.add(venue, coin, -fee * 10_i128.pow(u32::from(DP - dp)));
         if fees == Fees::Third {
-            self.other += cents * thousandths * bps * 1_000;
+            self.other += cents * thousandths * 20 * 1_000;
         }
         (fee, dp, coin)
     }
