@@ -5,8 +5,8 @@
 //! *settled* when its end is known and every fill of it is booked; an arbitrage moves on when all its orders are.
 
 use cex_core::{
-    Bps, ClientOrderId, Decimal, Fill, NumError, Order, OrderId, OrderRequest, OrderStatus, Plan, Rounding,
-    Scale, Side, Symbol, SymbolId, Timestamp, VenueId,
+    Asset, Bps, ClientOrderId, Decimal, Fill, NumError, Order, OrderId, OrderRequest, OrderStatus, Plan,
+    Rounding, Scale, Side, Symbol, SymbolId, Timestamp, VenueId,
 };
 use cex_risk::{ArbitrageId, CycleEnd};
 use std::time::Duration;
@@ -62,15 +62,54 @@ pub struct Booked {
     pub base_fee: Decimal,
     /// Fees taken in quote.
     pub quote_fee: Decimal,
+    /// What fees in any other coin count as, in quote.
+    pub other_fee: Decimal,
+}
+
+/// What a fill's fees in neither base nor quote count as, in quote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OtherFee {
+    /// In profit.
+    pub counted: Decimal,
+    /// What they cost by the books of their coins, however much that is: what R30 compares with what was reckoned with.
+    pub priced: Decimal,
+    /// A coin has no price: `priced` is the least that it can have been.
+    pub unpriced: bool,
+}
+
+/// Fees by the coin they were taken in, neither base nor quote: few, and mostly none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OtherFees(Vec<(Asset, Decimal)>);
+
+impl OtherFees {
+    /// This much more of a coin.
+    pub fn add(&mut self, asset: Asset, fee: Decimal) -> Result<(), NumError> {
+        match self.0.iter_mut().find(|(known, _)| *known == asset) {
+            Some((_, sum)) => *sum = sum.checked_add(fee)?,
+            None => self.0.push((asset, fee)),
+        }
+        Ok(())
+    }
+
+    /// All that a fill was charged in other coins than its symbol's own.
+    pub fn add_fill(&mut self, symbol: Symbol, fill: &Fill) -> Result<(), NumError> {
+        fill.fees_beside(symbol).try_for_each(|(fee, asset)| self.add(asset, fee))
+    }
+
+    /// Each coin once, in the order they came.
+    pub fn iter(&self) -> impl Iterator<Item = (Asset, Decimal)> {
+        self.0.iter().copied()
+    }
 }
 
 impl Booked {
-    fn add(&mut self, symbol: Symbol, fill: &Fill) -> Result<(), NumError> {
+    /// `other_fee`: what the fees count as that were taken in neither base nor quote.
+    fn add(&mut self, symbol: Symbol, fill: &Fill, other_fee: Decimal) -> Result<(), NumError> {
         self.qty = self.qty.checked_add(fill.qty)?;
         self.notional = self.notional.checked_add(fill.notional()?)?;
-        // A fee in a third coin moves that coin's holding only; it is reported there, not priced here.
         self.base_fee = self.base_fee.checked_add(fill.fee_in(symbol.base)?)?;
         self.quote_fee = self.quote_fee.checked_add(fill.fee_in(symbol.quote)?)?;
+        self.other_fee = self.other_fee.checked_add(other_fee)?;
         Ok(())
     }
 
@@ -124,6 +163,10 @@ pub struct OrderRun {
     pub order_id: Option<OrderId>,
     /// What its fills moved.
     pub booked: Booked,
+    /// What they were charged in other coins than its symbol's own.
+    pub other_fees: OtherFees,
+    /// What those cost by books, and whether that is not all of it.
+    priced: (Decimal, bool),
     /// Its end was acted upon: reservation released, result told.
     pub closed: bool,
     /// It was handed to a connection, or is about to be.
@@ -155,6 +198,8 @@ impl OrderRun {
             state: OrderState::Sent,
             order_id: None,
             booked: Booked::default(),
+            other_fees: OtherFees::default(),
+            priced: (Decimal::ZERO, false),
             closed: false,
             left_us: true,
             ordered,
@@ -170,17 +215,18 @@ impl OrderRun {
         }
     }
 
-    /// An order of an earlier run, whose end and fills are known. It reserves nothing any more.
+    /// An order of an earlier run, whose end and fills are known, each with what its fees in other coins count as. It
+    /// reserves nothing any more.
     pub fn over(
         at: Timestamp,
         request: OrderRequest,
         ordered: Decimal,
         (symbol, status): (Symbol, OrderStatus),
-        fills: &[Fill],
+        fills: impl IntoIterator<Item = (Fill, OtherFee)>,
     ) -> Result<Self, NumError> {
         let mut run = Self::new(at, request, ordered);
-        for fill in fills {
-            run.booked.add(symbol, fill)?;
+        for (fill, other_fee) in fills {
+            run.book(symbol, &fill, other_fee)?;
             run.order_id = Some(fill.order_id);
         }
         run.reported = run.booked.qty;
@@ -215,16 +261,21 @@ impl OrderRun {
         self.sent_at
     }
 
-    /// What was charged, as a part of what was filled; `None` while nothing was, or when it does not fit. Fees in a third
-    /// coin are not in it.
+    /// How much more it was charged than `expected`, as parts of what was filled, in whatever coin; `None` while nothing was
+    /// charged, when it does not fit, or when a coin without a price may make the difference.
     #[must_use]
-    pub fn fee_rate(&self) -> Option<Bps> {
-        let Booked { qty, notional, base_fee, quote_fee } = self.booked;
+    pub fn fee_excess(&self, expected: Bps) -> Option<Bps> {
+        let Booked { qty, notional, base_fee, quote_fee, .. } = self.booked;
         if qty.is_zero() || notional.is_zero() {
             return None;
         }
+        let (priced, unpriced) = self.priced;
         let part = |fee: Decimal, whole| fee.checked_div(whole, 8, Rounding::Ceil);
-        Bps::from_fraction(part(base_fee, qty).ok()?.checked_add(part(quote_fee, notional).ok()?).ok()?).ok()
+        let in_quote = quote_fee.checked_add(priced).ok()?;
+        let charged = part(base_fee, qty).ok()?.checked_add(part(in_quote, notional).ok()?).ok()?;
+        let excess = Bps::from_e8(Bps::from_fraction(charged).ok()?.e8().checked_sub(expected.e8())?);
+        // What is known to have been too much stays so, whatever comes on top.
+        (!unpriced || excess > Bps::ZERO).then_some(excess)
     }
 
     /// The exchange accepted it.
@@ -350,10 +401,11 @@ impl OrderRun {
         }
     }
 
-    /// Books a fill; the caller has seen to it that it is new. Whether it came after the order seemed settled.
-    pub fn fill(&mut self, symbol: Symbol, fill: &Fill) -> Result<bool, NumError> {
+    /// Books a fill; the caller has seen to it that it is new, and says what its fees in other coins count as. Whether it came
+    /// after the order seemed settled.
+    pub fn fill(&mut self, symbol: Symbol, fill: &Fill, other_fee: OtherFee) -> Result<bool, NumError> {
         let was_settled = self.is_settled();
-        self.booked.add(symbol, fill)?;
+        self.book(symbol, fill, other_fee)?;
         self.order_id = Some(fill.order_id);
         self.reported = self.reported.max(self.booked.qty);
         match &mut self.state {
@@ -366,6 +418,13 @@ impl OrderRun {
             }
         }
         Ok(was_settled)
+    }
+
+    fn book(&mut self, symbol: Symbol, fill: &Fill, other_fee: OtherFee) -> Result<(), NumError> {
+        self.booked.add(symbol, fill, other_fee.counted)?;
+        let (priced, unpriced) = self.priced;
+        self.priced = (priced.checked_add(other_fee.priced)?, unpriced || other_fee.unpriced);
+        self.other_fees.add_fill(symbol, fill)
     }
 
     /// Whether its end is known and everything it filled is booked.
@@ -519,12 +578,16 @@ pub struct Outcome {
     pub plan: Plan,
     /// How it ended.
     pub ending: Ending,
-    /// Profit after fees in quote, with base left over (or short) valued at `mark`.
+    /// Profit after all fees in quote, with base left over (or short) valued at `mark`.
     pub realised: Decimal,
-    /// Change of quote over both venues, fees included.
+    /// Change of quote over both venues, fees in it included.
     pub quote_change: Decimal,
-    /// Change of base over both venues, fees included.
+    /// Change of base over both venues, fees in it included.
     pub base_change: Decimal,
+    /// Fees in other coins, by coin.
+    pub other_fees: OtherFees,
+    /// What those count as in quote.
+    pub other_fee: Decimal,
     /// Quote per base at which `base_change` is valued: the limit of the buying leg.
     pub mark: Decimal,
     /// Profit over what was to be paid.
@@ -661,6 +724,20 @@ impl Arbitrage {
         Ok((self.base_change()?, quote))
     }
 
+    /// Fees in other coins so far, by coin.
+    pub fn other_fees(&self) -> Result<OtherFees, NumError> {
+        let mut sum = OtherFees::default();
+        let mut all = self.orders.iter().flat_map(|order| order.other_fees.iter());
+        all.try_for_each(|(asset, fee)| sum.add(asset, fee))?;
+        Ok(sum)
+    }
+
+    /// What those count as in quote.
+    fn other_fee(&self) -> Result<Decimal, NumError> {
+        let mut fees = self.orders.iter().map(|order| order.booked.other_fee);
+        fees.try_fold(Decimal::ZERO, Decimal::checked_add)
+    }
+
     fn carried(&self) -> Decimal {
         self.carried.map_or(Decimal::ZERO, |carried| carried.base)
     }
@@ -675,7 +752,8 @@ impl Arbitrage {
     /// What it has come to so far.
     pub fn outcome(&self, now: Timestamp, ending: Ending) -> Result<Outcome, NumError> {
         let (base, quote) = self.changes()?;
-        let realised = quote.checked_add(base.checked_mul(self.mark)?)?;
+        let other_fee = self.other_fee()?;
+        let realised = quote.checked_add(base.checked_mul(self.mark)?)?.checked_sub(other_fee)?;
         let paid = self.mark.checked_mul(self.orders.first().map_or(Decimal::ZERO, OrderRun::ordered))?;
         let edge = if paid.is_zero() {
             Bps::ZERO
@@ -693,6 +771,8 @@ impl Arbitrage {
             left_over,
             quote_change: quote,
             base_change: base,
+            other_fees: self.other_fees()?,
+            other_fee,
             mark: self.mark,
             times: (self.started_at, now),
             orders: self.orders.iter().map(|run| run.request.client_id).collect(),

@@ -68,7 +68,7 @@ fn fill(trade: &str, qty: &str) -> Fill {
 }
 
 fn booked(run: &mut OrderRun, trade: &str, qty: &str) {
-    run.fill(symbol(), &fill(trade, qty)).expect("fits");
+    run.fill(symbol(), &fill(trade, qty), OtherFee::default()).expect("fits");
 }
 
 /// Every order of report, fills and answer ends settled with the same money.
@@ -126,7 +126,11 @@ fn a_late_fill_after_the_end_still_counts() {
     let mut run = run();
     run.report(START, &report(OrderStatus::Canceled, "0"));
     assert!(run.is_settled());
-    assert_eq!(run.fill(symbol(), &fill("1", "1")), Ok(true), "it came after the order was settled");
+    assert_eq!(
+        run.fill(symbol(), &fill("1", "1"), Decimal::ZERO),
+        Ok(true),
+        "it came after the order was settled"
+    );
     assert!(run.is_settled());
     assert_eq!(run.booked.qty, decimal("1"));
 }

@@ -90,6 +90,7 @@ kinds! {
     14 Fill "fill" "One execution.",
     15 Balance "balance" "What an account holds, as the exchange says.",
     16 ArbitrageEnd "arbitrage_end" "An arbitrage is over.",
+    17 VenueNote "venue_note" "What an order told of its venue.",
     20 RiskTrip "risk_trip" "A rule changed what may be done.",
     21 Halt "halt" "All openings stop until an operator acknowledges.",
     22 OperatorAck "operator_ack" "An operator has seen a halt.",
@@ -135,6 +136,6 @@ mod tests {
     #[test]
     fn numbers_of_the_format_stay() {
         let numbers: Vec<u16> = Kind::ALL.iter().map(|kind| kind.number()).collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22, 30, 31, 40]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 30, 31, 40]);
     }
 }

@@ -377,7 +377,8 @@ impl Checks {
             | Notice::Opportunity { .. }
             | Notice::Started { .. }
             | Notice::Tripped(_)
-            | Notice::OrderEnded { .. } => {}
+            | Notice::OrderEnded { .. }
+            | Notice::Noted(_) => {}
         }
     }
 
@@ -387,9 +388,14 @@ impl Checks {
         }
     }
 
+    /// When [`Self::look`] is wanted next.
+    pub(crate) const fn next_look(&self) -> Timestamp {
+        self.naked.next_look()
+    }
+
     /// Looks around now and then.
     pub(crate) fn look(&mut self, now: Timestamp, world: &World) {
-        if self.naked.is_due(now) {
+        if now >= self.next_look() {
             self.look_for_naked(now, world);
         }
     }

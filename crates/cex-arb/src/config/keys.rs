@@ -18,6 +18,8 @@ pub struct Key {
     pub default: &'static str,
     /// Least and most, for numbers.
     pub range: Option<(&'static str, &'static str)>,
+    /// What is below and not 0 is taken for a slip of a unit: nobody means so little.
+    pub least: Option<&'static str>,
     /// What it is for.
     pub about: &'static str,
 }
@@ -29,6 +31,15 @@ impl Key {
         if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
     }
 
+    /// How to write it right: what it can be, an example, and what it is for.
+    pub(super) fn remedy(&self) -> String {
+        let Self { name, default, about, .. } = self;
+        self.range.map_or_else(
+            || format!("such as: {name} = {default} ({about})"),
+            |(low, high)| format!("a number from {low} to {high}, such as: {name} = {default} ({about})"),
+        )
+    }
+
     /// Whether it is a limit: written out where real money runs.
     #[must_use]
     pub fn is_limit(&self) -> bool {
@@ -38,7 +49,7 @@ impl Key {
 
 macro_rules! sections {
     ($($(#[$doc:meta])* $Section:ident $section:literal {
-        $($about:literal $field:ident: $unit:ty = $default:literal $(, $low:literal to $high:literal)?;)*
+        $($about:literal $field:ident: $unit:ty = $default:literal $(, $low:literal to $high:literal $(, least $least:literal)?)?;)*
     })*) => {
         /// All keys but those of venues, in the order of the example.
         pub const KEYS: &[Key] = &[$($(Key {
@@ -46,6 +57,7 @@ macro_rules! sections {
             name: stringify!($field),
             default: $default,
             range: range!($($low to $high)?),
+            least: least!($($($least)?)?),
             about: $about,
         },)*)*];
 
@@ -75,6 +87,15 @@ macro_rules! range {
     };
 }
 
+macro_rules! least {
+    () => {
+        None
+    };
+    ($least:literal) => {
+        Some($least)
+    };
+}
+
 sections! {
     /// What the program may do at all.
     Top "" {
@@ -94,7 +115,7 @@ sections! {
         "R3: oldest news of a coin's deposits and withdrawals." wallet_max_age_s: unit::Seconds = "60", "1" to "3600";
         "R4: largest notional of one leg." max_leg_usdt: unit::Usdt = "200", "1" to "1000000";
         "R4: largest notional of one cycle, both legs together." max_cycle_usdt: unit::Usdt = "400", "1" to "1000000";
-        "R5: how far an order must be above the least that both exchanges take." min_notional_margin_pct: unit::Percent = "20", "0" to "1000";
+        "R5: how far an order must be above the least that both exchanges take." min_notional_margin_pct: unit::Percent = "20", "0" to "1000", least "0.5";
         "R6: largest share of the visible depth." max_depth_share_pct: unit::Percent = "25", "1" to "100";
         "R7: oldest book, by arrival." max_book_age_ms: unit::Ms = "500", "10" to "10000";
         "R7: oldest book, by the exchange's clock." max_book_venue_age_ms: unit::Ms = "1000", "10" to "10000";
@@ -102,17 +123,17 @@ sections! {
         "R9: longest time since a book was compared with the exchange's own." audit_max_age_s: unit::Seconds = "300", "10" to "3600";
         "R10: furthest price from the venue's own mid." collar_own_bps: unit::BasisPoints = "50", "1" to "1000";
         "R10: furthest price from the mid over all venues." collar_cross_bps: unit::BasisPoints = "200", "1" to "2000";
-        "R11: least edge, after fees and the reserve for slippage." min_edge_bps: unit::BasisPoints = "8", "0" to "1000";
+        "R11: least edge, after fees and the reserve for slippage." min_edge_bps: unit::BasisPoints = "8", "0" to "1000", least "0.5";
         "R11: largest edge that is believed; above, the data is suspected." max_edge_bps: unit::BasisPoints = "300", "1" to "5000";
         "R11: how long a symbol whose edge was not believed is left alone." quarantine_s: unit::Seconds = "600", "1" to "86400";
         "R12: largest net position of one symbol, unknown orders at their worst." max_symbol_net_usdt: unit::Usdt = "300", "1" to "1000000";
         "R13: most to be held at one venue." max_venue_equity_usdt: unit::Usdt = "2000", "1" to "100000000";
-        "R13: least part of all we hold of a coin that must stay where an opening spends it." min_inventory_pct: unit::Percent = "20", "0" to "50";
+        "R13: least part of all we hold of a coin that must stay where an opening spends it." min_inventory_pct: unit::Percent = "20", "0" to "50", least "0.5";
         "R14: largest exposure in all: reserved, live, unknown and naked." max_gross_usdt: unit::Usdt = "2000", "1" to "10000000";
         "R15: cycles open at once." max_open_cycles: unit::Count = "4", "1" to "1000";
         "R15: cycles open at once in one symbol." max_open_cycles_per_symbol: unit::Count = "1", "1" to "100";
         "R15: cycles open at once at one venue." max_open_cycles_per_venue: unit::Count = "4", "1" to "1000";
-        "R16: part of the free balance that is kept for fees." fee_buffer_pct: unit::Percent = "1", "0" to "50";
+        "R16: part of the free balance that is kept for fees." fee_buffer_pct: unit::Percent = "1", "0" to "50", least "0.05";
         "R17: orders a second in one symbol at one venue." max_symbol_orders_per_s: unit::Count = "5", "1" to "100";
         "R17: orders a second at one venue." max_venue_orders_per_s: unit::Count = "20", "1" to "1000";
         "R17: orders at one venue in one burst." max_order_burst: unit::Count = "10", "1" to "1000";
@@ -140,10 +161,10 @@ sections! {
         "R28: longest time with one leg and not the other." hedge_ms: unit::Ms = "1500", "100" to "60000";
         "R28: largest notional of one leg without the other." max_naked_usdt: unit::Usdt = "200", "1" to "1000000";
         "R28: attempts to mend half a cycle." hedge_attempts: unit::Count = "3", "1" to "10";
-        "R28: largest loss that mending may lock in." max_unwind_bps: unit::BasisPoints = "30", "0" to "1000";
+        "R28: largest loss that mending may lock in." max_unwind_bps: unit::BasisPoints = "30", "0" to "1000", least "0.5";
         "R29: how wrong the difference to a venue's clock may be." max_clock_error_ms: unit::Ms = "250", "1" to "1000";
         "R29: longest standstill of the program after which all books are stale." max_pause_ms: unit::Ms = "1000", "100" to "10000";
-        "R30: how much more than expected a fee may be; the third in a row pauses the symbol." fee_surprise_bps: unit::BasisPoints = "1", "0" to "100";
+        "R30: how much more than expected a fee may be; the third in a row pauses the symbol." fee_surprise_bps: unit::BasisPoints = "1", "0" to "100", least "0.05";
         "R31: over how many cycles the realised edge must not be negative." slippage_cycles: unit::Count = "20", "1" to "1000";
         "R32: how far our own books may be from an exchange's balance; two in a row stop the venue." max_drift_usdt: unit::Usdt = "1", "0" to "10000";
         "R33: most of one symbol that is too little to sell." max_symbol_dust_usdt: unit::Usdt = "5", "0" to "10000";
@@ -200,9 +221,17 @@ fn value<U: Unit>(
     let key = KEYS.iter().find(|key| key.section == section && key.name == name)?;
     let path = key.path();
     match given.get(&path) {
-        Some(found) => U::read(&unit::Given(&found.raw), key.range)
-            .map_err(|what| problems.add(&path, &found.origin, format!("{path}: {what}"), key.about))
-            .ok(),
+        Some(found) => {
+            let given = unit::Given(&found.raw);
+            let read = U::read(&given, key.range);
+            if read.is_ok()
+                && let Some(what) = unit::slip(&given, name, key.least)
+            {
+                problems.doubt(&path, &found.origin, format!("{path}: {what}"), key.remedy());
+            }
+            read.map_err(|what| problems.add(&path, &found.origin, format!("{path}: {what}"), key.remedy()))
+                .ok()
+        }
         None => {
             let raw = default_value(key);
             let read = U::read(&unit::Given(&raw), key.range);
@@ -253,6 +282,31 @@ pub(super) fn is_harmless(name: &str, value: &str) -> bool {
 fn venue_paths() -> impl Iterator<Item = String> {
     venues::EXCHANGES.iter().flat_map(|exchange| {
         VENUE_KEYS.iter().map(move |(name, _)| format!("venues.{}.{name}", exchange.name))
+    })
+}
+
+/// What to do about a variable that looks as if it were to override a key and does not; `None` for any other. Names of
+/// variables that hold secrets are the user's own.
+pub(super) fn misnamed(variable: &str) -> Option<String> {
+    let (name, plain) = (variable.to_ascii_uppercase(), |name: &str| {
+        name.split('_').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_").to_ascii_lowercase()
+    });
+    if variable.starts_with("ARB__") || variable == "ARB_CONFIG" {
+        return None;
+    }
+    let rest = name.strip_prefix("ARB_").map(plain)?;
+    // `ARB_RISK...` is meant for a section, and so is whatever has the double underscore that sets parts apart.
+    let sections =
+        SECTIONS.iter().any(|section| rest == *section || rest.starts_with(&format!("{section}_")));
+    if !sections && !variable.get(4..).is_some_and(|rest| rest.contains("__")) {
+        return None;
+    }
+    let known: Vec<String> = KEYS.iter().map(Key::path).chain(venue_paths()).collect();
+    let distance = |known: &&String| strsim::damerau_levenshtein(&plain(&known.replace('.', "_")), &rest);
+    let near = known.iter().min_by_key(distance).filter(|known| distance(known) <= 3.max(rest.len() / 5));
+    Some(match near {
+        Some(known) => format!("did you mean `ARB__{}`?", known.replace('.', "__").to_ascii_uppercase()),
+        None => "spell it ARB__SECTION__KEY; `arb config example` shows all keys".to_owned(),
     })
 }
 

@@ -32,7 +32,7 @@ pub use layers::{Origin, Surroundings};
 pub use unit::{Mode, SyncChoice};
 pub use venue::Venue;
 
-use problem::Problems;
+use problem::{Problem, Problems};
 use std::path::{Path, PathBuf};
 
 /// A configuration that makes sense as a whole.
@@ -80,14 +80,36 @@ impl Config {
         Self::read(&file, sets, around)
     }
 
+    /// As [`Config::load`], for what halts, ends or asks after a run and opens nothing itself: it must not be held up by values
+    /// that were hardly meant so and by variables that override nothing. Those are given back, to be told.
+    ///
+    /// # Errors
+    /// As [`Config::load`], of all the rest.
+    pub fn load_for_control(
+        path: Option<&Path>,
+        sets: &[String],
+        around: &Surroundings,
+    ) -> Result<(Self, Vec<Problem>), Box<Problems>> {
+        let file = file::read(path, around)?;
+        let mut problems = Problems::lenient(&file);
+        let config = Self::read_into(&file, sets, around, &mut problems);
+        config.map(|config| (config, problems.take_doubts())).ok_or_else(|| Box::new(problems))
+    }
+
     /// As [`Config::load`], of a file that has been read.
     fn read(file: &file::Source, sets: &[String], around: &Surroundings) -> Result<Self, Box<Problems>> {
         let mut problems = Problems::new(file);
-        let given = layers::collect(file, sets, around, &mut problems);
-        let config = check::config(&given, file, around, &mut problems);
-        match config {
-            Some(config) if problems.is_empty() => Ok(config),
-            Some(_) | None => Err(Box::new(problems)),
-        }
+        Self::read_into(file, sets, around, &mut problems).ok_or_else(|| Box::new(problems))
+    }
+
+    /// `None` when there are problems.
+    fn read_into(
+        file: &file::Source,
+        sets: &[String],
+        around: &Surroundings,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let given = layers::collect(file, sets, around, problems);
+        check::config(&given, file, around, problems).filter(|_| problems.is_empty())
     }
 }

@@ -46,17 +46,29 @@ pub struct Problems {
     name: String,
     text: String,
     found: Vec<Problem>,
+    /// What may well be meant otherwise, where that alone refuses nothing; `None` where it does.
+    doubts: Option<Vec<Problem>>,
 }
 
 impl Problems {
     pub(super) fn new(file: &Source) -> Self {
-        Self { name: file.name(), text: file.text.clone(), found: Vec::new() }
+        Self { name: file.name(), text: file.text.clone(), found: Vec::new(), doubts: None }
+    }
+
+    /// For whoever risks nothing by a value that was meant otherwise, and must not be held up by it.
+    pub(super) fn lenient(file: &Source) -> Self {
+        Self { doubts: Some(Vec::new()), ..Self::new(file) }
+    }
+
+    /// What was found doubtful and refuses nothing.
+    pub(super) fn take_doubts(&mut self) -> Vec<Problem> {
+        self.doubts.take().unwrap_or_default()
     }
 
     /// One problem of no place.
     pub(super) fn single(what: String, fix: String) -> Box<Self> {
         let found = vec![Problem { key: String::new(), place: String::new(), line: None, what, fix }];
-        Box::new(Self { name: String::new(), text: String::new(), found })
+        Box::new(Self { name: String::new(), text: String::new(), found, doubts: None })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -77,19 +89,30 @@ impl Problems {
         what: impl Into<String>,
         fix: impl Into<String>,
     ) {
+        let problem = self.problem(key, origin, what.into(), fix.into());
+        self.found.push(problem);
+    }
+
+    /// Adds one about something that can be used as it stands and was hardly meant so.
+    pub(super) fn doubt(
+        &mut self,
+        key: &str,
+        origin: &Origin,
+        what: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
+        let problem = self.problem(key, origin, what.into(), fix.into());
+        self.doubts.as_mut().unwrap_or(&mut self.found).push(problem);
+    }
+
+    fn problem(&self, key: &str, origin: &Origin, what: String, fix: String) -> Problem {
         let (place, line) = match origin {
             Origin::File(span) => (self.place(span), Some(self.line(span))),
             Origin::Env(name) => (shown_variable(name), None),
             Origin::Flag => ("--set".to_owned(), None),
             Origin::Default => (self.name.clone(), None),
         };
-        self.found.push(Problem {
-            key: shown_key(key).to_owned(),
-            place,
-            line,
-            what: what.into(),
-            fix: fix.into(),
-        });
+        Problem { key: shown_key(key).to_owned(), place, line, what, fix }
     }
 
     /// Adds one about something that is not there.

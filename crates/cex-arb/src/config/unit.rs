@@ -85,6 +85,21 @@ fn scaled(raw: &Raw, range: Option<(&str, &str)>, dp: u8) -> Result<i64, String>
     })
 }
 
+/// What is wrong with a part that is next to nothing in the unit its key's name ends in: a fraction or per cent was written
+/// where per cent or basis points belong. `least` is what somebody may mean of this key; 0 is always meant.
+pub(super) fn slip(given: &Given<'_>, name: &str, least: Option<&str>) -> Option<String> {
+    let (value, least) = (number(given.0, None).ok()?, least?.parse::<Decimal>().ok()?);
+    let enough = |value: &Decimal| value.abs().is_ok_and(|size| size >= least);
+    if value.is_zero() || enough(&value) {
+        return None;
+    }
+    let unit = if name.ends_with("_pct") { "per cent" } else { "basis points" };
+    let meant = [100, 10_000].iter().filter_map(|factor| value.checked_mul(Decimal::new(*factor, 0)).ok());
+    let meant = meant.into_iter().find(enough);
+    let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
+    Some(format!("{value} {unit} is next to nothing, as if another unit had been meant{meant}"))
+}
+
 fn text(raw: &Raw) -> Result<&str, String> {
     match raw {
         Raw::Text(text) | Raw::Plain(text) => Ok(text),
@@ -129,7 +144,7 @@ numbers! {
     Percent -> Bps = 6, |units| Bps::from_e8(i64::try_from(units).unwrap_or(i64::MAX));
 }
 
-/// Basis points that may be negative: a rebate.
+/// A fee in basis points, which may be negative: a rebate.
 #[derive(Debug)]
 pub enum Signed {}
 

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// Least and most taker fee in basis points: beyond, per cent were meant.
 const FEE_RANGE: (&str, &str) = ("-10", "100");
+/// No exchange takes so little, whoever trades there, unless it takes nothing.
+const LEAST_FEE: &str = "1";
 
 /// One account.
 #[derive(Debug, Clone)]
@@ -145,8 +147,18 @@ impl Reading<'_> {
         {
             return None;
         }
-        let read = unit::Signed::read(&unit::Given(&given.raw), Some(FEE_RANGE));
-        read.map_err(|what| self.tell(name, given, &what, problems)).ok()
+        let raw = unit::Given(&given.raw);
+        let read = unit::Signed::read(&raw, Some(FEE_RANGE));
+        let (least, most) = FEE_RANGE;
+        let fix =
+            format!("\"auto\" for what the account says, or a number from {least} to {most}: 5 is 0.05 %");
+        let (key, origin) = (&given.key, &given.origin);
+        if read.is_ok()
+            && let Some(what) = unit::slip(&raw, name, Some(LEAST_FEE))
+        {
+            problems.doubt(key, origin, format!("{key}: {what}"), fix.clone());
+        }
+        read.map_err(|what| problems.add(key, origin, format!("{key}: {what}"), fix)).ok()
     }
 
     fn flag(&self, name: &str, problems: &mut Problems) -> bool {

@@ -211,6 +211,15 @@ impl Desk {
         }
     }
 
+    /// Tells people what tripped in earlier runs and still stops openings; the journal has it already.
+    pub fn tell_trips(&self) {
+        let core = self.0.borrow();
+        let now = core.clock.now();
+        for trip in core.engine.view(now).trips {
+            core.viewer.tell(Told::Notice(now, Notice::Tripped(trip)));
+        }
+    }
+
     /// A sink for a link of `venue` that carries these symbols (none: the account's).
     #[must_use]
     pub fn sink(&self, venue: VenueId, symbols: Rc<[SymbolId]>) -> impl Sink + use<> {
@@ -245,22 +254,25 @@ impl Desk {
     pub async fn report(self) {
         loop {
             tokio::time::sleep(Duration::from_millis(250)).await;
-            let (now, broken) = {
-                let core = self.0.borrow();
-                let now = core.clock.now();
-                (now, !core.orders_match_permits() && !core.engine.view(now).killed)
-            };
-            if broken {
-                self.halt("R36", "more orders left than were approved");
-            }
-            let core = self.0.borrow();
-            core.viewer.tell(Told::Status(Box::new(Status {
-                uptime: now.since(core.started_at),
-                engine: core.engine.view(now),
-                frames: core.venues.iter().map(Venue::frames).collect(),
-                latency: core.stopwatch.rows(),
-            })));
+            self.glance();
         }
+    }
+
+    /// Everything at a glance, once; before it, whether more left than was approved (R36).
+    fn glance(&self) {
+        let now = self.now();
+        // A statement of its own: halting borrows again.
+        let contradiction = self.0.borrow().contradiction(now);
+        if let Some(what) = contradiction {
+            self.halt("R36", what);
+        }
+        let core = self.0.borrow();
+        core.viewer.tell(Told::Status(Box::new(Status {
+            uptime: now.since(core.started_at),
+            engine: core.engine.view(now),
+            frames: core.venues.iter().map(Venue::frames).collect(),
+            latency: core.stopwatch.rows(),
+        })));
     }
 
     /// Waits until nothing is on the way any more, at most until then.
@@ -407,6 +419,7 @@ impl Desk {
                         Ok(ready) => ready.give_up(),
                         Err(error) => {
                             tracing::debug!(%error, order = %order.client_id, "legs withheld");
+                            core.stop_when_contradicted(order.venue);
                             if let ErrorKind::Throttled { retry_after } = error.kind {
                                 let until = core.clock.now() + retry_after;
                                 let event = Event::BudgetSpent { venue: order.venue, until };
@@ -438,6 +451,26 @@ impl Core {
             _other => None,
         });
         started.is_some_and(|(id, plan)| recorder.opening(decided_at, id.0, plan, legs))
+    }
+
+    /// What leaves is not what was approved (R36).
+    fn contradiction(&self, now: Timestamp) -> Option<&'static str> {
+        let bytes = self.venues.iter().find_map(|venue| venue.rest.take_contradiction());
+        let more = !self.orders_match_permits() && !self.engine.view(now).killed;
+        bytes.or(more.then_some("more orders left than were approved"))
+    }
+
+    /// An order could not leave. When that is because its bytes said something else than was approved, nothing more leaves:
+    /// whatever wrote it writes the next one too (R36).
+    fn stop_when_contradicted(&mut self, venue: VenueId) {
+        let Some(what) = self.venues[venue.index()].rest.take_contradiction() else { return };
+        let now = self.clock.now();
+        tracing::error!(%venue, what, "halted: nothing new is opened");
+        self.halted = true;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.halt(now, "R36", what);
+        }
+        self.engine.handle(now, Event::Kill, &mut self.out);
     }
 
     /// Whether no more orders were given to connections than were approved (R36). One that could not leave was approved too.
@@ -492,13 +525,17 @@ impl Core {
                 | Notice::Opportunity { .. }
                 | Notice::Started { .. }
                 | Notice::OrderEnded { .. }
+                | Notice::Noted(_)
                 | Notice::Tripped(_)
                 | Notice::Alarm(_) => {}
             }
             if let Some(recorder) = &mut self.recorder {
                 recorder.notice(now, &notice);
             }
-            self.viewer.tell(Told::Notice(now, notice));
+            // What the next run must know is nothing for people, and its lines would crowd theirs out.
+            if !matches!(notice, Notice::Noted(_)) {
+                self.viewer.tell(Told::Notice(now, notice));
+            }
         }
     }
 
@@ -564,3 +601,6 @@ impl Sink for LinkSink {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -10,7 +10,8 @@ use super::pace::Pace;
 use super::paper::Paper;
 use super::past::Past;
 use super::ready::{Ready, ready};
-use super::reconcile::{Changed, Reconciler};
+use super::reasons::Reasons;
+use super::reconcile::Reconciler;
 use super::record::Recorder;
 use super::recover::{Leveled, Unfinished, leveled};
 use super::venue::Venue;
@@ -318,9 +319,10 @@ async fn open(
     viewer: Rc<Viewer>,
     (mut recorder, unfinished): (Recorder, Option<Unfinished>),
 ) -> Result<(Running, usize), Failure> {
-    let (mut setups, mut pending) = (Vec::new(), Vec::new());
+    let (mut setups, mut listed_fees, mut pending) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (venue, markets)) in venues.iter_mut().zip(markets).enumerate() {
         let mut setup = venue.setup(Arc::clone(markets)).await?;
+        listed_fees.push(setup.taker_fees.is_empty());
         if let Some(fee) = config.venues.get(index).and_then(|venue| venue.taker_fee) {
             reckon_with(&mut setup, fee);
         }
@@ -346,10 +348,12 @@ async fn open(
     let desk = Desk::new(engine, venues, clock, started_at, viewer);
     // Before a frame can come in: what is opened is written down, and nothing is opened of which the coins are not known.
     desk.record_into(recorder);
-    let changed = Changed::default();
+    desk.tell_trips();
+    let reasons = Reasons::default();
+    let compared = (&*setups, &*listed_fees);
     let reconciler =
-        Reconciler::new(desk.clone(), &rests, &setups, Rc::clone(&changed), config.risk.delist_guard_h);
-    let coins = Coins::new(desk.clone(), rests, &setups, changed);
+        Reconciler::new(desk.clone(), &rests, compared, reasons.clone(), config.risk.delist_guard_h);
+    let coins = Coins::new(desk.clone(), rests, &setups, reasons);
     if config.mode == Mode::Paper {
         desk.on_paper(Paper::new(config.paper.latency_ms, fees(&setups)));
     } else {

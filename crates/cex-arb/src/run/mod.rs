@@ -10,16 +10,19 @@
 //! | [`paper`] | accounts that exist only here, filled against live books |
 //! | [`machine`] | what tells one run of the machine from another |
 //! | [`past`] | [`past::Past`]: what a journal says of earlier runs |
+//! | [`reasons`] | why symbols are left alone, by who says so |
 //! | [`reconcile`] | open orders, fills, rules and fees, compared again and again |
 //! | [`recover`] | [`recover::Unfinished`]: what an earlier run left undecided, asked for and gone on with |
 //! | [`live`] | `arb run`: the exchanges of a configuration |
 //! | `ready`, [`probe`] | what must be so before a run does anything; what keys may do |
 //! | [`limits`], [`choice`], [`coins`] | a configuration's limits for the engine; which symbols are traded, and whether their coins are the same |
+//! | `budget` | how many orders an exchange's request budgets take |
 //! | [`cancel`], `finish` | every open order cancelled; the end of a run |
 //! | [`control`], [`remote`] | the control socket, from both sides: `arb status`, `stop`, `kill`, `resume` |
 //! | [`watchdog`], [`watch`] | what notices a thread, or a process, that stands still |
 //! | [`demo`], [`proof`] | `arb demo`: simulated exchanges, the real rest; its profit proven |
 
+mod budget;
 pub mod cancel;
 pub mod choice;
 pub mod coins;
@@ -36,6 +39,7 @@ pub mod past;
 pub mod probe;
 pub mod proof;
 mod ready;
+pub mod reasons;
 pub mod reconcile;
 pub mod record;
 pub mod recover;

@@ -126,6 +126,7 @@ impl Past {
             Entry::OrderEvent(event) => self.hear(event),
             Entry::Fill(fill) => self.book(fill),
             Entry::ArbitrageEnd(end) => self.end(at, end),
+            Entry::VenueNote(note) => self.history.push(at, Recalled::Noted(note.clone())),
             Entry::RiskTrip(trip) => self.history.push(at, Recalled::Trip(trip.clone())),
             Entry::OperatorAck(_) => self.acknowledge(at),
             Entry::SessionEnd(end) => {
@@ -163,13 +164,23 @@ impl Past {
         let name = first.client_id.clone();
         let cycle = Cycle::new(at, intent);
         self.history.push(at, Recalled::Opening { gross: cycle.gross });
+        self.sent(at, intent, true);
         for leg in &intent.legs {
             self.cycle_of.insert(leg.client_id.clone(), name.clone());
         }
         self.cycles.insert(name, cycle);
     }
 
+    /// Its orders left for their venues.
+    fn sent(&mut self, at: Timestamp, intent: &messages::Intent, opens: bool) {
+        for leg in &intent.legs {
+            let (venue, client_id) = (leg.venue.clone(), leg.client_id.clone());
+            self.history.push(at, Recalled::Sent { venue, symbol: intent.symbol.clone(), client_id, opens });
+        }
+    }
+
     fn mend(&mut self, at: Timestamp, intent: &messages::Intent) {
+        self.sent(at, intent, false);
         let Some(cycle) = self.cycles.get_mut(&intent.parent) else {
             // What trades leftovers away is named after its own first order.
             if let Some(leg) = intent.legs.first().filter(|leg| leg.client_id == intent.parent) {

@@ -1,6 +1,7 @@
 //! What must be so before a run does anything of its own: nothing forbids it, its exchanges answer, and what earlier runs left
 //! undecided is known.
 
+use super::budget::reserve_pct;
 use super::choice;
 use super::control::Directory;
 use super::live::{names, without_key};
@@ -115,7 +116,11 @@ async fn look_back(
 async fn open_venues(config: &Config, clock: Clock, seed: u64) -> Result<Reached, Failure> {
     let (mut venues, mut rules, mut named) = (Vec::new(), Vec::new(), Vec::new());
     for configured in &config.venues {
-        let rest = RestConfig { clock_error_max: config.risk.max_clock_error_ms, ..RestConfig::default() };
+        let rest = RestConfig {
+            clock_error_max: config.risk.max_clock_error_ms,
+            reserve_pct: Some(reserve_pct(config.risk.request_reserve_pct)),
+            ..RestConfig::default()
+        };
         let transport = TransportConfig {
             seed: seed ^ u64::try_from(configured.config.venue.index()).unwrap_or(0),
             rest,

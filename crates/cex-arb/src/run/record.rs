@@ -4,10 +4,10 @@ use super::control::Directory;
 use super::past;
 use crate::show::Names;
 use cex_core::{
-    AccountEvent, Asset, Balance, ClientOrderId, Decimal, Fill, Order, OrderRequest, OrderStatus, Plan,
+    AccountEvent, Asset, Balance, Bps, ClientOrderId, Decimal, Fill, Order, OrderRequest, OrderStatus, Plan,
     Timestamp, VenueId,
 };
-use cex_engine::{Notice, Outcome, Parent};
+use cex_engine::{Notice, Outcome, Parent, Told, VenueNote};
 use cex_journal::messages::{self, Source};
 use cex_journal::{Entry, Health, JournalError, Payload, Writer, record};
 use cex_risk::{JournalState, Scope, Standing, Until};
@@ -204,6 +204,12 @@ impl Recorder {
         let Some(name) = outcome.orders.first() else { return };
         let Some(at) = self.open.iter().position(|open| open == name) else { return };
         self.open.swap_remove(at);
+        let mut other_fees: Vec<_> = outcome.other_fees.iter().collect();
+        other_fees.sort_by_key(|(asset, _)| *asset);
+        let row = |(asset, fee): (Asset, Decimal)| messages::Fee {
+            amount: fee.to_string(),
+            asset: asset.to_string(),
+        };
         let end = messages::ArbitrageEnd {
             name: name.to_string(),
             symbol: self.names.symbol(outcome.symbol),
@@ -214,6 +220,8 @@ impl Recorder {
             mark: outcome.mark.to_string(),
             left_over: outcome.left_over.to_string(),
             edge_e8: outcome.edge.e8(),
+            other_fees: other_fees.into_iter().map(row).collect(),
+            other_fee: outcome.other_fee.to_string(),
         };
         self.stage(now, &end);
     }
@@ -256,8 +264,28 @@ impl Recorder {
             | Notice::Opportunity { .. }
             | Notice::Started { .. }
             | Notice::OrderEnded { .. } => {}
+            Notice::Noted(note) => self.venue_note(now, note),
             Notice::Finished(outcome) => self.ended(outcome.times.1, outcome),
         }
+    }
+
+    /// What an order told of its venue: counts that the next run goes on with.
+    fn venue_note(&mut self, now: Timestamp, note: &VenueNote) {
+        let (told, took, fee_excess) = match note.told {
+            Told::Answered(took) => (messages::Told::Answered, took, None),
+            Told::Lost => (messages::Told::Lost, Duration::ZERO, None),
+            Told::Ended { worked: true, fee_excess } => (messages::Told::Worked, Duration::ZERO, fee_excess),
+            Told::Ended { worked: false, fee_excess } => (messages::Told::Failed, Duration::ZERO, fee_excess),
+        };
+        let note = messages::VenueNote {
+            venue: note.venue.to_string(),
+            symbol: self.names.symbol(note.symbol),
+            client_id: note.client_id.to_string(),
+            told: told.into(),
+            took_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+            fee_excess_e8: fee_excess.map(Bps::e8),
+        };
+        self.stage(now, &note);
     }
 
     /// Everything stops until an operator has looked, over restarts too.
@@ -278,6 +306,12 @@ impl Recorder {
         self.stage(now, &ack);
         let result = self.writer.sync();
         self.note(result);
+    }
+
+    /// What a run goes by was changed in it.
+    pub fn changed(&mut self, now: Timestamp, key: &str, old: &str, new: &str, by: &str) {
+        let [key, old, new, by] = [key, old, new, by].map(str::to_owned);
+        self.stage(now, &messages::ConfigChange { key, old, new, by });
     }
 
     /// How far a venue's clock is from ours.

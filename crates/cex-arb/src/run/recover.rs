@@ -357,7 +357,7 @@ fn over(
     engine: &mut Engine,
     recorder: &mut Recorder,
 ) -> Result<(), NumError> {
-    let end = cycle.end(name)?;
+    let end = cycle.end(name, |venue| engine.full_fee(venue))?;
     recorder.ended_before(now, &end);
     let mut names = traded(engine);
     past::tell_end(now, &mut engine.recall(), &end, Some((cycle.at, cycle.gross)), &mut names)

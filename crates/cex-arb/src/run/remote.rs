@@ -239,10 +239,15 @@ fn every_market(venue: &Venue, rules: Vec<SymbolInfo>) -> Markets {
     )
 }
 
+/// What is meant, and where it is. What of a configuration only a run must refuse is told and holds nothing up: a halt that is
+/// refused for a slip of a unit is worth nothing.
 pub(super) fn place(args: &ControlArgs) -> Result<(Config, Directory), Failure> {
     let around = Surroundings::real();
-    let config =
-        Config::load(args.config.as_deref(), &args.set, &around).map_err(|problems| failure(&problems))?;
+    let loaded = Config::load_for_control(args.config.as_deref(), &args.set, &around);
+    let (config, doubts) = loaded.map_err(|problems| failure(&problems))?;
+    for doubt in doubts {
+        eprintln!("warning: {doubt}");
+    }
     let directory = directory(&config)?;
     Ok((config, directory))
 }

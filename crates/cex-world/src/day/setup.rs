@@ -5,7 +5,7 @@ use super::{Day, Desk, Place};
 use crate::bugs::Planted;
 use crate::check::Checks;
 use crate::fuse::Fuse;
-use crate::plan::{ACCOUNT, Dice, plan};
+use crate::plan::{ACCOUNT, Dice, fee_coin, plan};
 use crate::rest::Rest;
 use crate::run::{CANARY, Effects, Options, Schedule};
 use crate::trace::Trace;
@@ -106,6 +106,8 @@ fn sim_config(seed: u64, dice: &mut Dice) -> SimConfig {
     let account = SimAccount {
         key: format!("{CANARY}-key"),
         secret: format!("{CANARY}-secret"),
+        // Enough for a few fees.
+        also: fee_coin().into_iter().map(|coin| (coin, Decimal::ONE)).collect(),
         ..SimAccount::new(ACCOUNT)
     };
     SimConfig {
@@ -161,7 +163,7 @@ pub(super) fn setup(place: &Place, fees: Result<Reply, ExchangeError>) -> Result
     let book = place.rest.protocol.capabilities().books.first();
     let sync = book.map(|book| book.sync).ok_or_else(|| format!("{} names no book stream", place.id))?;
     let markets = Arc::clone(&place.markets);
-    Ok(VenueSetup { venue: place.id, markets, sync, taker_fees, orders_per_second: None })
+    Ok(VenueSetup { venue: place.id, markets, sync, taker_fees, order_windows: Vec::new() })
 }
 
 pub(super) fn link_up(seed: u64, world: &World, place: &mut Place) -> Result<(), String> {

@@ -33,6 +33,7 @@ impl Desk {
                 }
                 Err(error) => {
                     tracing::debug!(%error, order = %client_id, outcome = ?error.outcome(), "placement failed");
+                    desk.0.borrow_mut().stop_when_contradicted(order.venue);
                     desk.shut_out(order.venue, &error);
                     if error.outcome() != CallOutcome::Unknown {
                         desk.record(|recorder| recorder.refused(now, &order));

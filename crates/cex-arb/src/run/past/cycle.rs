@@ -7,6 +7,7 @@ use cex_core::{
 };
 use cex_engine::{Ending, Engine, PastArbitrage, PastOrder};
 use cex_journal::messages::{self, Status};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How much later than it expired an order may still turn up in an exchange's answers.
@@ -74,7 +75,7 @@ impl Cycle {
         })
     }
 
-    /// What its fills came to: change of quote and of base over both venues, fees included.
+    /// What its fills came to: change of quote and of base over both venues, fees in these included.
     ///
     /// # Errors
     /// When a number is none, or does not fit.
@@ -105,12 +106,63 @@ impl Cycle {
         Ok((quote, base))
     }
 
-    /// Its end as its fills give it, for one that needs nothing done or whose leftovers stay.
+    /// Fees in coins that are neither base nor quote, a row a coin, by name.
     ///
     /// # Errors
     /// When a number is none, or does not fit.
-    pub fn end(&self, name: &str) -> Result<messages::ArbitrageEnd, NumError> {
+    pub fn other_fees(&self) -> Result<Vec<messages::Fee>, NumError> {
+        let mut sums: BTreeMap<&str, Decimal> = BTreeMap::new();
+        for fill in self.orders.iter().flat_map(|order| &order.fills) {
+            for (amount, asset) in self.beside(fill)? {
+                let sum = sums.entry(asset).or_default();
+                *sum = sum.checked_add(amount)?;
+            }
+        }
+        let row = |(asset, amount): (&str, Decimal)| messages::Fee {
+            amount: amount.to_string(),
+            asset: asset.to_owned(),
+        };
+        Ok(sums.into_iter().map(row).collect())
+    }
+
+    /// What a fill was charged in neither coin of its symbol.
+    fn beside<'a>(&self, fill: &'a messages::Fill) -> Result<Vec<(Decimal, &'a str)>, NumError> {
+        let symbol: Symbol = self.symbol.parse().map_err(|_| NumError::Overflow)?;
+        let its = |asset: &str| asset == symbol.base.as_str() || asset == symbol.quote.as_str();
+        let rows = fill.fees.iter().filter(|fee| !its(&fee.asset));
+        let rows = rows.map(|fee| Ok((decimal(&fee.amount)?, fee.asset.as_str())));
+        let rows: Vec<_> = rows.collect::<Result<_, NumError>>()?;
+        Ok(rows.into_iter().filter(|(amount, _)| !amount.is_zero()).collect())
+    }
+
+    /// What fees in other coins count as, in quote: no book is at hand, so all that each exchange could have charged, less
+    /// what it did charge of the same fill in base and quote.
+    fn other_fee(&self, full_fee: impl Fn(&str) -> Bps) -> Result<Decimal, NumError> {
+        let symbol: Symbol = self.symbol.parse().map_err(|_| NumError::Overflow)?;
+        let mut sum = Decimal::ZERO;
+        for fill in self.orders.iter().flat_map(|order| &order.fills) {
+            if self.beside(fill)?.iter().any(|(amount, _)| amount.is_positive()) {
+                let notional = decimal(&fill.price)?.checked_mul(decimal(&fill.qty)?)?;
+                let full = notional.checked_mul(full_fee(&fill.venue).fraction())?;
+                let own = own_fees(symbol, fill)?.max(Decimal::ZERO);
+                sum = sum.checked_add(full.checked_sub(own)?.max(Decimal::ZERO))?;
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Its end as its fills give it, for one that needs nothing done or whose leftovers stay. `full_fee` is the most that a
+    /// venue takes of what is filled ([`Engine::full_fee`]).
+    ///
+    /// # Errors
+    /// When a number is none, or does not fit.
+    pub fn end(
+        &self,
+        name: &str,
+        full_fee: impl Fn(&str) -> Bps,
+    ) -> Result<messages::ArbitrageEnd, NumError> {
         let (quote, base) = self.changes()?;
+        let other_fee = self.other_fee(full_fee)?;
         let first = self.orders.first().map(|order| &order.leg);
         let mark = first.map_or(Decimal::ZERO, |leg| {
             Decimal::new(i128::from(leg.price), u8::try_from(leg.price_dp).unwrap_or(u8::MAX))
@@ -131,12 +183,14 @@ impl Cycle {
             name: name.to_owned(),
             symbol: self.symbol.clone(),
             ending: ending.name().to_owned(),
-            realised: quote.checked_add(base.checked_mul(mark)?)?.to_string(),
+            realised: quote.checked_add(base.checked_mul(mark)?)?.checked_sub(other_fee)?.to_string(),
             quote_change: quote.to_string(),
             base_change: base.to_string(),
             mark: mark.to_string(),
             left_over: left_over.to_string(),
             edge_e8: 0,
+            other_fees: self.other_fees()?,
+            other_fee: other_fee.to_string(),
         })
     }
 
@@ -169,6 +223,19 @@ impl Cycle {
         let plan = Plan { symbol, buy, sell, expected: self.expected, net_edge: self.net_edge };
         Ok(PastArbitrage { plan, orders, started_at: self.at })
     }
+}
+
+/// What a fill was charged in the two coins of its symbol, in quote.
+fn own_fees(symbol: Symbol, fill: &messages::Fill) -> Result<Decimal, NumError> {
+    let price = decimal(&fill.price)?;
+    fill.fees.iter().try_fold(Decimal::ZERO, |sum, fee| {
+        let amount = decimal(&fee.amount)?;
+        match fee.asset.as_str() {
+            asset if asset == symbol.base.as_str() => sum.checked_add(amount.checked_mul(price)?),
+            asset if asset == symbol.quote.as_str() => sum.checked_add(amount),
+            _third => Ok(sum),
+        }
+    })
 }
 
 /// An order that was written down before it left.

@@ -291,7 +291,7 @@ mod tests {
             ["mqhw82kb-1b", "mqhw82kb-3b", "mqhw82kb-5b"].map(|name| one(&past, name)),
             ["2", "1", "-9"]
         );
-        let ended = past.cycles()["mqhw82kb-3b"].end("mqhw82kb-3b").expect("fits");
+        let ended = past.cycles()["mqhw82kb-3b"].end("mqhw82kb-3b", |_| cex_core::Bps::ZERO).expect("fits");
         assert_eq!(
             (ended.ending.as_str(), ended.base_change.as_str()),
             ("parked", "1"),
@@ -333,7 +333,7 @@ mod tests {
             (cycle.carried.to_string(), residuals(&past)),
             ("4".to_owned(), vec![("mqhw82kb-7c", "0".to_owned())])
         );
-        let end = cycle.end("mqhw82kb-7c").expect("fits");
+        let end = cycle.end("mqhw82kb-7c", |_| cex_core::Bps::ZERO).expect("fits");
         assert_eq!(
             (end.ending.as_str(), end.base_change.as_str(), end.realised.as_str()),
             ("swept", "-4", "-0.1")

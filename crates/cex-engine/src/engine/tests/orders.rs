@@ -60,13 +60,15 @@ fn a_fill_after_the_end_is_booked_and_alarms() {
 }
 
 #[test]
-fn a_late_fill_charged_in_a_third_coin_costs_that_coin_only() {
+fn a_late_fill_charged_in_a_third_coin_costs_what_it_can_have_cost() {
     let mut stage = Stage::ready();
     let [buy, sell] = stage.cross();
     stage.report(&buy, OrderStatus::Canceled, "0");
     stage.report(&sell, OrderStatus::Canceled, "0");
     stage.fill(&sell, "101", "1", ("7", "MX"));
-    assert_eq!(stage.view().totals.realised, decimal("0.9"));
+    // Sold 0.9 above the mark, less ten basis points of 101.
+    assert_eq!(stage.view().totals.realised, decimal("0.799"));
+    assert_eq!(stage.view().totals.other_fee, decimal("0.101"));
 }
 
 #[test]

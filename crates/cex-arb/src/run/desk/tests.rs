@@ -1,0 +1,148 @@
+//! A desk over a simulated exchange: what left is compared with what was approved.
+
+use super::super::control::Directory;
+use super::super::limits::settings;
+use super::super::pace::Pace;
+use super::super::record::Tolerance;
+use super::super::venue::shared_markets;
+use super::*;
+use crate::config::{Config, Surroundings, command};
+use crate::show::{Names, Show};
+use crate::venues::EXCHANGES;
+use cex_core::{OrderKind, Side, TimeInForce};
+use cex_engine::IdSource;
+use cex_interface::{Secret, VenueConfig};
+use cex_journal::messages::SessionStart;
+use cex_journal::{Entry, Reader};
+use cex_risk::{Scope, Trip, Until};
+use cex_sim::server::{SimConfig, SimExchange, SimHandle, SimServer};
+use cex_transport::TransportConfig;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// Rules that people were told of.
+#[derive(Clone, Default)]
+struct Tripped(Arc<Mutex<Vec<&'static str>>>);
+
+impl Show for Tripped {
+    fn tell(&mut self, told: &Told) -> std::io::Result<()> {
+        if let Told::Notice(_, Notice::Tripped(trip)) = told {
+            self.0.lock().expect("nobody panicked").push(trip.rule);
+        }
+        Ok(())
+    }
+}
+
+/// The limits that `arb config example` writes.
+fn engine_config() -> EngineConfig {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), command::example()).expect("our own file");
+    let vars = BTreeMap::from([("HOME".to_owned(), "/home/trader".to_owned())]);
+    let around = Surroundings { vars, directory: "/nowhere".into() };
+    let config = Config::load(Some(file.path()), &[], &around);
+    settings(&config.unwrap_or_else(|problems| panic!("the example is good: {problems}")))
+}
+
+/// A desk of these markets, and no exchange behind it.
+pub(in crate::run) fn quiet_desk(setups: &[VenueSetup]) -> Desk {
+    desk_of(Engine::new(engine_config(), setups, 1), Vec::new(), Clock::new(), Tripped::default())
+}
+
+fn desk_of(engine: Engine, venues: Vec<Venue>, clock: Clock, show: Tripped) -> Desk {
+    let viewer = Viewer::spawn(Box::new(show), || {}).expect("a thread");
+    Desk::new(engine, venues, clock, clock.now(), Rc::new(viewer))
+}
+
+/// A desk with its first exchange, and one order for it.
+async fn desk(sim: &SimHandle, place: &Path) -> (Desk, OrderRequest) {
+    let registration = EXCHANGES[0];
+    let exchange = SimExchange::ALL.into_iter().find(|exchange| exchange.name() == registration.name);
+    let endpoint = sim.endpoint(exchange.expect("the simulator knows it"));
+    let account = sim.accounts().first().expect("an account");
+    let config = VenueConfig {
+        rest_url: Some(endpoint.rest.clone()),
+        ws_url: Some(endpoint.ws.clone()),
+        key: Secret::new(account.key.clone()),
+        secret: Secret::new(account.secret.clone()),
+        ..VenueConfig::public(VenueId::new(0, registration.name).expect("short"))
+    };
+    let clock = Clock::new();
+    let opened = Venue::open(&registration, config, TransportConfig::default(), clock);
+    let (venue, rules) = opened.await.unwrap_or_else(|failure| panic!("{failure}"));
+    let markets = shared_markets(&[venue.id], vec![rules]).unwrap_or_else(|failure| panic!("{failure}"));
+    let setup = venue.setup(markets[0].clone()).await.unwrap_or_else(|failure| panic!("{failure}"));
+    let market = setup.markets.iter().next().expect("a market");
+    let order = OrderRequest {
+        venue: venue.id,
+        symbol: market.id,
+        client_id: IdSource::new(1_781_690_000_123).next('b'),
+        side: Side::Buy,
+        kind: OrderKind::Limit { price: market.tick, qty: market.lot, tif: TimeInForce::Ioc },
+        expires_in: Duration::from_secs(1),
+    };
+    let desk = desk_of(Engine::new(engine_config(), &[setup], 1), vec![venue], clock, Tripped::default());
+    let now = clock.now();
+    let opened = cex_journal::open_directory(&place.join("journal"), cex_journal::Options::default(), now);
+    let mut writer = opened.expect("a new journal").writer;
+    writer.begin(now, SessionStart::default()).expect("a disk that works");
+    let tolerance = Tolerance { lag: Duration::MAX, free: 0 };
+    desk.record_into(Recorder::new(writer, tolerance, Names::default(), Directory(place.to_owned())));
+    (desk, order)
+}
+
+/// R36: the halt is taken where the contradiction is found, and does not end the process that must still close.
+#[test]
+fn more_orders_than_were_approved_halt_the_desk() {
+    let sim = SimServer::start(SimConfig { seed: 7, symbols: 1, ..SimConfig::default() }).expect("loopback");
+    let place = tempfile::tempdir().expect("a directory");
+    let program = async {
+        let (desk, order) = desk(&sim, place.path()).await;
+        desk.glance();
+        assert!(!desk.is_halted(), "nothing has left");
+        // Past the desk: nobody approved it. Whether the exchange takes it does not matter.
+        let rest = desk.0.borrow().venues[0].rest.clone();
+        let answer = rest.call(&Request::Place(order)).await;
+        assert_eq!(rest.metrics().of(Op::PlaceOrder).sent.value(), 1, "{answer:?}");
+        desk.glance();
+        assert!(desk.is_halted() && desk.look(|_, view, _, _| view.killed));
+        // It goes on: the next look finds nothing new.
+        desk.glance();
+    };
+    Pace::Sleep.block_on(program).expect("a runtime");
+    let halts: Vec<_> = Reader::of_directory(&place.path().join("journal"), 0)
+        .expect("a journal")
+        .filter_map(|record| match record.expect("whole").entry() {
+            Ok(Entry::Halt(halt)) => Some((halt.by, halt.reason)),
+            _other => None,
+        })
+        .collect();
+    assert_eq!(halts, [("R36".to_owned(), "more orders left than were approved".to_owned())]);
+    sim.stop().expect("it stops");
+}
+
+#[test]
+fn what_tripped_in_an_earlier_run_and_still_holds_is_told_once() {
+    let clock = Clock::new();
+    let now = clock.now();
+    let mut engine = Engine::new(engine_config(), &[], 1);
+    let minute = Duration::from_secs(60);
+    for (rule, scope, until) in [
+        ("day_loss", Scope::All, Until::Operator),
+        ("hour_loss", Scope::All, Until::Time(now + minute)),
+        ("fee_surprise", Scope::Symbol(SymbolId(0)), Until::Time(now - minute)),
+    ] {
+        engine.recall().trip(Trip { rule, scope, until });
+    }
+    let show = Tripped::default();
+    let desk = desk_of(engine, Vec::new(), clock, show.clone());
+    desk.tell_trips();
+    // What happens later tells nothing of it again.
+    desk.tell_engine(Event::Wake);
+    drop(desk);
+    // The thread that shows ends when all is shown that was told.
+    while Arc::strong_count(&show.0) > 1 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let told = show.0.lock().expect("nobody panicked");
+    assert_eq!(*told, ["day_loss", "hour_loss"]);
+}
