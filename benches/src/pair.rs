@@ -206,6 +206,6 @@ fn setup(protocol: &dyn Protocol, markets: &Arc<cex_core::Markets>) -> VenueSetu
         markets: Arc::clone(markets),
         sync: protocol.capabilities().books.first().expect("a book stream").sync,
         taker_fees: markets.iter().map(|market| (market.id, Bps::ZERO)).collect(),
-        orders_per_second: None,
+        order_windows: Vec::new(),
     }
 }

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `catalogue` | `docs/faults.txt` into rows |
 //! | `behaviours` | which behaviours of cex-compliance name which rows |
+//! | `effects` | what the simulator can be asked for, shown to happen and to be survived |
 
 mod behaviours;
 mod catalogue;
+mod effects;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -52,7 +54,9 @@ pub(crate) fn run(root: &Path) -> Result<(), TaskError> {
             problems.push(format!("{CATALOGUE}: {} ({}) is covered by nothing", row.id, row.name));
         }
     }
-    print!("{}", table(&rows, &behaviours));
+    let (holes, summary) = effects::check(root)?;
+    problems.extend(holes);
+    print!("{}{summary}", table(&rows, &behaviours));
     TaskError::unless_empty("faults", problems)
 }
 
@@ -104,9 +108,15 @@ fn unknown_rows(rows: &[Row], behaviours: &Behaviours) -> Vec<String> {
         .collect()
 }
 
-/// Why a proof's name does not exist.
+/// Why a proof of a row does not hold.
 fn check(root: &Path, row: &Row, proof: &Proof) -> Result<Option<String>, TaskError> {
-    let wrong = |what: String| Ok(Some(format!("{CATALOGUE}: {}: {what}", row.id)));
+    let wrong = exists(root, proof)?;
+    Ok(wrong.map(|what| format!("{CATALOGUE}: {}: {what}", row.id)))
+}
+
+/// Why a proof's name does not exist.
+fn exists(root: &Path, proof: &Proof) -> Result<Option<String>, TaskError> {
+    let wrong = |what: String| Ok(Some(what));
     match proof {
         Proof::Test { file, function } => {
             let name = format!("crates/{file}");
@@ -190,6 +200,9 @@ mod tests {
         }
         dir.write(CATALOGUE, &change(text));
         dir.write(WORLD, "WsEffect::Mute\n");
+        // Nothing can be asked for here, so nothing is to be shown.
+        dir.write("docs/effects.txt", "");
+        dir.write("crates/cex-sim/src/fault/spec.rs", "");
         dir.write("fuzz/fuzz_targets/numbers.rs", "");
         dir.write(
             "crates/cex-x/src/lib.rs",

@@ -35,6 +35,19 @@ pub(crate) fn run(command: &mut Command) -> Result<(), TaskError> {
     Err(TaskError::Command { command: line, status, details: String::new() })
 }
 
+/// Runs `command` and says nothing of it: its standard output is ours, and so is its standard error.
+///
+/// # Errors
+/// When it cannot be started or ends with anything but success.
+pub(crate) fn run_unheard(command: &mut Command) -> Result<(), TaskError> {
+    let line = describe(command);
+    let status = command.status().map_err(|source| TaskError::Spawn { command: line.clone(), source })?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(TaskError::Command { command: line, status, details: String::new() })
+}
+
 /// Runs `command` and returns what it wrote to standard output.
 ///
 /// # Errors

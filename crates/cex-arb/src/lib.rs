@@ -23,12 +23,17 @@ pub mod show;
 pub mod sim;
 pub mod venues;
 
+use cex_errors::Plain;
 use clap::Parser;
 use cli::{Cli, Command};
 use exit::Exit;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Runs the program: reads the command line, does what it says, and returns the exit code.
 #[must_use]
@@ -73,5 +78,60 @@ fn log_to_stderr(screen: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let colours =
         std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    logger(filter, colours, std::io::stderr).init();
+}
+
+/// What writes logs. It spells out whatever in a value would steer a terminal (X7).
+fn logger<W: for<'a> MakeWriter<'a> + Send + Sync + 'static>(
+    filter: EnvFilter,
+    colours: bool,
+    writer: W,
+) -> impl SubscriberInitExt + tracing::Subscriber + Send + Sync {
+    // The library's own fields pass on whatever a value holds.
+    let fields = debug_fn(|out, field, value| {
+        let value = format!("{value:?}");
+        match field.name() {
+            "message" => write!(out, "{}", Plain(&value)),
+            name => write!(out, "{name}={}", Plain(&value)),
+        }
+    });
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(writer);
+    subscriber.fmt_fields(fields.delimited(" ")).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cex_core::OrderId;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("no panic").write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_an_exchange_calls_an_order_cannot_steer_the_terminal_of_a_log() {
+        let said = Buffer::default();
+        let writer = said.clone();
+        let order = OrderId::new("9\u{1b}[2J\u{1b}]0;x\u{7}\n2026 INFO fine").expect("short");
+        tracing::subscriber::with_default(
+            logger(EnvFilter::new("warn"), false, move || writer.clone()),
+            || {
+                tracing::warn!(%order, "an order that is not ours is open");
+            },
+        );
+        let text = String::from_utf8(said.0.lock().expect("no panic").clone()).expect("text");
+        let controls: Vec<char> = text.trim_end().chars().filter(|char| char.is_control()).collect();
+        assert_eq!(controls, [], "{text:?}");
+        assert!(text.contains(r"is open order=9\u{1b}[2J"), "{text}");
+    }
 }

@@ -2,15 +2,17 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `file` | `sim.toml` |
+//! | `file`, `mistake` | `sim.toml`, and what is wrong with it |
 
 mod file;
+mod mistake;
 
 use crate::cli::{RateLimits, SimArgs, SimProfile};
 use crate::exit::{Exit, Failure};
-use cex_sim::market::MOST_SYMBOLS;
+use cex_sim::market::Tape;
 use cex_sim::server::{Profile, Rights, SimAccount, SimConfig, SimError, SimHandle, SimServer};
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Where things are unless somebody says otherwise.
@@ -70,19 +72,16 @@ fn config(args: &SimArgs) -> Result<SimConfig, Failure> {
     let is_strict = profile == SimProfile::Strict;
     let rate_limits = args.rate_limits.or(file.rate_limits);
     let rate_limits = rate_limits.unwrap_or(if is_strict { RateLimits::Real } else { RateLimits::Off });
-    let symbols = args.symbols.map(usize::from).or(file.symbols).unwrap_or(SYMBOLS);
-    if !(1..=MOST_SYMBOLS).contains(&symbols) {
-        let what = format!("symbols = {symbols} is out of range");
-        return Err(Failure::new(Exit::BadConfig, what, format!("use 1 to {MOST_SYMBOLS}")));
-    }
     let playback = args.playback.as_deref().or(file.playback.as_deref());
-    let tape = playback.map(crate::replay::tape).transpose()?.map(Arc::new);
+    let tape = playback.map(recording).transpose()?.map(Arc::new);
     let usual = SimConfig::default();
     Ok(SimConfig {
         seed: args.seed.or(file.seed).unwrap_or(SEED),
-        symbols,
+        symbols: args.symbols.map(usize::from).or(file.symbols).unwrap_or(SYMBOLS),
         tape,
         divergences_per_minute: file.divergences_per_minute.unwrap_or(usual.divergences_per_minute),
+        mood: file.mood,
+        divergence_bps: file.divergence_bps.unwrap_or(usual.divergence_bps),
         is_quiet: file.quiet,
         mexc_port: args.mexc_port.or(file.mexc_port).unwrap_or(MEXC_PORT),
         gateio_port: args.gateio_port.or(file.gateio_port).unwrap_or(GATEIO_PORT),
@@ -100,6 +99,18 @@ fn config(args: &SimArgs) -> Result<SimConfig, Failure> {
         rate_limits: rate_limits == RateLimits::Real,
         queue_frames: usual.queue_frames,
     })
+}
+
+/// The recording to play. One that cannot be played is a mistake of whoever named it, not a check that failed.
+fn recording(dir: &Path) -> Result<Tape, Failure> {
+    let named = |failure: Failure| {
+        let what = format!("playback: {}", failure.what);
+        Failure::new(Exit::BadConfig, what, "name a directory as `arb replay --dir` takes it")
+    };
+    if !dir.is_dir() {
+        return Err(named(Failure::new(Exit::BadConfig, format!("{} is no directory", dir.display()), "")));
+    }
+    crate::replay::tape(dir).map_err(named)
 }
 
 /// The usual accounts: two that are rich, one that is poor, and one for every right that a key may lack or have too
@@ -125,17 +136,21 @@ fn accounts() -> Vec<SimAccount> {
 }
 
 fn tell_json(sim: &SimHandle, out: &mut dyn Write) -> std::io::Result<()> {
-    let row = |account: &SimAccount| sonic_rs::json!({ "name": account.name, "key": account.key, "secret": account.secret });
-    let accounts: Vec<_> = sim.accounts().iter().map(row).collect();
-    let endpoints = sim.endpoints();
     // Written by hand where the order of keys is promised.
+    let row = |account: &SimAccount| {
+        let [name, key, secret] =
+            [&account.name, &account.key, &account.secret].map(|text| sonic_rs::json!(text).to_string());
+        format!(r#"{{"name":{name},"key":{key},"secret":{secret}}}"#)
+    };
+    let accounts: Vec<String> = sim.accounts().iter().map(row).collect();
+    let endpoints = sim.endpoints();
     let venue = |rest: &str, ws: &str| format!(r#"{{"rest":"{rest}","ws":"{ws}"}}"#);
     writeln!(
         out,
         r#"{{"event":"ready","mexc":{},"gateio":{},"accounts":{}}}"#,
         venue(&endpoints.mexc.rest, &endpoints.mexc.ws),
         venue(&format!("{}/api/v4", endpoints.gateio.rest), &endpoints.gateio.ws),
-        sonic_rs::json!(accounts)
+        format_args!("[{}]", accounts.join(","))
     )?;
     if let Some(control) = &endpoints.control {
         writeln!(out, r#"{{"event":"control","rest":"{control}"}}"#)?;

@@ -265,10 +265,14 @@ fn sim_takes_a_file_and_names_its_mistakes() {
     let (lines, _) = simulate(&["--config", file]);
     assert_eq!(word(&lines[0]["accounts"][0], "name"), "me");
     for (text_of_file, told) in [
-        ("sede = 1\n", "line 1, column 1: unknown field `sede`"),
+        ("sede = 1\n", "sim.toml:1:1: unknown key `sede`\n    | sede = 1\n  fix: did you mean `seed`?"),
         (
             "[[faults]]\nexchange = \"mexc\"\nkind = \"venue\"\neffect = \"halt\"\n",
-            "faults[0]: venue.halt needs `symbol`",
+            "sim.toml:1:1: this fault: venue.halt needs `symbol`",
+        ),
+        (
+            "symbols = 2\n[[faults]]\nstart_ms = 9000\nexchange = \"mexc\"\nkind = \"venue\"\neffect = \"halt\"\nsymbol = \"NO/USDT\"\n",
+            "mexc: NO/USDT does not trade here",
         ),
     ] {
         std::fs::write(&path, text_of_file).expect("written");
@@ -276,6 +280,24 @@ fn sim_takes_a_file_and_names_its_mistakes() {
         assert_eq!(output.status.code(), Some(3));
         assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
     }
-    let missing = arb(&["sim", "--config", "/nowhere/sim.toml"]);
-    assert_eq!(missing.status.code(), Some(3));
+    for (option, place) in [("--config", "/nowhere/sim.toml"), ("--playback", "/nowhere/recording")] {
+        let missing = arb(&["sim", option, place]);
+        assert_eq!(missing.status.code(), Some(3), "{option}");
+        assert!(text(&missing.stderr).contains(place), "{}", text(&missing.stderr));
+    }
+}
+
+#[test]
+fn sim_names_the_port_that_is_taken() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("bound").port().to_string();
+    for option in ["--mexc-port", "--gateio-port", "--control-port"] {
+        let others =
+            ["--mexc-port", "--gateio-port", "--control-port"].into_iter().filter(|other| *other != option);
+        let mut args = vec!["sim", option, &port];
+        args.extend(others.flat_map(|other| [other, "0"]));
+        let output = arb(&args);
+        assert_eq!(output.status.code(), Some(5), "{output:?}");
+        assert!(text(&output.stderr).contains(&port), "{}", text(&output.stderr));
+    }
 }

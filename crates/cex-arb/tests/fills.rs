@@ -1,4 +1,5 @@
-//! An order with more fills than an exchange shows at once is told whole to the run after a crash.
+//! An order with more fills than an exchange shows at once is told whole to the run after a crash, and to the one after a loss
+//! of power of which no record tells.
 
 use cex_arb::run::control::Directory;
 use cex_arb::run::past::Past;
@@ -10,11 +11,13 @@ use cex_arb::venues::EXCHANGES;
 use cex_core::{
     ClientOrderId, Decimal, Market, OrderKind, OrderRequest, Price, Qty, Side, TimeInForce, VenueId,
 };
+use cex_engine::IdParts;
 use cex_interface::{Request, Secret, VenueConfig};
 use cex_journal::messages::{self, Status};
 use cex_journal::{Options, open_directory};
 use cex_sim::server::{SimAccount, SimConfig, SimExchange, SimHandle, SimServer};
 use cex_transport::{Clock, TransportConfig};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 use tokio::task::LocalSet;
@@ -122,6 +125,74 @@ fn crashed(path: &Path, stage: &Stage, order: &OrderRequest) {
     writer.append(now, &refused).expect("written");
 }
 
+fn recorder(path: &Path, stage: &Stage) -> Recorder {
+    let now = stage.venue.rest.clock().now();
+    let writer = open_directory(path, Options::default(), now).expect("a journal").writer;
+    let market = &stage.market;
+    let names = Names {
+        symbols: [(market.id, (market.symbol(), market.scale))].into(),
+        venues: vec!["gateio".to_owned()],
+        title: String::new(),
+    };
+    let tolerance = Tolerance { lag: Duration::from_secs(60), free: 0 };
+    Recorder::new(writer, tolerance, names, Directory(path.to_owned()))
+}
+
+/// A session of this run of the machine.
+fn session(epoch: u64, boot: &str) -> messages::SessionStart {
+    let mode = messages::Mode::Live.into();
+    messages::SessionStart { seed: epoch, mode, boot: boot.to_owned(), ..Default::default() }
+}
+
+#[tokio::test]
+async fn an_order_whose_record_was_lost_with_the_power_is_found_in_what_was_traded() {
+    LocalSet::new()
+        .run_until(async {
+            let stage = Stage::new().await;
+            stage.fill_book();
+            let (order, directory) = (stage.sweep(), tempfile::tempdir().expect("a directory"));
+            let epoch = IdParts::of(order.client_id.as_str()).expect("ours").epoch;
+            let now = stage.venue.rest.clock().now();
+            let mut writer =
+                open_directory(directory.path(), Options::default(), now).expect("a journal").writer;
+            writer.begin(now, session(epoch, "before")).expect("written");
+            drop(writer);
+            stage.venue.rest.call(&Request::Place(order)).await.expect("placed");
+            // Orders that look like ours, of a run that no record knows: another machine's.
+            let others =
+                OrderRequest { client_id: ClientOrderId::new("mqhw82kc-1b").expect("plain"), ..order };
+            stage.fill_book();
+            stage.venue.rest.call(&Request::Place(others)).await.expect("placed");
+
+            let mut past = Past::read(directory.path()).expect("a journal");
+            past.begins(&session(epoch + 1, "before"));
+            assert_eq!(past.doubt(), None, "the process died, and the machine did not");
+            let mut past = Past::read(directory.path()).expect("a journal");
+            past.begins(&session(epoch + 1, "after"));
+            let mut recorder = recorder(directory.path(), &stage);
+            let mut unfinished = Unfinished::new(past).expect("no contradiction");
+            let venues = std::slice::from_ref(&stage.venue);
+            let found = unfinished.search(venues, Duration::ZERO, &mut recorder).await;
+            assert_eq!(found.map_err(|failure| failure.what), Ok(()));
+            let proven = unfinished.prove(venues, &mut recorder).await;
+            assert_eq!(proven.map_err(|failure| failure.what), Ok(()));
+            drop(recorder);
+
+            let past = Past::read(directory.path()).expect("a journal");
+            assert_eq!((past.undecided(), past.doubt()), (0, None));
+            let made = stage.sim.fills(SimExchange::Gateio, "rich").expect("the truth");
+            let names: BTreeSet<String> = past.fills().map(|(_, _, _, trade)| trade.clone()).collect();
+            let (ours, levels) = (&made[..made.len() / 2], usize::try_from(LEVELS).expect("few"));
+            assert_eq!((names.len(), ours.len()), (levels, levels));
+            let cycle = &past.cycles()[order.client_id.as_str()];
+            let bought = ours.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.qty));
+            assert_eq!(cycle.apart(), bought);
+            let legs: Vec<&str> = cycle.orders.iter().map(|order| order.leg.client_id.as_str()).collect();
+            assert_eq!(legs, ["mqhw82kb-1b", "mqhw82kb-2s"], "its other leg filled nothing");
+        })
+        .await;
+}
+
 #[tokio::test]
 async fn every_fill_of_an_order_is_booked_however_many_an_answer_shows() {
     LocalSet::new()
@@ -134,17 +205,7 @@ async fn every_fill_of_an_order_is_booked_however_many_an_answer_shows() {
             let made = stage.sim.fills(SimExchange::Gateio, "rich").expect("the truth");
             assert_eq!(made.len(), usize::try_from(LEVELS).expect("few"));
 
-            let now = stage.venue.rest.clock().now();
-            let writer = open_directory(directory.path(), Options::default(), now).expect("a journal").writer;
-            let market = &stage.market;
-            let names = Names {
-                symbols: [(market.id, (market.symbol(), market.scale))].into(),
-                venues: vec!["gateio".to_owned()],
-                title: String::new(),
-            };
-            let tolerance = Tolerance { lag: Duration::from_secs(60), free: 0 };
-            let place = Directory(directory.path().to_owned());
-            let mut recorder = Recorder::new(writer, tolerance, names, place);
+            let mut recorder = recorder(directory.path(), &stage);
             let past = Past::read(directory.path()).expect("a journal");
             assert_eq!((past.undecided(), past.fills().count()), (1, 0), "nothing was heard of it");
             let mut unfinished = Unfinished::new(past).expect("no contradiction");

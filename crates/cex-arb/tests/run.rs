@@ -314,10 +314,27 @@ fn on_paper_nothing_private_is_asked_and_nothing_is_sent() {
 }
 
 /// What is parked when the run is stopped is traded away, and what is open cancelled.
+/// Sockets of a process that wait for connections over a network, by what the kernel says.
+fn listens(child: &Child) -> Vec<String> {
+    let own: Vec<String> = std::fs::read_dir(format!("/proc/{}/fd", child.id()))
+        .expect("it lives")
+        .filter_map(|entry| Some(std::fs::read_link(entry.ok()?.path()).ok()?.display().to_string()))
+        .collect();
+    let tables = ["tcp", "tcp6"]
+        .map(|name| std::fs::read_to_string(format!("/proc/{}/net/{name}", child.id())).unwrap_or_default());
+    let rows = tables.iter().flat_map(|table| table.lines().skip(1));
+    let listening = rows.filter(|row| row.split_whitespace().nth(3) == Some("0A"));
+    let of_its = listening.filter(|row| {
+        row.split_whitespace().nth(9).is_some_and(|inode| own.contains(&format!("socket:[{inode}]")))
+    });
+    of_its.map(str::to_owned).collect()
+}
+
 #[test]
 fn stopped_flat_nothing_is_left_open() {
     let stage = Stage::new("live");
     let mut child = stage.trading();
+    assert_eq!(listens(&child), Vec::<String>::new(), "a running engine has no door to a network (X5)");
     let stopped = stage.say("stop", &["--flatten", "--json"]);
     assert!(stopped.status.success(), "{}", said(&stopped));
     let told: Value = sonic_rs::from_slice(&stopped.stdout).expect("JSON");

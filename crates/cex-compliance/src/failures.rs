@@ -10,6 +10,7 @@ mod maintenance;
 mod news;
 mod placements;
 mod silence;
+mod spoilt;
 mod successors;
 
 use crate::behaviour::Behaviour;
@@ -28,6 +29,7 @@ pub fn all() -> Vec<&'static Behaviour> {
         successors::ALL,
         news::ALL,
         silence::ALL,
+        spoilt::ALL,
         maintenance::ALL,
     ]
     .into_iter()

@@ -2,7 +2,7 @@
 
 use crate::decimal::Decimal;
 use crate::num::{Bps, Notional, Price, Qty};
-use crate::symbol::{Asset, SymbolId, VenueId};
+use crate::symbol::{Asset, Symbol, SymbolId, VenueId};
 use crate::text::Text;
 use crate::time::Timestamp;
 use std::fmt;
@@ -328,6 +328,12 @@ impl Fill {
     /// Everything charged, each with its asset.
     pub fn fees(&self) -> impl Iterator<Item = (Decimal, Asset)> {
         [Some((self.fee, self.fee_asset)), self.second_fee].into_iter().flatten()
+    }
+
+    /// What was charged in neither coin of its symbol, as an exchange takes fees in its own.
+    pub fn fees_beside(&self, symbol: Symbol) -> impl Iterator<Item = (Decimal, Asset)> {
+        self.fees()
+            .filter(move |(fee, asset)| *asset != symbol.base && *asset != symbol.quote && !fee.is_zero())
     }
 
     /// What was charged in this asset.

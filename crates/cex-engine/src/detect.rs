@@ -42,6 +42,11 @@ impl Tops {
         }
     }
 
+    /// A venue takes this much from now on.
+    pub fn set_fee(&mut self, venue: usize, fee: Bps) {
+        (self.keep[venue], self.pay[venue]) = (Bps::ONE - fee.e8(), Bps::ONE + fee.e8());
+    }
+
     /// Sets the top of one venue; `None` for an empty side, both `None` for a book that must not be used. Whether
     /// anything changed.
     pub fn set(&mut self, venue: usize, bid: Option<Price>, ask: Option<Price>) -> bool {

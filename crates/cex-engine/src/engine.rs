@@ -7,18 +7,22 @@
 //! | `books` | updates and snapshots into books; which books are wanted anew |
 //! | `trade` | a crossing into a sized, approved pair of orders, or a verdict why not |
 //! | `equity` | what coins and accounts are worth |
+//! | `fees` | what fees in coins that are neither base nor quote count as |
 //! | `orders` | reports, answers and fills into settled orders and ended arbitrages |
 //! | `proof` | whether what fills moved is what arbitrages came to |
+//! | `rules` | rules that change while they are traded by |
 //! | `flatten` | what ended arbitrages left over, traded away |
 //! | `leveling` | what a half-done arbitrage left open into closing orders |
 
 mod adopt;
 mod books;
 mod equity;
+mod fees;
 mod flatten;
 mod leveling;
 mod orders;
 mod proof;
+mod rules;
 mod trade;
 
 use crate::detect::Tops;
@@ -34,8 +38,8 @@ use cex_core::{
     Notional, OrderId, OrderRequest, Plan, Qty, Scale, SnapshotSource, StreamKind, Symbol, SymbolId,
     SyncRule, Timestamp, VenueId,
 };
-use cex_orderbook::{BookConfig, BookSync, SyncLimits, WatchLimits};
-use cex_risk::{ArbitrageId, Gate, Limits, Mode, Scope, Trip, Until};
+use cex_orderbook::{BookSync, WatchLimits};
+use cex_risk::{ArbitrageId, Gate, Limits, Mode, OrderWindow, Scope, Trip, Until};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -93,8 +97,8 @@ pub struct VenueSetup {
     pub sync: SyncRule,
     /// The account's taker fee per market; the list fee where missing.
     pub taker_fees: BTreeMap<SymbolId, Bps>,
-    /// How many orders per second the venue takes from us, if it has such a limit.
-    pub orders_per_second: Option<u32>,
+    /// How many orders the venue takes from us, where it has such limits.
+    pub order_windows: Vec<OrderWindow>,
 }
 
 /// One symbol on all venues.
@@ -236,9 +240,7 @@ impl Engine {
         let mut gate = Gate::new(config.limits.clone());
         gate.set_mode(config.mode);
         for setup in venues {
-            if let Some(rate) = setup.orders_per_second {
-                gate.set_venue_rate(setup.venue, rate);
-            }
+            gate.set_order_windows(setup.venue, &setup.order_windows);
         }
         let venues = venues.iter().map(|setup| VenueState::new(setup.venue)).collect();
         Self {
@@ -330,6 +332,7 @@ impl Engine {
             Event::Wallets { venue, wallets } => {
                 self.gate.set_wallets(now, venue, self.config.wallet_max_age, wallets.iter().copied());
             }
+            Event::Rules { market, taker_fee } => self.change_rules(now, market, taker_fee, out),
             Event::Blocked { symbol, why } => self.gate.block(symbol, why),
             Event::BudgetSpent { venue, until } => self.gate.set_budget_spent(venue, until),
             Event::ShutOut { venue, rule } => {
@@ -581,8 +584,6 @@ impl VenueState {
 
 fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<SymbolState>> {
     let mut symbols: Vec<Option<SymbolState>> = Vec::new();
-    // In time for the rule that wants it (R9), should an answer fail.
-    let audit_every = config.watch.audit_every.min(config.limits.max_audit_age / 2);
     for setup in venues {
         for market in setup.markets.iter() {
             let index = market.id.index();
@@ -597,19 +598,12 @@ fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<Sym
                 opportunities: Vec::new(),
             });
             let taker_fee = setup.taker_fees.get(&market.id).copied().unwrap_or(market.info.taker_fee);
-            state.slots[setup.venue.index()] = Some(Slot {
+            let sync = rules::new_sync(config, market, Some(setup.sync));
+            state.slots[setup.venue.index()] = sync.map(|sync| Slot {
                 market: market.clone(),
                 taker_fee,
                 least_notional: with_margin(market.min_notional, config.limits.min_notional_margin),
-                sync: BookSync::with_limits(
-                    market.id,
-                    setup.sync,
-                    BookConfig::new(market.tick, config.book_depth),
-                    SyncLimits {
-                        watch: WatchLimits { audit_every, ..config.watch },
-                        ..SyncLimits::for_rule(&setup.sync, config.book_depth)
-                    },
-                ),
+                sync,
                 rule: setup.sync,
                 snapshot: Wanted::No,
                 live: false,

@@ -5,8 +5,8 @@
 //! *settled* when its end is known and every fill of it is booked; an arbitrage moves on when all its orders are.
 
 use cex_core::{
-    Bps, ClientOrderId, Decimal, Fill, NumError, Order, OrderId, OrderRequest, OrderStatus, Plan, Rounding,
-    Scale, Side, Symbol, SymbolId, Timestamp, VenueId,
+    Asset, Bps, ClientOrderId, Decimal, Fill, NumError, Order, OrderId, OrderRequest, OrderStatus, Plan,
+    Rounding, Scale, Side, Symbol, SymbolId, Timestamp, VenueId,
 };
 use cex_risk::{ArbitrageId, CycleEnd};
 use std::time::Duration;
@@ -62,15 +62,43 @@ pub struct Booked {
     pub base_fee: Decimal,
     /// Fees taken in quote.
     pub quote_fee: Decimal,
+    /// What fees in any other coin count as, in quote.
+    pub other_fee: Decimal,
+}
+
+/// Fees by the coin they were taken in, neither base nor quote: few, and mostly none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OtherFees(Vec<(Asset, Decimal)>);
+
+impl OtherFees {
+    /// This much more of a coin.
+    pub fn add(&mut self, asset: Asset, fee: Decimal) -> Result<(), NumError> {
+        match self.0.iter_mut().find(|(known, _)| *known == asset) {
+            Some((_, sum)) => *sum = sum.checked_add(fee)?,
+            None => self.0.push((asset, fee)),
+        }
+        Ok(())
+    }
+
+    /// All that a fill was charged in other coins than its symbol's own.
+    pub fn add_fill(&mut self, symbol: Symbol, fill: &Fill) -> Result<(), NumError> {
+        fill.fees_beside(symbol).try_for_each(|(fee, asset)| self.add(asset, fee))
+    }
+
+    /// Each coin once, in the order they came.
+    pub fn iter(&self) -> impl Iterator<Item = (Asset, Decimal)> {
+        self.0.iter().copied()
+    }
 }
 
 impl Booked {
-    fn add(&mut self, symbol: Symbol, fill: &Fill) -> Result<(), NumError> {
+    /// `other_fee`: what the fees count as that were taken in neither base nor quote.
+    fn add(&mut self, symbol: Symbol, fill: &Fill, other_fee: Decimal) -> Result<(), NumError> {
         self.qty = self.qty.checked_add(fill.qty)?;
         self.notional = self.notional.checked_add(fill.notional()?)?;
-        // A fee in a third coin moves that coin's holding only; it is reported there, not priced here.
         self.base_fee = self.base_fee.checked_add(fill.fee_in(symbol.base)?)?;
         self.quote_fee = self.quote_fee.checked_add(fill.fee_in(symbol.quote)?)?;
+        self.other_fee = self.other_fee.checked_add(other_fee)?;
         Ok(())
     }
 
@@ -96,11 +124,11 @@ pub enum Question {
     Open,
     /// It is not open either: is it in what the account traded?
     Trades,
-    /// It is not there either: is what the account holds what the other orders explain?
+    /// What it traded is booked: is what the account holds what all orders explain?
     Account,
 }
 
-/// How far the proof has come that an order never arrived, since the last time it was not found.
+/// How far the proof has come that an order is not there, since the last time it was not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Missed {
     /// It was not looked for, or found.
@@ -109,7 +137,7 @@ enum Missed {
     ByName,
     /// Nor among the open orders.
     Open,
-    /// Nor in what the account traded.
+    /// What it traded, if anything, is booked: the account traded no more by it.
     Traded,
 }
 
@@ -124,6 +152,8 @@ pub struct OrderRun {
     pub order_id: Option<OrderId>,
     /// What its fills moved.
     pub booked: Booked,
+    /// What they were charged in other coins than its symbol's own.
+    pub other_fees: OtherFees,
     /// Its end was acted upon: reservation released, result told.
     pub closed: bool,
     /// It was handed to a connection, or is about to be.
@@ -133,8 +163,10 @@ pub struct OrderRun {
     /// The largest filled quantity any report or fill told of.
     reported: Decimal,
     sent_at: Timestamp,
-    /// When the first of an unbroken row of questions was asked to which the order was not known.
-    absent_since: Option<Timestamp>,
+    /// When the first of an unbroken row of questions was asked to which an accepted order was not known.
+    denied_since: Option<Timestamp>,
+    /// When the first of an unbroken row of proofs was begun that it is not there, and what it had filled by then.
+    absent_since: Option<(Timestamp, Decimal)>,
     missed: Missed,
     /// An exchange says that it rests, asked when it should long have been over.
     rests: bool,
@@ -153,11 +185,13 @@ impl OrderRun {
             state: OrderState::Sent,
             order_id: None,
             booked: Booked::default(),
+            other_fees: OtherFees::default(),
             closed: false,
             left_us: true,
             ordered,
             reported: Decimal::ZERO,
             sent_at: now,
+            denied_since: None,
             absent_since: None,
             missed: Missed::No,
             rests: false,
@@ -167,17 +201,19 @@ impl OrderRun {
         }
     }
 
-    /// An order of an earlier run, whose end and fills are known. It reserves nothing any more.
+    /// An order of an earlier run, whose end and fills are known, each with what its fees in other coins count as. It
+    /// reserves nothing any more.
     pub fn over(
         at: Timestamp,
         request: OrderRequest,
         ordered: Decimal,
         (symbol, status): (Symbol, OrderStatus),
-        fills: &[Fill],
+        fills: impl IntoIterator<Item = (Fill, Decimal)>,
     ) -> Result<Self, NumError> {
         let mut run = Self::new(at, request, ordered);
-        for fill in fills {
-            run.booked.add(symbol, fill)?;
+        for (fill, other_fee) in fills {
+            run.booked.add(symbol, &fill, other_fee)?;
+            run.other_fees.add_fill(symbol, &fill)?;
             run.order_id = Some(fill.order_id);
         }
         run.reported = run.booked.qty;
@@ -212,16 +248,16 @@ impl OrderRun {
         self.sent_at
     }
 
-    /// What was charged, as a part of what was filled; `None` while nothing was, or when it does not fit. Fees in a third
-    /// coin are not in it.
+    /// What was charged, as a part of what was filled, in whatever coin; `None` while nothing was, or when it does not fit.
     #[must_use]
     pub fn fee_rate(&self) -> Option<Bps> {
-        let Booked { qty, notional, base_fee, quote_fee } = self.booked;
+        let Booked { qty, notional, base_fee, quote_fee, other_fee } = self.booked;
         if qty.is_zero() || notional.is_zero() {
             return None;
         }
         let part = |fee: Decimal, whole| fee.checked_div(whole, 8, Rounding::Ceil);
-        Bps::from_fraction(part(base_fee, qty).ok()?.checked_add(part(quote_fee, notional).ok()?).ok()?).ok()
+        let in_quote = quote_fee.checked_add(other_fee).ok()?;
+        Bps::from_fraction(part(base_fee, qty).ok()?.checked_add(part(in_quote, notional).ok()?).ok()?).ok()
     }
 
     /// The exchange accepted it.
@@ -262,7 +298,7 @@ impl OrderRun {
         if order.order_id.is_some() {
             self.order_id = order.order_id;
         }
-        (self.absent_since, self.missed) = (None, Missed::No);
+        (self.denied_since, self.absent_since, self.missed) = (None, None, Missed::No);
         self.reported = self.reported.max(order.filled_qty);
         if order.status.is_terminal() {
             self.end(order.status);
@@ -287,18 +323,18 @@ impl OrderRun {
     /// orders late and forget them early. Once the order could not arrive any more, after it expired there and `lag` more,
     /// three things are looked at next: open orders, what the account traded, and what it holds.
     pub fn missing(&mut self, asked_at: Timestamp, lag: Duration) {
-        match self.state {
-            OrderState::Unknown { since } => {
-                if asked_at > since + self.request.expires_in + lag {
-                    self.missed = Missed::ByName;
-                    self.ask_at = asked_at;
-                }
-            }
-            // An order accepted a moment ago can be unknown to a query: reads lag writes.
+        let sent_by = match self.state {
+            OrderState::Unknown { since } => since,
+            // One accepted a moment ago can be unknown to a query: reads lag writes.
             OrderState::Accepted => {
-                self.absent_since.get_or_insert(asked_at);
+                self.denied_since.get_or_insert(asked_at);
+                self.sent_at
             }
-            OrderState::Sent | OrderState::Ended { .. } => {}
+            OrderState::Sent | OrderState::Ended { .. } => return,
+        };
+        if asked_at > sent_by + self.request.expires_in + lag {
+            self.missed = Missed::ByName;
+            self.ask_at = asked_at;
         }
     }
 
@@ -307,8 +343,8 @@ impl OrderRun {
         self.missed_too(Missed::ByName, Missed::Open, asked_at);
     }
 
-    /// It is not in what the account traded, asked for at `asked_at`.
-    pub fn not_traded(&mut self, asked_at: Timestamp) {
+    /// All that the account traded by it is booked, asked for at `asked_at`; that may be nothing.
+    pub fn traded_read(&mut self, asked_at: Timestamp) {
         self.missed_too(Missed::Open, Missed::Traded, asked_at);
     }
 
@@ -324,25 +360,35 @@ impl OrderRun {
         matches!(self.missed, Missed::Traded)
     }
 
-    /// Neither did the exchange know the order, nor is it open, nor in what the account traded, nor in what it held when asked
-    /// at `asked_at`. Believed only when that was so twice, well apart. An order that was accepted, or filled anything, is
-    /// never believed away.
+    /// Neither did the exchange know the order, nor is it open, and what the account traded by it and held when asked at `asked_at`
+    /// is what is booked. Believed only when that was so twice, well apart, with the same fills. Then it is over: one that was
+    /// never accepted and filled nothing never arrived, any other was forgotten early and filled what it traded. An order of
+    /// which more was reported than is booked is never believed away.
     pub fn absent(&mut self, asked_at: Timestamp) {
         let missed = std::mem::replace(&mut self.missed, Missed::No);
-        if !matches!(self.state, OrderState::Unknown { .. }) || missed != Missed::Traded {
+        let is_open = matches!(self.state, OrderState::Unknown { .. } | OrderState::Accepted);
+        if !is_open || missed != Missed::Traded || self.reported != self.booked.qty {
             return;
         }
-        let first = *self.absent_since.get_or_insert(asked_at);
-        let untouched = self.booked.qty.is_zero() && self.reported.is_zero();
-        if untouched && self.order_id.is_none() && asked_at.since(first) >= ABSENT_APART {
-            self.end(OrderStatus::Rejected);
+        let first = match self.absent_since {
+            Some((first, filled)) if filled == self.booked.qty => first,
+            Some(_) | None => {
+                self.absent_since = Some((asked_at, self.booked.qty));
+                return;
+            }
+        };
+        if asked_at.since(first) >= ABSENT_APART {
+            let arrived = self.order_id.is_some() || !self.booked.qty.is_zero();
+            self.end(if arrived { OrderStatus::Canceled } else { OrderStatus::Rejected });
         }
     }
 
-    /// Books a fill; the caller has seen to it that it is new. Whether it came after the order seemed settled.
-    pub fn fill(&mut self, symbol: Symbol, fill: &Fill) -> Result<bool, NumError> {
+    /// Books a fill; the caller has seen to it that it is new, and says what its fees in other coins count as. Whether it came
+    /// after the order seemed settled.
+    pub fn fill(&mut self, symbol: Symbol, fill: &Fill, other_fee: Decimal) -> Result<bool, NumError> {
         let was_settled = self.is_settled();
-        self.booked.add(symbol, fill)?;
+        self.booked.add(symbol, fill, other_fee)?;
+        self.other_fees.add_fill(symbol, fill)?;
         self.order_id = Some(fill.order_id);
         self.reported = self.reported.max(self.booked.qty);
         match &mut self.state {
@@ -368,7 +414,7 @@ impl OrderRun {
     pub fn is_unknown(&self, now: Timestamp) -> bool {
         match self.state {
             OrderState::Unknown { .. } => true,
-            OrderState::Accepted => self.absent_since.is_some_and(|since| now.since(since) >= DOUBTED_AFTER),
+            OrderState::Accepted => self.denied_since.is_some_and(|since| now.since(since) >= DOUBTED_AFTER),
             OrderState::Sent | OrderState::Ended { .. } => false,
         }
     }
@@ -399,6 +445,7 @@ impl OrderRun {
         }
         let longest = match self.state {
             OrderState::Unknown { .. } => ASK_LONGEST_UNKNOWN,
+            OrderState::Accepted if self.denied_since.is_some() => ASK_LONGEST_UNKNOWN,
             OrderState::Sent | OrderState::Accepted | OrderState::Ended { .. } => ASK_LONGEST,
         };
         self.ask_at = now + self.ask_pause;
@@ -406,14 +453,10 @@ impl OrderRun {
         Some(match (self.state, self.order_id) {
             (OrderState::Ended { .. }, Some(order_id)) => Question::Fills(order_id),
             (OrderState::Ended { .. }, None) => Question::State,
-            (OrderState::Sent | OrderState::Accepted, _) => {
-                if std::mem::take(&mut self.rests) {
-                    Question::Cancel
-                } else {
-                    Question::State
-                }
+            (OrderState::Sent | OrderState::Accepted, _) if std::mem::take(&mut self.rests) => {
+                Question::Cancel
             }
-            (OrderState::Unknown { .. }, _) => match self.missed {
+            (OrderState::Sent | OrderState::Accepted | OrderState::Unknown { .. }, _) => match self.missed {
                 Missed::No => Question::State,
                 Missed::ByName => Question::Open,
                 Missed::Open => Question::Trades,
@@ -511,12 +554,16 @@ pub struct Outcome {
     pub plan: Plan,
     /// How it ended.
     pub ending: Ending,
-    /// Profit after fees in quote, with base left over (or short) valued at `mark`.
+    /// Profit after all fees in quote, with base left over (or short) valued at `mark`.
     pub realised: Decimal,
-    /// Change of quote over both venues, fees included.
+    /// Change of quote over both venues, fees in it included.
     pub quote_change: Decimal,
-    /// Change of base over both venues, fees included.
+    /// Change of base over both venues, fees in it included.
     pub base_change: Decimal,
+    /// Fees in other coins, by coin.
+    pub other_fees: OtherFees,
+    /// What those count as in quote.
+    pub other_fee: Decimal,
     /// Quote per base at which `base_change` is valued: the limit of the buying leg.
     pub mark: Decimal,
     /// Profit over what was to be paid.
@@ -653,6 +700,20 @@ impl Arbitrage {
         Ok((self.base_change()?, quote))
     }
 
+    /// Fees in other coins so far, by coin.
+    pub fn other_fees(&self) -> Result<OtherFees, NumError> {
+        let mut sum = OtherFees::default();
+        let mut all = self.orders.iter().flat_map(|order| order.other_fees.iter());
+        all.try_for_each(|(asset, fee)| sum.add(asset, fee))?;
+        Ok(sum)
+    }
+
+    /// What those count as in quote.
+    fn other_fee(&self) -> Result<Decimal, NumError> {
+        let mut fees = self.orders.iter().map(|order| order.booked.other_fee);
+        fees.try_fold(Decimal::ZERO, Decimal::checked_add)
+    }
+
     fn carried(&self) -> Decimal {
         self.carried.map_or(Decimal::ZERO, |carried| carried.base)
     }
@@ -667,7 +728,8 @@ impl Arbitrage {
     /// What it has come to so far.
     pub fn outcome(&self, now: Timestamp, ending: Ending) -> Result<Outcome, NumError> {
         let (base, quote) = self.changes()?;
-        let realised = quote.checked_add(base.checked_mul(self.mark)?)?;
+        let other_fee = self.other_fee()?;
+        let realised = quote.checked_add(base.checked_mul(self.mark)?)?.checked_sub(other_fee)?;
         let paid = self.mark.checked_mul(self.orders.first().map_or(Decimal::ZERO, OrderRun::ordered))?;
         let edge = if paid.is_zero() {
             Bps::ZERO
@@ -685,6 +747,8 @@ impl Arbitrage {
             left_over,
             quote_change: quote,
             base_change: base,
+            other_fees: self.other_fees()?,
+            other_fee,
             mark: self.mark,
             times: (self.started_at, now),
             orders: self.orders.iter().map(|run| run.request.client_id).collect(),

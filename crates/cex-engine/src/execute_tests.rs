@@ -68,7 +68,7 @@ fn fill(trade: &str, qty: &str) -> Fill {
 }
 
 fn booked(run: &mut OrderRun, trade: &str, qty: &str) {
-    run.fill(symbol(), &fill(trade, qty)).expect("fits");
+    run.fill(symbol(), &fill(trade, qty), Decimal::ZERO).expect("fits");
 }
 
 /// Every order of report, fills and answer ends settled with the same money.
@@ -126,7 +126,11 @@ fn a_late_fill_after_the_end_still_counts() {
     let mut run = run();
     run.report(START, &report(OrderStatus::Canceled, "0"));
     assert!(run.is_settled());
-    assert_eq!(run.fill(symbol(), &fill("1", "1")), Ok(true), "it came after the order was settled");
+    assert_eq!(
+        run.fill(symbol(), &fill("1", "1"), Decimal::ZERO),
+        Ok(true),
+        "it came after the order was settled"
+    );
     assert!(run.is_settled());
     assert_eq!(run.booked.qty, decimal("1"));
 }
@@ -135,7 +139,7 @@ fn a_late_fill_after_the_end_still_counts() {
 fn denied(run: &mut OrderRun, asked_at: Timestamp, lag: Duration) {
     run.missing(asked_at, lag);
     run.not_open(asked_at);
-    run.not_traded(asked_at);
+    run.traded_read(asked_at);
     run.absent(asked_at);
 }
 
@@ -149,7 +153,7 @@ fn not_found_is_no_proof_until_all_else_was_looked_at() {
     }
     assert!(run.is_unknown(at(9_000)), "an exchange may have forgotten it");
     assert_eq!(run.question(at(9_000)), Some(Question::Open));
-    run.not_traded(at(9_000));
+    run.traded_read(at(9_000));
     run.absent(at(9_000));
     assert!(run.is_unknown(at(9_000)), "what is held says nothing while the order may be open");
     let mut now = 10_000;
@@ -159,7 +163,7 @@ fn not_found_is_no_proof_until_all_else_was_looked_at() {
         assert_eq!(run.question(at(now + 1_000)), Some(Question::Open));
         run.not_open(at(now));
         assert_eq!(run.question(at(now + 2_000)), Some(Question::Trades));
-        run.not_traded(at(now));
+        run.traded_read(at(now));
         assert!(run.awaits_account());
         assert_eq!(run.question(at(now + 3_000)), Some(Question::Account));
         run.absent(at(now));
@@ -208,7 +212,7 @@ fn unknown_is_believed_absent_only_after_it_could_not_arrive_any_more_and_twice(
 }
 
 #[test]
-fn a_denial_is_forgotten_when_the_order_turns_up_and_what_filled_is_never_believed_away() {
+fn a_denial_is_forgotten_when_the_order_turns_up() {
     let at = |millis| START + Duration::from_millis(millis);
     let mut found = run();
     found.unknown(START);
@@ -216,13 +220,40 @@ fn a_denial_is_forgotten_when_the_order_turns_up_and_what_filled_is_never_believ
     found.report(at(10_100), &report(OrderStatus::New, "0"));
     denied(&mut found, at(20_000), Duration::ZERO);
     assert_eq!(found.state, OrderState::Accepted);
+}
+
+/// Exchanges forget orders, and not what was traded by them: that much it filled, once that was the same twice.
+#[test]
+fn an_order_that_is_forgotten_filled_what_it_traded() {
+    let at = |secs| START + Duration::from_secs(secs);
+    let over = |filled: &str| OrderState::Ended { status: OrderStatus::Canceled, filled: decimal(filled) };
     let mut filled = run();
     filled.unknown(START);
     booked(&mut filled, "1", "2");
-    for asked in [10_000, 20_000, 30_000] {
-        denied(&mut filled, at(asked), Duration::ZERO);
+    denied(&mut filled, at(10), Duration::ZERO);
+    booked(&mut filled, "2", "1");
+    denied(&mut filled, at(12), Duration::ZERO);
+    assert!(filled.is_unknown(at(12)), "it was not the same");
+    denied(&mut filled, at(14), Duration::ZERO);
+    assert_eq!((filled.state, filled.is_settled()), (over("3"), true));
+    let mut accepted = run();
+    accepted.accepted(START, id());
+    for asked in [10, 12] {
+        denied(&mut accepted, at(asked), Duration::ZERO);
     }
-    assert!(filled.is_unknown(at(30_000)) && !filled.is_settled());
+    assert_eq!(accepted.state, over("0"), "it arrived, and found nothing");
+    let mut told = run();
+    told.report(START, &report(OrderStatus::PartiallyFilled, "2"));
+    booked(&mut told, "1", "1");
+    for asked in [10, 12, 14] {
+        denied(&mut told, at(asked), Duration::ZERO);
+    }
+    assert_eq!(told.state, OrderState::Accepted, "it filled more than its trades show");
+    booked(&mut told, "2", "1");
+    for asked in [16, 18] {
+        denied(&mut told, at(asked), Duration::ZERO);
+    }
+    assert_eq!(told.state, over("2"));
 }
 
 #[test]
@@ -230,14 +261,14 @@ fn an_accepted_order_is_not_lost_to_a_lagging_query_but_doubted_when_the_denial_
     let at = |secs| START + Duration::from_secs(secs);
     let mut run = run();
     run.accepted(START, id());
-    denied(&mut run, at(1), Duration::ZERO);
-    denied(&mut run, at(5), Duration::ZERO);
+    run.missing(at(1), Duration::ZERO);
+    run.missing(at(5), Duration::ZERO);
     assert!(!run.is_unknown(at(5)));
     assert!(run.is_unknown(at(6)), "denied for five seconds");
     for asked in 6..60 {
-        denied(&mut run, at(asked), Duration::ZERO);
+        run.missing(at(asked), Duration::ZERO);
     }
-    assert_eq!(run.state, OrderState::Accepted, "never believed away");
+    assert_eq!(run.state, OrderState::Accepted, "what else is known of it was not looked at");
     run.report(at(61), &report(OrderStatus::New, "0"));
     assert!(!run.is_unknown(at(61)));
 }

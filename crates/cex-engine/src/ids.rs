@@ -5,6 +5,41 @@ use cex_core::ClientOrderId;
 /// Base 36 digits of the largest number.
 const DIGITS: usize = 13;
 
+/// What an identifier of ours tells: which run gave it, as its how many-th, and to what kind of order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IdParts {
+    /// Of which run.
+    pub epoch: u64,
+    /// The how many-th of it, from 1. The two legs of a plan have neighbouring numbers, the buying leg the lower one.
+    pub counter: u64,
+    /// `b`uy, `s`ell, `c`lose.
+    pub leg: char,
+}
+
+impl IdParts {
+    /// Of this identifier; `None` for one that no [`IdSource`] makes.
+    #[must_use]
+    pub fn of(id: &str) -> Option<Self> {
+        let (epoch, rest) = id.split_once('-')?;
+        let leg = rest.chars().next_back().filter(char::is_ascii_lowercase)?;
+        let digits = |text: &str| {
+            // A sign would be read too, and capitals.
+            let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase());
+            u64::from_str_radix(text, 36).ok().filter(|_| plain)
+        };
+        let counter = digits(rest.get(..rest.len() - 1)?)?;
+        Some(Self { epoch: digits(epoch)?, counter, leg })
+    }
+
+    /// The identifier that has these parts.
+    #[must_use]
+    pub fn id(self) -> ClientOrderId {
+        let mut source = IdSource::new(self.epoch);
+        source.counter = self.counter.saturating_sub(1);
+        source.next(self.leg)
+    }
+}
+
 /// Makes client order ids: `<epoch>-<counter><leg>` in base 36. The epoch must be larger in every later run.
 #[derive(Debug, Clone)]
 pub struct IdSource {
@@ -62,5 +97,18 @@ mod tests {
         assert_ne!(first, second);
         assert!(first.as_str().len() <= 28);
         assert_eq!(IdSource::new(1_781_690_000_123).next('b').as_str(), "mqhw82kb-1b");
+    }
+
+    #[test]
+    fn an_id_tells_what_it_was_made_of() {
+        let mut ids = IdSource::new(1_781_690_000_123);
+        for (counter, leg) in (1..2_000).zip(['b', 's', 'c'].into_iter().cycle()) {
+            let (id, parts) = (ids.next(leg), IdParts { epoch: 1_781_690_000_123, counter, leg });
+            assert_eq!((IdParts::of(id.as_str()), parts.id()), (Some(parts), id));
+        }
+        for other in ["", "mqhw82kb", "mqhw82kb-", "mqhw82kb-b", "-1b", "+1-1b", "mqhw82kb-1B", "MQHW82KB-1b"]
+        {
+            assert_eq!(IdParts::of(other), None, "{other}");
+        }
     }
 }

@@ -25,9 +25,11 @@ pub mod view;
 
 pub use detect::{Crossing, Tops};
 pub use engine::{Engine, EngineConfig, PastArbitrage, PastOrder, VenueSetup};
-pub use execute::{Arbitrage, Booked, Carried, Ending, Leveling, OrderRun, OrderState, Outcome, Question};
-pub use ids::IdSource;
-pub use message::{Command, Commands, Event, Notice, Parent};
+pub use execute::{
+    Arbitrage, Booked, Carried, Ending, Leveling, OrderRun, OrderState, OtherFees, Outcome, Question,
+};
+pub use ids::{IdParts, IdSource};
+pub use message::{Command, Commands, Event, Notice, Parent, Told, VenueNote};
 pub use opportunity::{Opportunity, Verdict};
 pub use plan::{Bounds, NoSize, Size, best_size, common_step};
 pub use understudy::Understudy;

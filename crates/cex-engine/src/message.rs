@@ -3,10 +3,11 @@
 use crate::execute::Outcome;
 use crate::opportunity::Opportunity;
 use cex_core::{
-    AccountEvent, Asset, Balance, Bps, ClientOrderId, Decimal, Fill, Level, LinkEvent, MarketEvent, Order,
-    OrderId, OrderRequest, OrderStatus, Plan, SymbolId, Timestamp, VenueId,
+    AccountEvent, Asset, Balance, Bps, ClientOrderId, Decimal, Fill, Level, LinkEvent, Market, MarketEvent,
+    Order, OrderId, OrderRequest, OrderStatus, Plan, SymbolId, Timestamp, VenueId,
 };
 use cex_risk::{Approved, ArbitrageId, JournalState, Mode, Trip, Wallet};
+use std::time::Duration;
 
 /// One thing that happened.
 #[derive(Debug, Clone, Copy)]
@@ -158,6 +159,13 @@ pub enum Event<'a> {
         /// Of which coins.
         wallets: &'a [(Asset, Wallet)],
     },
+    /// An exchange trades a symbol by these rules, and takes this much of it: adopted as soon as it can be.
+    Rules {
+        /// The market, in the scale it was registered with.
+        market: &'a Market,
+        /// What plans reckon with.
+        taker_fee: Bps,
+    },
     /// A symbol must not be traded any more, or may again.
     Blocked {
         /// Which.
@@ -280,6 +288,8 @@ pub enum Command {
         symbol: SymbolId,
         /// Of which order it is asked, to be repeated in the answer.
         client_id: ClientOrderId,
+        /// The exchange's name of it, if known: a trade may say no other.
+        order_id: Option<OrderId>,
         /// Earlier than the order can have filled, whatever the exchange's clock says.
         since: Timestamp,
         /// To be repeated in the answer.
@@ -291,6 +301,35 @@ pub enum Command {
         venue: VenueId,
         /// To be repeated in the answer.
         asked_at: Timestamp,
+    },
+}
+
+/// What an order told of its venue, as the rules count it: what the next run must be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VenueNote {
+    /// Where.
+    pub venue: VenueId,
+    /// Of what.
+    pub symbol: SymbolId,
+    /// Ours.
+    pub client_id: ClientOrderId,
+    /// What.
+    pub told: Told,
+}
+
+/// What there is to be told of a venue by an order that left for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It was answered after this long.
+    Answered(Duration),
+    /// Its answer never came.
+    Lost,
+    /// It ended.
+    Ended {
+        /// Whether the exchange had taken it.
+        worked: bool,
+        /// How much more it was charged than expected, as a part of what it moved, where it was charged at all.
+        fee_excess: Option<Bps>,
     },
 }
 
@@ -340,6 +379,8 @@ pub enum Notice {
         /// What it filled.
         filled: Decimal,
     },
+    /// An order told something of its venue.
+    Noted(VenueNote),
     /// An arbitrage is over.
     Finished(Box<Outcome>),
     /// Something that must never happen happened, or nobody but a person can decide; the kill switch is thrown.

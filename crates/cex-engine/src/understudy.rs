@@ -165,7 +165,7 @@ fn on_stage(setup: &VenueSetup, symbol: SymbolId) -> VenueSetup {
         markets: Arc::new(Markets::new(market.into_iter().collect())),
         sync: SyncRule { snapshot: SnapshotSource::Stream, continuity: Continuity::Overlapping, depth: None },
         taker_fees: setup.taker_fees.clone(),
-        orders_per_second: setup.orders_per_second,
+        order_windows: setup.order_windows.clone(),
     }
 }
 

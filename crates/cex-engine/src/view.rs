@@ -17,8 +17,11 @@ pub struct Totals {
     pub ended: BTreeMap<Ending, u64>,
     /// Sum of what ended arbitrages were expected to make, in quote.
     pub expected: Decimal,
-    /// Sum of what they made, in quote.
+    /// Sum of what they made, in quote, after all fees.
     pub realised: Decimal,
+    /// What of that are fees in coins that are neither base nor quote, by what they count as: ledgers tell those in their own
+    /// coins.
+    pub other_fee: Decimal,
     /// Fills that came after their order had seemed settled.
     pub late_fills: u64,
     /// Fills of orders that are not ours.

@@ -57,15 +57,33 @@ impl fmt::Display for ExchangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.venue, self.op, self.kind)?;
         match (&self.api_code, &self.message) {
-            (Some(code), Some(message)) => write!(f, " ({code}: {message})"),
-            (Some(code), None) => write!(f, " ({code})"),
-            (None, Some(message)) => write!(f, " ({message})"),
+            (Some(code), Some(message)) => write!(f, " ({}: {})", Plain(code.as_str()), Plain(message)),
+            (Some(code), None) => write!(f, " ({})", Plain(code.as_str())),
+            (None, Some(message)) => write!(f, " ({})", Plain(message)),
             (None, None) => Ok(()),
         }
     }
 }
 
 impl std::error::Error for ExchangeError {}
+
+/// Words of somebody else as one line of a log or terminal can show them: what would steer it, begin a line, or turn the
+/// direction of writing, is spelt out.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain<'a>(pub &'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let turns = |char: char| matches!(char, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        self.0.chars().try_for_each(|char| {
+            if char.is_control() || turns(char) {
+                write!(f, "{}", char.escape_default())
+            } else {
+                write!(f, "{char}")
+            }
+        })
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -101,6 +119,21 @@ mod tests {
         let wait = Duration::from_secs(7);
         let limited = error(Op::PlaceOrder, ErrorKind::RateLimited { retry_after: Some(wait) });
         assert_eq!((limited.outcome(), limited.retry()), (Outcome::Refused, Retry::After(wait)));
+    }
+
+    /// X7: what an exchange says is shown and not obeyed.
+    #[test]
+    fn words_of_an_exchange_cannot_forge_a_line_or_steer_a_terminal() {
+        let hostile = "no\r\n2026-11-28 INFO all is well\u{1b}[2J\u{9b}31m\u{202e}lla\u{2028}x\u{0}\u{7f}";
+        let shown = error(Op::PlaceOrder, ErrorKind::Unmapped).with_code("1\n2\u{1b}", hostile).to_string();
+        assert!(
+            !shown.chars().any(|char| char.is_control() || "\u{202e}\u{2028}".contains(char)),
+            "{shown:?}"
+        );
+        assert!(shown.contains(r"(1\n2\u{1b}: no\r\n2026-11-28 INFO all is well\u{1b}[2J"), "{shown}");
+        let words = "餘額不足 \"é\"";
+        let plain = error(Op::PlaceOrder, ErrorKind::Unmapped).with_code("1", words).to_string();
+        assert!(plain.contains(words), "what is writing stays: {plain}");
     }
 
     #[test]

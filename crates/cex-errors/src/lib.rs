@@ -9,6 +9,6 @@ mod error;
 mod kind;
 mod op;
 
-pub use error::{ApiCode, ExchangeError};
+pub use error::{ApiCode, ExchangeError, Plain};
 pub use kind::{ErrorKind, Outcome, Phase, Retry};
 pub use op::Op;

@@ -32,6 +32,7 @@ mod error;
 mod limits;
 mod market;
 mod order;
+mod read_back;
 pub mod recording;
 mod rest;
 mod session;

@@ -9,12 +9,12 @@ use crate::config::Config;
 use crate::entry::EntryLink;
 use crate::market::MarketLink;
 use crate::sign::Signer;
-use crate::{limits, symbol};
+use crate::{limits, read_back, symbol};
 use cex_core::{KlineInterval, Market, Markets, StreamKind, SymbolId, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op};
 use cex_interface::{
     BucketRule, Capabilities, Cost, Feedback, HttpRequest, HttpResponse, Link, Protocol, Reply, Request,
-    Subscription, VenueConfig, connections_for,
+    Subscription, VenueConfig, WrittenOrder, connections_for,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -166,6 +166,10 @@ impl Protocol for Gateio {
     ) -> Result<(), ExchangeError> {
         request::encode(&self.config, self.signer.as_deref(), venue_now, markets, request, out)
             .map_err(|kind| self.error(request.op(), kind))
+    }
+
+    fn read_back<'a>(&self, bytes: &'a [u8]) -> Option<Result<WrittenOrder<'a>, &'static str>> {
+        Some(read_back::read_back(bytes))
     }
 
     fn decode(

@@ -72,7 +72,8 @@ impl Signer {
     /// Signs a call (GATEIO-REST-02): method, path, query, hash of the body, time, a line each.
     #[must_use]
     pub fn call(&self, call: Call<'_>) -> Hex {
-        let body = if call.body.is_empty() { Hex::EMPTY_BODY } else { Hex::of(&Sha512::digest(call.body).into()) };
+        let body =
+            if call.body.is_empty() { Hex::EMPTY_BODY } else { Hex::of(&Sha512::digest(call.body).into()) };
         self.joined(&[call.method, call.path, call.query, body.as_str(), call.timestamp], "\n")
     }
 

@@ -18,6 +18,7 @@ pub mod limit;
 pub mod link;
 pub mod protocol;
 pub mod request;
+pub mod written;
 
 pub use capability::{BatchRule, BookStream, Capabilities, PageRule};
 pub use config::{Secret, VenueConfig};
@@ -29,3 +30,4 @@ pub use protocol::{Protocol, Registration, Subscription};
 pub use request::{
     BookSnapshot, Incomplete, ListenKeys, OrderRef, Placed, Reply, Request, TimeRange, by_name,
 };
+pub use written::{WrittenOrder, once};

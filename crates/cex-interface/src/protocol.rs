@@ -6,6 +6,7 @@ use crate::http::{HttpRequest, HttpResponse};
 use crate::limit::{BucketRule, Cost, Feedback};
 use crate::link::Link;
 use crate::request::{Reply, Request};
+use crate::written::WrittenOrder;
 use cex_core::{Markets, StreamKind, SymbolId, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op};
 use std::sync::Arc;
@@ -46,6 +47,14 @@ pub trait Protocol: Send + Sync {
         request: &Request,
         out: &mut HttpRequest,
     ) -> Result<(), ExchangeError>;
+
+    /// The placement of one limit order that the bytes of a request are, as they go to the socket: read by code that shares
+    /// nothing with what wrote them (R36). The inner error says what makes them no such thing; `None` unless overridden: the
+    /// adapter cannot tell.
+    fn read_back<'a>(&self, bytes: &'a [u8]) -> Option<Result<WrittenOrder<'a>, &'static str>> {
+        let _ = bytes;
+        None
+    }
 
     /// Reads the answer to `request`. Never panics, whatever the bytes.
     fn decode(

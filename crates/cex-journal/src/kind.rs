@@ -81,6 +81,7 @@ kinds! {
     2 SessionEnd "session_end" "A program ends orderly.",
     3 Seal "seal" "All before it was on disk when it was written.",
     4 IdBlock "id_block" "Numbers of client order ids that are ours.",
+    5 PastSought "past_sought" "What no record told of was looked for.",
     10 Intent "intent" "Orders about to be sent.",
     11 OrderSent "order_sent" "An order's bytes were handed to the socket.",
     12 VenueReport "venue_report" "What an exchange said, as it came.",
@@ -88,6 +89,7 @@ kinds! {
     14 Fill "fill" "One execution.",
     15 Balance "balance" "What an account holds, as the exchange says.",
     16 ArbitrageEnd "arbitrage_end" "An arbitrage is over.",
+    17 VenueNote "venue_note" "What an order told of its venue.",
     20 RiskTrip "risk_trip" "A rule changed what may be done.",
     21 Halt "halt" "All openings stop until an operator acknowledges.",
     22 OperatorAck "operator_ack" "An operator has seen a halt.",
@@ -133,6 +135,6 @@ mod tests {
     #[test]
     fn numbers_of_the_format_stay() {
         let numbers: Vec<u16> = Kind::ALL.iter().map(|kind| kind.number()).collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22, 30, 31, 40]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 30, 31, 40]);
     }
 }

@@ -63,7 +63,7 @@ pub use damage::{Damage, Fault, JournalError, Torn};
 pub use health::Health;
 pub use kind::{Entry, Kind, Payload};
 pub use reader::{Place, Reader, Record};
-pub use recover::{Opened, Recovered, open, open_directory};
+pub use recover::{Opened, Recovered, open, open_directory, open_directory_reading, open_reading};
 pub use storage::{Access, Directory, Storage, StorageFile};
 pub use syncer::Syncer;
 pub use writer::{Options, SyncPolicy, Writer};

@@ -58,8 +58,22 @@ pub struct Opened {
 /// # Errors
 /// When another process writes it, when it is damaged, or as the disk says.
 pub fn open_directory(path: &Path, options: Options, now: Timestamp) -> Result<Opened, JournalError> {
+    open_directory_reading(path, options, now, &mut |_| {})
+}
+
+/// As [`open_directory`]; every record that is there is shown to `each` while it is verified: a journal grows, and reading it
+/// once is what a start waits for.
+///
+/// # Errors
+/// As [`open_directory`]. What was shown by then is worth nothing.
+pub fn open_directory_reading(
+    path: &Path,
+    options: Options,
+    now: Timestamp,
+    each: &mut dyn FnMut(&Record),
+) -> Result<Opened, JournalError> {
     let storage = Arc::new(Directory::create(path)?);
-    let (mut opened, syncer) = open(storage, options, now)?;
+    let (mut opened, syncer) = open_reading(storage, options, now, each)?;
     let every = match options.sync {
         SyncPolicy::Grouped(every) => every,
         SyncPolicy::Strict => SyncPolicy::LONGEST_GROUP,
@@ -84,9 +98,22 @@ pub fn open(
     options: Options,
     now: Timestamp,
 ) -> Result<(Opened, Syncer), JournalError> {
+    open_reading(storage, options, now, &mut |_| {})
+}
+
+/// As [`open`]; every record that is there is shown to `each` while it is verified.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_reading(
+    storage: Arc<dyn Storage>,
+    options: Options,
+    now: Timestamp,
+    each: &mut dyn FnMut(&Record),
+) -> Result<(Opened, Syncer), JournalError> {
     options.check()?;
     let lock = storage.lock()?;
-    let found = Found::read(&storage)?;
+    let found = Found::read(&storage, each)?;
     let repair = Repair { storage: &storage };
     let cut = match found.recovered.cut.clone() {
         Some(torn) => Some((torn.clone(), repair.cut(&torn)?)),
@@ -140,11 +167,12 @@ struct Found {
 }
 
 impl Found {
-    fn read(storage: &Arc<dyn Storage>) -> Result<Self, JournalError> {
+    fn read(storage: &Arc<dyn Storage>, each: &mut dyn FnMut(&Record)) -> Result<Self, JournalError> {
         let mut reader = Reader::new(Arc::clone(storage), 0)?;
         let mut recovered = Recovered { clean: true, next_seq: FIRST_SEQ, ..Recovered::default() };
         while let Some(record) = reader.next_record()? {
             recovered.take(&record);
+            each(&record);
         }
         recovered.cut = reader.tail()?;
         let segments = reader.segments();

@@ -31,6 +31,7 @@ pub mod limits;
 pub mod market;
 mod plan;
 mod push;
+mod read_back;
 pub mod rest;
 pub mod sign;
 pub mod symbol;

@@ -5,12 +5,12 @@ mod encode;
 pub(crate) mod orders;
 
 use crate::account::AccountLink;
-use crate::{Mexc, error, limits, plan};
+use crate::{Mexc, error, limits, plan, read_back};
 use cex_core::{Markets, Timestamp, VenueId};
 use cex_errors::ExchangeError;
 use cex_interface::{
     BucketRule, Capabilities, Cost, Feedback, HttpRequest, HttpResponse, Link, Protocol, Reply, Request,
-    Subscription,
+    Subscription, WrittenOrder,
 };
 use std::sync::Arc;
 
@@ -45,6 +45,10 @@ impl Protocol for Mexc {
         let credentials = self.settings.credentials.as_ref();
         encode::encode(credentials, venue_now, markets, request, out)
             .map_err(|kind| ExchangeError::new(self.settings.venue, request.op(), kind))
+    }
+
+    fn read_back<'a>(&self, bytes: &'a [u8]) -> Option<Result<WrittenOrder<'a>, &'static str>> {
+        Some(read_back::read_back(bytes))
     }
 
     fn decode(

@@ -84,6 +84,13 @@ impl<A: Copy + PartialEq> Breaker<A> {
         self.open_until(now + self.pause);
     }
 
+    /// Its one attempt after a pause will never be heard of: another may be made.
+    pub(crate) const fn lose_probe(&mut self) {
+        if let State::HalfOpen { .. } = self.state {
+            self.state = State::Open { until: Timestamp::EPOCH };
+        }
+    }
+
     /// It was opened in an earlier run.
     pub const fn open_until(&mut self, until: Timestamp) {
         self.state = State::Open { until };

@@ -11,7 +11,7 @@ use crate::funds::Funds;
 use crate::limits::Limits;
 use crate::losses::Losses;
 use crate::mode::Mode;
-use crate::pace::Pace;
+use crate::pace::{OrderWindow, OrderWindows, Pace};
 use crate::refusal::Refusal;
 use crate::stops::Stops;
 use crate::symbol::SymbolRisk;
@@ -350,10 +350,16 @@ impl Gate {
     ) -> Result<Approved<OrderRequest>, Refusal> {
         let qty = conditions.scale.qty_value(leg.qty);
         self.symbol(symbol).ordered(leg.side, qty).map_err(|_| Refusal::Overflow)?;
-        let venue = self.venue(leg.venue);
-        venue.pace.note(now, symbol);
-        venue.breaker.attempt(now, client_id);
+        self.left(now, leg.venue, symbol, client_id);
         Ok(Approved(immediate(symbol, client_id, leg, conditions.expires_in)))
+    }
+
+    /// An order leaves for a venue, or left in an earlier run.
+    fn left(&mut self, now: Timestamp, venue: VenueId, symbol: SymbolId, order: ClientOrderId) {
+        let venue = self.venue(venue);
+        venue.pace.note(now, symbol);
+        venue.windows.note(now, symbol);
+        venue.breaker.attempt(now, order);
     }
 
     /// Books a fill: holdings, the order's reservation, and the symbol's position. The caller sees to it that a fill is
@@ -373,18 +379,24 @@ impl Gate {
     ) -> Result<(), NumError> {
         self.funds.release(order.client_id)?;
         self.symbol(order.symbol).ended(order.side, qty)?;
+        self.order_told(now, order.venue, order.client_id, result);
+        Ok(())
+    }
+
+    /// What became of an order tells something of its venue (R25).
+    fn order_told(&mut self, now: Timestamp, venue_id: VenueId, order: ClientOrderId, result: OrderResult) {
+        self.venue(venue_id);
         let limits = &self.limits;
-        let venue = &mut self.venues[order.venue.index()];
-        let mut opened = venue.breaker.ended(now, order.client_id, result);
+        let venue = &mut self.venues[venue_id.index()];
+        let mut opened = venue.breaker.ended(now, order, result);
         if venue.ended(result, limits) {
             venue.breaker.open(now);
             opened = true;
         }
         if opened {
             let until = Until::Time(now + limits.breaker_pause);
-            self.untold.push(Trip { rule: VENUE_FAILURES, scope: Scope::Venue(order.venue), until });
+            self.untold.push(Trip { rule: VENUE_FAILURES, scope: Scope::Venue(venue_id), until });
         }
-        Ok(())
     }
 
     /// An order was charged this much more than the plan reckoned with, as a part of what it moved (R30).
@@ -512,10 +524,9 @@ impl Gate {
         }
     }
 
-    /// How many orders per second a venue itself takes: a leg that its budget would refuse must not be decided on,
-    /// because the other one would then stand alone.
-    pub fn set_venue_rate(&mut self, venue: VenueId, orders_per_second: u32) {
-        self.venue(venue).rate = Some(orders_per_second);
+    /// How many orders a venue itself takes: a leg that its budget would refuse must not be decided on.
+    pub fn set_order_windows(&mut self, venue: VenueId, windows: &[OrderWindow]) {
+        self.venue(venue).windows = OrderWindows::new(windows);
     }
 
     /// What may be sent to a venue is used up until then: an order that cannot leave is not decided on.

@@ -37,6 +37,7 @@ pub use gate::{
 };
 pub use limits::Limits;
 pub use mode::Mode;
+pub use pace::{OrderWindow, OrderWindows};
 pub use refusal::Refusal;
 pub use trip::{Scope, Trip, Until};
 pub use venue::{Chains, Wallet};

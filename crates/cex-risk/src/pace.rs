@@ -49,12 +49,63 @@ impl VenuePace {
         }
     }
 
+    /// How many orders it still knows of.
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> usize {
+        self.sent.len()
+    }
+
     pub(crate) fn note(&mut self, now: Timestamp, symbol: SymbolId) {
         if self.of_symbol.len() <= symbol.index() {
             self.of_symbol.resize(symbol.index() + 1, 0);
         }
         self.of_symbol[symbol.index()] += 1;
         self.sent.push_back((now, symbol));
+    }
+}
+
+/// How many orders a venue takes from us within any span of this length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderWindow {
+    /// So many.
+    pub orders: u32,
+    /// Within this.
+    pub span: Duration,
+    /// Of each symbol, not of all together.
+    pub per_symbol: bool,
+}
+
+/// A venue's own windows, counted as it counts them: how many orders fit into one second says nothing of how many fit into
+/// one second and a third.
+#[derive(Debug, Default)]
+pub struct OrderWindows(Vec<(OrderWindow, VecDeque<(Timestamp, SymbolId)>)>);
+
+impl OrderWindows {
+    /// These, empty.
+    #[must_use]
+    pub fn new(windows: &[OrderWindow]) -> Self {
+        Self(windows.iter().map(|window| (*window, VecDeque::new())).collect())
+    }
+
+    /// How long until an order of a symbol may leave; nothing when it may now.
+    pub fn wait(&mut self, now: Timestamp, symbol: SymbolId) -> Duration {
+        let waits = self.0.iter_mut().map(|(window, sent)| {
+            while sent.pop_front_if(|(at, _)| now.since(*at) >= window.span).is_some() {}
+            let most = window.orders as usize;
+            // As long as all together are fewer, those of one symbol are.
+            if sent.len() < most {
+                return Duration::ZERO;
+            }
+            let counts = |(_, its): &&(Timestamp, SymbolId)| !window.per_symbol || *its == symbol;
+            let oldest = sent.iter().rev().filter(counts).nth(most.saturating_sub(1));
+            oldest.map_or(Duration::ZERO, |(at, _)| window.span.saturating_sub(now.since(*at)))
+        });
+        waits.max().unwrap_or_default()
+    }
+
+    /// An order leaves.
+    pub fn note(&mut self, now: Timestamp, symbol: SymbolId) {
+        self.0.iter_mut().for_each(|(_, sent)| sent.push_back((now, symbol)));
     }
 }
 
@@ -117,6 +168,30 @@ pub(crate) fn day_end(now: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_longer_than_a_second_is_no_rate_per_second() {
+        let at = |millis: i64| Timestamp::from_millis(1_000_000 + millis);
+        let window = |orders, millis, per_symbol| OrderWindow {
+            orders,
+            span: Duration::from_millis(millis),
+            per_symbol,
+        };
+        let mut windows = OrderWindows::new(&[window(3, 1_300, false), window(2, 500, true)]);
+        let wait = |windows: &mut OrderWindows, millis, symbol| {
+            windows.wait(at(millis), SymbolId(symbol)).as_millis()
+        };
+        for (millis, symbol) in [(0, 1), (100, 1)] {
+            assert_eq!(wait(&mut windows, millis, symbol), 0);
+            windows.note(at(millis), SymbolId(symbol));
+        }
+        assert_eq!((wait(&mut windows, 200, 1), wait(&mut windows, 200, 2)), (300, 0), "two of a symbol");
+        windows.note(at(200), SymbolId(2));
+        assert_eq!((wait(&mut windows, 1_200, 2), wait(&mut windows, 1_299, 2)), (100, 1), "three in all");
+        assert_eq!(wait(&mut windows, 1_300, 2), 0);
+        windows.note(at(1_300), SymbolId(2));
+        assert_eq!(wait(&mut windows, 1_301, 2), 99, "until the second of the three has passed");
+    }
 
     #[test]
     fn a_venue_counts_by_second_symbol_and_burst() {

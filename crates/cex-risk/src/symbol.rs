@@ -101,6 +101,11 @@ impl SymbolRisk {
         self.pause = (self.pause * 2).min(limits.max_cooldown).max(limits.cooldown);
     }
 
+    /// Surprising fees in a row at the venues that had some.
+    pub(crate) fn surprises(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.surprises.iter().copied().enumerate().filter(|(_, row)| *row > 0)
+    }
+
     /// A venue charged a fee that was this much more than expected; whether it was one surprise too many.
     pub(crate) fn charged(&mut self, venue: VenueId, excess: Bps, limits: &Limits) -> bool {
         if self.surprises.len() <= venue.index() {

@@ -2,7 +2,7 @@
 
 use crate::breaker::{Breaker, OrderResult};
 use crate::limits::Limits;
-use crate::pace::VenuePace;
+use crate::pace::{OrderWindows, VenuePace};
 use crate::stops::Stops;
 use cex_core::{Asset, Bps, ClientOrderId, Decimal, Timestamp};
 use rustc_hash::FxHashMap;
@@ -74,8 +74,8 @@ pub(crate) struct VenueRisk {
     pub(crate) pace: VenuePace,
     /// Orders whose fate is unknown.
     pub(crate) unknown: u32,
-    /// Orders per second the venue itself takes.
-    pub(crate) rate: Option<u32>,
+    /// How many orders the venue itself takes.
+    pub(crate) windows: OrderWindows,
     /// Until when what may be sent there is used up.
     pub(crate) budget_spent_until: Timestamp,
     /// The value of what is held there, in quote, as of the last look.
@@ -111,7 +111,7 @@ impl VenueRisk {
             stops: Stops::default(),
             pace: VenuePace::default(),
             unknown: 0,
-            rate: None,
+            windows: OrderWindows::default(),
             budget_spent_until: Timestamp::EPOCH,
             equity: Decimal::ZERO,
             drifts: 0,
@@ -126,6 +126,12 @@ impl VenueRisk {
     pub(crate) fn acknowledge(&mut self) {
         self.stops.acknowledge();
         self.drifts = 0;
+    }
+
+    /// What is counted of its orders, in words.
+    pub(crate) fn counts(&self) -> String {
+        let Self { breaker, failed, results, answers, .. } = self;
+        format!("{breaker:?} {failed:x} of {results}, {:?}", answers.took)
     }
 
     /// An order was answered after this long, or its answer never came; the rule that breaks, if one does (R25). Counting

@@ -14,6 +14,7 @@ pub mod dialect;
 pub mod fault;
 pub mod market;
 pub mod matching;
+mod ranked;
 pub mod server;
 
 pub use server::world;

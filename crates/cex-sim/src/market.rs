@@ -27,11 +27,12 @@ mod quoter;
 mod tape;
 mod traded;
 
-pub use config::{Grid, MOST_SYMBOLS, MarketConfig, VenueConfig};
+pub use config::{Grid, MOST_SYMBOLS, MarketConfig, Mood, VenueConfig};
 pub use tape::{Tape, TapeEntry, TapeEvent, TapeSymbol};
 
 use crate::matching::{Exchange, MarketRules};
 use catalogue::{Coin, QUOTE, coins};
+pub(crate) use catalogue::{NOT_FOR_API, PAUSED, SELL_ONLY};
 use cex_core::{Asset, Decimal, Symbol, Timestamp};
 use desk::House;
 use dice::Dice;
@@ -87,6 +88,8 @@ pub struct Market {
     coins: Vec<Coin>,
     dice: Dice,
     factor: Drift,
+    /// When it opened.
+    began: Timestamp,
     /// By symbol; empty until the first step.
     traded: Vec<Traded>,
     agenda: BinaryHeap<Reverse<(Timestamp, Task)>>,
@@ -102,9 +105,11 @@ impl Market {
     #[must_use]
     pub fn new(seed: u64, config: MarketConfig) -> Self {
         let (deviation, pull, bound) = FACTOR;
+        let deviation = config.mood.deviation(deviation);
         Self {
             seed,
-            coins: coins(config.symbols.min(MOST_SYMBOLS)),
+            began: Timestamp::EPOCH,
+            coins: coins(config.symbols.min(MOST_SYMBOLS), config.has_odd),
             config,
             dice: Dice::new(seed, 0),
             factor: Drift::new(Timestamp::EPOCH, deviation, pull, bound),
@@ -200,10 +205,11 @@ impl Market {
             .enumerate()
             .map(|(index, exchange)| self.open_house(now, index, exchange))
             .collect();
+        self.began = now;
         self.factor.advance(now, &mut self.dice);
         for symbol in 0..self.coins.len() {
             let mut traded = self.list(now, symbol, &houses, exchanges);
-            traded.open(now, self.factor.value(), exchanges);
+            traded.open(now, self.common(now), exchanges);
             for exchange in 0..exchanges.len() as u32 {
                 let task = Task::Requote { symbol: symbol as u32, exchange };
                 self.agenda.push(Reverse((now + traded.pause(), task)));
@@ -228,14 +234,21 @@ impl Market {
         let quoters = venues.map(|((venue, exchange), house)| {
             let market =
                 exchange.market_by_symbol(coin.symbol()).expect("the exchange was made from our rules");
-            Quoter::new(now, market, *house, coin, venue, self.config.levels)
+            Quoter::new(now, market, *house, coin, venue, &self.config.mood)
         });
         // Stream 0 is the market's own.
-        Traded::new(now, Dice::new(self.seed, symbol as u64 + 1), coin.class, quoters.collect())
+        let dice = Dice::new(self.seed, symbol as u64 + 1);
+        Traded::new(now, dice, coin.class, &self.config.mood, quoters.collect())
+    }
+
+    /// What all prices follow: a factor that wanders, and the trend.
+    fn common(&self, now: Timestamp) -> f64 {
+        let after = Duration::from_nanos(u64::try_from(now.since(self.began).as_nanos()).unwrap_or(u64::MAX));
+        self.factor.value() + self.config.mood.trend(after)
     }
 
     fn run(&mut self, now: Timestamp, task: Task, exchanges: &mut [Exchange]) {
-        let factor = self.factor.value();
+        let factor = self.common(now);
         match task {
             Task::MoveFactor => {
                 self.factor.advance(now, &mut self.dice);

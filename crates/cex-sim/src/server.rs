@@ -12,6 +12,7 @@
 //! | `inject`, `faults` | what goes wrong on request: how it begins and ends, what it does to calls and frames |
 //! | `listen`, `socket`, `line`, `body` | HTTP, WebSocket sessions, connections and answers that can be cut |
 //! | `tls` | certificates, one good and five bad |
+//! | `elapse` | time that passes for what waits |
 //! | `ledger`, `truth` | the exact books, to compare with |
 //! | `clock` | the only clock of the crate |
 //! | [`world`] | the same host in memory, on a virtual clock |
@@ -22,6 +23,7 @@ mod body;
 mod clock;
 mod config;
 mod control;
+mod elapse;
 mod embedded;
 mod error;
 mod faults;
@@ -234,7 +236,11 @@ async fn serve(config: SimConfig, commands: UnboundedReceiver<Command>, ready: &
             Err(error) => return answer(ready, Err(error)),
         },
     };
-    let host: Shared = Rc::new(RefCell::new(Host::new(config, Clock::start())));
+    let host = Host::new(config, Clock::start());
+    if let Err(error) = host.check_planned() {
+        return answer(ready, Err(error));
+    }
+    let host: Shared = Rc::new(RefCell::new(host));
     let control = control.map(|(listener, base)| {
         tokio::task::spawn_local(api::accept(Rc::clone(&host), listener));
         base

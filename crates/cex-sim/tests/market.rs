@@ -2,7 +2,7 @@
 //! otherwise, the same events for the same seed.
 
 use cex_core::{Decimal, OrderStatus, Price, Qty, Scale, Side, Symbol, Timestamp};
-use cex_sim::market::{Market, MarketConfig, Tape, TapeEntry, TapeEvent, TapeSymbol, VenueConfig};
+use cex_sim::market::{Market, MarketConfig, Mood, Tape, TapeEntry, TapeEvent, TapeSymbol, VenueConfig};
 use cex_sim::matching::{Exchange, ExchangeEvent, MarketIndex, NewOrder, NewOrderKind};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -120,6 +120,53 @@ fn a_seed_is_a_market() {
     let one = fingerprint(7, span);
     assert_eq!(one, fingerprint(7, span), "the same seed gives the same events");
     assert_ne!(one, fingerprint(8, span), "another seed gives others");
+}
+
+/// The middle of a market's book, and what rests on its bid side in quote.
+fn middle_and_depth(floor: &Floor, exchange: usize, market: MarketIndex) -> (f64, f64) {
+    let value = |decimal: Decimal| decimal.to_string().parse::<f64>().expect("a number");
+    let (bid, ask) = (floor.best(exchange, market, Side::Buy), floor.best(exchange, market, Side::Sell));
+    let scale = floor.exchanges[exchange].rules(market).scale;
+    let worth = |(price, qty): (Price, Qty)| value(scale.price_value(price)) * value(scale.qty_value(qty));
+    ((value(bid) + value(ask)) / 2.0, floor.exchanges[exchange].bids(market).take(20).map(worth).sum())
+}
+
+#[test]
+fn prices_follow_the_trend_on_all_exchanges() {
+    for trend in [600, -600] {
+        let mood = Mood { trend_bps_per_minute: trend, volatility_percent: 0, ..Mood::default() };
+        let mut floor = Floor::new(3, MarketConfig { symbols: 3, mood, ..calm() });
+        let all = || (0..2).flat_map(|exchange| markets(3).map(move |market| (exchange, market)));
+        let before: Vec<f64> = all().map(|(at, market)| middle_and_depth(&floor, at, market).0).collect();
+        floor.run(Duration::from_secs(60), |_| {});
+        for ((at, market), before) in all().zip(before) {
+            let moved = (middle_and_depth(&floor, at, market).0 / before - 1.0) * 10_000.0;
+            // Coins follow what is common to 100 to 140 %.
+            let expected = f64::from(trend);
+            assert!((0.9..1.6).contains(&(moved / expected)), "{at} {market:?}: {moved} bps of {expected}");
+        }
+    }
+}
+
+#[test]
+fn thin_books_hold_little_and_wild_ones_wander_far() {
+    let floor = |mood| Floor::new(4, MarketConfig { symbols: 2, mood, ..calm() });
+    let usual = floor(Mood::default());
+    let thin = floor(Mood { depth_percent: 20, levels: 5, ..Mood::default() });
+    for market in markets(2) {
+        let (usual, thin) = (middle_and_depth(&usual, 0, market).1, middle_and_depth(&thin, 0, market).1);
+        assert!(thin < usual / 2.0, "{thin} of {usual}");
+    }
+    let wandered = |volatility_percent| {
+        let mut floor = floor(Mood { volatility_percent, ..Mood::default() });
+        let (begin, mut farthest) = (middle_and_depth(&floor, 0, MarketIndex(0)).0, 0f64);
+        floor.run(Duration::from_secs(30), |floor| {
+            let now = middle_and_depth(floor, 0, MarketIndex(0)).0;
+            farthest = farthest.max((now / begin - 1.0).abs());
+        });
+        farthest
+    };
+    assert!(wandered(1_000) > 3.0 * wandered(100), "ten times as far, more or less");
 }
 
 #[test]

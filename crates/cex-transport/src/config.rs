@@ -114,6 +114,8 @@ pub struct RestConfig {
     pub budget_wait_max: Duration,
     /// Added to every budget's window: departures are counted, the exchange counts arrivals.
     pub budget_spread: Duration,
+    /// Part of each budget, in per cent, that is kept for cancels, hedges and questions; `None` for what the adapter says.
+    pub reserve_pct: Option<u8>,
     /// The exchange's clock counts as unknown beyond this error.
     pub clock_error_max: Duration,
     /// How often the exchange's clock is measured.
@@ -139,6 +141,7 @@ impl Default for RestConfig {
             upkeep_every: Duration::from_secs(1),
             budget_wait_max: Duration::from_secs(5),
             budget_spread: Duration::from_millis(50),
+            reserve_pct: None,
             clock_error_max: Duration::from_millis(250),
             clock_every: Duration::from_secs(60),
             clock_samples: 5,

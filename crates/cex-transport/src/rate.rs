@@ -67,6 +67,25 @@ struct Window {
     sum: u64,
 }
 
+/// The rules with this part of every budget kept that keeps a part at all; `None` for what the exchange's adapter says.
+#[must_use]
+pub fn reserving(rules: &[BucketRule], reserve_pct: Option<u8>) -> Vec<BucketRule> {
+    let kept = |rule: &BucketRule| BucketRule {
+        reserve_pct: reserve_pct.filter(|_| rule.reserve_pct > 0).unwrap_or(rule.reserve_pct),
+        ..*rule
+    };
+    rules.iter().map(kept).collect()
+}
+
+/// How many calls that may not touch the reserve a budget lets leave in one window. The reserve is rounded up, but never
+/// takes the last call away.
+#[must_use]
+pub fn open_capacity(rule: &BucketRule, capacity: u32) -> u32 {
+    let reserve = (u64::from(capacity) * u64::from(rule.reserve_pct.min(100))).div_ceil(100);
+    let open = u64::from(capacity) - reserve;
+    u32::try_from(open).unwrap_or(u32::MAX).max(capacity.min(1))
+}
+
 impl Budget {
     /// Full budgets. `spread` lengthens every window.
     #[must_use]
@@ -198,14 +217,9 @@ impl Pool {
         }
     }
 
-    /// How much of this capacity may be taken in one window. The reserve is rounded up, but never takes the last call away.
+    /// How much of this capacity may be taken in one window.
     fn limit(&self, capacity: u32, with_reserve: bool) -> u64 {
-        let capacity = u64::from(capacity);
-        if with_reserve {
-            return capacity;
-        }
-        let reserve = (capacity * u64::from(self.rule.reserve_pct.min(100))).div_ceil(100);
-        (capacity - reserve).max(capacity.min(1))
+        u64::from(if with_reserve { capacity } else { open_capacity(&self.rule, capacity) })
     }
 
     /// When the smaller budget lets a call pass. One that weighs more than all of it waits until it is over.

@@ -157,6 +157,8 @@ bugs! {
     HaltUnwritten,
     /// A start opens before what a crash left is level (P4).
     OpensBeforeLevel,
+    /// A start after a loss of power does not look for orders of which no record tells (P2).
+    NothingSought,
 }
 
 /// The first seed in which a bug shows, and what it breaks; `None` when it does not within so many.

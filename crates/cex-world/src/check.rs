@@ -198,6 +198,11 @@ impl Checks {
         self.open.retain(|_, open| engine.knows_order(open.name));
     }
 
+    /// Of these orders the journal has a record.
+    pub(crate) fn journal_has(&mut self, known: impl Fn(ClientOrderId) -> bool) {
+        self.risked.journal_has(known);
+    }
+
     /// An operator lets openings go on.
     pub(crate) fn acknowledged(&mut self) {
         self.killed_at = None;
@@ -372,7 +377,8 @@ impl Checks {
             | Notice::Opportunity { .. }
             | Notice::Started { .. }
             | Notice::Tripped(_)
-            | Notice::OrderEnded { .. } => {}
+            | Notice::OrderEnded { .. }
+            | Notice::Noted(_) => {}
         }
     }
 
@@ -382,9 +388,14 @@ impl Checks {
         }
     }
 
+    /// When [`Self::look`] is wanted next.
+    pub(crate) const fn next_look(&self) -> Timestamp {
+        self.naked.next_look()
+    }
+
     /// Looks around now and then.
     pub(crate) fn look(&mut self, now: Timestamp, world: &World) {
-        if self.naked.is_due(now) {
+        if now >= self.next_look() {
             self.look_for_naked(now, world);
         }
     }

@@ -2,6 +2,7 @@
 
 mod carry;
 mod life;
+mod lost;
 mod recovery;
 mod setup;
 mod start;
@@ -62,7 +63,7 @@ pub(crate) struct Day {
     pub(crate) life: life::Life,
     seed: u64,
     config: EngineConfig,
-    /// Whether orders are on disk before they leave: only then the loss of power loses none.
+    /// Whether orders are on disk before they leave; elsewhere those of the last moments are in no journal after a loss of power.
     is_strict: bool,
     /// Chance of what the machine loses.
     dice: Dice,
@@ -130,20 +131,28 @@ impl Day {
                 self.begin_again();
                 continue;
             }
-            let next = self.next_at();
-            if next > until {
-                return self.world.step(until);
+            let (due, now) = (self.due_at(), self.now());
+            if self.world.step_to_arrival(due.min(until).max(now)) {
+                self.turn(self.now());
+            } else if due <= until {
+                self.turn(due.max(now));
+            } else {
+                return;
             }
-            self.turn(next.max(self.now()));
         }
     }
 
-    fn next_at(&self) -> Timestamp {
+    /// When something is due that does not come from the exchanges: until then, and until something arrives, nobody here has
+    /// anything to do.
+    fn due_at(&self) -> Timestamp {
         let engine = self.desk.engine.wakeup_at().unwrap_or(Timestamp::MAX);
         let plan = self.planned.front().map_or(Timestamp::MAX, |planned| planned.at);
         let places = self.places.iter().map(Place::next_at).min().unwrap_or(Timestamp::MAX);
         let journal = self.desk.journal.as_ref().map_or(Timestamp::MAX, Journal::next_at);
-        [self.world.next_at(), engine, plan, places, journal].into_iter().min().unwrap_or(Timestamp::MAX)
+        // What a crash left is looked at after everything that happens, until it is level.
+        let leveling = if self.life.levels { self.world.next_at() } else { Timestamp::MAX };
+        let look = self.desk.checks.next_look();
+        [engine, plan, places, journal, leveling, look].into_iter().min().unwrap_or(Timestamp::MAX)
     }
 
     /// Everything that happens at one moment, to a process that may die in it.
@@ -210,6 +219,7 @@ impl Day {
         let mut ear = Ear { desk, venue: *id, symbols: Rc::clone(&wires[wire].symbols) };
         let mut around = Around { world, rest, dials, ear: &mut ear };
         work(&mut wires[wire], &mut around);
+        wires[wire].reckon();
     }
 
     /// Everything that came at once is told: the engine decides, and what it wants is done.

@@ -6,7 +6,7 @@ use cex_arb::run::past::Past;
 use cex_arb::run::record::{Recorder, Tolerance};
 use cex_arb::show::Names;
 use cex_core::Timestamp;
-use cex_journal::messages::{Mode, SessionStart};
+use cex_journal::messages::SessionStart;
 use cex_journal::storage::MemoryDisk;
 use cex_journal::{Health, JournalError, Options, Reader, Recovered, SyncPolicy, Syncer, Writer};
 use std::sync::Arc;
@@ -30,19 +30,21 @@ pub(crate) struct Opened {
     pub(crate) past: Past,
 }
 
-/// Opens a journal as a start does: repaired, read as a whole, and a session of this epoch begun.
+/// Opens a journal as a start does: repaired, read as a whole, and this session begun.
 pub(crate) fn open(
     disk: &MemoryDisk,
     is_strict: bool,
     now: Timestamp,
-    epoch: u64,
+    start: SessionStart,
 ) -> Result<Opened, JournalError> {
     let sync = if is_strict { SyncPolicy::Strict } else { SyncPolicy::Grouped(SYNC_EVERY) };
     let options = Options { segment_bytes: SEGMENT_BYTES, sync };
-    let (opened, syncer) = cex_journal::open(Arc::new(disk.clone()), options, now)?;
-    let past = read(disk)?;
+    let mut past = Past::default();
+    let opened =
+        cex_journal::open_reading(Arc::new(disk.clone()), options, now, &mut |record| past.take(record));
+    let (opened, syncer) = opened?;
+    past.begins(&start);
     let mut writer = opened.writer;
-    let start = SessionStart { seed: epoch, mode: Mode::Live.into(), ..SessionStart::default() };
     writer.begin(now, start)?;
     Ok(Opened { writer, syncer, recovered: opened.recovered, past })
 }

@@ -4,11 +4,15 @@
 use cex_world::Family;
 use cex_world::crashes::{Plan, crash_everywhere};
 use cex_world::run::{CrashAt, Options, Report, run};
-use cex_world::soak::soak;
+use cex_world::soak::{name_seeds_in_panics, soak};
 use clap::Parser;
 use std::process::ExitCode;
 #[cfg(feature = "bugs")]
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A day in the world takes and gives back memory some million times, and several days go by at once.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Lines of a trace shown with a violation.
 const LAST_LINES: usize = 40;
@@ -35,6 +39,9 @@ struct Cli {
     /// Stop after so many failed seeds
     #[arg(long, default_value_t = 5)]
     failures: usize,
+    /// Print the counts as one line of JSON instead, and what failed to standard error
+    #[arg(long, conflicts_with_all = ["trace", "crashes"])]
+    json: bool,
     /// Let the process die at every effect of each seed's trading, and again while it recovers
     #[arg(long)]
     crashes: bool,
@@ -55,6 +62,7 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    name_seeds_in_panics();
     let Some(families) = families(&cli.faults) else {
         eprintln!(
             "error: --faults {:?} is neither all, none, nor a list such as T,W,H,B,O,M,K,P",
@@ -75,16 +83,21 @@ fn main() -> ExitCode {
         report.lines.iter().for_each(|line| println!("{line}"));
     }
     let summary = soak(cli.from, cli.seeds, cli.jobs, cli.failures, &options);
+    let say: fn(String) = if cli.json { |text| eprintln!("{text}") } else { |text| println!("{text}") };
     for report in summary.failed.values() {
-        tell(report, &cli.faults, &options);
+        say(told(report, &cli.faults, &options));
     }
     for seed in &summary.differing {
-        println!(
+        say(format!(
             "seed {seed}: two runs differ\n  cargo xtask soak --seeds 1 --from {seed} --faults {}",
             cli.faults
-        );
+        ));
     }
-    println!("{summary}");
+    if cli.json {
+        println!("{}", summary.to_json(cli.from));
+    } else {
+        println!("{summary}");
+    }
     if summary.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -110,7 +123,8 @@ fn crash(cli: &Cli, options: &Options) -> ExitCode {
     };
     let summary = crash_everywhere(&plan, options);
     for failure in &summary.failed {
-        tell(&failure.report, &cli.faults, &Options { crash: Some(failure.crash), ..options.clone() });
+        let options = Options { crash: Some(failure.crash), ..options.clone() };
+        println!("{}", told(&failure.report, &cli.faults, &options));
     }
     println!("{summary}");
     if summary.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -143,15 +157,17 @@ fn look_for_bugs(cli: &Cli) -> ExitCode {
 }
 
 /// What does not hold in a seed, and what happened before.
-fn tell(report: &Report, faults: &str, options: &Options) {
+fn told(report: &Report, faults: &str, options: &Options) -> String {
     let seed = report.seed;
-    println!("seed {seed} FAILED");
-    for violation in &report.violations {
-        println!("  {}: {}", violation.invariant, violation.what);
-    }
+    let mut lines = vec![format!("seed {seed} FAILED")];
+    let violations = report.violations.iter();
+    lines.extend(violations.map(|violation| format!("  {}: {}", violation.invariant, violation.what)));
     let again = run(seed, &Options { trace: true, ..options.clone() });
     let from = again.lines.len().saturating_sub(LAST_LINES);
-    again.lines[from..].iter().for_each(|line| println!("    {line}"));
+    lines.extend(again.lines[from..].iter().map(|line| format!("    {line}")));
     let crash = options.crash.map_or_else(String::new, |crash| format!(" --crash {crash}"));
-    println!("  replay: cargo xtask soak --seeds 1 --from {seed} --faults {faults}{crash} --trace\n");
+    lines.push(format!(
+        "  replay: cargo xtask soak --seeds 1 --from {seed} --faults {faults}{crash} --trace\n"
+    ));
+    lines.join("\n")
 }

@@ -2,7 +2,7 @@
 
 use crate::day::Crash;
 use crate::fuse::Death;
-use cex_core::{Bps, Symbol, Timestamp};
+use cex_core::{Asset, Bps, Decimal, Symbol, Timestamp};
 use cex_sim::dialect::DuplicateClientIds;
 use cex_sim::fault::{
     Canned, Fault, FaultKind, ForcedEnd, Frames, Moment, OrderEffect, Refused, RestEffect, Stream,
@@ -17,6 +17,11 @@ use std::time::Duration;
 
 /// The account that trades.
 pub(crate) const ACCOUNT: &str = "rich";
+
+/// The coin of an exchange in which fees can be paid; the account has a little of it.
+pub(crate) fn fee_coin() -> Option<Asset> {
+    Asset::new("MX").ok()
+}
 
 /// A family of faults, as `docs/reliability.md` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,15 +76,6 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
-    /// Power is lost only where orders are on disk before they leave.
-    pub(crate) fn spare_power(&mut self, is_strict: bool) {
-        if let Act::Crash(crash) = &mut self.act
-            && !is_strict
-        {
-            crash.death = Death::Kill;
-        }
-    }
-
     /// Whether it shuts us out until further notice (H2).
     pub(crate) fn is_ban(&self) -> bool {
         match &self.act {
@@ -155,7 +151,7 @@ fn draw(dice: &mut Dice, family: Family, exchange: SimExchange, symbol: Symbol) 
         Family::H => Act::Fault(rest(dice, exchange)),
         Family::B => Act::Fault(book(dice, exchange, symbol)),
         Family::O => Act::Fault(order(dice, exchange)),
-        Family::M => Act::Fault(money(dice, symbol)),
+        Family::M => Act::Fault(money(dice, exchange, symbol)),
         Family::P => Act::Crash(process(dice)),
         Family::K => {
             let off = i64::try_from(dice.between(300, 5_000)).unwrap_or(0);
@@ -274,8 +270,8 @@ fn order(dice: &mut Dice, exchange: SimExchange) -> Fault {
     let end =
         dice.pick(&[ForcedEnd::SelfTrade, ForcedEnd::Depth, ForcedEnd::Small, ForcedEnd::PriceProtection]);
     match dice.below(10) {
-        // Exchanges forget within a minute, not within seconds.
-        8 => ours(OrderEffect::Forget(dice.millis(8_000, 30_000))).times(dice.between(1, 3)),
+        // Sooner than any exchange is known to.
+        8 => ours(OrderEffect::Forget(dice.millis(200, 30_000))).times(dice.between(1, 3)),
         0 => ours(OrderEffect::Reject(refused)).times(dice.between(1, 3)),
         1 | 2 => ours(OrderEffect::Partial(Bps::from_bps(i32::try_from(dice.below(10_000)).unwrap_or(0)))),
         3 => ours(OrderEffect::LateFill(dice.millis(10, 3_000))),
@@ -287,13 +283,21 @@ fn order(dice: &mut Dice, exchange: SimExchange) -> Fault {
     }
 }
 
-/// H12, M6, O4.
-fn money(dice: &mut Dice, symbol: Symbol) -> Fault {
+/// H12, M5, M6, O4.
+fn money(dice: &mut Dice, exchange: SimExchange, symbol: Symbol) -> Fault {
     let taker = Bps::from_bps(i32::try_from(dice.below(30)).unwrap_or(0));
     let mode = dice.pick(&[DuplicateClientIds::Reject, DuplicateClientIds::Accept, DuplicateClientIds::Echo]);
     match dice.below(3) {
         0 => {
-            let fault = VenueFault::Fees { symbol, maker: Bps::ZERO, taker };
+            // Where an account may pay in the exchange's own coin, some do, until it runs out.
+            let may = exchange == SimExchange::Mexc && taker.e8() % Bps::from_bps(2).e8() == 0;
+            let fault = match fee_coin().filter(|_| may) {
+                Some(asset) => {
+                    let (account, price) = (ACCOUNT.to_owned(), Decimal::from(3));
+                    VenueFault::FeesIn { account, asset, price }
+                }
+                None => VenueFault::Fees { symbol, maker: Bps::ZERO, taker },
+            };
             Fault::venue(fault).lasting(dice.millis(500, 8_000))
         }
         1 => Fault::venue(VenueFault::Freeze(ACCOUNT.to_owned())).lasting(dice.millis(200, 4_000)),

@@ -44,7 +44,7 @@ pub(crate) enum Purpose {
     /// An order that rests is cancelled.
     Cancel { client_id: ClientOrderId },
     /// What the account traded, of which an order is looked for.
-    Trades { client_id: ClientOrderId, asked_at: Timestamp },
+    Trades { client_id: ClientOrderId, order_id: Option<OrderId>, asked_at: Timestamp },
     /// Fills of an order.
     Fills { client_id: ClientOrderId, order_id: OrderId },
     /// All an account holds.

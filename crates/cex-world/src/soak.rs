@@ -2,6 +2,8 @@
 
 use crate::check::Counts;
 use crate::run::{Options, Report, run};
+use serde::Serialize;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
@@ -26,6 +28,8 @@ pub struct Summary {
     pub failed: BTreeMap<u64, Report>,
     /// Seeds of which two runs differ.
     pub differing: Vec<u64>,
+    /// The sum of all hashes, whatever the order: two builds that make the same of the same seeds have the same.
+    pub hash: u64,
 }
 
 /// Runs `count` seeds from `from` on, on `jobs` threads; stops early once `failures_max` seeds have failed.
@@ -55,18 +59,52 @@ pub fn soak(from: u64, count: u64, jobs: usize, failures_max: usize, options: &O
     summary.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Runs one seed on a thread of its name: a panic says on which thread it was, and so in which seed.
-fn named(seed: u64, options: &Options) -> Report {
-    let name = format!("seed {seed}");
-    std::thread::scope(|scope| {
-        let running = std::thread::Builder::new().name(name).spawn_scoped(scope, || run(seed, options));
-        match running.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(report)) => report,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            // No thread is to be had: then without a name.
-            Err(_) => run(seed, options),
+thread_local! {
+    /// Which seed runs on this thread.
+    static SEED: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// From now on a panic says in which seed it was.
+pub fn name_seeds_in_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if let Some(seed) = SEED.get() {
+            eprintln!("in seed {seed}:");
         }
-    })
+        usual(panic);
+    }));
+}
+
+/// Runs one seed, here: a thread of its own would get memory of its own, new from the system every time.
+fn named(seed: u64, options: &Options) -> Report {
+    SEED.set(Some(seed));
+    let report = run(seed, options);
+    SEED.set(None);
+    report
+}
+
+/// [`Summary`] as one line of JSON. Every number is a count that may be added to that of other seeds; the hash is a text, since
+/// many readers of JSON have no 64 bits.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    from: u64,
+    seeds: u64,
+    repeated: u64,
+    hash: String,
+    virtual_ms: u128,
+    things_that_came: u64,
+    books_compared: u64,
+    arbitrages: u64,
+    orders: u64,
+    fills: u64,
+    placements_unknown: u64,
+    processes_died: u64,
+    starts_failed: u64,
+    endings: &'a BTreeMap<&'static str, u64>,
+    alarms: &'a BTreeMap<&'static str, u64>,
+    faults: &'a BTreeMap<String, u64>,
+    failed: Vec<u64>,
+    differing: &'a [u64],
 }
 
 impl Summary {
@@ -76,9 +114,37 @@ impl Summary {
         self.failed.is_empty() && self.differing.is_empty()
     }
 
+    /// One line of JSON, of seeds from `from` on. Counts of several runs add up; `failed` and `differing` list seeds.
+    #[must_use]
+    pub fn to_json(&self, from: u64) -> String {
+        let counts = &self.counts;
+        let told = Told {
+            from,
+            seeds: self.seeds,
+            repeated: self.repeated,
+            hash: format!("{:016x}", self.hash),
+            virtual_ms: self.virtual_time.as_millis(),
+            things_that_came: counts.steps,
+            books_compared: counts.books,
+            arbitrages: counts.opened,
+            orders: counts.orders,
+            fills: counts.fills,
+            placements_unknown: counts.unknown,
+            processes_died: counts.deaths,
+            starts_failed: counts.failed_starts,
+            endings: &counts.endings,
+            alarms: &counts.alarms,
+            faults: &counts.faults,
+            failed: self.failed.keys().copied().collect(),
+            differing: &self.differing,
+        };
+        sonic_rs::to_string(&told).expect("counts and names are always valid JSON")
+    }
+
     fn add(&mut self, report: Report, again: Option<u64>) {
         self.seeds += 1;
         self.virtual_time += report.virtual_time;
+        self.hash = self.hash.wrapping_add(report.hash);
         if let Some(again) = again {
             self.repeated += 1;
             if again != report.hash {
@@ -116,6 +182,7 @@ impl fmt::Display for Summary {
             "seeds              {} ({} of them twice, with the same hash)",
             self.seeds, self.repeated
         )?;
+        writeln!(f, "hash of all        {:016x}", self.hash)?;
         writeln!(f, "virtual time       {} s", self.virtual_time.as_secs())?;
         writeln!(f, "things that came   {}", counts.steps)?;
         writeln!(f, "books compared     {}", counts.books)?;
@@ -138,5 +205,33 @@ impl fmt::Display for Summary {
             writeln!(f, "  fault {fault:<28} {count}")?;
         }
         write!(f, "seeds that failed  {}", self.failed.len() + self.differing.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Summary;
+    use crate::run::{Options, run};
+    use sonic_rs::{JsonContainerTrait as _, JsonValueTrait as _};
+
+    #[test]
+    fn json_has_the_counts_and_can_be_read_whatever_faults_are_called() {
+        let mut summary = Summary::default();
+        let report = run(1, &Options::default());
+        let (orders, hash) = (report.counts.orders, report.hash);
+        summary.add(report.clone(), Some(hash));
+        summary.add(report, Some(hash ^ 1));
+        summary.counts.faults.insert("insert \"{\"".to_owned(), 3);
+        let read: sonic_rs::Value = sonic_rs::from_str(&summary.to_json(1)).expect("JSON");
+        let number = |name: &str| read.get(name).and_then(sonic_rs::JsonValueTrait::as_u64);
+        assert!(orders > 0);
+        assert_eq!(
+            (number("orders"), number("seeds"), number("repeated")),
+            (Some(2 * orders), Some(2), Some(2))
+        );
+        assert_eq!(read["faults"]["insert \"{\""].as_u64(), Some(3));
+        let seeds = |name: &str| read[name].as_array().map(sonic_rs::Array::len);
+        assert_eq!((seeds("differing"), seeds("failed")), (Some(1), Some(0)));
+        assert!(!summary.to_json(1).contains('\n'));
     }
 }

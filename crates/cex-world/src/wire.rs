@@ -65,6 +65,8 @@ pub(crate) struct Wire {
     wake_not_before: Timestamp,
     wanted: VecDeque<Effect>,
     out: Outbox,
+    /// When something is due, as of the last [`Self::reckon`].
+    due: Timestamp,
     /// Frames that the link could not use.
     pub(crate) errors: u64,
     /// Connections lost.
@@ -93,6 +95,7 @@ impl Wire {
             wake_not_before: Timestamp::EPOCH,
             wanted: VecDeque::new(),
             out: Outbox::default(),
+            due: now,
             errors: 0,
             losses: 0,
             config,
@@ -114,14 +117,19 @@ impl Wire {
     }
 
     /// When something is due.
-    pub(crate) fn next_at(&self) -> Timestamp {
+    pub(crate) const fn next_at(&self) -> Timestamp {
+        self.due
+    }
+
+    /// Finds out when something is due: to be called after whatever was done with it. It is asked far more often.
+    pub(crate) fn reckon(&mut self) {
         let due = match &self.phase {
             Phase::Resting { until, .. } => *until,
             Phase::Starting { deadline } | Phase::Dialing { deadline, .. } => *deadline,
             Phase::Open(open) => self.open_due(open),
         };
         let wake = self.link.wakeup_at().filter(|_| self.life > 0).map(|at| at.max(self.wake_not_before));
-        wake.map_or(due, |wake| wake.min(due))
+        self.due = wake.map_or(due, |wake| wake.min(due));
     }
 
     fn open_due(&self, open: &Open) -> Timestamp {

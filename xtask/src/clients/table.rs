@@ -5,9 +5,6 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-/// The fewest checks a driver must have: fewer mean that somebody lost some.
-const LEAST_CHECKS: usize = 100;
-
 /// One line of the driver.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
@@ -49,14 +46,16 @@ pub(super) struct Table {
     checks: Vec<Check>,
     /// What was planned and not run, and what else is wrong with the run itself.
     holes: Vec<String>,
+    /// What was left out, and why.
+    notes: Vec<String>,
 }
 
 impl Table {
-    /// Reads the driver's lines.
+    /// Reads the lines of a driver that has at least so many checks.
     ///
     /// # Errors
     /// When a line is none of the driver's.
-    pub(super) fn read(lines: &[String]) -> Result<Self, String> {
+    pub(super) fn read(lines: &[String], least_checks: usize) -> Result<Self, String> {
         let mut table = Self::default();
         let (mut planned, mut has_ended) = (Vec::new(), false);
         for line in lines {
@@ -69,10 +68,10 @@ impl Table {
         if !has_ended {
             table.holes.push("the driver stopped half way".to_owned());
         }
-        if planned.len() < LEAST_CHECKS {
+        if planned.len() < least_checks {
             table
                 .holes
-                .push(format!("only {} checks were planned, of at least {LEAST_CHECKS}", planned.len()));
+                .push(format!("only {} checks were planned, of at least {least_checks}", planned.len()));
         }
         for wanted in planned {
             let Planned { client, exchange, check } = &wanted;
@@ -84,6 +83,18 @@ impl Table {
             }
         }
         Ok(table)
+    }
+
+    /// Adds what another driver told.
+    pub(super) fn join(&mut self, other: Self) {
+        self.checks.extend(other.checks);
+        self.holes.extend(other.holes);
+        self.notes.extend(other.notes);
+    }
+
+    /// Adds what was left out, and why: a line below the table.
+    pub(super) fn note(&mut self, text: String) {
+        self.notes.push(text);
     }
 
     /// Adds a check that the driver knows nothing of.
@@ -123,6 +134,10 @@ impl Table {
             let cell = |column| cells.get(&(row, column)).copied().unwrap_or("");
             line(&mut text, row, first, columns.iter().map(|column| cell(*column)));
         }
+        for note in &self.notes {
+            // Writing to a text does not fail.
+            let _ = writeln!(text, "{note}");
+        }
         let passed = self.checks.iter().filter(|check| check.ok).count();
         let failed = self.checks.len() - passed;
         // Writing to a text does not fail.
@@ -145,6 +160,8 @@ fn line<'a>(text: &mut String, row: &str, first: usize, cells: impl Iterator<Ite
 mod tests {
     use super::*;
 
+    const LEAST_CHECKS: usize = 100;
+
     fn lines(checks: &[(&str, bool)], ended: bool) -> Vec<String> {
         let place = r#""client":"ccxt","exchange":"mexc""#;
         let many = (0..LEAST_CHECKS).map(|number| format!("check {number}"));
@@ -165,7 +182,9 @@ mod tests {
 
     #[test]
     fn a_failed_check_and_a_check_that_did_not_run_are_problems() {
-        let table = Table::read(&lines(&[("good", true), ("bad", false), ("lost", true)], true)).unwrap();
+        let table =
+            Table::read(&lines(&[("good", true), ("bad", false), ("lost", true)], true), LEAST_CHECKS)
+                .unwrap();
         assert_eq!(
             table.problems(),
             ["ccxt mexc: bad: it broke", "ccxt mexc: lost: ran 0 times"],
@@ -179,10 +198,23 @@ mod tests {
 
     #[test]
     fn a_driver_that_stops_or_has_few_checks_does_not_pass() {
-        let table = Table::read(&lines(&[], false)).unwrap();
+        let table = Table::read(&lines(&[], false), LEAST_CHECKS).unwrap();
         assert_eq!(table.problems(), ["the driver stopped half way"]);
-        let table = Table::read(&[r#"{"event":"end"}"#.to_owned()]).unwrap();
+        let table = Table::read(&[r#"{"event":"end"}"#.to_owned()], LEAST_CHECKS).unwrap();
         assert_eq!(table.problems().len(), 1, "{:?}", table.problems());
-        assert!(Table::read(&["Traceback".to_owned()]).is_err());
+        assert!(Table::read(&["Traceback".to_owned()], LEAST_CHECKS).is_err());
+    }
+
+    #[test]
+    fn two_drivers_make_one_table_and_what_was_left_out_is_told() {
+        let mut table = Table::read(&lines(&[("good", true)], true), LEAST_CHECKS).unwrap();
+        table.join(Table::read(&lines(&[("bad", false)], true), LEAST_CHECKS).unwrap());
+        table.note("no Node".to_owned());
+        assert_eq!(table.problems(), ["ccxt mexc: bad: it broke"]);
+        assert!(
+            table.show().ends_with("no Node\nclients: 201 passed, 1 failed, 0 holes\n"),
+            "{}",
+            table.show()
+        );
     }
 }

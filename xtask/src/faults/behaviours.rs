@@ -1,6 +1,6 @@
 //! Which behaviours of the compliance suite name which rows. Read from the text: this package uses no crate of ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -12,25 +12,37 @@ const BEHAVIOUR: &str = "behaviour!(";
 
 /// Names of behaviours by the rows they name.
 pub(super) fn by_row(root: &Path) -> Result<BTreeMap<String, Vec<String>>, TaskError> {
-    let mut found = BTreeMap::new();
-    look(&root.join(SUITE), &mut found)?;
-    found.values_mut().for_each(|names: &mut Vec<String>| names.sort_unstable());
+    let mut found = BTreeMap::<String, Vec<String>>::new();
+    look(&root.join(SUITE), &mut |text| {
+        for (name, rows) in of_text(text) {
+            for row in rows.split_whitespace() {
+                found.entry(row.to_owned()).or_default().push(name.to_owned());
+            }
+        }
+    })?;
+    found.values_mut().for_each(|names| names.sort_unstable());
     Ok(found)
 }
 
-fn look(directory: &Path, found: &mut BTreeMap<String, Vec<String>>) -> Result<(), TaskError> {
+/// The names of all behaviours.
+pub(super) fn names(root: &Path) -> Result<BTreeSet<String>, TaskError> {
+    let mut found = BTreeSet::new();
+    look(&root.join(SUITE), &mut |text| {
+        let begun = text.split(BEHAVIOUR).skip(1);
+        found.extend(begun.filter_map(|rest| Some(rest.split(',').nth(2)?.trim().to_owned())));
+    })?;
+    Ok(found)
+}
+
+/// Hands on the text of every source below a directory.
+fn look(directory: &Path, each: &mut dyn FnMut(&str)) -> Result<(), TaskError> {
     let failed = |source| TaskError::io(directory, source);
     for entry in fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.is_dir() {
-            look(&path, found)?;
+            look(&path, each)?;
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).map_err(|source| TaskError::io(&path, source))?;
-            for (name, rows) in of_text(&text) {
-                for row in rows.split_whitespace() {
-                    found.entry(row.to_owned()).or_default().push(name.to_owned());
-                }
-            }
+            each(&fs::read_to_string(&path).map_err(|source| TaskError::io(&path, source))?);
         }
     }
     Ok(())

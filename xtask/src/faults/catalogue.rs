@@ -93,7 +93,8 @@ fn row(line: &str) -> Option<Row> {
     Some(Row { id: id.to_owned(), severity, name: name.to_owned(), proofs: Vec::new() })
 }
 
-fn proof(line: &str) -> Option<Proof> {
+/// What a line says shows something.
+pub(super) fn proof(line: &str) -> Option<Proof> {
     let (kind, rest) = line.split_once(' ')?;
     match kind {
         "test" => {

@@ -29,6 +29,15 @@ impl Key {
         if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
     }
 
+    /// How to write it right: what it can be, an example, and what it is for.
+    pub(super) fn remedy(&self) -> String {
+        let Self { name, default, about, .. } = self;
+        self.range.map_or_else(
+            || format!("such as: {name} = {default} ({about})"),
+            |(low, high)| format!("a number from {low} to {high}, such as: {name} = {default} ({about})"),
+        )
+    }
+
     /// Whether it is a limit: written out where real money runs.
     #[must_use]
     pub fn is_limit(&self) -> bool {
@@ -201,7 +210,7 @@ fn value<U: Unit>(
     let path = key.path();
     match given.get(&path) {
         Some(found) => U::read(&unit::Given(&found.raw), key.range)
-            .map_err(|what| problems.add(&path, &found.origin, format!("{path}: {what}"), key.about))
+            .map_err(|what| problems.add(&path, &found.origin, format!("{path}: {what}"), key.remedy()))
             .ok(),
         None => {
             let raw = default_value(key);
@@ -253,6 +262,31 @@ pub(super) fn is_harmless(name: &str, value: &str) -> bool {
 fn venue_paths() -> impl Iterator<Item = String> {
     venues::EXCHANGES.iter().flat_map(|exchange| {
         VENUE_KEYS.iter().map(move |(name, _)| format!("venues.{}.{name}", exchange.name))
+    })
+}
+
+/// What to do about a variable that looks as if it were to override a key and does not; `None` for any other. Names of
+/// variables that hold secrets are the user's own.
+pub(super) fn misnamed(variable: &str) -> Option<String> {
+    let (name, plain) = (variable.to_ascii_uppercase(), |name: &str| {
+        name.split('_').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_").to_ascii_lowercase()
+    });
+    if variable.starts_with("ARB__") || variable == "ARB_CONFIG" {
+        return None;
+    }
+    let rest = name.strip_prefix("ARB_").map(plain)?;
+    // `ARB_RISK...` is meant for a section, and so is whatever has the double underscore that sets parts apart.
+    let sections =
+        SECTIONS.iter().any(|section| rest == *section || rest.starts_with(&format!("{section}_")));
+    if !sections && !variable.get(4..).is_some_and(|rest| rest.contains("__")) {
+        return None;
+    }
+    let known: Vec<String> = KEYS.iter().map(Key::path).chain(venue_paths()).collect();
+    let distance = |known: &&String| strsim::damerau_levenshtein(&plain(&known.replace('.', "_")), &rest);
+    let near = known.iter().min_by_key(distance).filter(|known| distance(known) <= 3.max(rest.len() / 5));
+    Some(match near {
+        Some(known) => format!("did you mean `ARB__{}`?", known.replace('.', "__").to_ascii_uppercase()),
+        None => "spell it ARB__SECTION__KEY; `arb config example` shows all keys".to_owned(),
     })
 }
 

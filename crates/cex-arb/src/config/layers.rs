@@ -77,6 +77,15 @@ impl Surroundings {
     }
 }
 
+/// Whether a secret is kept in this variable.
+fn is_referred_to(given: &[Given], name: &str) -> bool {
+    let referred = |raw: &Raw| match raw {
+        Raw::Text(text) | Raw::Plain(text) => text.strip_prefix("env:") == Some(name),
+        Raw::Number(_) | Raw::Flag(_) | Raw::List(_) | Raw::Table | Raw::Other(_) => false,
+    };
+    given.iter().any(|given| referred(&given.raw))
+}
+
 /// All keys that were given, by key; of several values the strongest. Unknown keys are problems.
 pub(super) fn collect(
     file: &Source,
@@ -98,6 +107,11 @@ pub(super) fn collect(
                 all.push(Given { key: key.trim().to_owned(), raw, origin: Origin::Flag });
             }
             None => problems.add("", &Origin::Flag, "a setting without `=`", "--set risk.max_leg_usdt=100"),
+        }
+    }
+    for name in around.vars.keys().filter(|name| !is_referred_to(&all, name)) {
+        if let Some(fix) = keys::misnamed(name) {
+            problems.add("", &Origin::Env(name.clone()), "a variable of this name overrides nothing", fix);
         }
     }
     let mut by_key = BTreeMap::new();

@@ -98,12 +98,69 @@ fn the_stronger_source_wins() {
         (
             &[],
             &[("ARB__RISK__MAX_LEG_USDT", "lots")],
-            "error: ARB__RISK__MAX_LEG_USDT: risk.max_leg_usdt: \"lots\" is not a plain decimal number such as 12.5\n  fix: R4: largest notional of one leg.",
+            "error: ARB__RISK__MAX_LEG_USDT: risk.max_leg_usdt: \"lots\" is not a plain decimal number such as 12.5\n  fix: a number from 1 to 1000000, such as: max_leg_usdt = 200 (R4: largest notional of one leg.)",
         ),
     ] {
         let problems = read(GOOD, sets, vars).expect_err("wrong");
         assert_eq!(problems.to_string(), expected);
     }
+}
+
+#[test]
+fn a_part_in_another_unit_is_no_small_part() {
+    for (lines, expected) in [
+        (
+            "[risk]\nmin_edge_bps = 0.08\n",
+            "0.08 basis points is next to nothing, as if another unit had been meant; did you mean 8?",
+        ),
+        ("[risk]\nmin_edge_bps = 0.0008\n", "; did you mean 8?"),
+        (
+            "[risk]\nfee_buffer_pct = 0.01\n",
+            "0.01 per cent is next to nothing, as if another unit had been meant; did you mean 1?",
+        ),
+        (
+            "[venues.mexc]\nfee_taker_bps = 0.05\n",
+            "venues.mexc.fee_taker_bps: 0.05 basis points is next to nothing, as if another unit had been meant; did you mean 5?",
+        ),
+        ("[venues.mexc]\nfee_taker_bps = 0.0005\n", "; did you mean 5?"),
+        ("[venues.mexc]\nfee_taker_bps = -0.1\n", "; did you mean -10?"),
+        ("[venues.mexc]\nfee_taker_bps = 500\n", "500 is out of range: -10 to 100"),
+    ] {
+        let file = format!(
+            "version = 1\n{lines}{}[venues.gateio]\n",
+            if lines.contains("venues") { "" } else { "[venues.mexc]\n" }
+        );
+        let said = read(&file, &[], &[]).expect_err(lines).to_string();
+        assert!(said.contains(expected), "{lines}\n{said}");
+        assert!(said.contains(" from ") && said.contains(" to "), "how it should be: {said}");
+    }
+    for lines in ["min_edge_bps = 0", "min_edge_bps = 0.5", "fee_buffer_pct = 0", "fee_buffer_pct = 0.5"] {
+        good(&format!("{GOOD}[risk]\n{lines}\n"));
+    }
+    good("version = 1\n[venues.mexc]\nfee_taker_bps = 0\n[venues.gateio]\nfee_taker_bps = 1\n");
+}
+
+#[test]
+fn a_misspelt_override_is_told_and_a_secret_s_variable_is_not() {
+    for (name, fix) in [
+        ("ARB_RISK__MAX_LEG_USDT", "did you mean `ARB__RISK__MAX_LEG_USDT`?"),
+        ("ARB_RISK_MAX_LEG_USDT", "did you mean `ARB__RISK__MAX_LEG_USDT`?"),
+        ("ARB_RISK__MAX_LEG_UDST", "did you mean `ARB__RISK__MAX_LEG_USDT`?"),
+        ("arb__risk__max_leg_usdt", "did you mean `ARB__RISK__MAX_LEG_USDT`?"),
+        ("ARB_VENUES__MEXC__KEY", "did you mean `ARB__VENUES__MEXC__KEY`?"),
+        ("ARB_NOTHING__LIKE_ANY", "spell it ARB__SECTION__KEY; `arb config example` shows all keys"),
+    ] {
+        let said = read(GOOD, &[], &[(name, "1")]).expect_err(name).to_string();
+        assert_eq!(said, format!("error: {name}: a variable of this name overrides nothing\n  fix: {fix}"));
+    }
+    let said = read(GOOD, &[], &[("ARB__RISK__MAX_LEG_UDST", "1")]).expect_err("misspelt").to_string();
+    assert!(said.contains("did you mean `risk.max_leg_usdt`?"), "{said}");
+    for name in ["ARB_MEXC_KEY", "ARB_CONFIG", "ARB_TEST", "HARB_RISK__MAX", "ARBITER__RISK__X"] {
+        read(GOOD, &[], &[(name, "")]).unwrap_or_else(|problems| panic!("{name}: {problems}"));
+    }
+    let text = "version = 1\n[venues.mexc]\nkey = \"env:ARB_VENUES_MEXC_KEY\"\nsecret = \"env:ARB_VENUES_MEXC_SECRET\"\n[venues.gateio]\n";
+    let vars = [("ARB_VENUES_MEXC_KEY", "k"), ("ARB_VENUES_MEXC_SECRET", "s")];
+    read(text, &[], &vars).unwrap_or_else(|problems| panic!("{problems}"));
 }
 
 #[test]
@@ -127,23 +184,23 @@ fn broken_files_are_told_with_place_line_and_way_out() {
         ),
         (
             "[risk]\nmax_leg_usdt = \"100\"\n",
-            "error: arb.toml:5:1: risk.max_leg_usdt: is text; write the number without quotes: 100\n    | max_leg_usdt = \"100\"\n  fix: R4: largest notional of one leg.",
+            "error: arb.toml:5:1: risk.max_leg_usdt: is text; write the number without quotes: 100\n    | max_leg_usdt = \"100\"\n  fix: a number from 1 to 1000000, such as: max_leg_usdt = 200 (R4: largest notional of one leg.)",
         ),
         (
             "[risk]\nmin_edge_bps = 5001\n",
-            "error: arb.toml:5:1: risk.min_edge_bps: 5001 is out of range: 0 to 1000\n    | min_edge_bps = 5001\n  fix: R11: least edge, after fees and the reserve for slippage.",
+            "error: arb.toml:5:1: risk.min_edge_bps: 5001 is out of range: 0 to 1000\n    | min_edge_bps = 5001\n  fix: a number from 0 to 1000, such as: min_edge_bps = 8 (R11: least edge, after fees and the reserve for slippage.)",
         ),
         (
             "[risk]\nmax_unknown = 1.5\n",
-            "error: arb.toml:5:1: risk.max_unknown: 1.5 must be a whole number\n    | max_unknown = 1.5\n  fix: R27: unknown orders at one venue with which nothing is opened.",
+            "error: arb.toml:5:1: risk.max_unknown: 1.5 must be a whole number\n    | max_unknown = 1.5\n  fix: a number from 1 to 100, such as: max_unknown = 1 (R27: unknown orders at one venue with which nothing is opened.)",
         ),
         (
             "[risk]\nmax_leg_usdt = 1e2\n",
-            "error: arb.toml:5:1: risk.max_leg_usdt: \"1e2\" is not a plain decimal number such as 12.5\n    | max_leg_usdt = 1e2\n  fix: R4: largest notional of one leg.",
+            "error: arb.toml:5:1: risk.max_leg_usdt: \"1e2\" is not a plain decimal number such as 12.5\n    | max_leg_usdt = 1e2\n  fix: a number from 1 to 1000000, such as: max_leg_usdt = 200 (R4: largest notional of one leg.)",
         ),
         (
             "[risk]\nmin_edge_bps = nan\n",
-            "error: arb.toml:5:1: risk.min_edge_bps: \"nan\" is not a plain decimal number such as 12.5\n    | min_edge_bps = nan\n  fix: R11: least edge, after fees and the reserve for slippage.",
+            "error: arb.toml:5:1: risk.min_edge_bps: \"nan\" is not a plain decimal number such as 12.5\n    | min_edge_bps = nan\n  fix: a number from 0 to 1000, such as: min_edge_bps = 8 (R11: least edge, after fees and the reserve for slippage.)",
         ),
         (
             "[risk]\nmin_edge_bps = 400\n",
@@ -159,11 +216,11 @@ fn broken_files_are_told_with_place_line_and_way_out() {
         ),
         (
             "[symbols]\ninclude = [1]\n",
-            "error: arb.toml:5:1: symbols.include: must be a list of texts: [\"BTC/USDT\"]\n    | include = [1]\n  fix: Symbols to trade; empty for all that both exchanges list.",
+            "error: arb.toml:5:1: symbols.include: must be a list of texts: [\"BTC/USDT\"]\n    | include = [1]\n  fix: such as: include = [\"BTC/USDT\", \"ETH/USDT\"] (Symbols to trade; empty for all that both exchanges list.)",
         ),
         (
             "[storage]\njournal_sync = \"never\"\n",
-            "error: arb.toml:5:1: storage.journal_sync: \"never\" is not one of grouped, strict\n    | journal_sync = \"never\"\n  fix: grouped: on disk within journal_group_ms. strict: on disk before an order is sent.",
+            "error: arb.toml:5:1: storage.journal_sync: \"never\" is not one of grouped, strict\n    | journal_sync = \"never\"\n  fix: such as: journal_sync = \"grouped\" (grouped: on disk within journal_group_ms. strict: on disk before an order is sent.)",
         ),
         (
             "[venues.gateio.options]\ndepth_intervall = \"100ms\"\n",

@@ -85,6 +85,25 @@ fn scaled(raw: &Raw, range: Option<(&str, &str)>, dp: u8) -> Result<i64, String>
     })
 }
 
+/// Least parts in their units that anybody means; below, and not nothing, another unit was meant.
+const LEAST_PERCENT: Decimal = Decimal::new(5, 1);
+const LEAST_BASIS_POINTS: Decimal = Decimal::new(5, 1);
+/// No exchange takes so little, whoever trades there.
+const LEAST_FEE: Decimal = Decimal::ONE;
+
+/// A part that is next to nothing in its unit: a fraction or per cent was written where per cent or basis points belong.
+fn slipped(value: Decimal, least: Decimal, unit: &str) -> Result<(), String> {
+    let size = value.abs().unwrap_or(value);
+    if value.is_zero() || size >= least {
+        return Ok(());
+    }
+    let times = |factor: i128| value.checked_mul(Decimal::new(factor, 0)).unwrap_or(value);
+    let enough = |meant: &Decimal| meant.abs().is_ok_and(|size| size >= least);
+    let meant = [100, 10_000].map(times).into_iter().find(enough);
+    let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
+    Err(format!("{value} {unit} is next to nothing, as if another unit had been meant{meant}"))
+}
+
 fn text(raw: &Raw) -> Result<&str, String> {
     match raw {
         Raw::Text(text) | Raw::Plain(text) => Ok(text),
@@ -95,7 +114,7 @@ fn text(raw: &Raw) -> Result<&str, String> {
 }
 
 macro_rules! numbers {
-    ($($(#[$doc:meta])* $unit:ident -> $value:ty = $dp:literal, $make:expr;)*) => {
+    ($($(#[$doc:meta])* $unit:ident -> $value:ty = $dp:literal, $make:expr $(, at least $least:ident $what:literal)?;)*) => {
         $($(#[$doc])*
         #[derive(Debug)]
         pub enum $unit {}
@@ -106,6 +125,7 @@ macro_rules! numbers {
             fn read(raw: &Given<'_>, range: Option<(&str, &str)>) -> Result<$value, String> {
                 let make: fn(u64) -> $value = $make;
                 let count = scaled(raw.0, range, $dp)?;
+                $(slipped(number(raw.0, range)?, $least, $what)?;)?
                 u64::try_from(count).map(make).map_err(|_| "must not be negative".to_owned())
             }
         })*
@@ -124,12 +144,12 @@ numbers! {
     /// Mebibytes, as bytes.
     Mib -> u64 = 0, |mib| mib.saturating_mul(1 << 20);
     /// Basis points.
-    BasisPoints -> Bps = 4, |units| Bps::from_e8(i64::try_from(units).unwrap_or(i64::MAX));
+    BasisPoints -> Bps = 4, |units| Bps::from_e8(i64::try_from(units).unwrap_or(i64::MAX)), at least LEAST_BASIS_POINTS "basis points";
     /// Per cent, as a rate.
-    Percent -> Bps = 6, |units| Bps::from_e8(i64::try_from(units).unwrap_or(i64::MAX));
+    Percent -> Bps = 6, |units| Bps::from_e8(i64::try_from(units).unwrap_or(i64::MAX)), at least LEAST_PERCENT "per cent";
 }
 
-/// Basis points that may be negative: a rebate.
+/// A fee in basis points, which may be negative: a rebate.
 #[derive(Debug)]
 pub enum Signed {}
 
@@ -137,7 +157,9 @@ impl Unit for Signed {
     type Value = Bps;
 
     fn read(raw: &Given<'_>, range: Option<(&str, &str)>) -> Result<Bps, String> {
-        scaled(raw.0, range, 4).map(Bps::from_e8)
+        let count = scaled(raw.0, range, 4)?;
+        slipped(number(raw.0, range)?, LEAST_FEE, "basis points")?;
+        Ok(Bps::from_e8(count))
     }
 }
 

@@ -146,7 +146,12 @@ impl Reading<'_> {
             return None;
         }
         let read = unit::Signed::read(&unit::Given(&given.raw), Some(FEE_RANGE));
-        read.map_err(|what| self.tell(name, given, &what, problems)).ok()
+        let (least, most) = FEE_RANGE;
+        let fix =
+            format!("\"auto\" for what the account says, or a number from {least} to {most}: 5 is 0.05 %");
+        let told =
+            |what: String| problems.add(&given.key, &given.origin, format!("{}: {what}", given.key), fix);
+        read.map_err(told).ok()
     }
 
     fn flag(&self, name: &str, problems: &mut Problems) -> bool {

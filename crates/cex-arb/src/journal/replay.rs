@@ -5,7 +5,7 @@
 use super::{failure, incomplete_end, json_line, open};
 use crate::cli::JournalArgs;
 use crate::exit::{Exit, Failure, written};
-use crate::run::past::{Past, state_hash};
+use crate::run::past::{Cycle, Past, state_hash};
 use cex_core::{Decimal, NumError, Timestamp};
 use cex_journal::{Entry, Record, messages};
 use serde::Serialize;
@@ -86,7 +86,7 @@ impl Replayed {
             && let Some(cycle) = past.cycles().get(&end.name)
         {
             self.arbitrages += 1;
-            let again = cycle.changes().and_then(|changes| again(end, changes));
+            let again = again(end, cycle);
             if again.as_ref() != Ok(end) {
                 let what = again.map_or_else(|error| error.to_string(), |again| again.realised);
                 self.differences
@@ -111,28 +111,42 @@ impl Replayed {
     }
 }
 
-/// The same end with the money that its fills give.
-fn again(
-    end: &messages::ArbitrageEnd,
-    (quote, base): (Decimal, Decimal),
-) -> Result<messages::ArbitrageEnd, NumError> {
+/// The same end with the money that its fills give. What fees in other coins counted as is believed where there are some:
+/// it was the price of a moment. Versions that did not count them wrote nothing of them.
+fn again(end: &messages::ArbitrageEnd, cycle: &Cycle) -> Result<messages::ArbitrageEnd, NumError> {
+    let (quote, base) = cycle.changes()?;
     let mark: Decimal = end.mark.parse()?;
-    Ok(messages::ArbitrageEnd {
-        realised: quote.checked_add(base.checked_mul(mark)?)?.to_string(),
+    let before = quote.checked_add(base.checked_mul(mark)?)?;
+    let money = messages::ArbitrageEnd {
+        realised: before.to_string(),
         quote_change: quote.to_string(),
         base_change: base.to_string(),
         ..end.clone()
-    })
+    };
+    if end.other_fee.is_empty() {
+        return Ok(messages::ArbitrageEnd { other_fees: Vec::new(), ..money });
+    }
+    let other_fees = cycle.other_fees()?;
+    let stated: Decimal = end.other_fee.parse()?;
+    // A cost below nothing is none.
+    let other_fee = if other_fees.is_empty() { Decimal::ZERO } else { stated.max(Decimal::ZERO) };
+    let realised = before.checked_sub(other_fee)?.to_string();
+    Ok(messages::ArbitrageEnd { realised, other_fees, other_fee: other_fee.to_string(), ..money })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cex_journal::messages::{Fill, Intent, Leg, SessionEnd, SessionStart, Side};
+    use cex_journal::messages::{ArbitrageEnd, Fee, Fill, Intent, Leg, SessionEnd, SessionStart, Side};
     use cex_journal::{Options, open_directory};
 
     /// A journal with one arbitrage that bought 2 at 100 and sold them at 101, and ended with this profit.
     fn journal(realised: &str) -> tempfile::TempDir {
+        written_down(&[], ArbitrageEnd { realised: realised.to_owned(), ..ArbitrageEnd::default() })
+    }
+
+    /// The same, the purchase charged these fees, and the end saying this of money and fees.
+    fn written_down(fees: &[Fee], end: ArbitrageEnd) -> tempfile::TempDir {
         let directory = tempfile::tempdir().expect("a directory");
         let now = Timestamp::from_secs(1_000);
         let options = Options { segment_bytes: 1 << 20, ..Options::default() };
@@ -162,20 +176,20 @@ mod tests {
                 side: side.into(),
                 price: price.to_owned(),
                 qty: "2".to_owned(),
+                fees: if id == "b" { fees.to_vec() } else { Vec::new() },
                 ..Fill::default()
             };
             writer.append(now, &fill).expect("written");
         }
-        let end = messages::ArbitrageEnd {
+        let end = ArbitrageEnd {
             name: "b".to_owned(),
             symbol,
             ending: "both_filled".to_owned(),
-            realised: realised.to_owned(),
             quote_change: "2".to_owned(),
             base_change: "0".to_owned(),
             mark: "100".to_owned(),
             left_over: "0".to_owned(),
-            ..Default::default()
+            ..end
         };
         writer.append(now, &end).expect("written");
         writer.close(now, &SessionEnd::default()).expect("written");
@@ -197,5 +211,53 @@ mod tests {
         let (result, said) = replayed(&journal("3"));
         assert_eq!(result.map_err(|failure| failure.exit), Err(Exit::CheckFailed), "{said}");
         assert!(said.contains("from its fills b earned 2"), "{said}");
+    }
+
+    /// The end of an arbitrage as versions wrote it that did not count fees in other coins (P14): made by hand, field by field.
+    #[test]
+    fn an_end_of_an_earlier_version_is_read_and_written_as_it_was() {
+        const OLD: &str =
+            "0a016212084254432f555344541a0b626f74685f66696c6c65642201322a01323201303a033130304201304864";
+        let bytes: Vec<u8> = (0..OLD.len() / 2)
+            .map(|at| u8::from_str_radix(&OLD[2 * at..2 * at + 2], 16).expect("hexadecimal"))
+            .collect();
+        let entry = Entry::decode(cex_journal::Kind::ArbitrageEnd, &bytes).expect("a message");
+        let Entry::ArbitrageEnd(end) = &entry else { panic!("an end, not {entry:?}") };
+        assert_eq!((end.realised.as_str(), end.mark.as_str(), end.edge_e8), ("2", "100", 50));
+        assert_eq!((end.other_fee.as_str(), end.other_fees.len()), ("", 0), "of those it says nothing");
+        assert_eq!(entry.encode(), bytes);
+        let (result, said) = replayed(&written_down(&[], end.clone()));
+        assert_eq!(result, Ok(()), "{said}");
+        let mut gate = cex_risk::Gate::new(cex_risk::Limits::boundless());
+        let mut past = Past::default();
+        past.take_in(1, Timestamp::from_secs(1_000), &entry);
+        past.history().tell(&mut gate.recall(), &mut crate::run::past::Traded::new([], [])).expect("fits");
+        assert_eq!(
+            gate.standing(Timestamp::from_secs(1_000)).total,
+            Decimal::from(2),
+            "and counts as it did"
+        );
+    }
+
+    #[test]
+    fn fees_in_a_third_coin_are_believed_as_to_their_worth_and_worked_out_as_to_their_amount() {
+        let fee = |amount: &str| Fee { amount: amount.to_owned(), asset: "MX".to_owned() };
+        let end = |realised: &str, other_fee: &str, rows: &[Fee]| ArbitrageEnd {
+            realised: realised.to_owned(),
+            other_fee: other_fee.to_owned(),
+            other_fees: rows.to_vec(),
+            ..ArbitrageEnd::default()
+        };
+        let same = |fees: &[Fee], end| replayed(&written_down(fees, end)).0.is_ok();
+        let charged = [fee("0.05")];
+        assert!(same(&charged, end("1.8", "0.2", &charged)));
+        assert!(same(&charged, end("2", "", &[])), "of a version that did not count them");
+        assert!(!same(&charged, end("2", "0.2", &charged)), "stated and not taken off");
+        assert!(!same(&charged, end("1.8", "0.2", &[fee("0.04")])), "another amount");
+        assert!(!same(&charged, end("1.8", "0.2", &[])), "an amount is missing");
+        assert!(!same(&charged, end("2.2", "-0.2", &charged)), "no fee is a gain");
+        assert!(!same(&[], end("1.8", "0.2", &[])), "there was none");
+        assert!(same(&[], end("2", "0", &[])));
+        assert!(!same(&charged, end("1.8", "", &charged)), "rows without their worth");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::choice;
 use super::desk::Desk;
-use super::reconcile::Changed;
+use super::reasons::{Reasons, Source};
 use cex_core::{Asset, AssetInfo, Symbol, SymbolId, VenueId};
 use cex_engine::{Event, VenueSetup};
 use cex_interface::{Reply, Request};
@@ -32,8 +32,7 @@ pub struct Coins {
     known: Cell<bool>,
     /// Kept over looks: one that an exchange did not answer leaves its wallets as they were told before.
     chains: RefCell<ChainNumbers>,
-    /// Symbols that must be left alone for another reason.
-    changed: Changed,
+    reasons: Reasons,
 }
 
 impl Coins {
@@ -43,7 +42,7 @@ impl Coins {
         desk: Desk,
         rests: Vec<(VenueId, Arc<Rest>)>,
         setups: &[VenueSetup],
-        changed: Changed,
+        reasons: Reasons,
     ) -> Self {
         Self {
             desk,
@@ -51,13 +50,14 @@ impl Coins {
             symbols: symbols_of(setups),
             known: Cell::new(false),
             chains: RefCell::default(),
-            changed,
+            reasons,
         }
     }
 
     fn block_all(&self, why: &'static str) {
         for (symbol, _) in &self.symbols {
-            self.desk.tell_engine(Event::Blocked { symbol: *symbol, why: Some(why) });
+            self.reasons.set(*symbol, Source::Coin, Some(why));
+            self.desk.tell_engine(Event::Blocked { symbol: *symbol, why: self.reasons.why(*symbol) });
         }
     }
 
@@ -108,8 +108,8 @@ impl Coins {
             if let Some(why) = why {
                 tracing::debug!(symbol = %coins, why, "left alone");
             }
-            let why = why.or_else(|| self.changed.borrow().get(symbol).copied());
-            self.desk.tell_engine(Event::Blocked { symbol: *symbol, why });
+            self.reasons.set(*symbol, Source::Coin, why);
+            self.desk.tell_engine(Event::Blocked { symbol: *symbol, why: self.reasons.why(*symbol) });
         }
     }
 }

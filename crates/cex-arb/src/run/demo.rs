@@ -283,7 +283,9 @@ fn summary(
 ) -> Result<Summary, Failure> {
     let proof = proof(sim, engine, venues, tally)?;
     let view = engine.view(tally.closed_at);
-    let difference = view.totals.realised.checked_sub(proof.profit);
+    // Ledgers tell fees in an exchange's own coin in that coin: of those, holdings must agree.
+    let own = view.totals.realised.checked_add(view.totals.other_fee);
+    let difference = own.and_then(|own| own.checked_sub(proof.profit));
     let difference =
         difference.map_err(|error| Failure::new(Exit::Residual, format!("profit: {error}"), ""))?;
     let exchanges = view.venues.iter().zip(venues).map(|(row, venue)| (venue.id.to_string(), venue.row(row)));
@@ -304,6 +306,7 @@ fn summary(
         arbitrages: Arbitrages::new(&view.totals, view.open),
         pnl_expected: view.totals.expected.to_string(),
         pnl_realised: view.totals.realised.to_string(),
+        pnl_other_fees: view.totals.other_fee.to_string(),
         pnl_ledger: Some(proof.profit.to_string()),
         pnl_difference: Some(difference.to_string()),
         ledger_mismatches: proof.mismatches,

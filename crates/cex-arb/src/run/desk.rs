@@ -245,13 +245,9 @@ impl Desk {
     pub async fn report(self) {
         loop {
             tokio::time::sleep(Duration::from_millis(250)).await;
-            let (now, broken) = {
-                let core = self.0.borrow();
-                let now = core.clock.now();
-                (now, !core.orders_match_permits() && !core.engine.view(now).killed)
-            };
-            if broken {
-                self.halt("R36", "more orders left than were approved");
+            let now = self.now();
+            if let Some(what) = self.0.borrow().contradiction(now) {
+                self.halt("R36", what);
             }
             let core = self.0.borrow();
             core.viewer.tell(Told::Status(Box::new(Status {
@@ -372,8 +368,8 @@ impl Desk {
             Command::QueryFills { venue, symbol, client_id, order_id, since } => {
                 self.query_fills(core, (venue, symbol), (client_id, order_id), since);
             }
-            Command::QueryTrades { venue, symbol, client_id, since, asked_at } => {
-                self.query_trades(core, (venue, symbol), client_id, since, asked_at);
+            Command::QueryTrades { venue, symbol, client_id, order_id, since, asked_at } => {
+                self.query_trades(core, (venue, symbol), (client_id, order_id), since, asked_at);
             }
             Command::ReadAccount { venue, asked_at } => self.read_account(core, venue, asked_at),
         }
@@ -407,6 +403,7 @@ impl Desk {
                         Ok(ready) => ready.give_up(),
                         Err(error) => {
                             tracing::debug!(%error, order = %order.client_id, "legs withheld");
+                            core.stop_when_contradicted(order.venue);
                             if let ErrorKind::Throttled { retry_after } = error.kind {
                                 let until = core.clock.now() + retry_after;
                                 let event = Event::BudgetSpent { venue: order.venue, until };
@@ -438,6 +435,26 @@ impl Core {
             _other => None,
         });
         started.is_some_and(|(id, plan)| recorder.opening(decided_at, id.0, plan, legs))
+    }
+
+    /// What leaves is not what was approved (R36).
+    fn contradiction(&self, now: Timestamp) -> Option<&'static str> {
+        let bytes = self.venues.iter().find_map(|venue| venue.rest.take_contradiction());
+        let more = !self.orders_match_permits() && !self.engine.view(now).killed;
+        bytes.or(more.then_some("more orders left than were approved"))
+    }
+
+    /// An order could not leave. When that is because its bytes said something else than was approved, nothing more leaves:
+    /// whatever wrote it writes the next one too (R36).
+    fn stop_when_contradicted(&mut self, venue: VenueId) {
+        let Some(what) = self.venues[venue.index()].rest.take_contradiction() else { return };
+        let now = self.clock.now();
+        tracing::error!(%venue, what, "halted: nothing new is opened");
+        self.halted = true;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.halt(now, "R36", what);
+        }
+        self.engine.handle(now, Event::Kill, &mut self.out);
     }
 
     /// Whether no more orders were given to connections than were approved (R36). One that could not leave was approved too.
@@ -492,13 +509,17 @@ impl Core {
                 | Notice::Opportunity { .. }
                 | Notice::Started { .. }
                 | Notice::OrderEnded { .. }
+                | Notice::Noted(_)
                 | Notice::Tripped(_)
                 | Notice::Alarm(_) => {}
             }
             if let Some(recorder) = &mut self.recorder {
                 recorder.notice(now, &notice);
             }
-            self.viewer.tell(Told::Notice(now, notice));
+            // What the next run must know is nothing for people, and its lines would crowd theirs out.
+            if !matches!(notice, Notice::Noted(_)) {
+                self.viewer.tell(Told::Notice(now, notice));
+            }
         }
     }
 

@@ -121,6 +121,7 @@ fn summary(
         arbitrages: Arbitrages::new(&view.totals, view.open),
         pnl_expected: view.totals.expected.to_string(),
         pnl_realised: view.totals.realised.to_string(),
+        pnl_other_fees: view.totals.other_fee.to_string(),
         pnl_ledger: None,
         pnl_difference: None,
         ledger_mismatches: mismatches(engine, accounts),

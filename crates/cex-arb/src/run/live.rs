@@ -1,16 +1,19 @@
 //! `arb run`: the engine against the exchanges of a configuration, observing or trading.
 
+use super::budget::reserve_pct;
 use super::choice;
 use super::coins::Coins;
 use super::control::{self, Controls, Directory};
 use super::desk::Desk;
 use super::finish::{finish, verdict};
 use super::limits;
+use super::machine;
 use super::pace::Pace;
 use super::paper::{self, Paper};
 use super::past::Past;
 use super::probe;
-use super::reconcile::{Changed, Reconciler};
+use super::reasons::Reasons;
+use super::reconcile::Reconciler;
 use super::record::{Recorder, Tolerance};
 use super::recover::{self, Leveled, Unfinished, leveled};
 use super::venue::{Venue, shared_markets};
@@ -27,7 +30,7 @@ use cex_core::{Bps, Markets, SymbolId, Timestamp, VenueId};
 use cex_engine::{Commands, Engine, Event, VenueSetup};
 use cex_interface::Request;
 use cex_journal::messages::{self, SessionStart};
-use cex_journal::{Recovered, Writer};
+use cex_journal::{Recovered, SyncPolicy, Writer};
 use cex_transport::{Clock, RestConfig, TransportConfig};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -132,12 +135,12 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
         let what = format!("{}: {error}", directory.socket().display());
         Failure::new(Exit::Running, what, "another arb runs there: arb status; or name another storage.dir")
     })?;
-    let (writer, recovered) = journal(config, &directory, started_at)?;
-    let past = Past::read(&directory.0.join("journal"));
-    let past = past.map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
-    let mut unfinished = Unfinished::new(past)?;
+    let (writer, recovered, mut past) = journal(config, &directory, started_at)?;
     let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
-    let writer = begin(writer, config, started_at, epoch)?;
+    let start = session(config, epoch);
+    past.begins(&start);
+    let mut unfinished = Unfinished::new(past)?;
+    let writer = begin(writer, started_at, start)?;
     if let Some(seq) = recovered.halt {
         let what = format!("halted: record {seq} of the journal was not acknowledged");
         return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
@@ -160,6 +163,8 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
         Mode::Live => {
             unfinished.settle(&venues, &mut recorder).await?;
             recover::cancel_strays(&venues).await?;
+            unfinished.search(&venues, config.risk.order_expire_ms, &mut recorder).await?;
+            unfinished.prove(&venues, &mut recorder).await?;
             Some(unfinished)
         }
         Mode::Observe => {
@@ -255,12 +260,22 @@ async fn until_the_end(args: &RunArgs, quit: &Notify) -> Result<Ended, Failure> 
     })
 }
 
-fn journal(config: &Config, directory: &Directory, now: Timestamp) -> Result<(Writer, Recovered), Failure> {
-    let opened = open_journal(config, directory, now)?;
-    if let Some(cut) = &opened.1.cut {
+/// The journal of a run, and what it says, in one reading.
+fn journal(
+    config: &Config,
+    directory: &Directory,
+    now: Timestamp,
+) -> Result<(Writer, Recovered, Past), Failure> {
+    let mut past = Past::default();
+    let path = directory.0.join("journal");
+    let options = config.storage.journal_options();
+    let opened = cex_journal::open_directory_reading(&path, options, now, &mut |record| past.take(record));
+    let opened =
+        opened.map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
+    if let Some(cut) = &opened.recovered.cut {
         tracing::warn!(%cut, "an incomplete record at the journal's end was cut off");
     }
-    Ok(opened)
+    Ok((opened.writer, opened.recovered, past))
 }
 
 /// Opens the journal of a run, for its one writer.
@@ -279,9 +294,9 @@ pub fn open_journal(
     Ok((opened.writer, opened.recovered))
 }
 
-/// Begins a session. Its epoch stands in every client order id of it, and is on disk before any is used.
-fn begin(mut writer: Writer, config: &Config, now: Timestamp, epoch: u64) -> Result<Writer, Failure> {
-    let start = SessionStart {
+/// What a session of this run begins with. Its epoch stands in every client order id of it.
+fn session(config: &Config, epoch: u64) -> SessionStart {
+    SessionStart {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: epoch,
         config_hash: config.hash.to_vec(),
@@ -292,8 +307,14 @@ fn begin(mut writer: Writer, config: &Config, now: Timestamp, epoch: u64) -> Res
         }
         .into(),
         pid: std::process::id(),
+        boot: machine::boot(),
+        strict: config.storage.journal_options().sync == SyncPolicy::Strict,
         ..SessionStart::default()
-    };
+    }
+}
+
+/// Begins a session: it is on disk before any of its ids is used.
+fn begin(mut writer: Writer, now: Timestamp, start: SessionStart) -> Result<Writer, Failure> {
     writer
         .begin(now, start)
         .map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
@@ -307,7 +328,11 @@ async fn open_venues(
 ) -> Result<(Vec<Venue>, Vec<Arc<Markets>>), Failure> {
     let (mut venues, mut rules) = (Vec::new(), Vec::new());
     for configured in &config.venues {
-        let rest = RestConfig { clock_error_max: config.risk.max_clock_error_ms, ..RestConfig::default() };
+        let rest = RestConfig {
+            clock_error_max: config.risk.max_clock_error_ms,
+            reserve_pct: Some(reserve_pct(config.risk.request_reserve_pct)),
+            ..RestConfig::default()
+        };
         let transport = TransportConfig {
             seed: seed ^ u64::try_from(configured.config.venue.index()).unwrap_or(0),
             rest,
@@ -383,10 +408,10 @@ async fn open(
     let desk = Desk::new(engine, venues, clock, started_at, viewer);
     // Before a frame can come in: what is opened is written down, and nothing is opened of which the coins are not known.
     desk.record_into(recorder);
-    let changed = Changed::default();
+    let reasons = Reasons::default();
     let reconciler =
-        Reconciler::new(desk.clone(), &rests, &setups, Rc::clone(&changed), config.risk.delist_guard_h);
-    let coins = Coins::new(desk.clone(), rests, &setups, changed);
+        Reconciler::new(desk.clone(), &rests, &setups, reasons.clone(), config.risk.delist_guard_h);
+    let coins = Coins::new(desk.clone(), rests, &setups, reasons);
     if config.mode == Mode::Paper {
         desk.on_paper(Paper::new(config.paper.latency_ms, fees(&setups)));
     } else {

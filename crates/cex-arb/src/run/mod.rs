@@ -8,17 +8,21 @@
 //! | [`pace`] | [`pace::Pace`]: sleeps or spins while nothing happens |
 //! | [`record`] | [`record::Recorder`]: what is done and heard, into the journal |
 //! | [`paper`] | accounts that exist only here, filled against live books |
+//! | [`machine`] | what tells one run of the machine from another |
 //! | [`past`] | [`past::Past`]: what a journal says of earlier runs |
+//! | [`reasons`] | why symbols are left alone, by who says so |
 //! | [`reconcile`] | open orders, fills, rules and fees, compared again and again |
 //! | [`recover`] | [`recover::Unfinished`]: what an earlier run left undecided, asked for and gone on with |
 //! | [`live`] | `arb run`: the exchanges of a configuration |
 //! | [`probe`] | what keys may do, found out before a run begins |
 //! | [`limits`], [`choice`], [`coins`] | a configuration's limits for the engine; which symbols are traded, and whether their coins are the same |
+//! | `budget` | how many orders an exchange's request budgets take |
 //! | [`cancel`], `finish` | every open order cancelled; the end of a run |
 //! | [`control`], [`remote`] | the control socket, from both sides: `arb status`, `stop`, `kill`, `resume` |
 //! | [`watchdog`], [`watch`] | what notices a thread, or a process, that stands still |
 //! | [`demo`], [`proof`] | `arb demo`: simulated exchanges, the real rest; its profit proven |
 
+mod budget;
 pub mod cancel;
 pub mod choice;
 pub mod coins;
@@ -28,11 +32,13 @@ pub mod desk;
 mod finish;
 pub mod limits;
 pub mod live;
+pub mod machine;
 pub mod pace;
 pub mod paper;
 pub mod past;
 pub mod probe;
 pub mod proof;
+pub mod reasons;
 pub mod reconcile;
 pub mod record;
 pub mod recover;

@@ -4,22 +4,28 @@
 //! | part | what |
 //! |---|---|
 //! | [`Cycle`] | an arbitrage that was written down and whose end was not: its orders and what they filled |
+//! | [`Doubt`] | sessions whose last records may have been lost with the power |
 //! | [`History`] | what the rules that look back must be told |
 
 mod cycle;
+mod doubt;
 mod history;
+mod ledger;
 #[cfg(test)]
 mod tests;
 
+pub(super) use cycle::VENUE_LAG;
 pub use cycle::{Cycle, Written};
+pub use doubt::Doubt;
 pub use history::{History, Names, Recalled, Traded, tell_end};
 
-use cex_core::{Decimal, NumError, Timestamp};
+use cex_core::{Asset, Decimal, NumError, Timestamp};
 use cex_journal::messages::{self, Mode};
-use cex_journal::{Entry, JournalError, Reader};
+use cex_journal::{Entry, JournalError, Reader, Record};
 use cex_risk::{Gate, Limits, Standing};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
+use std::time::Duration;
 
 /// Fills remembered so that none is booked twice: as many as the engine remembers.
 const FILLS_KEPT: usize = 50_000;
@@ -40,6 +46,8 @@ pub struct Past {
     /// Fills whose order nobody had told of when they came.
     unclaimed: VecDeque<messages::Fill>,
     history: History,
+    sessions: doubt::Sessions,
+    ledger: ledger::Ledger,
     /// Whether the session that writes trades: it looks after its own arbitrages, whoever acknowledges what.
     trades: bool,
     /// A session whose end does not say what its records say.
@@ -73,37 +81,68 @@ impl Past {
     pub fn of(mut reader: Reader) -> Result<Self, JournalError> {
         let mut past = Self::default();
         while let Some(record) = reader.next_record()? {
-            // A record of a kind this version does not know moves nothing it knows.
-            if let Ok(entry) = record.entry() {
-                past.take_in(record.seq, record.at, &entry);
-            }
+            past.take(&record);
         }
         Ok(past)
+    }
+
+    /// Takes in the next record, as it was read. One of a kind this version does not know moves nothing it knows.
+    pub fn take(&mut self, record: &Record) {
+        if let Ok(entry) = record.entry() {
+            self.take_in(record.seq, record.at, &entry);
+        }
     }
 
     /// Takes in the next record. A number that is none was not written by us; the order it belongs to stays open and is
     /// asked for.
     pub fn take_in(&mut self, seq: u64, at: Timestamp, entry: &Entry) {
         match entry {
-            Entry::SessionStart(start) => self.begin(start.mode()),
-            Entry::Intent(intent) if intent.parent.is_empty() => self.open(at, intent),
-            Entry::Intent(intent) => self.mend(at, intent),
+            Entry::SessionStart(start) => {
+                self.sessions.begin(start);
+                self.ledger.begin();
+                self.begin(start.mode());
+            }
+            Entry::PastSought(_) => self.sessions.sought(),
+            Entry::Balance(balance) => {
+                if self.ledger.adopt(balance).is_err() {
+                    self.ledger.lose(&balance.venue);
+                }
+            }
+            Entry::Intent(intent) => {
+                for leg in &intent.legs {
+                    self.sessions.sends(Duration::from_nanos(leg.expires_in_ns));
+                }
+                if intent.parent.is_empty() {
+                    self.open(at, intent);
+                } else {
+                    self.mend(at, intent);
+                }
+            }
             Entry::OrderEvent(event) => self.hear(event),
             Entry::Fill(fill) => self.book(fill),
             Entry::ArbitrageEnd(end) => self.end(at, end),
+            Entry::VenueNote(note) => self.history.push(at, Recalled::Noted(note.clone())),
             Entry::RiskTrip(trip) => self.history.push(at, Recalled::Trip(trip.clone())),
             Entry::OperatorAck(_) => self.acknowledge(at),
-            Entry::SessionEnd(end) => self.compare(seq, at, end),
+            Entry::SessionEnd(end) => {
+                self.sessions.end();
+                self.compare(seq, at, end);
+            }
             Entry::Seal(_)
             | Entry::IdBlock(_)
             | Entry::OrderSent(_)
             | Entry::VenueReport(_)
-            | Entry::Balance(_)
             | Entry::Halt(_)
             | Entry::ClockOffset(_)
             | Entry::ConfigChange(_)
             | Entry::Checkpoint(_) => {}
         }
+        self.sessions.saw(at);
+    }
+
+    /// A session is about to begin after all that was read.
+    pub fn begins(&mut self, start: &messages::SessionStart) {
+        self.sessions.begin(start);
     }
 
     fn begin(&mut self, mode: Mode) {
@@ -120,13 +159,23 @@ impl Past {
         let name = first.client_id.clone();
         let cycle = Cycle::new(at, intent);
         self.history.push(at, Recalled::Opening { gross: cycle.gross });
+        self.sent(at, intent, true);
         for leg in &intent.legs {
             self.cycle_of.insert(leg.client_id.clone(), name.clone());
         }
         self.cycles.insert(name, cycle);
     }
 
+    /// Its orders left for their venues.
+    fn sent(&mut self, at: Timestamp, intent: &messages::Intent, opens: bool) {
+        for leg in &intent.legs {
+            let (venue, client_id) = (leg.venue.clone(), leg.client_id.clone());
+            self.history.push(at, Recalled::Sent { venue, symbol: intent.symbol.clone(), client_id, opens });
+        }
+    }
+
     fn mend(&mut self, at: Timestamp, intent: &messages::Intent) {
+        self.sent(at, intent, false);
         let Some(cycle) = self.cycles.get_mut(&intent.parent) else {
             // What trades leftovers away is named after its own first order.
             if let Some(leg) = intent.legs.first().filter(|leg| leg.client_id == intent.parent) {
@@ -186,6 +235,9 @@ impl Past {
     fn know(&mut self, fill: &messages::Fill) {
         let name = name_of(fill);
         if self.known.insert(name.clone()) {
+            if self.ledger.fill(fill).is_err() {
+                self.ledger.lose(&fill.venue);
+            }
             self.known_in_order.push_back(name);
             if self.known_in_order.len() > FILLS_KEPT
                 && let Some(oldest) = self.known_in_order.pop_front()
@@ -212,6 +264,7 @@ impl Past {
         }
         if !self.trades {
             self.cycles.values_mut().for_each(|cycle| cycle.acknowledged = true);
+            self.sessions.acknowledge();
         }
     }
 
@@ -231,6 +284,25 @@ impl Past {
     #[must_use]
     pub const fn cycles(&self) -> &BTreeMap<String, Cycle> {
         &self.cycles
+    }
+
+    /// An order of such an arbitrage.
+    #[must_use]
+    pub fn order(&self, client_id: &str) -> Option<&Written> {
+        let cycle = self.cycles.get(self.cycle_of.get(client_id)?)?;
+        cycle.orders.iter().find(|order| order.leg.client_id == client_id)
+    }
+
+    /// What an account holds of a coin by the records; `None` when they do not tell.
+    #[must_use]
+    pub fn held(&self, venue: &str, asset: Asset) -> Option<Decimal> {
+        self.ledger.held(venue, asset)
+    }
+
+    /// Sessions of which orders may have left that no record tells of.
+    #[must_use]
+    pub const fn doubt(&self) -> Option<&Doubt> {
+        self.sessions.doubt()
     }
 
     /// How many arbitrages were not seen to their end, and are no operator's business yet.

@@ -2,7 +2,10 @@
 //! Balances are read by the engine itself, wallets by [`super::coins`].
 
 use super::desk::Desk;
-use cex_core::{AccountEvent, Fill, Market, Order, SymbolId, SymbolInfo, Timestamp, VenueId};
+use super::reasons::{Reasons, Source};
+use cex_core::{
+    AccountEvent, Bps, Fill, Market, Markets, NumError, Order, SymbolId, SymbolInfo, Timestamp, VenueId,
+};
 use cex_engine::{Event, VenueSetup};
 use cex_interface::{OrderRef, Reply, Request};
 use cex_transport::{Lists, Rest};
@@ -23,16 +26,17 @@ const RULES_EVERY: Duration = Duration::from_secs(60);
 /// Of the symbols traded, so many per cent may be missing from a list before the list is not believed.
 const MISSING_PCT: usize = 20;
 
-/// Symbols whose rules are not those they are traded by any more, and why.
-pub type Changed = Rc<RefCell<BTreeMap<SymbolId, &'static str>>>;
+/// What changed is adopted, where it can be, this often tried.
+const ADOPT_EVERY: Duration = Duration::from_secs(1);
 
 /// Compares, until its tasks are dropped.
 #[derive(Clone)]
 pub struct Reconciler {
     desk: Desk,
     venues: Rc<[(VenueId, Arc<Rest>)]>,
-    setups: Rc<[VenueSetup]>,
-    changed: Changed,
+    /// What symbols are traded by now.
+    setups: Rc<RefCell<Vec<VenueSetup>>>,
+    reasons: Reasons,
     /// So long before a symbol is delisted it is left alone.
     delist_guard: Duration,
     /// What happened before is in the accounts this run began with.
@@ -40,17 +44,18 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// For these venues; what has changed is put into `changed`.
+    /// For these venues; why symbols must be left alone is put into `reasons`.
     #[must_use]
     pub fn new(
         desk: Desk,
         venues: &[(VenueId, Arc<Rest>)],
         setups: &[VenueSetup],
-        changed: Changed,
+        reasons: Reasons,
         delist_guard: Duration,
     ) -> Self {
         let began = venues.first().map_or(Timestamp::EPOCH, |(_, rest)| rest.clock().now());
-        Self { desk, venues: venues.into(), setups: setups.into(), changed, delist_guard, began }
+        let setups = Rc::new(RefCell::new(setups.to_vec()));
+        Self { desk, venues: venues.into(), setups, reasons, delist_guard, began }
     }
 
     /// Open orders: nothing of ours rests on purpose. One that is there twice in a row is cancelled; one of another run
@@ -142,58 +147,137 @@ impl Reconciler {
         }
     }
 
-    /// Rules and fees: a symbol whose rules changed is left alone until the next start reads them.
+    /// Rules and fees: a symbol whose rules or fee changed is left alone until nothing of it is open; then they are adopted, and
+    /// it is traded again.
     pub async fn rules(self) {
+        let mut changes: Vec<Change> = Vec::new();
         loop {
-            tokio::time::sleep(RULES_EVERY).await;
-            for ((venue, rest), setup) in self.venues.iter().zip(self.setups.iter()) {
+            for _ in 0..RULES_EVERY.as_secs() {
+                tokio::time::sleep(ADOPT_EVERY).await;
+                changes.retain(|change| !self.adopt(change));
+            }
+            changes.clear();
+            for (index, (venue, rest)) in self.venues.iter().enumerate() {
                 match rest.call(&Request::Symbols).await {
                     Ok(Reply::Symbols(infos)) => {
-                        self.compare((*venue, rest.clock().now()), setup, &infos);
+                        changes.extend(self.compare(index, rest.clock().now(), &infos));
                     }
                     Ok(_) => tracing::warn!(%venue, "rules were answered as something else"),
                     Err(error) => tracing::warn!(%error, "rules could not be read"),
                 }
-                self.compare_fees(*venue, setup, rest).await;
+                changes.extend(self.compare_fees(index, rest).await);
             }
         }
     }
 
-    fn compare(&self, (venue, now): (VenueId, Timestamp), setup: &VenueSetup, infos: &[SymbolInfo]) {
+    /// What of a venue's rules can be adopted.
+    fn compare(&self, index: usize, now: Timestamp, infos: &[SymbolInfo]) -> Vec<Change> {
         let told: BTreeMap<_, _> = infos.iter().map(|info| (info.symbol, info)).collect();
+        let setups = self.setups.borrow();
+        let Some(setup) = setups.get(index) else { return Vec::new() };
+        let venue = setup.venue;
         let (all, missing) = setup.markets.iter().fold((0, 0), |(all, missing), market| {
             (all + 1, missing + usize::from(!told.contains_key(&market.symbol())))
         });
         // Half a list is no news of the other half.
         if missing * 100 > all * MISSING_PCT {
             tracing::error!(%venue, missing, all, "a list of symbols lacks too many to be believed");
+            return Vec::new();
+        }
+        let mut changes = Vec::new();
+        for market in setup.markets.iter() {
+            let info = told.get(&market.symbol()).copied();
+            let why = match difference(market, info, now + self.delist_guard) {
+                None => None,
+                Some(Difference::Stop(why)) => Some(why),
+                Some(Difference::Rules(Ok(changed))) => {
+                    changes.push(Change { index, symbol: market.id, what: What::Rules(changed) });
+                    Some("its rules changed: they are adopted when nothing of it is open")
+                }
+                Some(Difference::Rules(Err(_))) => {
+                    Some("its rules need finer numbers: the next start reads them")
+                }
+            };
+            self.leave_alone(market, Source::Rules(venue), why);
+        }
+        changes
+    }
+
+    /// Where there is no fee for the account as a whole, each fill's charge is compared with what was expected (R30).
+    async fn compare_fees(&self, index: usize, rest: &Rest) -> Vec<Change> {
+        let Ok(Reply::Fees(fees)) = rest.call(&Request::Fees { symbol: None }).await else {
+            return Vec::new();
+        };
+        let Some(fee) = fees.iter().find(|fee| fee.symbol.is_none()) else { return Vec::new() };
+        let setups = self.setups.borrow();
+        let Some(setup) = setups.get(index) else { return Vec::new() };
+        let mut changes = Vec::new();
+        for market in setup.markets.iter() {
+            let rose = setup.taker_fees.get(&market.id).is_some_and(|known| fee.taker > *known);
+            if rose {
+                changes.push(Change { index, symbol: market.id, what: What::Fee(fee.taker) });
+            }
+            let why = rose.then_some("its fee rose: it is adopted when nothing of it is open");
+            self.leave_alone(market, Source::Fee(setup.venue), why);
+        }
+        changes
+    }
+
+    /// Tries to adopt a change; whether it is, or is no matter any more.
+    fn adopt(&self, change: &Change) -> bool {
+        let mut setups = self.setups.borrow_mut();
+        let Some(setup) = setups.get_mut(change.index) else { return true };
+        let Some(known) = setup.markets.get(change.symbol) else { return true };
+        let reckoned = setup.taker_fees.get(&known.id).copied().unwrap_or(known.info.taker_fee);
+        let (market, fee, source) = match &change.what {
+            What::Rules(market) => ((**market).clone(), reckoned, Source::Rules(setup.venue)),
+            What::Fee(fee) => (known.clone(), *fee, Source::Fee(setup.venue)),
+        };
+        if !self.desk.adopt_rules(&market, fee) {
+            return false;
+        }
+        let others = setup.markets.iter().filter(|other| other.id != market.id).cloned();
+        setup.markets = Arc::new(Markets::new(others.chain([market.clone()]).collect()));
+        setup.taker_fees.insert(market.id, fee);
+        if let Some((_, rest)) = self.venues.get(change.index) {
+            rest.set_markets(Arc::clone(&setup.markets));
+        }
+        self.leave_alone(&market, source, None);
+        true
+    }
+
+    /// A symbol must be left alone for a reason, or for this one no more; told when that is news.
+    fn leave_alone(&self, market: &Market, source: Source, why: Option<&'static str>) {
+        if !self.reasons.set(market.id, source, why) {
             return;
         }
-        for market in setup.markets.iter() {
-            if let Some(why) = change(market, told.get(&market.symbol()).copied(), now + self.delist_guard) {
-                self.block(market.id, why);
+        let (venue, symbol, left) = (market.venue, market.symbol(), self.reasons.why(market.id));
+        match (why, left) {
+            (Some(why), _) => {
+                tracing::warn!(%venue, %symbol, why, "left alone");
+            }
+            (None, Some(why)) => {
+                tracing::warn!(%venue, %symbol, why, "one reason less, and still left alone");
+            }
+            (None, None) => {
+                tracing::warn!(%venue, %symbol, "traded again");
             }
         }
+        self.desk.tell_engine(Event::Blocked { symbol: market.id, why: left });
     }
+}
 
-    async fn compare_fees(&self, venue: VenueId, setup: &VenueSetup, rest: &Rest) {
-        // Where there is no fee for the account as a whole, each fill's charge is compared with what was expected (R30).
-        let Ok(Reply::Fees(fees)) = rest.call(&Request::Fees { symbol: None }).await else { return };
-        let Some(fee) = fees.iter().find(|fee| fee.symbol.is_none()) else { return };
-        for market in setup.markets.iter() {
-            if setup.taker_fees.get(&market.id).is_some_and(|known| fee.taker > *known) {
-                tracing::warn!(%venue, symbol = %market.symbol(), fee = %fee.taker, "the fee rose");
-                self.block(market.id, "its fee rose: the next start reads it");
-            }
-        }
-    }
+/// A change that waits until it can be adopted.
+struct Change {
+    /// Of the venue.
+    index: usize,
+    symbol: SymbolId,
+    what: What,
+}
 
-    fn block(&self, symbol: SymbolId, why: &'static str) {
-        if self.changed.borrow_mut().insert(symbol, why).is_none() {
-            tracing::warn!(symbol = symbol.0, why, "left alone");
-        }
-        self.desk.tell_engine(Event::Blocked { symbol, why: Some(why) });
-    }
+enum What {
+    Rules(Box<Market>),
+    Fee(Bps),
 }
 
 /// Whose an open order is.
@@ -203,23 +287,33 @@ enum Whose {
     SomebodyElse,
 }
 
-/// What of a market's rules is not as it was when the run began, or why it would not have been chosen then: one that is
-/// delisted by `soon`, or against which its exchange warns.
-fn change(market: &Market, told: Option<&SymbolInfo>, soon: Timestamp) -> Option<&'static str> {
+/// What of a market is not as it is traded.
+#[derive(Debug, PartialEq, Eq)]
+enum Difference {
+    /// It would not be chosen now.
+    Stop(&'static str),
+    /// Its rules are these, where they fit its scale.
+    Rules(Result<Box<Market>, NumError>),
+}
+
+/// What of a market's rules is not as it is traded by, or why it would not be chosen: one that is delisted by `soon`, or
+/// against which its exchange warns.
+fn difference(market: &Market, told: Option<&SymbolInfo>, soon: Timestamp) -> Option<Difference> {
     let known = &market.info;
-    let Some(told) = told else { return Some("it is not listed any more") };
+    let Some(told) = told else { return Some(Difference::Stop("it is not listed any more")) };
     if !told.is_tradable() {
-        return Some("it cannot be traded now");
+        return Some(Difference::Stop("it cannot be traded now"));
     }
     if told.delists_at.is_some_and(|at| at <= soon) {
-        return Some("it is delisted soon");
+        return Some(Difference::Stop("it is delisted soon"));
     }
     if told.risk_flagged {
-        return Some("its exchange warns against it");
+        return Some(Difference::Stop("its exchange warns against it"));
     }
     let same = (told.tick, told.lot, told.min_qty, told.min_notional, told.max_qty, told.max_notional)
         == (known.tick, known.lot, known.min_qty, known.min_notional, known.max_qty, known.max_notional);
-    (!same).then_some("its rules changed: the next start reads them")
+    let changed = || Market::new(market.venue, market.id, told.clone(), market.scale).map(Box::new);
+    (!same).then(|| Difference::Rules(changed()))
 }
 
 /// Whether a name is of the form that this program gives its orders: `<start>-<count><leg>` in base 36.
@@ -241,7 +335,7 @@ pub fn is_our_form(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cex_core::{Bps, Decimal, Scale, Text, TradingStatus};
+    use cex_core::{Decimal, Scale, Text, TradingStatus};
     use cex_engine::IdSource;
 
     #[test]
@@ -291,7 +385,15 @@ mod tests {
         let scale = Scale::new(2, 3).expect("small");
         let market = Market::new(venue, SymbolId(0), info.clone(), scale).expect("rules fit");
         let soon = Timestamp::from_secs(1_000);
-        let change = |market: &Market, told: Option<&SymbolInfo>| change(market, told, soon);
+        let change = |market: &Market, told: Option<&SymbolInfo>| match difference(market, told, soon) {
+            None => None,
+            Some(Difference::Stop(why)) => Some(why),
+            Some(Difference::Rules(Ok(changed))) => {
+                assert_eq!((Some(&changed.info), changed.scale), (told, market.scale));
+                Some("rules")
+            }
+            Some(Difference::Rules(Err(_))) => Some("finer"),
+        };
         assert_eq!(change(&market, Some(&info)), None);
         assert_eq!(change(&market, None), Some("it is not listed any more"));
         let halted = SymbolInfo { api_tradable: false, ..info.clone() };
@@ -303,7 +405,9 @@ mod tests {
         }
         let flagged = SymbolInfo { risk_flagged: true, ..info.clone() };
         assert_eq!(change(&market, Some(&flagged)), Some("its exchange warns against it"));
-        let finer = SymbolInfo { lot: decimal("0.01"), ..info };
-        assert_eq!(change(&market, Some(&finer)), Some("its rules changed: the next start reads them"));
+        let coarser = SymbolInfo { lot: decimal("0.01"), ..info.clone() };
+        assert_eq!(change(&market, Some(&coarser)), Some("rules"));
+        let finer = SymbolInfo { lot: decimal("0.0001"), ..info };
+        assert_eq!(change(&market, Some(&finer)), Some("finer"), "than the scale of the run");
     }
 }

@@ -4,16 +4,20 @@ use super::control::Directory;
 use super::past;
 use crate::show::Names;
 use cex_core::{
-    AccountEvent, ClientOrderId, Decimal, Fill, Order, OrderRequest, OrderStatus, Plan, Timestamp, VenueId,
+    AccountEvent, Asset, Balance, Bps, ClientOrderId, Decimal, Fill, Order, OrderRequest, OrderStatus, Plan,
+    Timestamp, VenueId,
 };
-use cex_engine::{Notice, Outcome, Parent};
+use cex_engine::{Notice, Outcome, Parent, Told, VenueNote};
 use cex_journal::messages::{self, Source};
-use cex_journal::{Health, JournalError, Payload, Writer, record};
+use cex_journal::{Entry, Health, JournalError, Payload, Writer, record};
 use cex_risk::{JournalState, Scope, Standing, Until};
 use std::time::{Duration, Instant};
 
 /// Arbitrages on the way at once before their list must grow.
 const OPEN_USUALLY: usize = 64;
+
+/// So much of a coin at a venue.
+pub type Held = (VenueId, Asset, Decimal);
 
 /// When a journal counts as behind.
 #[derive(Debug, Clone, Copy)]
@@ -159,20 +163,30 @@ impl Recorder {
         );
     }
 
-    /// An order of an earlier run that is proven never to have arrived: nobody need ask for it again.
-    pub fn never_arrived(&mut self, now: Timestamp, symbol: &str, leg: &messages::Leg) {
-        let mut event = messages::OrderEvent {
-            venue: leg.venue.clone(),
-            symbol: symbol.to_owned(),
-            client_id: leg.client_id.clone(),
-            side: leg.side,
-            filled_qty: Decimal::ZERO.to_string(),
-            filled_notional: Decimal::ZERO.to_string(),
-            as_of_ns: now.as_nanos(),
-            ..messages::OrderEvent::default()
-        };
-        event.set_status(messages::Status::Rejected);
-        self.stage(now, &event);
+    /// An account was read, and the engine took other amounts for held than before: with them, what is held follows from the
+    /// fills.
+    pub fn adopted(&mut self, now: Timestamp, before: &[Held], after: &[Held]) {
+        for held in after.iter().filter(|held| !before.contains(held)) {
+            let (venue, asset, free) = *held;
+            if free.is_zero() && !before.iter().any(|known| (known.0, known.1) == (venue, asset)) {
+                continue;
+            }
+            let balance = Balance { asset, free, locked: Decimal::ZERO, as_of: now };
+            record::balance(&mut self.balance, venue, Source::Answer, &balance);
+            let result = self.writer.stage(now, &self.balance).map(|_| ());
+            self.note(result);
+        }
+    }
+
+    /// What a start found out of earlier runs.
+    pub fn learned(&mut self, now: Timestamp, entry: &Entry) {
+        match entry {
+            Entry::Intent(intent) => self.stage(now, intent),
+            Entry::OrderEvent(order) => self.stage(now, order),
+            Entry::Fill(fill) => self.stage(now, fill),
+            Entry::PastSought(sought) => self.stage(now, sought),
+            other => tracing::error!(?other, "no start finds this out"),
+        }
     }
 
     /// The end of an arbitrage of an earlier run that needs nothing done.
@@ -185,6 +199,12 @@ impl Recorder {
         let Some(name) = outcome.orders.first() else { return };
         let Some(at) = self.open.iter().position(|open| open == name) else { return };
         self.open.swap_remove(at);
+        let mut other_fees: Vec<_> = outcome.other_fees.iter().collect();
+        other_fees.sort_by_key(|(asset, _)| *asset);
+        let row = |(asset, fee): (Asset, Decimal)| messages::Fee {
+            amount: fee.to_string(),
+            asset: asset.to_string(),
+        };
         let end = messages::ArbitrageEnd {
             name: name.to_string(),
             symbol: self.names.symbol(outcome.symbol),
@@ -195,6 +215,8 @@ impl Recorder {
             mark: outcome.mark.to_string(),
             left_over: outcome.left_over.to_string(),
             edge_e8: outcome.edge.e8(),
+            other_fees: other_fees.into_iter().map(row).collect(),
+            other_fee: outcome.other_fee.to_string(),
         };
         self.stage(now, &end);
     }
@@ -237,8 +259,28 @@ impl Recorder {
             | Notice::Opportunity { .. }
             | Notice::Started { .. }
             | Notice::OrderEnded { .. } => {}
+            Notice::Noted(note) => self.venue_note(now, note),
             Notice::Finished(outcome) => self.ended(outcome.times.1, outcome),
         }
+    }
+
+    /// What an order told of its venue: counts that the next run goes on with.
+    fn venue_note(&mut self, now: Timestamp, note: &VenueNote) {
+        let (told, took, fee_excess) = match note.told {
+            Told::Answered(took) => (messages::Told::Answered, took, None),
+            Told::Lost => (messages::Told::Lost, Duration::ZERO, None),
+            Told::Ended { worked: true, fee_excess } => (messages::Told::Worked, Duration::ZERO, fee_excess),
+            Told::Ended { worked: false, fee_excess } => (messages::Told::Failed, Duration::ZERO, fee_excess),
+        };
+        let note = messages::VenueNote {
+            venue: note.venue.to_string(),
+            symbol: self.names.symbol(note.symbol),
+            client_id: note.client_id.to_string(),
+            told: told.into(),
+            took_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+            fee_excess_e8: fee_excess.map(Bps::e8),
+        };
+        self.stage(now, &note);
     }
 
     /// Everything stops until an operator has looked, over restarts too.
@@ -259,6 +301,12 @@ impl Recorder {
         self.stage(now, &ack);
         let result = self.writer.sync();
         self.note(result);
+    }
+
+    /// What a run goes by was changed in it.
+    pub fn changed(&mut self, now: Timestamp, key: &str, old: &str, new: &str, by: &str) {
+        let [key, old, new, by] = [key, old, new, by].map(str::to_owned);
+        self.stage(now, &messages::ConfigChange { key, old, new, by });
     }
 
     /// How far a venue's clock is from ours.

@@ -1,9 +1,20 @@
 //! The start of a run that trades: what earlier runs left undecided is asked for at the exchanges, fills nobody heard of are
 //! booked into the journal, and what is not level goes on in this run's engine. The same way after a crash and after none.
 
+mod ask;
+mod audit;
+mod found;
 mod inquiry;
+mod lost;
+mod prove;
+mod search;
+mod tell;
 
+pub use audit::{Audit, Explained};
 pub use inquiry::{Inquiry, Told, Turn};
+pub use lost::Searched;
+pub use prove::explained;
+pub use search::{Search, Sought};
 
 use super::past::{self, Cycle, FillName, Past, Traded, Written};
 use super::reconcile::is_our_form;
@@ -16,17 +27,18 @@ use cex_core::{
 };
 use cex_engine::{Ending, Engine, EngineView};
 use cex_errors::{ErrorKind, ExchangeError};
-use cex_interface::{OrderRef, Reply, Request, TimeRange};
-use cex_journal::{messages, record};
-use cex_transport::{Lists, Rest};
-use std::collections::BTreeMap;
+use cex_interface::{OrderRef, Request};
+use cex_journal::{Entry, messages};
+use cex_transport::Lists;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// Earlier runs, and how their arbitrages stand at the exchanges.
+/// Earlier runs, and how their arbitrages stand at the exchanges. What is found out is written down and read back at once, so
+/// that this start knows what the next one would read.
 pub struct Unfinished {
-    cycles: BTreeMap<String, Cycle>,
     past: Past,
+    /// Orders that seem never to have arrived: written down as such when the accounts say the same.
+    absent: Vec<prove::Absent>,
 }
 
 impl Unfinished {
@@ -44,7 +56,7 @@ impl Unfinished {
                        arb journal replay --dir tells more";
             return Err(Failure::new(Exit::CheckFailed, what, fix));
         }
-        Ok(Self { cycles: past.cycles().clone(), past })
+        Ok(Self { past, absent: Vec::new() })
     }
 
     /// Tells those who only look what waits for a run that trades.
@@ -69,7 +81,7 @@ impl Unfinished {
         for Undecided { order, venue, inquiry } in self.undecided(clock.now(), &markets)? {
             let Some(venue) = venues.iter().find(|known| known.id == venue) else { continue };
             let rest = Arc::clone(&venue.rest);
-            asked.spawn_local(async move { (order, ask(&rest, inquiry).await) });
+            asked.spawn_local(async move { (order, ask::ask(&rest, inquiry).await) });
         }
         if !asked.is_empty() {
             tracing::warn!(orders = asked.len(), "orders of an earlier run are asked for");
@@ -93,7 +105,7 @@ impl Unfinished {
         markets: &[(VenueId, Arc<Markets>)],
     ) -> Result<Vec<Undecided>, Failure> {
         let mut all = Vec::new();
-        for (name, cycle) in &self.cycles {
+        for (name, cycle) in self.past.cycles() {
             for order in cycle.orders.iter().filter(|order| !order.is_settled()) {
                 match inquire(now, cycle, order, markets) {
                     Ok((venue, inquiry)) => {
@@ -118,14 +130,56 @@ impl Unfinished {
         told: Told,
         recorder: &mut Recorder,
     ) -> Result<(), Failure> {
-        let Some(cycle) = self.cycles.get_mut(&name.cycle) else { return Ok(()) };
+        let Some(cycle) = self.past.cycles().get(&name.cycle) else { return Ok(()) };
         let (acknowledged, symbol) = (cycle.acknowledged, cycle.symbol.clone());
-        let order = cycle.orders.iter_mut().find(|order| order.leg.client_id == name.client_id);
-        let Some(order) = order else { return Ok(()) };
-        let venue = order.leg.venue.clone();
-        let settled =
-            told.and_then(|told| settled(&self.past, &symbol, order, told.as_deref(), (now, recorder)));
-        settled.or_else(|why| tolerate(&name.client_id, &venue, &why, acknowledged))
+        let Some(leg) = self.past.order(&name.client_id).map(|order| order.leg.clone()) else {
+            return Ok(());
+        };
+        let settled = told.and_then(|told| self.settled(&symbol, &leg, told.as_deref(), (now, recorder)));
+        settled.or_else(|why| tolerate(&name.client_id, &leg.venue, &why, acknowledged))
+    }
+
+    /// Writes down what was told of an order, as far as the journal does not have it.
+    fn settled(
+        &mut self,
+        symbol: &str,
+        leg: &messages::Leg,
+        told: Option<&(Order, Vec<Fill>)>,
+        (now, recorder): (Timestamp, &mut Recorder),
+    ) -> Result<(), String> {
+        let client_id = ClientOrderId::new(&leg.client_id).ok_or("its name is none of ours")?;
+        let Some((report, fills)) = told else {
+            if self.past.order(&leg.client_id).is_none_or(|order| !order.fills.is_empty()) {
+                return Err("the exchange forgot what it had filled".to_owned());
+            }
+            self.absent.push(prove::Absent { symbol: symbol.to_owned(), leg: leg.clone() });
+            return Ok(());
+        };
+        let booked = fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.qty));
+        if booked != Ok(report.filled_qty) {
+            return Err("its fills do not add up to what it filled".to_owned());
+        }
+        let symbol: Symbol = symbol.parse().map_err(|_| "its symbol is none")?;
+        self.learn(now, tell::order(&symbol, &Order { client_id: Some(client_id), ..*report }), recorder);
+        for fill in fills {
+            let message = tell::fill(&symbol, &Fill { client_id: Some(client_id), ..*fill });
+            if !self.past.knows(&message) {
+                tracing::warn!(order = %client_id, trade = %fill.trade_id, "a fill nobody heard of is booked");
+            }
+            // One the journal has without our name of the order is written again with it, and counts once.
+            self.learn(now, Entry::Fill(message), recorder);
+        }
+        if self.past.order(&leg.client_id).is_some_and(Written::is_settled) {
+            Ok(())
+        } else {
+            Err("its fills do not add up to what it filled".to_owned())
+        }
+    }
+
+    /// Writes down what was found out, and reads it back.
+    fn learn(&mut self, now: Timestamp, entry: Entry, recorder: &mut Recorder) {
+        recorder.learned(now, &entry);
+        self.past.take_in(0, now, &entry);
     }
 
     /// Hands all of it to the engine: what counts for its rules, the fills it must not book again, and the arbitrages to go
@@ -150,7 +204,7 @@ impl Unfinished {
             }
         }
         let (mut adopted, mut open) = (0, Vec::new());
-        for (name, cycle) in self.cycles.iter().filter(|(_, cycle)| !cycle.acknowledged) {
+        for (name, cycle) in self.past.cycles().iter().filter(|(_, cycle)| !cycle.acknowledged) {
             let residual =
                 cycle.residual().map_or_else(|error| error.to_string(), |open| left_open(cycle, open));
             let gone_on = cycle.for_engine(engine).and_then(|past| {
@@ -277,7 +331,7 @@ fn over(
     engine: &mut Engine,
     recorder: &mut Recorder,
 ) -> Result<(), NumError> {
-    let end = cycle.end(name)?;
+    let end = cycle.end(name, |venue, symbol| engine.taker_fee(venue, symbol))?;
     recorder.ended_before(now, &end);
     let mut names = traded(engine);
     past::tell_end(now, &mut engine.recall(), &end, Some((cycle.at, cycle.gross)), &mut names)
@@ -314,46 +368,6 @@ fn tolerate(client_id: &str, venue: &str, why: &str, acknowledged: bool) -> Resu
     Err(Failure::new(Exit::Residual, what, "look for it at the exchange, then: arb resume"))
 }
 
-/// Writes down what was told of an order, as far as the journal does not have it.
-fn settled(
-    past: &Past,
-    symbol: &str,
-    order: &mut Written,
-    told: Option<&(Order, Vec<Fill>)>,
-    (now, recorder): (Timestamp, &mut Recorder),
-) -> Result<(), String> {
-    let client_id = ClientOrderId::new(&order.leg.client_id).ok_or("its name is none of ours")?;
-    let Some((report, fills)) = told else {
-        tracing::info!(order = %client_id, "never arrived");
-        recorder.never_arrived(now, symbol, &order.leg);
-        order.end = Some((messages::Status::Rejected, Decimal::ZERO));
-        return if order.fills.is_empty() {
-            Ok(())
-        } else {
-            Err("the exchange forgot what it had filled".to_owned())
-        };
-    };
-    let booked = fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.qty));
-    if booked != Ok(report.filled_qty) {
-        return Err("its fills do not add up to what it filled".to_owned());
-    }
-    recorder.order(now, &Order { client_id: Some(client_id), ..*report });
-    let symbol: Symbol = symbol.parse().map_err(|_| "its symbol is none")?;
-    for fill in fills {
-        let fill = Fill { client_id: Some(client_id), ..*fill };
-        let mut message = messages::Fill::default();
-        record::fill(&mut message, &symbol, &fill);
-        if !past.knows(&message) {
-            tracing::warn!(order = %client_id, trade = %fill.trade_id, "a fill nobody heard of is booked");
-        }
-        // One the journal has without our name of the order is written again with it, and counts once.
-        recorder.fill(now, &fill);
-        order.book(message);
-    }
-    order.ended(report);
-    if order.is_settled() { Ok(()) } else { Err("its fills do not add up to what it filled".to_owned()) }
-}
-
 /// How an order is asked for, and where.
 fn inquire(
     now: Timestamp,
@@ -368,47 +382,4 @@ fn inquire(
     let symbol = market.ok_or("its symbol is not traded any more")?.id;
     let id = ClientOrderId::new(&order.leg.client_id).ok_or("its name is none of ours")?;
     Ok((*venue, Inquiry::new(now, symbol, id, order.dead_at)))
-}
-
-/// Asks until it is known.
-async fn ask(rest: &Rest, mut inquiry: Inquiry) -> Told {
-    loop {
-        match inquiry.turn(rest.clock().now()) {
-            Turn::Ask(request) => {
-                let answer = rest.call(&request).await;
-                inquiry.answered(rest.clock().now(), answer);
-            }
-            Turn::List(request) => {
-                let answer = list(rest, request).await;
-                inquiry.answered(rest.clock().now(), answer);
-            }
-            Turn::Wait(until) => tokio::time::sleep(until.since(rest.clock().now())).await,
-            Turn::Done(told) => return told,
-        }
-    }
-}
-
-/// A list, whole: in as many calls as it takes, and an error when some of it could not be read.
-async fn list(rest: &Rest, request: Request) -> Result<Reply, ExchangeError> {
-    let lists = Lists::of(rest);
-    let op = request.op();
-    let (reply, unreadable) = match request {
-        Request::OpenOrders { symbol: Some(symbol) } => {
-            let open = lists.open_orders_of(symbol).await?;
-            (Reply::Orders(open.rows), open.unreadable)
-        }
-        Request::MyTrades { symbol, order, range: TimeRange { from: Some(from), to: Some(to) }, .. } => {
-            let fills = match order {
-                None => lists.fills(symbol, from, to).await?,
-                Some(order) => lists.fills_of_order(symbol, order, from, to).await?,
-            };
-            (Reply::Fills(fills.rows), fills.unreadable)
-        }
-        other => return rest.call(&other).await,
-    };
-    if unreadable > 0 {
-        let kind = ErrorKind::Undecodable("rows of a list that cannot be read");
-        return Err(ExchangeError::new(rest.venue(), op, kind));
-    }
-    Ok(reply)
 }

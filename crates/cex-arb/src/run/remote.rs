@@ -3,6 +3,7 @@
 use super::cancel;
 use super::control::{Answer, Directory, Question, Status, Verb};
 use super::live::{directory, open_journal};
+use super::machine;
 use super::past::Past;
 use super::venue::Venue;
 use crate::cli::{ControlArgs, StopArgs};
@@ -127,7 +128,7 @@ fn acknowledge(config: &Config, directory: &Directory) -> Result<(), Failure> {
     // Orders nobody has seen to their end stay to be asked for.
     let past = Past::read(&directory.0.join("journal")).map_err(failed)?;
     let orders_left = past.undecided();
-    let start = SessionStart { pid: std::process::id(), ..SessionStart::default() };
+    let start = SessionStart { pid: std::process::id(), boot: machine::boot(), ..SessionStart::default() };
     let end = SessionEnd { reason: "finished".to_owned(), orders_left, ..SessionEnd::default() };
     let done =
         writer.begin(now, start).and_then(|_| writer.append(now, &ack)).and_then(|_| writer.close(now, &end));

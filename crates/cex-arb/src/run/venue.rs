@@ -1,5 +1,6 @@
 //! An exchange opened: its rules read, its clock measured, its links running.
 
+use super::budget::order_windows;
 use super::desk::Desk;
 use crate::exit::{Exit, Failure};
 use crate::show::summary::ExchangeRow;
@@ -10,6 +11,7 @@ use cex_core::{
 use cex_engine::{VenueSetup, VenueView};
 use cex_errors::ExchangeError;
 use cex_interface::{Link, Protocol, Registration, Reply, Request, Subscription, VenueConfig};
+use cex_risk::OrderWindow;
 use cex_transport::metrics::LinkMetrics;
 use cex_transport::{
     Clock, Connector, DriveContext, LinkHandle, Rest, Rotation, TransportConfig, VenueNetwork,
@@ -84,8 +86,8 @@ impl Venue {
             .ok_or_else(|| Failure::new(Exit::Internal, format!("{} names no book stream", self.id), ""))?;
         self.rest.set_markets(Arc::clone(&markets));
         let taker_fees = self.taker_fees(&markets).await?;
-        let orders_per_second = self.orders_per_second(&markets);
-        Ok(VenueSetup { venue: self.id, markets, sync, taker_fees, orders_per_second })
+        let order_windows = self.order_windows(&markets);
+        Ok(VenueSetup { venue: self.id, markets, sync, taker_fees, order_windows })
     }
 
     /// The account's own taker fee where the exchange tells it for the account as a whole; elsewhere the list fee of each
@@ -105,10 +107,9 @@ impl Venue {
         }
     }
 
-    /// How many openings per second fit into the exchange's budgets beside what is kept back for closings, less one:
-    /// budgets count arrivals, and we count departures.
-    fn orders_per_second(&self, markets: &Markets) -> Option<u32> {
-        let market = markets.iter().next()?;
+    /// How many openings fit into the exchange's budgets beside what is kept back for closings.
+    fn order_windows(&self, markets: &Markets) -> Vec<OrderWindow> {
+        let Some(market) = markets.iter().next() else { return Vec::new() };
         let sample = OrderRequest {
             venue: self.id,
             symbol: market.id,
@@ -118,15 +119,8 @@ impl Venue {
             expires_in: Duration::from_secs(1),
         };
         let cost = self.protocol.cost(&Request::Place(sample));
-        let rules = self.protocol.limits();
-        let rates = cost.charges.iter().flatten().filter_map(|charge| {
-            let rule = rules.iter().find(|rule| rule.bucket == charge.bucket && !rule.per_symbol)?;
-            let open = u64::from(rule.capacity) * u64::from(100 - rule.reserve_pct.min(100)) / 100;
-            let per_window = open / u64::from(charge.weight.max(1));
-            let millis = u64::try_from(rule.window.as_millis()).ok()?.max(1);
-            u32::try_from(per_window * 1_000 / millis).ok()
-        });
-        rates.min().map(|rate| rate.saturating_sub(1).max(1))
+        let question = self.protocol.cost(&Request::OpenOrders { symbol: None });
+        order_windows(self.protocol.limits(), (&cost, &question), &self.config.rest)
     }
 
     /// Starts the links: books of all markets, and the account's if there is a key.

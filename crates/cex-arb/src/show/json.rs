@@ -92,7 +92,10 @@ impl<W: Write + Send> Show for Json<W> {
     fn tell(&mut self, told: &Told) -> std::io::Result<()> {
         let text = match told {
             Told::Notice(..) | Told::Link(..) if self.quiet => return Ok(()),
-            Told::Notice(at, notice) => sonic_rs::to_string(&line(&self.names, *at, notice)),
+            Told::Notice(at, notice) => match line(&self.names, *at, notice) {
+                Some(line) => sonic_rs::to_string(&line),
+                None => return Ok(()),
+            },
             Told::Link(at, venue, state) => {
                 sonic_rs::to_string(&Line::Link { ts: at.to_string(), venue, state })
             }
@@ -104,9 +107,10 @@ impl<W: Write + Send> Show for Json<W> {
     }
 }
 
-fn line<'a>(names: &'a Names, at: Timestamp, notice: &'a Notice) -> Line<'a> {
+/// A notice as a line; none for what is meant for the next run.
+fn line<'a>(names: &'a Names, at: Timestamp, notice: &'a Notice) -> Option<Line<'a>> {
     let ts = at.to_string();
-    match notice {
+    Some(match notice {
         Notice::BookLive { venue, symbol } => {
             Line::BookLive { ts, venue: names.venue(venue.index()), symbol: names.symbol(*symbol) }
         }
@@ -158,5 +162,6 @@ fn line<'a>(names: &'a Names, at: Timestamp, notice: &'a Notice) -> Line<'a> {
         },
         Notice::Alarm(what) => Line::Alarm { ts, what },
         Notice::Tripped(trip) => Line::Tripped { ts, rule: trip.rule, what: names.trip(trip) },
-    }
+        Notice::Noted(_) => return None,
+    })
 }

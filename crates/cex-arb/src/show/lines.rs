@@ -67,7 +67,8 @@ impl<W: Write> Lines<W> {
             Notice::BookLive { .. }
             | Notice::Opportunity { .. }
             | Notice::Started { .. }
-            | Notice::OrderEnded { .. } => Ok(()),
+            | Notice::OrderEnded { .. }
+            | Notice::Noted(_) => Ok(()),
         }
     }
 }
@@ -125,6 +126,9 @@ pub fn write_summary(out: &mut impl Write, summary: &Summary) -> std::io::Result
     )?;
     writeln!(out, "  profit, expected   {}", summary.pnl_expected)?;
     writeln!(out, "  profit, realised   {}", summary.pnl_realised)?;
+    if summary.pnl_other_fees != "0" {
+        writeln!(out, "  fees, other coins  {}", summary.pnl_other_fees)?;
+    }
     if let (Some(ledger), Some(difference)) = (&summary.pnl_ledger, &summary.pnl_difference) {
         writeln!(out, "  profit, by ledger  {ledger}")?;
         writeln!(out, "  difference         {difference}")?;

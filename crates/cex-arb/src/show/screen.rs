@@ -63,7 +63,10 @@ impl Screen {
             }
             Notice::Tripped(trip) => self.news = self.names.trip(trip),
             Notice::Alarm(what) => self.news = format!("ALARM {what}: nothing new is opened"),
-            Notice::BookLive { .. } | Notice::Started { .. } | Notice::OrderEnded { .. } => {}
+            Notice::BookLive { .. }
+            | Notice::Started { .. }
+            | Notice::OrderEnded { .. }
+            | Notice::Noted(_) => {}
         }
     }
 

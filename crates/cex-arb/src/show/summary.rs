@@ -135,12 +135,14 @@ pub struct Summary {
     pub arbitrages: Arbitrages,
     /// What ended arbitrages were expected to make.
     pub pnl_expected: String,
-    /// What they made by our own books.
+    /// What they made by our own books, after all fees.
     pub pnl_realised: String,
+    /// What of that are fees in an exchange's own coin, by what they count as; ledgers tell those in that coin.
+    pub pnl_other_fees: String,
     /// What they made by the exchanges' own account ledgers, where those can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pnl_ledger: Option<String>,
-    /// The difference of the two: must be 0.
+    /// The difference of the two, fees in an exchange's own coin aside: must be 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pnl_difference: Option<String>,
     /// Holdings that differ: must be none.

@@ -1,14 +1,18 @@
 //! `sim.toml`: everything the command line can say, and accounts and faults besides.
 
+use super::mistake::{Mistake, nearest};
 use crate::cli::{RateLimits, SimProfile, certificate, speed_percent};
 use crate::exit::{Exit, Failure};
 use cex_core::{Asset, Decimal};
 use cex_sim::fault::{Fault, FaultSpec};
+use cex_sim::market::{MOST_SYMBOLS, Mood};
 use cex_sim::server::{Certificate, Rights, SimAccount, SimExchange};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use toml::Spanned;
 
 /// A file that was read and makes sense.
 #[derive(Debug, Default)]
@@ -22,6 +26,8 @@ pub(super) struct SimFile {
     pub(super) rate_limits: Option<RateLimits>,
     pub(super) profile: Option<SimProfile>,
     pub(super) divergences_per_minute: Option<u32>,
+    pub(super) mood: Mood,
+    pub(super) divergence_bps: Option<(u32, u32)>,
     pub(super) quiet: bool,
     pub(super) mexc_market_orders: Option<bool>,
     pub(super) accounts: Option<Vec<SimAccount>>,
@@ -37,31 +43,36 @@ struct Raw {
     gateio_port: Option<u16>,
     control_port: Option<u16>,
     seed: Option<u64>,
-    symbols: Option<usize>,
-    speed: Option<f64>,
+    symbols: Option<Spanned<usize>>,
+    speed: Option<Spanned<f64>>,
     rate_limits: Option<RateLimits>,
     profile: Option<SimProfile>,
     divergences_per_minute: Option<u32>,
+    divergence_bps: Option<Spanned<(u32, u32)>>,
+    volatility: Option<Spanned<f64>>,
+    trend_bps_per_minute: Option<Spanned<i32>>,
+    depth: Option<Spanned<f64>>,
+    levels: Option<Spanned<usize>>,
     #[serde(default)]
     quiet: bool,
     mexc_market_orders: Option<bool>,
-    tls: Option<String>,
+    tls: Option<Spanned<String>>,
     playback: Option<PathBuf>,
     accounts: Option<Vec<RawAccount>>,
     #[serde(default)]
-    faults: Vec<FaultSpec>,
+    faults: Vec<Spanned<FaultSpec>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawAccount {
-    name: String,
+    name: Spanned<String>,
     key: Option<String>,
     secret: Option<String>,
-    rights: Option<String>,
+    rights: Option<Spanned<String>>,
     stp_group: Option<u32>,
     /// Amounts as texts, by asset.
-    balances: Option<BTreeMap<String, String>>,
+    balances: Option<BTreeMap<String, Spanned<String>>>,
 }
 
 /// Reads a file.
@@ -70,66 +81,119 @@ pub(super) fn read(path: &Path) -> Result<SimFile, Failure> {
         let what = format!("{}: {error}", path.display());
         Failure::new(Exit::BadConfig, what, "name a file that can be read, or leave --config out")
     })?;
-    parse(&text).map_err(|problem| {
-        let fix = "docs/simulator.md lists every key";
-        Failure::new(Exit::BadConfig, format!("{}: {problem}", path.display()), fix)
-    })
+    parse(&text).map_err(|mistake| mistake.failure(path, &text))
 }
 
-/// What is wrong with a file is told with line and column where they are known.
-fn parse(text: &str) -> Result<SimFile, String> {
-    let raw: Raw = toml::from_str(text).map_err(|error| placed(text, &error))?;
-    let accounts =
-        raw.accounts.as_ref().map(|accounts| accounts.iter().map(account).collect::<Result<_, _>>());
-    let speed = raw.speed.map(|speed| speed_percent(&speed.to_string())).transpose();
-    let faults = raw.faults.iter().enumerate().map(|(index, spec)| {
-        let (exchange, fault) = spec.fault().map_err(|error| format!("faults[{index}]: {error}"))?;
-        Ok((Duration::from_millis(spec.start_ms), exchange, fault))
+fn parse(text: &str) -> Result<SimFile, Mistake> {
+    let raw: Raw = toml::from_str(text).map_err(|error| Mistake::of_parser(&error))?;
+    let speed = raw.speed.as_ref().map(|speed| {
+        let fix = "1 is real time, 2 twice as fast";
+        speed_percent(&speed.get_ref().to_string()).map_err(|what| Mistake::at(speed.span(), what, fix))
+    });
+    let tls = raw.tls.as_ref().map(|name| {
+        let what = format!("there is no certificate {:?}", name.get_ref());
+        certificate(name.get_ref()).map_err(|fix| Mistake::at(name.span(), what, fix))
+    });
+    let faults = raw.faults.iter().map(|spec| {
+        let wrong = |error| Mistake::at(spec.span(), format!("this fault: {error}"), FAULTS);
+        let (exchange, fault) = spec.get_ref().fault().map_err(wrong)?;
+        Ok((Duration::from_millis(spec.get_ref().start_ms), exchange, fault))
     });
     Ok(SimFile {
         mexc_port: raw.mexc_port,
         gateio_port: raw.gateio_port,
         control_port: raw.control_port,
         seed: raw.seed,
-        symbols: raw.symbols,
-        speed_percent: speed.map_err(|problem| format!("speed: {problem}"))?,
+        symbols: raw.symbols.as_ref().map(symbols).transpose()?,
+        speed_percent: speed.transpose()?,
         rate_limits: raw.rate_limits,
         profile: raw.profile,
         divergences_per_minute: raw.divergences_per_minute,
+        mood: mood(&raw)?,
+        divergence_bps: raw.divergence_bps.as_ref().map(departure).transpose()?,
         quiet: raw.quiet,
         mexc_market_orders: raw.mexc_market_orders,
-        accounts: accounts.transpose()?,
-        tls: raw.tls.as_deref().map(certificate).transpose().map_err(|problem| format!("tls: {problem}"))?,
+        accounts: raw.accounts.as_deref().map(accounts).transpose()?,
+        tls: tls.transpose()?,
         playback: raw.playback,
-        faults: faults.collect::<Result<_, String>>()?,
+        faults: faults.collect::<Result<_, Mistake>>()?,
     })
 }
 
-fn placed(text: &str, error: &toml::de::Error) -> String {
-    let Some(span) = error.span() else { return error.message().to_owned() };
-    let before = text.get(..span.start).unwrap_or_default();
-    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    format!("line {line}, column {column}: {}", error.message())
+/// Where all of them stand.
+const FAULTS: &str = "docs/simulator.md lists every fault and its keys";
+
+fn symbols(count: &Spanned<usize>) -> Result<usize, Mistake> {
+    let (at, count) = (count.span(), *count.get_ref());
+    if (1..=MOST_SYMBOLS).contains(&count) {
+        return Ok(count);
+    }
+    Err(Mistake::at(at, format!("{count} symbols are out of range"), format!("use 1 to {MOST_SYMBOLS}")))
 }
 
-fn account(raw: &RawAccount) -> Result<SimAccount, String> {
-    let usual = SimAccount::new(&raw.name);
-    let rights = match &raw.rights {
-        None => Rights::Trade,
-        Some(name) => Rights::ALL.into_iter().find(|rights| rights.name() == name).ok_or_else(|| {
-            let known: Vec<&str> = Rights::ALL.iter().map(|rights| rights.name()).collect();
-            format!("account {}: rights {name:?} do not exist; use {}", raw.name, known.join(", "))
-        })?,
+/// A number that must lie between these.
+fn within<T: PartialOrd + Copy + Display>(value: &Spanned<T>, least: T, most: T) -> Result<T, Mistake> {
+    let (at, value) = (value.span(), *value.get_ref());
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(Mistake::at(at, format!("{value} is out of range"), format!("use {least} to {most}")))
+}
+
+fn mood(raw: &Raw) -> Result<Mood, Mistake> {
+    let usual = Mood::default();
+    // A factor with two decimals is a percentage.
+    let percent = |factor: &Spanned<f64>, least| {
+        within(factor, least, 100.0).map(|factor| (factor * 100.0).round() as u32)
     };
-    let amount = |(asset, amount): (&String, &String)| {
+    Ok(Mood {
+        volatility_percent: raw
+            .volatility
+            .as_ref()
+            .map_or(Ok(usual.volatility_percent), |factor| percent(factor, 0.0))?,
+        trend_bps_per_minute: raw
+            .trend_bps_per_minute
+            .as_ref()
+            .map_or(Ok(usual.trend_bps_per_minute), |trend| within(trend, -1_000, 1_000))?,
+        depth_percent: raw.depth.as_ref().map_or(Ok(usual.depth_percent), |factor| percent(factor, 0.01))?,
+        levels: raw.levels.as_ref().map_or(Ok(usual.levels), |levels| within(levels, 1, 500))?,
+    })
+}
+
+/// Least and most of a divergence.
+fn departure(bps: &Spanned<(u32, u32)>) -> Result<(u32, u32), Mistake> {
+    let (at, (least, most)) = (bps.span(), *bps.get_ref());
+    if least <= most && most <= 1_000 {
+        return Ok((least, most));
+    }
+    let what = format!("a divergence of {least} to {most} bps makes no sense");
+    Err(Mistake::at(at, what, "write the least first, and at most 1000"))
+}
+
+/// Names and keys are how accounts are told apart.
+fn accounts(raw: &[RawAccount]) -> Result<Vec<SimAccount>, Mistake> {
+    let mut known: Vec<SimAccount> = Vec::new();
+    for raw in raw {
+        let account = account(raw)?;
+        let twin = known.iter().find(|other| other.name == account.name || other.key == account.key);
+        if let Some(twin) = twin {
+            let what =
+                format!("account {:?} has the name or the key of account {:?}", account.name, twin.name);
+            return Err(Mistake::at(raw.name.span(), what, "give each account a name and a key of its own"));
+        }
+        known.push(account);
+    }
+    Ok(known)
+}
+
+fn account(raw: &RawAccount) -> Result<SimAccount, Mistake> {
+    let usual = SimAccount::new(raw.name.get_ref());
+    let amount = |(asset, amount): (&String, &Spanned<String>)| {
         let bad = || {
-            format!(
-                "account {}: {asset} = {amount:?} is no asset and amount such as USDT = \"100.5\"",
-                raw.name
-            )
+            let what = format!("{asset} = {:?} is no asset and amount", amount.get_ref());
+            Mistake::at(amount.span(), what, "write plain amounts such as USDT = \"100.5\"")
         };
-        let value: Decimal = amount.parse().map_err(|_| bad())?;
+        let value: Decimal = amount.get_ref().parse().map_err(|_| bad())?;
         if value.is_negative() {
             return Err(bad());
         }
@@ -141,9 +205,18 @@ fn account(raw: &RawAccount) -> Result<SimAccount, String> {
         deposits: deposits.transpose()?,
         key: raw.key.clone().unwrap_or(usual.key.clone()),
         secret: raw.secret.clone().unwrap_or(usual.secret.clone()),
-        rights,
+        rights: raw.rights.as_ref().map_or(Ok(Rights::Trade), rights)?,
         stp_group: raw.stp_group,
         ..usual
+    })
+}
+
+fn rights(name: &Spanned<String>) -> Result<Rights, Mistake> {
+    let found = Rights::ALL.into_iter().find(|rights| rights.name() == name.get_ref());
+    found.ok_or_else(|| {
+        let known = Rights::ALL.map(Rights::name);
+        let what = format!("there are no rights {:?}", name.get_ref());
+        Mistake::at(name.span(), what, nearest(name.get_ref(), &known))
     })
 }
 
@@ -166,6 +239,11 @@ mod tests {
             rate_limits = "real"
             profile = "hostile"
             quiet = true
+            volatility = 2.5
+            trend_bps_per_minute = -30
+            depth = 0.05
+            levels = 10
+            divergence_bps = [5, 20]
 
             [[accounts]]
             name = "me"
@@ -182,6 +260,8 @@ mod tests {
         let file = parse(text).expect("a good file");
         assert_eq!((file.mexc_port, file.seed, file.speed_percent), (Some(0), Some(7), Some(250)));
         assert_eq!((file.rate_limits, file.profile), (Some(RateLimits::Real), Some(SimProfile::Hostile)));
+        let mood = Mood { volatility_percent: 250, trend_bps_per_minute: -30, depth_percent: 5, levels: 10 };
+        assert_eq!((file.mood, file.divergence_bps), (mood, Some((5, 20))));
         let account = &file.accounts.expect("accounts")[0];
         assert_eq!((account.key.as_str(), account.rights), ("me-key", Rights::ReadOnly));
         assert_eq!(account.deposits.as_ref().map(Vec::len), Some(2));
@@ -189,20 +269,55 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_their_place() {
+    fn mistakes_are_told_with_their_place_their_line_and_a_way_out() {
         for (text, told) in [
-            ("seed = 1\nsede = 2\n", "line 2, column 1: unknown field `sede`"),
-            ("seed = \"x\"", "line 1, column 8: invalid type"),
-            ("speed = 0.0", "speed: "),
-            ("tls = \"best\"", "tls: use one of good, expired"),
-            ("[[accounts]]\nname = \"a\"\nrights = \"all\"", "use trade, read-only"),
-            ("[[accounts]]\nname = \"a\"\nbalances = { USDT = \"1e5\" }", "USDT = \"1e5\""),
             (
-                "[[faults]]\nexchange = \"mexc\"\nkind = \"rest\"\neffect = \"close\"",
-                "faults[0]: rest.close needs `moment`",
+                "seed = 1\nsede = 2\n",
+                "sim.toml:2:1: unknown key `sede`\n    | sede = 2\n  fix: did you mean `seed`?",
+            ),
+            (
+                "profile = \"strct\"",
+                "sim.toml:1:11: unknown variant `strct`\n    | profile = \"strct\"\n  fix: did you mean `strict`?",
+            ),
+            ("zzzzzzzzz = 1", "fix: use one of mexc_port, gateio_port"),
+            ("seed = \"x\"", "sim.toml:1:8: invalid type: string \"x\", expected u64"),
+            ("seed = 1\nseed = 2", "sim.toml:2:1: duplicate key"),
+            ("seed 1", "sim.toml:1:"),
+            (
+                "symbols = 5000",
+                "sim.toml:1:11: 5000 symbols are out of range\n    | symbols = 5000\n  fix: use 1 to 1000",
+            ),
+            ("speed = 0.0", "sim.toml:1:9: "),
+            (
+                "volatility = -1.0",
+                "sim.toml:1:14: -1 is out of range\n    | volatility = -1.0\n  fix: use 0 to 100",
+            ),
+            ("levels = 0", "fix: use 1 to 500"),
+            ("divergence_bps = [80, 15]", "sim.toml:1:18: a divergence of 80 to 15 bps"),
+            ("tls = \"best\"", "fix: use one of good, expired"),
+            (
+                "[[accounts]]\nname = \"a\"\nrights = \"read_only\"",
+                "sim.toml:3:10: there are no rights \"read_only\"\n    | rights = \"read_only\"\n  fix: did you mean `read-only`?",
+            ),
+            (
+                "[[accounts]]\nname = \"a\"\n[[accounts]]\nname = \"a\"",
+                "sim.toml:4:8: account \"a\" has the name",
+            ),
+            (
+                "[[accounts]]\nname = \"a\"\nbalances = { USDT = \"1e5\" }",
+                "sim.toml:3:21: USDT = \"1e5\" is no asset",
+            ),
+            (
+                "seed = 1\n[[faults]]\nexchange = \"mexc\"\nkind = \"rest\"\neffect = \"close\"",
+                "sim.toml:2:1: this fault: rest.close needs `moment`",
+            ),
+            (
+                "[[faults]]\nexchange = \"mexc\"\nefect = \"close\"",
+                "sim.toml:3:1: unknown key `efect`\n    | efect = \"close\"\n  fix: did you mean `effect`?",
             ),
         ] {
-            let problem = parse(text).expect_err(text);
+            let mistake = parse(text).expect_err(text);
+            let problem = mistake.failure(Path::new("sim.toml"), text).to_string();
             assert!(problem.contains(told), "{text}: {problem}");
         }
     }

@@ -61,7 +61,7 @@ impl Rig {
                 depth: None,
             },
             taker_fees: BTreeMap::from([(market.id, Bps::from_e8(scenario.fees_bps[index] * 10_000))]),
-            orders_per_second: None,
+            order_windows: Vec::new(),
         });
         let mut settings = settings(config);
         settings.mode = Mode::Active;

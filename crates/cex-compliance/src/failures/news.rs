@@ -26,7 +26,7 @@ pub(super) static ALL: &[Behaviour] = &[
     behaviour!(Failures, WebsocketPrivate, account_stream_survives_keys_that_lie, "Where renewing a key succeeds and renews nothing, the stream still comes back and is complete.").rows("W6"),
 ];
 
-async fn ready(stage: &Stage) -> Result<Stream, Failure> {
+pub(super) async fn ready(stage: &Stage) -> Result<Stream, Failure> {
     let mut stream = stage.exchange.account_stream().await?;
     heard(&mut stream, LinkEvent::AccountReady).await?;
     Ok(stream)

@@ -7,7 +7,7 @@ use cex_core::{
     ClientOrderId, Decimal, Fill, FillKey, Market, NumError, OrderId, OrderRequest, OrderStatus, Plan,
     Symbol, SymbolId, Timestamp, VenueId,
 };
-use cex_risk::{ArbitrageId, Recall, Standing};
+use cex_risk::{ArbitrageId, Limits, Recall, Standing};
 use std::time::Duration;
 
 /// Connections and books of a fresh start may take so long before a difference counts as waiting.
@@ -51,7 +51,9 @@ impl Engine {
         for order in &past.orders {
             let ordered = order.request.kind.qty().map_or(Decimal::ZERO, |qty| scale.qty_value(qty));
             let end = (symbol, order.status);
-            let mut run = OrderRun::over(past.started_at, order.request, ordered, end, &order.fills)?;
+            let valued = order.fills.iter().map(|fill| Ok((*fill, self.other_fee(symbol, fill)?)));
+            let fills = valued.collect::<Result<Vec<_>, NumError>>()?;
+            let mut run = OrderRun::over(past.started_at, order.request, ordered, end, fills)?;
             run.order_id = run.order_id.or(order.order_id);
             for fill in &order.fills {
                 self.gate.carry(symbol, fill)?;
@@ -102,6 +104,18 @@ impl Engine {
     /// To be told what happened in earlier runs.
     pub const fn recall(&mut self) -> Recall<'_> {
         self.gate.recall()
+    }
+
+    /// What is counted of venues and fees, in words; see [`cex_risk::Gate::counts`].
+    #[must_use]
+    pub fn counts(&self) -> String {
+        self.gate.counts()
+    }
+
+    /// The limits it trades under.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        self.gate.limits()
     }
 
     /// What the rules that look back stand at.

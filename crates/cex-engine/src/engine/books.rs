@@ -179,7 +179,7 @@ impl Engine {
     }
 
     /// Puts the book's top, or its absence, beside the other venues'; ends opportunities that no longer stand.
-    fn retop(&mut self, now: Timestamp, venue: VenueId, symbol: SymbolId, out: &mut Commands) {
+    pub(super) fn retop(&mut self, now: Timestamp, venue: VenueId, symbol: SymbolId, out: &mut Commands) {
         let Some(state) = self.symbols.get_mut(symbol.index()).and_then(Option::as_mut) else { return };
         let Some(slot) = state.slots.get_mut(venue.index()).and_then(Option::as_mut) else { return };
         let (bid, ask) = match slot.sync.usable() {

@@ -2,7 +2,7 @@
 
 use super::{Engine, KnownOrder};
 use crate::execute::{Arbitrage, Ending, OrderRun, OrderState, Outcome, Question};
-use crate::message::{Command, Commands, Notice};
+use crate::message::{Command, Commands, Notice, Told, VenueNote};
 use cex_core::{
     Balance, Bps, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderStatus, Qty, Side,
     Timestamp, VenueId,
@@ -33,7 +33,7 @@ impl Engine {
         order: Option<&Order>,
         out: &mut Commands,
     ) {
-        self.note_answer(now, client_id, true);
+        self.note_answer(now, client_id, true, out);
         order.into_iter().for_each(|order| self.compare(client_id, order, out));
         self.with_order(now, (client_id, Some(order_id)), out, |run| {
             run.accepted(now, order_id);
@@ -52,8 +52,8 @@ impl Engine {
     ) {
         match outcome {
             CallOutcome::NotSent => {}
-            CallOutcome::Refused => self.note_answer(now, client_id, true),
-            CallOutcome::Unknown => self.note_answer(now, client_id, false),
+            CallOutcome::Refused => self.note_answer(now, client_id, true, out),
+            CallOutcome::Unknown => self.note_answer(now, client_id, false, out),
         }
         self.with_order(now, (client_id, None), out, |run| match outcome {
             CallOutcome::NotSent => run.not_sent(),
@@ -74,15 +74,19 @@ impl Engine {
     }
 
     /// An order was answered, or its answer will never come: what that says of its venue (R25).
-    fn note_answer(&mut self, now: Timestamp, client_id: ClientOrderId, came: bool) {
+    fn note_answer(&mut self, now: Timestamp, client_id: ClientOrderId, came: bool, out: &mut Commands) {
         let Some(known) = self.orders.get(&client_id) else { return };
         let (venue, arbitrage) = (known.venue, self.arbitrages.get_mut(known.arbitrage));
-        let Some(sent_at) =
-            arbitrage.and_then(|arbitrage| arbitrage.order_mut(client_id)).map(|run| run.sent_at())
+        let Some((symbol, sent_at)) = arbitrage
+            .and_then(|arbitrage| arbitrage.order_mut(client_id))
+            .map(|run| (run.request.symbol, run.sent_at()))
         else {
             return;
         };
-        self.gate.answered(now, venue, came.then(|| now.since(sent_at)));
+        let took = came.then(|| now.since(sent_at));
+        self.gate.answered(now, venue, took);
+        let told = took.map_or(Told::Lost, Told::Answered);
+        out.notices.push(Notice::Noted(VenueNote { venue, symbol, client_id, told }));
     }
 
     pub(super) fn order_read(
@@ -111,16 +115,17 @@ impl Engine {
         (fills, whole): (&[Fill], bool),
         out: &mut Commands,
     ) {
-        let ours = |fill: &&Fill| fill.client_id == Some(client_id);
-        for fill in fills.iter().filter(ours) {
-            self.fill(now, fill, out);
+        for fill in fills {
+            if self.whose(fill.venue, fill.client_id, Some(fill.order_id)) == Some(client_id) {
+                self.fill(now, fill, out);
+            }
         }
         // One that nobody knows may be the order's.
         let nameless = |fill: &Fill| {
             fill.client_id.is_none() && self.whose(fill.venue, None, Some(fill.order_id)).is_none()
         };
         if whole && !fills.iter().any(nameless) {
-            self.with_order(now, (client_id, None), out, |run| run.not_traded(asked_at));
+            self.with_order(now, (client_id, None), out, |run| run.traded_read(asked_at));
         }
     }
 
@@ -146,8 +151,8 @@ impl Engine {
         }
     }
 
-    /// An account was read. An order of which nothing else is missing to the proof that it never arrived did not, when the
-    /// account holds of its coin exactly what all other orders explain: whatever it had filled would show there.
+    /// An account was read. An order of which nothing else is missing to the proof that it is not there is not, when the account
+    /// holds of its coin exactly what the fills of all orders explain: whatever more it had filled would show there.
     pub(super) fn prove_absent(
         &mut self,
         now: Timestamp,
@@ -246,11 +251,14 @@ impl Engine {
     /// Books a new fill of our order in its arbitrage.
     fn attribute(&mut self, now: Timestamp, client_id: ClientOrderId, fill: &Fill, out: &mut Commands) {
         let Some(symbol) = self.symbol(fill.symbol).map(|state| state.symbol) else { return };
+        let Ok(other_fee) = self.other_fee(symbol, fill) else {
+            return self.alarm("a fee does not fit", out);
+        };
         let id = self.orders.get(&client_id).map(|known| known.arbitrage);
         let Some(arbitrage) = id.and_then(|id| self.arbitrages.get_mut(id)) else {
-            return self.late_fill(id, symbol, fill, out);
+            return self.late_fill(id, symbol, (fill, other_fee), out);
         };
-        match arbitrage.order_mut(client_id).map(|run| run.fill(symbol, fill)) {
+        match arbitrage.order_mut(client_id).map(|run| run.fill(symbol, fill, other_fee)) {
             Some(Ok(late)) => self.totals.late_fills += u64::from(late),
             Some(Err(_)) => return self.alarm("a fill does not fit into its arbitrage", out),
             None => return self.alarm("an order is not in its arbitrage", out),
@@ -264,7 +272,7 @@ impl Engine {
         &mut self,
         id: Option<ArbitrageId>,
         symbol: cex_core::Symbol,
-        fill: &Fill,
+        (fill, other_fee): (&Fill, Decimal),
         out: &mut Commands,
     ) {
         self.totals.late_fills += 1;
@@ -275,12 +283,16 @@ impl Engine {
                 Side::Buy => value.checked_sub(notional)?,
                 Side::Sell => notional.checked_sub(value)?,
             };
-            // As everywhere, a fee in a third coin moves that coin's holding only.
             let base_fee = fill.fee_in(symbol.base)?.checked_mul(mark)?;
-            gain.checked_sub(base_fee)?.checked_sub(fill.fee_in(symbol.quote)?)
+            gain.checked_sub(base_fee)?.checked_sub(fill.fee_in(symbol.quote)?)?.checked_sub(other_fee)
         };
-        match worth(fill).and_then(|worth| self.totals.realised.checked_add(worth)) {
-            Ok(realised) => self.totals.realised = realised,
+        let sums = worth(fill).and_then(|worth| {
+            Ok((self.totals.realised.checked_add(worth)?, self.totals.other_fee.checked_add(other_fee)?))
+        });
+        match sums {
+            Ok((realised, other_fee)) => {
+                (self.totals.realised, self.totals.other_fee) = (realised, other_fee);
+            }
             Err(_) => self.alarm("a late fill does not fit into the profit", out),
         }
         if self.unexplained.forget(symbol, fill).is_err() {
@@ -381,9 +393,15 @@ impl Engine {
                         out.commands.push(Command::QueryOpen { venue, symbol, client_id, asked_at });
                     }
                     Some(Question::Trades) => {
-                        let since = run.sent_at() - CLOCKS_APART;
-                        let asked_at = now;
-                        out.commands.push(Command::QueryTrades { venue, symbol, client_id, since, asked_at });
+                        let (since, asked_at, order_id) = (run.sent_at() - CLOCKS_APART, now, run.order_id);
+                        out.commands.push(Command::QueryTrades {
+                            venue,
+                            symbol,
+                            client_id,
+                            order_id,
+                            since,
+                            asked_at,
+                        });
                     }
                     Some(Question::Account) => {
                         out.commands.push(Command::ReadAccount { venue, asked_at: now });
@@ -480,12 +498,18 @@ impl Engine {
         if self.gate.order_ended(now, &request, ordered, result).is_err() {
             return self.alarm("a reservation does not fit", out);
         }
-        if let Some(slot) = self.slot_mut(venue, symbol) {
+        let expected = self.slot_mut(venue, symbol).map(|slot| {
             slot.touched_at = now;
-            let expected = slot.taker_fee;
-            if let Some(charged) = charged {
-                self.gate.charged(now, symbol, venue, Bps::from_e8(charged.e8() - expected.e8()));
-            }
+            slot.taker_fee
+        });
+        let excess = |(charged, expected): (Bps, Bps)| Bps::from_e8(charged.e8() - expected.e8());
+        let fee_excess = charged.zip(expected).map(excess);
+        if let Some(excess) = fee_excess {
+            self.gate.charged(now, symbol, venue, excess);
+        }
+        if result != OrderResult::Withheld {
+            let told = Told::Ended { worked: result == OrderResult::Worked, fee_excess };
+            out.notices.push(Notice::Noted(VenueNote { venue, symbol, client_id, told }));
         }
         out.notices.push(Notice::OrderEnded { id, venue, status, filled });
         self.level(now, id, out);
@@ -502,11 +526,13 @@ impl Engine {
             // What never left was expected to earn nothing.
             let hoped = if ending == Ending::Withheld { Decimal::ZERO } else { outcome.plan.expected };
             let expected = self.totals.expected.checked_add(hoped)?;
-            Ok((expected, self.totals.realised.checked_add(outcome.realised)?, outcome))
+            let realised = self.totals.realised.checked_add(outcome.realised)?;
+            Ok((expected, realised, self.totals.other_fee.checked_add(outcome.other_fee)?, outcome))
         });
         match sums {
-            Ok((expected, realised, outcome)) => {
+            Ok((expected, realised, other_fee, outcome)) => {
                 (self.totals.expected, self.totals.realised) = (expected, realised);
+                self.totals.other_fee = other_fee;
                 let explained = self.explain(&outcome);
                 if explained.and_then(|()| self.tell_gate(now, &outcome)).is_err() {
                     self.alarm("what an arbitrage came to does not fit", out);
@@ -520,7 +546,7 @@ impl Engine {
     /// An arbitrage that ended accounts for what its fills moved.
     fn explain(&mut self, outcome: &Outcome) -> Result<(), NumError> {
         let symbol = self.symbol(outcome.symbol).map(|state| state.symbol).ok_or(NumError::Overflow)?;
-        self.unexplained.explain(symbol, outcome.base_change, outcome.quote_change)
+        self.unexplained.explain(symbol, (outcome.base_change, outcome.quote_change), &outcome.other_fees)
     }
 
     /// What the rules must know of an arbitrage that ended.

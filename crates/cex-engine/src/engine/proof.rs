@@ -5,6 +5,7 @@
 //! digit. Whether the exchanges agree is another question, which reading accounts answers (R32).
 
 use super::Engine;
+use crate::execute::OtherFees;
 use crate::message::Commands;
 use cex_core::{Asset, Decimal, Fill, NumError, Side, Symbol, Timestamp};
 use std::collections::BTreeMap;
@@ -18,45 +19,66 @@ const EVERY: Duration = Duration::from_secs(60);
 pub(super) struct Unexplained(BTreeMap<Asset, Decimal>);
 
 impl Unexplained {
-    /// This much base and quote more.
-    fn add(&mut self, symbol: Symbol, (base, quote): (Decimal, Decimal)) -> Result<(), NumError> {
-        for (asset, change) in [(symbol.base, base), (symbol.quote, quote)] {
-            let sum = self.0.get(&asset).copied().unwrap_or_default().checked_add(change)?;
-            // A coin of which nothing is left unexplained is not in it, so that equal is equal.
-            if sum.is_zero() {
-                self.0.remove(&asset);
-            } else {
-                self.0.insert(asset, sum);
-            }
+    /// This much more of one coin.
+    fn add(&mut self, asset: Asset, change: Decimal) -> Result<(), NumError> {
+        let sum = self.0.get(&asset).copied().unwrap_or_default().checked_add(change)?;
+        // A coin of which nothing is left unexplained is not in it, so that equal is equal.
+        if sum.is_zero() {
+            self.0.remove(&asset);
+        } else {
+            self.0.insert(asset, sum);
         }
         Ok(())
     }
 
-    /// This much less.
-    pub(super) fn explain(&mut self, symbol: Symbol, base: Decimal, quote: Decimal) -> Result<(), NumError> {
-        self.add(symbol, (base.negated()?, quote.negated()?))
+    /// This much more base and quote, and less of the coins that fees were taken in beside them.
+    fn moved(
+        &mut self,
+        symbol: Symbol,
+        (base, quote): (Decimal, Decimal),
+        other_fees: &OtherFees,
+    ) -> Result<(), NumError> {
+        self.add(symbol.base, base)?;
+        self.add(symbol.quote, quote)?;
+        other_fees.iter().try_for_each(|(asset, fee)| self.add(asset, fee.negated()?))
+    }
+
+    /// What an arbitrage that is over came to.
+    pub(super) fn explain(
+        &mut self,
+        symbol: Symbol,
+        (base, quote): (Decimal, Decimal),
+        other_fees: &OtherFees,
+    ) -> Result<(), NumError> {
+        self.add(symbol.base, base.negated()?)?;
+        self.add(symbol.quote, quote.negated()?)?;
+        other_fees.iter().try_for_each(|(asset, fee)| self.add(asset, fee))
     }
 
     /// What a fill moved.
     pub(super) fn fill(&mut self, symbol: Symbol, fill: &Fill) -> Result<(), NumError> {
-        self.add(symbol, moved(symbol, fill)?)
+        let (changes, other_fees) = moved(symbol, fill)?;
+        self.moved(symbol, changes, &other_fees)
     }
 
     /// A fill that no arbitrage will account for.
     pub(super) fn forget(&mut self, symbol: Symbol, fill: &Fill) -> Result<(), NumError> {
-        let (base, quote) = moved(symbol, fill)?;
-        self.explain(symbol, base, quote)
+        let (changes, other_fees) = moved(symbol, fill)?;
+        self.explain(symbol, changes, &other_fees)
     }
 }
 
-/// Base and quote that a fill moved, fees in them included.
-fn moved(symbol: Symbol, fill: &Fill) -> Result<(Decimal, Decimal), NumError> {
+/// Base and quote that a fill moved, fees in them included, and its fees in other coins.
+fn moved(symbol: Symbol, fill: &Fill) -> Result<((Decimal, Decimal), OtherFees), NumError> {
     let (qty, notional) = (fill.qty, fill.notional()?);
     let (base, quote) = match fill.side {
         Side::Buy => (qty, notional.negated()?),
         Side::Sell => (qty.negated()?, notional),
     };
-    Ok((base.checked_sub(fill.fee_in(symbol.base)?)?, quote.checked_sub(fill.fee_in(symbol.quote)?)?))
+    let mut other_fees = OtherFees::default();
+    other_fees.add_fill(symbol, fill)?;
+    let quote = quote.checked_sub(fill.fee_in(symbol.quote)?)?;
+    Ok(((base.checked_sub(fill.fee_in(symbol.base)?)?, quote), other_fees))
 }
 
 impl Engine {
@@ -92,7 +114,7 @@ impl Engine {
         let mut sum = Unexplained::default();
         for arbitrage in self.arbitrages.iter() {
             let Some(state) = self.symbol(arbitrage.symbol) else { continue };
-            sum.add(state.symbol, arbitrage.changes()?)?;
+            sum.moved(state.symbol, arbitrage.changes()?, &arbitrage.other_fees()?)?;
         }
         for fill in &self.orphans {
             let Some(state) = self.symbol(fill.symbol) else { continue };

@@ -1,9 +1,11 @@
 //! The engine as a whole, against a scripted pair of venues.
 
 mod adopt;
+mod changes;
 mod fees;
 mod leveling;
 mod orders;
+mod other_fees;
 mod outcomes;
 mod proof;
 mod rules;
@@ -87,7 +89,7 @@ pub(crate) fn setups() -> (EngineConfig, [VenueSetup; 2]) {
             markets: Arc::new(Markets::new(vec![market])),
             sync: rule,
             taker_fees: BTreeMap::from([(SYMBOL, Bps::from_bps(fee))]),
-            orders_per_second: None,
+            order_windows: Vec::new(),
         }
     };
     let config = EngineConfig {

@@ -20,7 +20,9 @@ impl<'a> Body<'a> {
             (OrderKind::Limit { price, qty, tif }, _) => {
                 self.limit(market, order, price, qty, limit_end(tif))
             }
-            (OrderKind::PostOnly { price, qty }, _) => self.limit(market, order, price, qty, r#"","time_in_force":"poc"}"#),
+            (OrderKind::PostOnly { price, qty }, _) => {
+                self.limit(market, order, price, qty, r#"","time_in_force":"poc"}"#)
+            }
             (OrderKind::Market { qty }, Side::Sell) => {
                 let qty = on_lot(market, qty)?;
                 self.head(market, &order.client_id);

@@ -29,6 +29,13 @@ pub struct SessionStart {
     /// What was cut off the journal before this record, if anything.
     #[prost(message, optional, tag = "8")]
     pub cut: ::core::option::Option<Cut>,
+    /// What tells this run of the machine from every other. A session that did not end, and is followed by one of another run,
+    /// may have lost its last records with the power. Empty where the system does not say.
+    #[prost(string, tag = "9")]
+    pub boot: ::prost::alloc::string::String,
+    /// Whether intents are on disk before their orders leave: then no order is lost with the power.
+    #[prost(bool, tag = "10")]
+    pub strict: bool,
 }
 /// The incomplete end of a journal that a crash left, cut off when it was next opened.
 #[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -76,6 +83,9 @@ pub struct IdBlock {
     #[prost(uint32, tag = "2")]
     pub count: u32,
 }
+/// What earlier runs may have sent and no record told of was looked for at the exchanges, and is in the records before this one.
+#[derive(::serde::Serialize, Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PastSought {}
 /// One leg of an intent.
 #[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Leg {
@@ -130,7 +140,7 @@ pub struct Intent {
     /// Net edge as a count of 10^-8.
     #[prost(sint64, tag = "5")]
     pub net_edge_e8: i64,
-    /// Why: `open`, `hedge`, `unwind`, `cancel`.
+    /// Why: `open`, `hedge`, `unwind`, `cancel`; `found` for one that a start found at the exchanges and no record had told of.
     #[prost(string, tag = "6")]
     pub purpose: ::prost::alloc::string::String,
     /// The name of the arbitrage that a mending order belongs to; empty for one that opens, whose first leg is the name.
@@ -263,7 +273,7 @@ pub struct Fee {
     pub asset: ::prost::alloc::string::String,
 }
 /// An arbitrage is over, and what it came to follows from its fills. Whoever has an intent without this has not seen its end.
-#[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(::serde::Serialize, Clone, PartialEq, ::prost::Message)]
 pub struct ArbitrageEnd {
     /// Its name: our identifier of its first order, which is never used again.
     #[prost(string, tag = "1")]
@@ -274,13 +284,13 @@ pub struct ArbitrageEnd {
     /// How: `both_filled`, `none_filled`, `withheld`, `unwound`, `dust`, `parked`.
     #[prost(string, tag = "3")]
     pub ending: ::prost::alloc::string::String,
-    /// Profit after fees in quote, with base left over valued at `mark`.
+    /// Profit after fees in quote, with base left over valued at `mark`. Written without `other_fee`, fees in other coins are not in it.
     #[prost(string, tag = "4")]
     pub realised: ::prost::alloc::string::String,
-    /// Change of quote over both venues, fees included.
+    /// Change of quote over both venues, fees in it included.
     #[prost(string, tag = "5")]
     pub quote_change: ::prost::alloc::string::String,
-    /// Change of base over both venues, fees included.
+    /// Change of base over both venues, fees in it included.
     #[prost(string, tag = "6")]
     pub base_change: ::prost::alloc::string::String,
     /// Quote per base at which `base_change` is valued: the limit of the buying leg.
@@ -292,6 +302,34 @@ pub struct ArbitrageEnd {
     /// Profit over what was to be paid, as a count of 10^-8.
     #[prost(sint64, tag = "9")]
     pub edge_e8: i64,
+    /// Fees in coins that are neither base nor quote, a row a coin, by name.
+    #[prost(message, repeated, tag = "10")]
+    pub other_fees: ::prost::alloc::vec::Vec<Fee>,
+    /// What those count as in quote, at worst; "0" when there are none, empty in records of versions that did not count them.
+    #[prost(string, tag = "11")]
+    pub other_fee: ::prost::alloc::string::String,
+}
+/// What an order told of its venue: counts that must not begin anew with a restart.
+#[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VenueNote {
+    /// Where.
+    #[prost(string, tag = "1")]
+    pub venue: ::prost::alloc::string::String,
+    /// BASE/QUOTE.
+    #[prost(string, tag = "2")]
+    pub symbol: ::prost::alloc::string::String,
+    /// Our identifier of the order.
+    #[prost(string, tag = "3")]
+    pub client_id: ::prost::alloc::string::String,
+    /// What.
+    #[prost(enumeration = "Told", tag = "4")]
+    pub told: i32,
+    /// Of an answer: how long it took.
+    #[prost(uint64, tag = "5")]
+    pub took_ns: u64,
+    /// Of an order that was charged: how much more than expected, as a part of what it moved, a count of 10^-8.
+    #[prost(sint64, optional, tag = "6")]
+    pub fee_excess_e8: ::core::option::Option<i64>,
 }
 /// What an account holds of one asset, as the exchange says.
 #[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -666,6 +704,49 @@ impl Source {
             "SOURCE_UNSPECIFIED" => Some(Self::Unspecified),
             "SOURCE_ANSWER" => Some(Self::Answer),
             "SOURCE_STREAM" => Some(Self::Stream),
+            _ => None,
+        }
+    }
+}
+/// What an order told of its venue, as the rules count it.
+#[derive(::serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Told {
+    /// Not said.
+    Unspecified = 0,
+    /// It was answered.
+    Answered = 1,
+    /// Its answer never came.
+    Lost = 2,
+    /// It ended, and the exchange had taken it.
+    Worked = 3,
+    /// It ended, and the exchange had not.
+    Failed = 4,
+}
+impl Told {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TOLD_UNSPECIFIED",
+            Self::Answered => "TOLD_ANSWERED",
+            Self::Lost => "TOLD_LOST",
+            Self::Worked => "TOLD_WORKED",
+            Self::Failed => "TOLD_FAILED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TOLD_UNSPECIFIED" => Some(Self::Unspecified),
+            "TOLD_ANSWERED" => Some(Self::Answered),
+            "TOLD_LOST" => Some(Self::Lost),
+            "TOLD_WORKED" => Some(Self::Worked),
+            "TOLD_FAILED" => Some(Self::Failed),
             _ => None,
         }
     }

@@ -189,7 +189,10 @@ impl Gate {
             let left_ms = millis(state.budget_spent_until.since(now));
             return Err(Refusal::Budget { venue, left_ms });
         }
-        let all = state.rate.map_or(all, |theirs| all.min(theirs));
+        let wait = state.windows.wait(now, plan.symbol);
+        if !wait.is_zero() {
+            return Err(Refusal::Budget { venue, left_ms: millis(wait).max(1) });
+        }
         let recent: Recent = state.pace.recent(now, plan.symbol);
         if recent.all >= all as usize {
             return Err(Refusal::OrderRate { venue, max: all });

@@ -1,10 +1,13 @@
 //! What earlier runs did counts: the day's losses, pauses, breakers and trips do not begin anew with a restart.
 
 use super::{ArbitrageId, CycleEnd, CycleSums, Gate, Open};
+use crate::breaker::OrderResult;
 use crate::dust::Dust;
 use crate::trip::{Scope, Trip, Until, VENUE_FAILURES};
-use cex_core::{Decimal, Fill, NumError, Side, Symbol, SymbolId, Timestamp, VenueId};
+use crate::venue::VenueRisk;
+use cex_core::{Bps, ClientOrderId, Decimal, Fill, NumError, Side, Symbol, SymbolId, Timestamp, VenueId};
 use std::fmt;
+use std::time::Duration;
 
 /// Arbitrages of earlier runs have no number in this one.
 const EARLIER: ArbitrageId = ArbitrageId(u64::MAX);
@@ -47,6 +50,8 @@ pub struct Recall<'a>(&'a mut Gate);
 impl Drop for Recall<'_> {
     fn drop(&mut self) {
         self.0.untold.clear();
+        // The one attempt after a pause that an earlier run made, and of which it did not hear any more, is made again.
+        self.0.venues.iter_mut().for_each(|venue| venue.breaker.lose_probe());
     }
 }
 
@@ -67,6 +72,40 @@ impl Recall<'_> {
         self.0.pace.now(at);
         self.0.pace.note(at, gross)?;
         self.0.pace.note(at, Decimal::ZERO)
+    }
+
+    /// An order left for a venue at `at`; whether it opens, or closes what others opened.
+    pub fn sent(
+        &mut self,
+        at: Timestamp,
+        venue: VenueId,
+        symbol: SymbolId,
+        (order, opens): (ClientOrderId, bool),
+    ) {
+        // What was counted before is looked at, so that what is over is forgotten and does not add up.
+        let state = self.0.venue(venue);
+        state.pace.recent(at, symbol);
+        state.windows.wait(at, symbol);
+        // Nothing is opened while the one attempt after a pause is out: that one never left after all.
+        if opens {
+            state.breaker.lose_probe();
+        }
+        self.0.left(at, venue, symbol, order);
+    }
+
+    /// A venue answered an order at `at` after so long, or its answer never came.
+    pub fn answered(&mut self, at: Timestamp, venue: VenueId, took: Option<Duration>) {
+        self.0.answered(at, venue, took);
+    }
+
+    /// An order that left ended at `at`.
+    pub fn order_ended(&mut self, at: Timestamp, venue: VenueId, order: ClientOrderId, result: OrderResult) {
+        self.0.order_told(at, venue, order, result);
+    }
+
+    /// An order was charged this much more than was reckoned with.
+    pub fn charged(&mut self, at: Timestamp, symbol: SymbolId, venue: VenueId, excess: Bps) {
+        self.0.charged(at, symbol, venue, excess);
     }
 
     /// An arbitrage ended at `at`. `None` for a symbol that is not traded any more: its money counts all the same. `opened`
@@ -123,6 +162,19 @@ impl Gate {
         Standing { day_profit, hour_profit, total, peak, orders_today, notional_today, dust: self.dust }
     }
 
+    /// What is counted of venues and fees, in words: two gates that stop at the same next event say the same. Not what counts
+    /// for a second, which is over before anybody could compare it.
+    #[must_use]
+    pub fn counts(&self) -> String {
+        let venues = self.venues.iter().map(VenueRisk::counts);
+        // Whether a symbol without any was ever asked for makes no difference.
+        let symbols = self.symbols.iter().enumerate().filter_map(|(index, symbol)| {
+            let surprises: Vec<_> = symbol.surprises().collect();
+            (!surprises.is_empty()).then(|| format!("{index}: {surprises:?}"))
+        });
+        venues.chain(symbols).collect::<Vec<_>>().join("; ")
+    }
+
     /// An arbitrage that an earlier run began and did not see to its end. It counts as open, whatever the limits say.
     pub fn adopt(
         &mut self,
@@ -146,5 +198,133 @@ impl Gate {
             Side::Sell => fill.qty.checked_add(fee)?,
         };
         self.symbol(fill.symbol).traded(fill.side, moved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+    const SYMBOL: SymbolId = SymbolId(0);
+
+    fn venue() -> VenueId {
+        VenueId::new(0, "a").expect("short")
+    }
+
+    fn order(number: usize) -> ClientOrderId {
+        ClientOrderId::new(&format!("o-{number}")).expect("plain")
+    }
+
+    fn limits() -> Limits {
+        Limits {
+            max_failures: 3,
+            max_failure_share: Bps::from_bps(2_000),
+            max_answer: Duration::from_secs(2),
+            max_fee_surprise: Bps::from_bps(1),
+            breaker_pause: Duration::from_secs(60),
+            ..Limits::boundless()
+        }
+    }
+
+    /// Something an order tells of its venue.
+    #[derive(Clone, Copy)]
+    enum Told {
+        Ended(OrderResult),
+        Answered(Option<u64>),
+        Charged(i32),
+    }
+
+    fn tell(gate: &mut Gate, number: usize, told: Told) {
+        match told {
+            Told::Ended(result) => gate.order_told(NOW, venue(), order(number), result),
+            Told::Answered(took) => gate.answered(NOW, venue(), took.map(Duration::from_millis)),
+            Told::Charged(bps) => gate.charged(NOW, SYMBOL, venue(), Bps::from_bps(bps)),
+        }
+    }
+
+    fn recall(recall: &mut Recall<'_>, number: usize, told: Told) {
+        match told {
+            Told::Ended(result) => recall.order_ended(NOW, venue(), order(number), result),
+            Told::Answered(took) => recall.answered(NOW, venue(), took.map(Duration::from_millis)),
+            Told::Charged(bps) => recall.charged(NOW, SYMBOL, venue(), Bps::from_bps(bps)),
+        }
+    }
+
+    /// A row that is one short of what stops a venue or a symbol: the last one does, wherever between them the program was
+    /// started anew, and would not if it had begun to count anew.
+    #[test]
+    fn what_orders_told_of_a_venue_counts_over_a_restart() {
+        use OrderResult::{Failed, Worked};
+        let results =
+            |worked, failed| [vec![Told::Ended(Worked); worked], vec![Told::Ended(Failed); failed]].concat();
+        let answers =
+            |came, lost| [vec![Told::Answered(Some(10)); came], vec![Told::Answered(None); lost]].concat();
+        for (row, rule) in [
+            (results(0, 3), "venue_failures"),
+            (results(9, 3), "venue_failures"),
+            ([results(8, 2), results(1, 1)].concat(), "venue_failures"),
+            (answers(7, 3), "timeouts"),
+            (vec![Told::Answered(Some(2_001)); 2], "latency"),
+            (vec![Told::Charged(2); 3], "fee_surprise"),
+        ] {
+            for restart in 0..row.len() {
+                let (mut gate, mut earlier) = (Gate::new(limits()), Gate::new(limits()));
+                for (number, told) in row.iter().enumerate().take(restart) {
+                    tell(&mut earlier, number, *told);
+                    recall(&mut gate.recall(), number, *told);
+                }
+                assert_eq!(gate.counts(), earlier.counts(), "{rule} after {restart}");
+                assert_eq!(earlier.take_trips().count(), 0, "{rule} after {restart}: not yet");
+                for (number, told) in row.iter().enumerate().skip(restart) {
+                    tell(&mut gate, number, *told);
+                }
+                let rules: Vec<_> = gate.take_trips().map(|trip| trip.rule).collect();
+                assert_eq!(rules, [rule], "restarted after {restart}");
+            }
+        }
+    }
+
+    #[test]
+    fn orders_of_the_last_second_count_over_a_restart() {
+        let mut gate = Gate::new(limits());
+        for (number, millis) in [0, 300, 950].into_iter().enumerate() {
+            gate.recall().sent(NOW + Duration::from_millis(millis), venue(), SYMBOL, (order(number), true));
+        }
+        let recent = |gate: &mut Gate, millis| {
+            let recent = gate.venue(venue()).pace.recent(NOW + Duration::from_millis(millis), SYMBOL);
+            (recent.all, recent.of_symbol, recent.at_once)
+        };
+        assert_eq!(recent(&mut gate, 960), (3, 3, 1));
+        assert_eq!(recent(&mut gate, 1_100), (2, 2, 0), "the first has passed");
+        for number in 0..100_000_u64 {
+            let at = NOW + Duration::from_secs(10 + number);
+            gate.recall().sent(at, venue(), SYMBOL, (order(0), true));
+        }
+        assert!(gate.venue(venue()).pace.remembered() <= 2, "two days of orders are not kept");
+    }
+
+    #[test]
+    fn an_attempt_after_a_pause_that_was_not_heard_of_again_is_made_again() {
+        let mut gate = Gate::new(limits());
+        let later = NOW + Duration::from_secs(61);
+        let mut recall = gate.recall();
+        for number in 0..3 {
+            recall.order_ended(NOW, venue(), order(number), OrderResult::Failed);
+        }
+        recall.sent(later, venue(), SYMBOL, (order(3), true));
+        drop(recall);
+        assert!(gate.venue(venue()).breaker.is_trying(later), "one attempt, and not none for ever");
+        let mut recall = gate.recall();
+        // One that was written down and did not leave, one that leaves, and a closing that is no attempt.
+        for (number, opens) in [(4, true), (5, true), (6, false)] {
+            recall.sent(later, venue(), SYMBOL, (order(number), opens));
+        }
+        recall.order_ended(later, venue(), order(6), OrderResult::Worked);
+        assert!(!recall.0.venue(venue()).breaker.allows(later), "a closing closes no breaker");
+        recall.order_ended(later, venue(), order(5), OrderResult::Worked);
+        drop(recall);
+        assert!(gate.venue(venue()).breaker.allows(later) && !gate.venue(venue()).breaker.is_trying(later));
     }
 }

@@ -209,9 +209,10 @@ fn order_rate_breakers_unknowns_and_the_kill_switch_refuse_openings() {
     assert_eq!(refused(&mut busy, &plan(1), &conditions()), "order_rate");
 
     let mut theirs = gate();
-    theirs.set_venue_rate(venue(1), 1);
+    let window = OrderWindow { orders: 1, span: Duration::from_millis(1_400), per_symbol: false };
+    theirs.set_order_windows(venue(1), &[window]);
     theirs.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("first");
-    assert_eq!(refused(&mut theirs, &plan(1), &conditions()), "order_rate");
+    assert_eq!(refused(&mut theirs, &plan(1), &conditions()), "budget");
 
     let mut spent = gate();
     spent.set_budget_spent(venue(0), NOW + Duration::from_millis(1));

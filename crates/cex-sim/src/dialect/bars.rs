@@ -71,6 +71,13 @@ impl Bars {
         self.minutes.iter()
     }
 
+    /// What traded since the last midnight of a clock that is so many hours ahead of UTC, as one bar.
+    pub(super) fn since_midnight(&self, now: Timestamp, hours: i64) -> Option<Bar> {
+        let ahead = hours * 3_600;
+        let midnight = (now.as_secs() + ahead).div_euclid(DAY_SECS) * DAY_SECS - ahead;
+        merged(self.minutes.iter().filter(|bar| bar.start >= midnight).copied(), |_| 0).pop()
+    }
+
     /// The last 24 hours as one bar.
     pub(super) fn day(&self, now: Timestamp) -> Option<Bar> {
         let since = now.as_secs() - DAY_SECS;

@@ -2,9 +2,9 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `rest` | paths, authorization, limits, headers |
+//! | `endpoints`, `rest` | paths; authorization, limits, headers |
 //! | `public`, `candles` | market data |
-//! | `orders`, `place`, `batch`, `triggers`, `account`, `wallet` | private endpoints |
+//! | `orders`, `place`, `batch`, `triggers`, `account`, `wallet`, `transfers` | private endpoints |
 //! | `trading` | the same over WebSocket |
 //! | `stream` | requests on a WebSocket |
 //! | `feed`, `frames`, `view` | public channels: intervals, shared frames, incremental books |
@@ -13,13 +13,14 @@
 //! | `sign`, `limit`, `refusal`, `names` | signatures, budgets, errors, spelling |
 //! | `body`, `query` | reading |
 //!
-//! Not served: icebergs, unified and margin accounts, and transfers. Their paths answer as unknown
-//! ones, their parameters are refused, their channels are silent.
+//! Not served: icebergs, slippage, and margin, unified and futures accounts. Their parameters are refused, their channels are
+//! silent, and their lists are empty.
 
 mod account;
 mod batch;
 mod body;
 mod candles;
+mod endpoints;
 mod feed;
 mod frames;
 mod limit;
@@ -35,15 +36,16 @@ mod shape;
 mod sign;
 mod stream;
 mod trading;
+mod transfers;
 mod triggers;
 mod view;
 mod wallet;
 
 use super::{ConnId, Dialect, Frame, HttpAnswer, HttpCall, Message, Outgoing, bars, json};
-use super::{DuplicateClientIds, Manners};
+use super::{DuplicateClientIds, Manners, nanos_ago};
 use crate::matching::{AccountIndex, Exchange, ExchangeEvent, MarketIndex, OrderNo, OrderView};
 use bars::Bars;
-use cex_core::{Asset, Timestamp};
+use cex_core::{Asset, Decimal, Timestamp};
 use feed::Feeds;
 use limit::{Budget, Limits, Quota};
 use names::Names;
@@ -81,6 +83,15 @@ pub struct KeyRules {
     pub has_wallet: bool,
 }
 
+/// How far from the last price a limit may be. Parts of that price; the exchange's own reckoning is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PriceBand {
+    /// A bid may be so much above it at most.
+    pub up_rate: Decimal,
+    /// An ask may be so much below it at most.
+    pub down_rate: Decimal,
+}
+
 /// What can be chosen about Gate.io.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GateioConfig {
@@ -89,6 +100,8 @@ pub struct GateioConfig {
     /// Whether a client order id that the account used before is refused. Sources disagree; by default it is
     /// accepted, and a lookup finds the newest.
     pub refuse_duplicate_client_ids: bool,
+    /// How far from the last price a limit may be; `None` for as far as anybody likes.
+    pub price_band: Option<PriceBand>,
     /// API keys with rules of their own.
     pub keys: BTreeMap<String, KeyRules>,
     /// Which keys belong to which group for self-trade prevention.
@@ -123,6 +136,8 @@ pub struct Gateio {
     triggers: Triggers,
     /// What became of balances, for the account book.
     book: AccountBook,
+    /// Number of the last transfer.
+    transfers: u64,
     manners: Manners,
     refused_for_maintenance: u64,
     /// Channels with this text in their names are refused during the message at hand.
@@ -152,6 +167,7 @@ impl Gateio {
             stp: BTreeMap::new(),
             triggers: Triggers::default(),
             book: AccountBook::default(),
+            transfers: 0,
             manners: Manners::default(),
             refused_for_maintenance: 0,
             refused: None,
@@ -270,6 +286,11 @@ impl Dialect for Gateio {
         for at in self.ping_at.iter_mut().chain(self.switches.values_mut()) {
             *at = at.shifted(by_nanos);
         }
+    }
+
+    fn age(&mut self, by: Duration) {
+        self.step_clock(nanos_ago(by));
+        self.limits.age(by);
     }
 
     fn deauthorize(&mut self) {

@@ -3,7 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | `config` | what can be chosen |
-//! | `rest` | paths, limits, dispatch |
+//! | `endpoints`, `rest` | paths, rights, limits; dispatch |
 //! | `public`, `tickers`, `klines` | market data |
 //! | `orders`, `place`, `batch`, `account` | signed endpoints |
 //! | `sessions`, `control`, `channel` | connections, what clients say on them, names of channels |
@@ -12,14 +12,15 @@
 //! | `shape`, `ids` | orders and fills in the exchange's own shapes and numbers |
 //! | `sign`, `limit`, `refusal`, `listings`, `params` | signatures, budgets, errors, spelling, reading |
 //!
-//! Not served: strategy groups, wallets, switching the deduction of fees. Their paths answer as unknown ones. An order that must fill completely and cannot is refused rather than
-//! accepted and cancelled.
+//! Strategy groups, deposit addresses, withdrawals and transfers are refused by code: the reference names their paths and
+//! not their shapes. An order that must fill completely and cannot is refused rather than accepted and cancelled.
 
 mod account;
 mod batch;
 mod channel;
 mod config;
 mod control;
+mod endpoints;
 mod feeds;
 mod frame;
 mod ids;
@@ -45,7 +46,9 @@ pub use config::{
 };
 
 use super::bars::{Bar, Bars};
-use super::{ConnId, Dialect, DuplicateClientIds, HttpAnswer, HttpCall, Manners, Message, Outgoing};
+use super::{
+    ConnId, Dialect, DuplicateClientIds, HttpAnswer, HttpCall, Manners, Message, Outgoing, nanos_ago,
+};
 use crate::matching::{AccountIndex, Exchange, ExchangeEvent, MarketIndex, OrderNo, OrderView, PublicTrade};
 use cex_core::{Price, Timestamp};
 use feeds::{Feeds, Source};
@@ -57,6 +60,7 @@ use private::Readers;
 use rustc_hash::FxHashMap;
 use sessions::Sessions;
 use shape::Shown;
+use std::time::Duration;
 
 /// Below which paths orders are changed.
 const ORDER_PATHS: [&str; 3] = ["/api/v3/order", "/api/v3/openOrders", "/api/v3/batchOrders"];
@@ -179,6 +183,11 @@ impl Dialect for Mexc {
         self.feeds.step_clock(by_nanos);
         self.sessions.step_clock(by_nanos);
         self.listen_keys.step_clock(by_nanos);
+    }
+
+    fn age(&mut self, by: Duration) {
+        self.step_clock(nanos_ago(by));
+        self.limits.age(by);
     }
 
     fn expire_listen_keys(&mut self, now: Timestamp) {

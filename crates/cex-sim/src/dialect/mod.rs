@@ -215,6 +215,11 @@ impl MarketManners {
     }
 }
 
+/// A time that far in the past, as a step of the clock.
+fn nanos_ago(by: Duration) -> i64 {
+    i64::try_from(by.as_nanos()).unwrap_or(i64::MAX).saturating_neg()
+}
+
 /// One exchange's protocol over one [`Exchange`].
 pub trait Dialect: Send {
     /// Answers an HTTP call. What it changes shows in the exchange's events, which the host hands to
@@ -256,6 +261,10 @@ pub trait Dialect: Send {
 
     /// The venue's clock was moved by so much: what is due stays as far ahead as it was.
     fn step_clock(&mut self, by_nanos: i64);
+
+    /// So much time has passed for all that waits, though the clock stands where it stood: keys and connections are
+    /// older by it, and what was due then is due now.
+    fn age(&mut self, by: Duration);
 
     /// All keys of private streams end now.
     fn expire_listen_keys(&mut self, _now: Timestamp) {}

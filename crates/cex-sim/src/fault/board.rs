@@ -100,9 +100,19 @@ impl Board {
         alive.map(shown).collect()
     }
 
+    /// Whether [`Self::active`] has any.
+    pub(crate) fn has_active(&self, now: Timestamp) -> bool {
+        self.entries.iter().any(|entry| !entry.is_over(now))
+    }
+
     /// What happened so far, oldest first.
     pub(crate) fn fired(&self) -> &[Fired] {
         &self.fired
+    }
+
+    /// So much time has passed (a negative step).
+    pub(crate) fn age(&mut self, by_nanos: i64) {
+        self.entries.iter_mut().for_each(|entry| entry.trigger.age(by_nanos));
     }
 
     /// When the next fault is over by itself.

@@ -117,6 +117,11 @@ impl RestFault {
             RestEffect::Answer(canned) if !(200..600).contains(&canned.status) => {
                 Some("a final status is 200 to 599")
             }
+            RestEffect::Answer(canned)
+                if canned.content_type.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) =>
+            {
+                Some("a content type is one line of plain text")
+            }
             RestEffect::Close
             | RestEffect::Reset
             | RestEffect::Stall

@@ -34,6 +34,11 @@ impl Schedule {
         self.next_at
     }
 
+    /// So much time has passed (a negative step).
+    pub(crate) fn age(&mut self, by_nanos: i64) {
+        self.next_at = self.next_at.shifted(by_nanos);
+    }
+
     /// The next one.
     pub(crate) fn draw(&mut self, now: Timestamp) -> (SimExchange, Fault) {
         let exchange = SimExchange::ALL[self.below(SimExchange::ALL.len() as u64) as usize];

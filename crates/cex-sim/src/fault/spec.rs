@@ -139,12 +139,6 @@ impl FaultSpec {
     }
 
     fn rest(&self) -> Result<RestFault, SpecError> {
-        let moment = self.need("moment", self.moment.as_deref())?;
-        let moment = word("moment", moment, "before or after", |text| match text {
-            "before" => Some(Moment::Before),
-            "after" => Some(Moment::After),
-            _ => None,
-        })?;
         let effect = match self.effect.as_str() {
             "close" => RestEffect::Close,
             "reset" => RestEffect::Reset,
@@ -160,6 +154,12 @@ impl FaultSpec {
                 return Err(value("effect", &self.effect, known));
             }
         };
+        let moment = self.need("moment", self.moment.as_deref())?;
+        let moment = word("moment", moment, "before or after", |text| match text {
+            "before" => Some(Moment::Before),
+            "after" => Some(Moment::After),
+            _ => None,
+        })?;
         Ok(RestFault { method: self.method.clone(), path: self.path.clone(), moment, effect })
     }
 

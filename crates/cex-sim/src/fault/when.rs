@@ -66,6 +66,11 @@ impl Trigger {
         self.over_at
     }
 
+    /// So much time has passed.
+    pub(crate) fn age(&mut self, by_nanos: i64) {
+        self.over_at = self.over_at.map(|at| at.shifted(by_nanos));
+    }
+
     /// Whether it can happen no more.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
         self.over_at.is_some_and(|at| at <= now) || self.when.count.is_some_and(|count| self.fired >= count)

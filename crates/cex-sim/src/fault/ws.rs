@@ -161,6 +161,7 @@ impl WsFault {
                 Some("nothing cannot be replaced; name a text")
             }
             WsEffect::FlipBytes(0) => Some("flip at least one byte"),
+            WsEffect::PingFlood(count) if *count > MOST_PINGS => Some("a flood has 100000 pings at most"),
             WsEffect::RefuseSubscription if self.contains.is_empty() => {
                 Some("name a part of the channel that is refused")
             }
@@ -168,6 +169,9 @@ impl WsFault {
         }
     }
 }
+
+/// Pings of one flood: they are all in memory until they are sent.
+const MOST_PINGS: u32 = 100_000;
 
 impl WsEffect {
     /// Whether it is about what clients say.

@@ -67,8 +67,41 @@ const COINS: [(&str, f64, Class, [u8; 4]); 24] = [
     ("BCH", 352.3, Class::Small, [2, 4, 1, 3]),
 ];
 
-/// The first `count` coins.
-pub(super) fn coins(count: usize) -> Vec<Coin> {
+/// Coins whose names or states clients stumble over: not of ASCII letters alone, not for the API, paused, to be sold only,
+/// without a least size. Name and price.
+const ODD: [(&str, f64); 6] = [
+    ("龙虾", 0.0123),
+    ("GOLD(PAXG)", 2_640.0),
+    (NOT_FOR_API, 1.21),
+    (PAUSED, 0.987),
+    (SELL_ONLY, 3.45),
+    (ANY_SIZE, 0.456),
+];
+/// A coin that is listed and may not be traded over the API.
+pub(crate) const NOT_FOR_API: &str = "NOAPI";
+/// A coin that does not trade now.
+pub(crate) const PAUSED: &str = "PAUSED";
+/// A coin that may only be sold.
+pub(crate) const SELL_ONLY: &str = "SELLONLY";
+/// A coin without a least size of an order.
+const ANY_SIZE: &str = "ANYSIZE";
+
+/// The first `count` coins, and odd ones behind them if they are wanted.
+pub(super) fn coins(count: usize, has_odd: bool) -> Vec<Coin> {
+    let odd = ODD.iter().filter(|_| has_odd).map(|(name, price)| {
+        let decimals = Decimals { price: 4, qty: 2 };
+        Coin {
+            name: (*name).to_owned(),
+            price: *price,
+            class: Class::Small,
+            mexc: decimals,
+            gateio: decimals,
+        }
+    });
+    usual(count).into_iter().chain(odd).collect()
+}
+
+fn usual(count: usize) -> Vec<Coin> {
     let known = COINS.iter().map(|(name, price, class, decimals)| {
         let [mexc_price, mexc_qty, gateio_price, gateio_qty] = *decimals;
         Coin {
@@ -130,6 +163,9 @@ impl Coin {
 
     /// The least power of ten of lots that is worth ten cents.
     fn min_qty(&self, decimals: Decimals) -> Qty {
+        if self.name == ANY_SIZE {
+            return Qty::ZERO;
+        }
         let mut lots = 1;
         while lots as f64 * self.price / pow10(decimals.qty) < 0.1 {
             lots *= 10;

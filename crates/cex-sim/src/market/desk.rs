@@ -1,6 +1,6 @@
 //! The makers' seat at one market: the only place where the market touches an exchange.
 
-use crate::matching::{AccountIndex, EndReason, Exchange, MarketIndex, NewOrder, NewOrderKind, OrderNo};
+use crate::matching::{AccountIndex, Exchange, MarketIndex, NewOrder, NewOrderKind, Resting};
 use cex_core::{Price, Qty, Side, Timestamp};
 
 /// The house accounts of an exchange.
@@ -21,24 +21,23 @@ pub(super) struct Desk<'a> {
 impl Desk<'_> {
     /// Places a maker's order; `None` when it does not rest. It may trade with a client's order in its way, as on a
     /// real exchange.
-    pub(super) fn quote(&mut self, side: Side, price: Price, qty: Qty) -> Option<OrderNo> {
+    pub(super) fn quote(&mut self, side: Side, price: Price, qty: Qty) -> Option<Resting> {
         let kind = NewOrderKind::Limit { price, qty };
         let order = NewOrder { market: self.market, client_id: String::new(), side, kind };
         let now = self.exchange.time_of_market(self.now);
-        let placed = self.exchange.place(now, self.house.maker, order).ok()?;
-        (placed.end == EndReason::Open).then_some(placed.no)
+        self.exchange.place_of_house(now, self.house.maker, order).ok()?
     }
 
     /// Takes a maker's order out, if it is still there.
-    pub(super) fn cancel(&mut self, order: OrderNo) {
+    pub(super) fn cancel(&mut self, order: Resting) {
         // The one refusal there is says that the order was filled, which is as good.
         let now = self.exchange.time_of_market(self.now);
-        let _ = self.exchange.cancel(now, self.house.maker, order);
+        let _ = self.exchange.cancel_of_house(now, self.house.maker, order);
     }
 
     /// Whether a maker's order still rests.
-    pub(super) fn is_open(&self, order: OrderNo) -> bool {
-        self.exchange.order(order).is_some_and(|view| view.end == EndReason::Open)
+    pub(super) fn is_open(&self, order: Resting) -> bool {
+        self.exchange.rests_of_house(order)
     }
 
     /// Takes so much at this price or better, as one of the crowd.
@@ -47,7 +46,7 @@ impl Desk<'_> {
         let order = NewOrder { market: self.market, client_id: String::new(), side, kind };
         let now = self.exchange.time_of_market(self.now);
         // A trade too small for the rules, or one that finds nothing, is no trade.
-        let _ = self.exchange.place(now, self.house.taker, order);
+        let _ = self.exchange.place_of_house(now, self.house.taker, order);
     }
 
     /// Takes up to `part` of the best level on the other side, as one of the crowd would.
@@ -66,6 +65,6 @@ impl Desk<'_> {
         };
         // A part too small to trade is no trade.
         let now = self.exchange.time_of_market(self.now);
-        let _ = self.exchange.place(now, self.house.taker, order);
+        let _ = self.exchange.place_of_house(now, self.house.taker, order);
     }
 }

@@ -2,9 +2,9 @@
 
 use super::desk::Desk;
 use super::dice::Dice;
-use crate::matching::OrderNo;
+use crate::matching::Resting;
+use crate::ranked::Ranked;
 use cex_core::{Price, Qty, Side};
-use std::collections::BTreeMap;
 
 /// How many levels beyond the wanted number are left standing before the farthest go.
 const SLACK: usize = 40;
@@ -57,12 +57,12 @@ impl Shape {
 #[derive(Debug, Clone)]
 pub(super) struct Ladder {
     side: Side,
-    quotes: BTreeMap<i64, OrderNo>,
+    quotes: Ranked<Resting>,
 }
 
 impl Ladder {
     pub(super) const fn new(side: Side) -> Self {
-        Self { side, quotes: BTreeMap::new() }
+        Self { side, quotes: Ranked::new() }
     }
 
     const fn price(&self, key: i64) -> Price {
@@ -82,13 +82,13 @@ impl Ladder {
 
     /// Takes out what is better than `top`, and forgets what was traded away: trades eat from the best level on.
     pub(super) fn retreat(&mut self, desk: &mut Desk<'_>, top: i64) {
-        while let Some(best) = self.quotes.first_entry() {
-            if *best.key() < top {
-                desk.cancel(*best.get());
-            } else if desk.is_open(*best.get()) {
+        while let Some((key, order)) = self.quotes.first() {
+            if key < top {
+                desk.cancel(*order);
+            } else if desk.is_open(*order) {
                 break;
             }
-            best.remove();
+            self.quotes.pop_first();
         }
     }
 
@@ -96,13 +96,13 @@ impl Ladder {
     pub(super) fn advance(&mut self, desk: &mut Desk<'_>, top: i64, shape: &Shape, dice: &mut Dice) {
         let mut key = top;
         // Gaps widen with the distance, so even a long way back costs some hundred levels at most.
-        let end = self.quotes.first_key_value().map_or(top + 1, |(first, _)| *first);
+        let end = self.quotes.first().map_or(top + 1, |(first, _)| first);
         while key < end {
             self.quote(desk, key, shape.size(key - top, dice));
             key += shape.gap(key - top, dice);
         }
         while self.quotes.len() < shape.levels
-            && let Some((last, _)) = self.quotes.last_key_value()
+            && let Some((last, _)) = self.quotes.last()
         {
             let key = last + shape.gap(last - top, dice);
             if !self.quote(desk, key, shape.size(key - top, dice)) {
@@ -119,20 +119,26 @@ impl Ladder {
     /// Changes one level somewhere, more often near the top: its size, or whether it is there at all where levels
     /// have come to stand too densely.
     pub(super) fn stir(&mut self, desk: &mut Desk<'_>, top: i64, shape: &Shape, dice: &mut Dice) {
-        let Some((last, _)) = self.quotes.last_key_value() else { return };
+        let Some((last, _)) = self.quotes.last() else { return };
         let depth = (last - top).max(0) as f64;
         let luck = dice.unit();
         let from = top + (depth * luck * luck * luck) as i64;
-        let mut below = self.quotes.range(from..);
-        let Some((key, order)) = below.next().map(|(key, order)| (*key, *order)) else { return };
-        let gap = below.next().map_or(f64::MAX, |(next, _)| (next - key) as f64);
+        let Some((key, order, next)) = self.two_from(from) else { return };
+        let gap = next.map_or(f64::MAX, |next| (next - key) as f64);
         let is_dense = gap < 0.3 * shape.usual_gap(key - top);
         let is_surplus = is_dense && key > top && self.quotes.len() > shape.levels;
         if is_surplus || !self.quote(desk, key, shape.size(key - top, dice)) {
-            self.quotes.remove(&key);
+            self.quotes.remove(key);
         }
         // The new order came before the old one goes, so that the level changes and does not vanish.
         desk.cancel(order);
+    }
+
+    /// The first level from a key on, and the key of the one below it.
+    fn two_from(&self, key: i64) -> Option<(i64, Resting, Option<i64>)> {
+        let mut below = self.quotes.range_from(key);
+        let (key, order) = below.next()?;
+        Some((key, *order, below.next().map(|(next, _)| next)))
     }
 
     fn quote(&mut self, desk: &mut Desk<'_>, key: i64, size: Qty) -> bool {

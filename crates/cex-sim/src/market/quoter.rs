@@ -1,12 +1,12 @@
 //! The makers of one market: a ladder on each side of a fair price, and bait while the market has diverged.
 
 use super::catalogue::{Class, Coin};
-use super::config::VenueConfig;
+use super::config::{Mood, VenueConfig};
 use super::desk::{Desk, House};
 use super::dice::Dice;
 use super::drift::{BPS, Drift};
 use super::ladder::{Ladder, Shape};
-use crate::matching::{MarketIndex, OrderNo};
+use crate::matching::{MarketIndex, Resting};
 use cex_core::{Price, Qty, Side, Timestamp};
 
 /// How far the fair price may run from the quoted one before the makers must follow at once.
@@ -43,7 +43,7 @@ const fn profile(class: Class) -> Profile {
 #[derive(Debug, Clone)]
 struct Divergence {
     shift: f64,
-    bait: Vec<OrderNo>,
+    bait: Vec<Resting>,
     /// Price of the best bait.
     best: i64,
 }
@@ -79,16 +79,16 @@ impl Quoter {
         house: House,
         coin: &Coin,
         venue: &VenueConfig,
-        levels: usize,
+        mood: &Mood,
     ) -> Self {
         let profile = profile(coin.class);
         let (start, lots_per_quote) = (coin.price_in_ticks(venue), coin.lots_per_quote(venue));
         let shape = Shape {
-            levels,
+            levels: mood.levels,
             first_gap: profile.first_gap * start,
             largest_gap: 4.0 * BPS * start,
             doubling: 10.0 * BPS * start,
-            top_size: profile.top_value * lots_per_quote,
+            top_size: mood.size(profile.top_value) * lots_per_quote,
             // Prices wander, so what is worth the least notional now gets some room.
             least_size: 2.0 * f64::from(venue.min_notional) * lots_per_quote,
         };

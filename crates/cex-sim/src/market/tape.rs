@@ -5,7 +5,7 @@
 //! anew.
 
 use super::desk::{Desk, House};
-use crate::matching::{BuyFee, Exchange, MarketIndex, MarketRules, OrderNo};
+use crate::matching::{BuyFee, Exchange, MarketIndex, MarketRules, Resting};
 use cex_core::{Asset, Bps, Decimal, Price, Qty, Scale, Side, Symbol, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -94,7 +94,7 @@ impl Tape {
 }
 
 /// The makers' order at each price of a side.
-type Orders = BTreeMap<(bool, Price), OrderNo>;
+type Orders = BTreeMap<(bool, Price), Resting>;
 
 /// Plays a recording.
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,7 @@
 //! One symbol on all exchanges: its price and the makers of its markets.
 
 use super::catalogue::Class;
+use super::config::Mood;
 use super::desk::Desk;
 use super::dice::Dice;
 use super::drift::{BPS, Drift, growth};
@@ -51,9 +52,9 @@ pub(super) struct Traded {
 }
 
 impl Traded {
-    pub(super) fn new(now: Timestamp, dice: Dice, class: Class, quoters: Vec<Quoter>) -> Self {
+    pub(super) fn new(now: Timestamp, dice: Dice, class: Class, mood: &Mood, quoters: Vec<Quoter>) -> Self {
         let temper = temper(class);
-        let own = Drift::new(now, temper.deviation, PULL, OWN_BOUND);
+        let own = Drift::new(now, mood.deviation(temper.deviation), PULL, OWN_BOUND);
         Self { dice, own, temper, quoters, diverged: None, calm_until: now }
     }
 
@@ -160,14 +161,14 @@ fn seat<'a>(quoter: &Quoter, now: Timestamp, exchange: &'a mut Exchange) -> Desk
 mod tests {
     use super::{Dice, Exchange, Quoter, Side, Timestamp, Traded};
     use crate::market::catalogue::coins;
-    use crate::market::config::VenueConfig;
+    use crate::market::config::{Mood, VenueConfig};
     use crate::market::desk::House;
     use crate::matching::MarketIndex;
     use std::time::Duration;
 
     /// Bitcoin, whose ticks are too small to matter, on two exchanges.
     fn bitcoin(now: Timestamp) -> (Traded, Vec<Exchange>) {
-        let coin = &coins(1)[0];
+        let coin = &coins(1, false)[0];
         let rich = [("BTC", 1_000_000), ("USDT", 1_000_000_000)];
         let rich =
             rich.map(|(name, amount)| (name.parse().expect("a short name"), cex_core::Decimal::from(amount)));
@@ -178,10 +179,10 @@ mod tests {
             let mut exchange = Exchange::new("sim", vec![coin.rules(venue)]);
             let mut account = || exchange.open_house_account(now, "house", &rich);
             let house = House { maker: account(), taker: account() };
-            quoters.push(Quoter::new(now, MarketIndex(0), house, coin, venue, 120));
+            quoters.push(Quoter::new(now, MarketIndex(0), house, coin, venue, &Mood::default()));
             exchanges.push(exchange);
         }
-        (Traded::new(now, Dice::new(5, 1), coin.class, quoters), exchanges)
+        (Traded::new(now, Dice::new(5, 1), coin.class, &Mood::default(), quoters), exchanges)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One account: balances, open orders, history.
 
 use super::book::OrderSlot;
-use super::orders::Orders;
+use super::orders::{Links, Orders};
 use super::types::{AccountView, FillView};
 use super::units::AssetIndex;
 use cex_core::Decimal;
@@ -80,9 +80,9 @@ impl Account {
 
     /// Enters a new order, open until told otherwise.
     pub(super) fn opened(&mut self, orders: &mut Orders, slot: OrderSlot) {
-        orders.get_mut(slot).older = self.newest;
+        orders.links_mut(slot).older = self.newest;
         match self.newest.replace(slot) {
-            Some(before) => orders.get_mut(before).newer = Some(slot),
+            Some(before) => orders.links_mut(before).newer = Some(slot),
             None => self.oldest = Some(slot),
         }
         if self.is_house {
@@ -97,13 +97,13 @@ impl Account {
 
     /// An open order has ended; a house account forgets its oldest ended one in return.
     pub(super) fn ended(&mut self, orders: &mut Orders, slot: OrderSlot) {
-        let (older, newer) = (orders.get(slot).older, orders.get(slot).newer);
+        let Links { older, newer } = orders.links(slot);
         match older {
-            Some(older) => orders.get_mut(older).newer = newer,
+            Some(older) => orders.links_mut(older).newer = newer,
             None => self.oldest = newer,
         }
         match newer {
-            Some(newer) => orders.get_mut(newer).older = older,
+            Some(newer) => orders.links_mut(newer).older = older,
             None => self.newest = older,
         }
         if !self.is_house {
@@ -124,7 +124,7 @@ impl Account {
 
     /// Open orders, oldest first.
     pub(super) fn open<'a>(&self, orders: &'a Orders) -> impl Iterator<Item = OrderSlot> + use<'a> {
-        std::iter::successors(self.oldest, |slot| orders.get(*slot).newer)
+        std::iter::successors(self.oldest, |slot| orders.links(*slot).newer)
     }
 
     /// All orders, oldest first; of a house account the last ended ones and then the open ones.

@@ -1,8 +1,7 @@
 //! One market's book: price-time priority and nothing of money.
 
+use crate::ranked::Ranked;
 use cex_core::{Notional, Price, Qty, Side};
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 /// No node.
 const NIL: u32 = u32::MAX;
@@ -55,8 +54,8 @@ pub(super) struct Take {
 /// comes first on both sides and one code serves both.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Book {
-    bids: BTreeMap<i64, Queue>,
-    asks: BTreeMap<i64, Queue>,
+    bids: Ranked<Queue>,
+    asks: Ranked<Queue>,
     nodes: Vec<Node>,
     free: Vec<u32>,
 }
@@ -85,14 +84,14 @@ pub(super) const fn reaches(side: Side, limit: Option<Price>, price: Price) -> b
 }
 
 impl Book {
-    const fn side(&self, side: Side) -> &BTreeMap<i64, Queue> {
+    const fn side(&self, side: Side) -> &Ranked<Queue> {
         match side {
             Side::Buy => &self.bids,
             Side::Sell => &self.asks,
         }
     }
 
-    const fn side_mut(&mut self, side: Side) -> &mut BTreeMap<i64, Queue> {
+    const fn side_mut(&mut self, side: Side) -> &mut Ranked<Queue> {
         match side {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
@@ -101,29 +100,39 @@ impl Book {
 
     /// Levels of a side, best first.
     pub(super) fn levels(&self, side: Side) -> impl Iterator<Item = (Price, Qty)> {
-        self.side(side).iter().map(move |(key, queue)| (price_of(side, *key), queue.total))
+        self.side(side).iter().map(move |(key, queue)| (price_of(side, key), queue.total))
+    }
+
+    /// Levels of a side behind a price, best first; all of them behind none.
+    pub(super) fn levels_behind(
+        &self,
+        side: Side,
+        price: Option<Price>,
+    ) -> impl Iterator<Item = (Price, Qty)> {
+        let from = price.map_or(i64::MIN, |price| key(side, price).saturating_add(1));
+        self.side(side).range_from(from).map(move |(key, queue)| (price_of(side, key), queue.total))
     }
 
     /// What rests at a price.
     pub(super) fn level(&self, side: Side, price: Price) -> Qty {
-        self.side(side).get(&key(side, price)).map_or(Qty::ZERO, |queue| queue.total)
+        self.side(side).get(key(side, price)).map_or(Qty::ZERO, |queue| queue.total)
     }
 
     /// Best price of a side.
     pub(super) fn best(&self, side: Side) -> Option<Price> {
-        self.side(side).first_key_value().map(|(key, _)| price_of(side, *key))
+        self.side(side).first().map(|(key, _)| price_of(side, key))
     }
 
     /// The order next to trade on a side.
     pub(super) fn front(&self, side: Side) -> Option<Front> {
-        let (_, queue) = self.side(side).first_key_value()?;
+        let (_, queue) = self.side(side).first()?;
         let node = &self.nodes[queue.head as usize];
         Some(Front { order: node.order, price: node.price, qty: node.qty })
     }
 
     /// All orders of a side, next to trade first.
     pub(super) fn orders(&self, side: Side) -> impl Iterator<Item = Front> {
-        self.side(side).values().flat_map(|queue| {
+        self.side(side).iter().flat_map(|(_, queue)| {
             let nodes = std::iter::successors(self.nodes.get(queue.head as usize), |node| {
                 self.nodes.get(node.next as usize)
             });
@@ -137,13 +146,13 @@ impl Book {
     pub(super) fn push(&mut self, side: Side, price: Price, qty: Qty, order: OrderSlot) -> (NodeId, Qty) {
         let node = Node { order, side, price, qty, previous: NIL, next: NIL };
         let id = self.store(node);
-        match self.side_mut(side).entry(key(side, price)) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(Queue { total: qty, head: id, tail: id });
+        let (key, levels) = (key(side, price), self.side_mut(side));
+        match levels.seek(key) {
+            Err(place) => {
+                levels.insert_at(place, key, Queue { total: qty, head: id, tail: id });
                 (NodeId(id), qty)
             }
-            Entry::Occupied(mut occupied) => {
-                let queue = occupied.get_mut();
+            Ok(queue) => {
                 let last = std::mem::replace(&mut queue.tail, id);
                 queue.total.0 += qty.0;
                 let total = queue.total;
@@ -161,8 +170,7 @@ impl Book {
 
     /// Takes `qty` from the order at the front, at most all of it. Answers what is left of the level.
     pub(super) fn take_front(&mut self, side: Side, qty: Qty) -> Qty {
-        let Some(mut best) = self.side_mut(side).first_entry() else { return Qty::ZERO };
-        let queue = best.get_mut();
+        let Some(queue) = self.side_mut(side).first_mut() else { return Qty::ZERO };
         let (head, left) = (queue.head, Qty(queue.total.0 - qty.0));
         queue.total = left;
         let node = &mut self.nodes[head as usize];
@@ -178,7 +186,7 @@ impl Book {
         let node = &mut self.nodes[id.0 as usize];
         node.qty.0 -= by.0;
         let (side, price) = (node.side, node.price);
-        let queue = self.side_mut(side).get_mut(&key(side, price));
+        let queue = self.side_mut(side).get_mut(key(side, price));
         let left = queue.map_or(Qty::ZERO, |queue| {
             queue.total.0 -= by.0;
             queue.total
@@ -188,14 +196,8 @@ impl Book {
 
     /// Takes a resting order out. Answers its side, its price and what is left of its level.
     pub(super) fn remove(&mut self, id: NodeId) -> (Side, Price, Qty) {
-        let node = self.nodes[id.0 as usize];
-        let mut left = Qty::ZERO;
-        if let Some(queue) = self.side_mut(node.side).get_mut(&key(node.side, node.price)) {
-            queue.total.0 -= node.qty.0;
-            left = queue.total;
-        }
-        self.unlink(id.0);
-        (node.side, node.price, left)
+        let Node { side, price, .. } = self.nodes[id.0 as usize];
+        (side, price, self.unlink(id.0))
     }
 
     /// What a taker of `side` gets, up to `qty`, at `limit` or better.
@@ -236,9 +238,9 @@ impl Book {
         id
     }
 
-    /// Takes a node out of its queue, and the queue out of the book when it was the last.
-    fn unlink(&mut self, id: u32) {
-        let Node { side, price, previous, next, .. } = self.nodes[id as usize];
+    /// Takes a node out of its queue, and the queue out of the book when it was the last. Answers what is left of the level.
+    fn unlink(&mut self, id: u32) -> Qty {
+        let Node { side, price, qty, previous, next, .. } = self.nodes[id as usize];
         if previous != NIL {
             self.nodes[previous as usize].next = next;
         }
@@ -246,18 +248,20 @@ impl Book {
             self.nodes[next as usize].previous = previous;
         }
         self.free.push(id);
-        let key = key(side, price);
-        if previous == NIL && next == NIL {
-            self.side_mut(side).remove(&key);
-        } else if (previous == NIL || next == NIL)
-            && let Some(queue) = self.side_mut(side).get_mut(&key)
-        {
+        let left = self.side_mut(side).update(key(side, price), |queue| {
+            if previous == NIL && next == NIL {
+                return None;
+            }
+            queue.total.0 -= qty.0;
             if previous == NIL {
                 queue.head = next;
-            } else {
+            }
+            if next == NIL {
                 queue.tail = previous;
             }
-        }
+            Some(queue.total)
+        });
+        left.unwrap_or(Qty::ZERO)
     }
 }
 

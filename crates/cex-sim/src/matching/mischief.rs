@@ -13,6 +13,7 @@ use crate::fault::{FaultId, OrderEffect, Trigger};
 use cex_core::{Asset, Bps, Decimal, Price, Qty, Side, Timestamp};
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A fault waiting for its order.
 #[derive(Debug, Clone)]
@@ -214,6 +215,15 @@ impl Exchange {
     /// Moves this exchange's clock; what is planned stays as far ahead as it was.
     pub(crate) fn step_clock(&mut self, by_nanos: i64) {
         self.mischief.skew_nanos = self.mischief.skew_nanos.saturating_add(by_nanos);
+        self.shift_agenda(by_nanos);
+    }
+
+    /// So much time has passed for what is planned, though the clock stands where it stood.
+    pub(crate) fn age(&mut self, by: Duration) {
+        self.shift_agenda(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX).saturating_neg());
+    }
+
+    fn shift_agenda(&mut self, by_nanos: i64) {
         let agenda = std::mem::take(&mut self.mischief.agenda);
         self.mischief.agenda =
             agenda.into_iter().map(|((at, number), deed)| ((at.shifted(by_nanos), number), deed)).collect();

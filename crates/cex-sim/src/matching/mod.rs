@@ -6,15 +6,17 @@
 //! | `book` | price-time priority, nothing of money |
 //! | `listing` | a market's rules as integers; checks an order, computes locks and fees |
 //! | `trade` | placing, cancelling, executing: the only code that moves money |
+//! | `house` | the same for those who bring liquidity |
 //! | `amend` | changing an open order |
 //! | `selftrade` | orders that would meet their own |
+//! | `transfer` | to the exchange's other accounts and back |
 //! | `mischief`, `misfortune` | what goes wrong inside on request, and what becomes of orders then |
 //! | `orders`, `account`, `units` | the tables behind |
 //!
 //! # Money
 //!
 //! Amounts are integers of each asset's smallest unit, which is so fine that every fee is exact. Whatever happens,
-//! free plus locked over all accounts plus fees collected equals what was deposited, to the last digit; no balance is
+//! free plus locked over all accounts plus fees collected plus what was transferred elsewhere equals what was deposited, to the last digit; no balance is
 //! ever negative. An order locks what it may spend when it is placed: a sale its quantity, a purchase price times
 //! quantity. A better price gives the difference back. Fees are no part of it: they are taken from what is free, which
 //! for a buyer who pays them in quote may be too little. Then the fee of that execution is taken in base, of which he has
@@ -33,6 +35,7 @@
 mod account;
 mod amend;
 mod book;
+mod house;
 mod listing;
 mod mischief;
 mod misfortune;
@@ -41,6 +44,7 @@ mod outsiders;
 mod platform;
 mod selftrade;
 mod trade;
+mod transfer;
 mod types;
 mod units;
 
@@ -56,7 +60,8 @@ use cex_core::{Asset, Decimal, Price, Qty, Side, Symbol, Timestamp};
 use listing::Listing;
 use mischief::Mischief;
 use orders::Orders;
-use std::collections::HashMap;
+pub(crate) use orders::Resting;
+use std::collections::{BTreeMap, HashMap};
 use units::Assets;
 
 /// A simulated exchange: markets, accounts and what happened so far.
@@ -77,6 +82,8 @@ pub struct Exchange {
     trades: u64,
     /// Fees taken so far by asset, in smallest units.
     fees: Vec<i128>,
+    /// What was transferred to other accounts: whose, where, and how much of what, in smallest units.
+    elsewhere: BTreeMap<(AccountIndex, &'static str, Asset), i128>,
     /// Everything ever deposited by asset, in smallest units: no balance can grow beyond.
     supply: Vec<i128>,
     refuses_duplicate_client_ids: bool,
@@ -111,6 +118,7 @@ impl Exchange {
             orders: Orders::default(),
             trades: 0,
             fees: Vec::new(),
+            elsewhere: BTreeMap::new(),
             supply: Vec::new(),
             refuses_duplicate_client_ids: false,
             mischief: Mischief::default(),
@@ -235,6 +243,16 @@ impl Exchange {
     /// Ask levels, best first.
     pub fn asks(&self, market: MarketIndex) -> impl Iterator<Item = (Price, Qty)> {
         self.listing(market).book.levels(Side::Sell)
+    }
+
+    /// Levels of a side behind a price, best first; all of them behind none. `Buy` is the bid side.
+    pub fn levels_behind(
+        &self,
+        market: MarketIndex,
+        side: Side,
+        price: Option<Price>,
+    ) -> impl Iterator<Item = (Price, Qty)> {
+        self.listing(market).book.levels_behind(side, price)
     }
 
     /// What rests at a price: `Buy` is the bid side.

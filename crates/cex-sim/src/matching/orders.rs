@@ -24,16 +24,35 @@ pub(super) struct Record {
     pub(super) is_held: bool,
     /// Where it rests, while it does.
     pub(super) node: Option<NodeId>,
-    /// Its neighbours among the open orders of its account.
+}
+
+/// The neighbours of an order among the open ones of its account.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Links {
     pub(super) older: Option<OrderSlot>,
     pub(super) newer: Option<OrderSlot>,
 }
+
+/// An order of a house account, for who placed it: found without being looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Resting {
+    pub(super) no: OrderNo,
+    pub(super) slot: OrderSlot,
+}
+
+/// No order.
+const NONE: OrderNo = OrderNo(0);
 
 /// All orders that are remembered.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Orders {
     records: Vec<Record>,
+    /// By slot: whose it is, or nobody's.
+    nos: Vec<OrderNo>,
+    /// By slot. Apart from the records, so that whoever comes or goes touches little of its neighbours.
+    links: Vec<Links>,
     free: Vec<OrderSlot>,
+    /// Of clients' orders. Makers come and go by the thousand a second, and nobody asks for theirs by number.
     by_no: FxHashMap<OrderNo, OrderSlot>,
     last_no: u64,
 }
@@ -43,7 +62,7 @@ impl Orders {
     pub(super) fn insert(
         &mut self,
         now: Timestamp,
-        account: AccountIndex,
+        (account, is_house): (AccountIndex, bool),
         request: NewOrder,
         fee_asset: Asset,
         rates: Rates,
@@ -72,34 +91,45 @@ impl Orders {
             rates,
             is_held: false,
             node: None,
-            older: None,
-            newer: None,
         };
         let slot = self.store(record);
-        self.by_no.insert(no, slot);
+        self.nos[slot.index()] = no;
+        if !is_house {
+            self.by_no.insert(no, slot);
+        }
         slot
     }
 
     fn store(&mut self, record: Record) -> OrderSlot {
         if let Some(slot) = self.free.pop() {
             self.records[slot.index()] = record;
+            self.links[slot.index()] = Links::default();
             return slot;
         }
         let slot =
             OrderSlot(u32::try_from(self.records.len()).expect("fewer than 2^32 orders are remembered"));
         self.records.push(record);
+        self.nos.push(NONE);
+        self.links.push(Links::default());
         slot
     }
 
-    /// Forgets an ended order.
+    /// Forgets an ended order of a house account.
     pub(super) fn forget(&mut self, slot: OrderSlot) {
-        let no = self.get(slot).view.no;
-        self.by_no.remove(&no);
+        self.nos[slot.index()] = NONE;
         self.free.push(slot);
     }
 
+    /// Where an order is. One of a house account is looked for.
     pub(super) fn slot_of(&self, no: OrderNo) -> Option<OrderSlot> {
-        self.by_no.get(&no).copied()
+        let of_house = || (0..).map(OrderSlot).zip(&self.nos).find(|(_, known)| **known == no);
+        let known = self.by_no.get(&no).copied();
+        known.or_else(|| of_house().filter(|_| no != NONE).map(|(slot, _)| slot))
+    }
+
+    /// Whether an order of a house account is still remembered.
+    pub(super) fn has(&self, order: Resting) -> bool {
+        self.nos.get(order.slot.index()) == Some(&order.no)
     }
 
     pub(super) fn get(&self, slot: OrderSlot) -> &Record {
@@ -108,6 +138,14 @@ impl Orders {
 
     pub(super) fn get_mut(&mut self, slot: OrderSlot) -> &mut Record {
         &mut self.records[slot.index()]
+    }
+
+    pub(super) fn links(&self, slot: OrderSlot) -> Links {
+        self.links[slot.index()]
+    }
+
+    pub(super) fn links_mut(&mut self, slot: OrderSlot) -> &mut Links {
+        &mut self.links[slot.index()]
     }
 }
 

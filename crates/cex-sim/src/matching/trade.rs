@@ -66,13 +66,24 @@ impl Exchange {
         account: AccountIndex,
         order: NewOrder,
     ) -> Result<OrderView, Reject> {
+        let (slot, intent) = self.arrive(now, account, order)?;
+        Ok(self.settle_arrival(now, slot, &intent))
+    }
+
+    /// Enters an order and trades what it can at once.
+    pub(super) fn arrive(
+        &mut self,
+        now: Timestamp,
+        account: AccountIndex,
+        order: NewOrder,
+    ) -> Result<(OrderSlot, Intent), Reject> {
         let intent = self.check(account, &order)?;
         let slot = self.enter(now, account, order, &intent);
         if intent.rests {
             self.emit_order(slot);
         }
         self.take(now, slot, &intent);
-        Ok(self.settle_arrival(now, slot, &intent))
+        Ok((slot, intent))
     }
 
     /// Everything that can be wrong with an order, before anything changes.
@@ -95,7 +106,8 @@ impl Exchange {
         let listing = self.listing(order.market);
         let (spends, rates) = (listing.spends(order.side), listing.rates());
         let fee_asset = self.assets.asset(listing.fee_asset(order.side));
-        let slot = self.orders.insert(now, account, order, fee_asset, rates);
+        let is_house = self.owner(account).is_house;
+        let slot = self.orders.insert(now, (account, is_house), order, fee_asset, rates);
         self.accounts[account.0 as usize].opened(&mut self.orders, slot);
         let record = self.orders.get_mut(slot);
         record.leaves = intent.qty;
@@ -114,6 +126,19 @@ impl Exchange {
         order: OrderNo,
     ) -> Result<OrderView, Reject> {
         let slot = self.orders.slot_of(order).ok_or(Reject::OrderNotFound)?;
+        if self.take_out(now, account, slot)? {
+            return Ok(self.orders.get(slot).view.clone());
+        }
+        Ok(self.finish(now, slot, OrderStatus::Canceled, EndReason::Canceled))
+    }
+
+    /// Takes an open order of this account out of the book. Answers whether a fault fills it after all.
+    pub(super) fn take_out(
+        &mut self,
+        now: Timestamp,
+        account: AccountIndex,
+        slot: OrderSlot,
+    ) -> Result<bool, Reject> {
         let record = self.orders.get_mut(slot);
         if record.view.account != account || (record.node.is_none() && !record.is_held) {
             return Err(Reject::OrderNotFound);
@@ -124,10 +149,7 @@ impl Exchange {
             let (side, price, left) = self.listings[market.0 as usize].book.remove(node);
             self.emit_level(now, market, side, price, left);
         }
-        if self.fill_after_cancel(now, slot) {
-            return Ok(self.orders.get(slot).view.clone());
-        }
-        Ok(self.finish(now, slot, OrderStatus::Canceled, EndReason::Canceled))
+        Ok(self.fill_after_cancel(now, slot))
     }
 
     fn check_client_id(&self, account: AccountIndex, client_id: &str) -> Result<(), Reject> {
@@ -332,7 +354,7 @@ impl Exchange {
         }
     }
 
-    fn rest(&mut self, now: Timestamp, slot: OrderSlot, intent: &Intent) {
+    pub(super) fn rest(&mut self, now: Timestamp, slot: OrderSlot, intent: &Intent) {
         let record = self.orders.get(slot);
         let (market, side, leaves) = (record.view.request.market, record.view.request.side, record.leaves);
         if !record.view.filled_qty.is_zero() {
@@ -403,7 +425,7 @@ impl Exchange {
         }
         let dp = self.assets.dp(asset);
         let value = |units| decimal(units, dp);
-        self.events.push(ExchangeEvent::Balance(BalanceChange {
+        let change = BalanceChange {
             account,
             asset: self.assets.asset(asset),
             free: value(balance.free),
@@ -412,7 +434,8 @@ impl Exchange {
             locked_change: value(locked),
             reason,
             at: now,
-        }));
+        };
+        self.events.push(ExchangeEvent::Balance(Box::new(change)));
     }
 
     pub(super) fn emit_level(

@@ -275,6 +275,8 @@ pub enum BalanceReason {
     Fill,
     /// A fee was taken.
     Fee,
+    /// It went to another account of its owner, or came from there.
+    Transfer,
 }
 
 /// A balance after a change, with the change.
@@ -338,5 +340,5 @@ pub enum ExchangeEvent {
     /// An order of an account was filled.
     Fill(Box<FillView>),
     /// A balance of an account changed.
-    Balance(BalanceChange),
+    Balance(Box<BalanceChange>),
 }

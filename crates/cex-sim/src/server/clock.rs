@@ -29,6 +29,11 @@ impl Clock {
         *self = Self::standing(at);
     }
 
+    /// Whether time passes by itself.
+    pub(super) const fn runs(&self) -> bool {
+        self.began.is_some()
+    }
+
     /// The time.
     pub(super) fn now(&self) -> Timestamp {
         self.began_at + self.began.map_or(Duration::ZERO, |began| began.elapsed())
@@ -59,6 +64,10 @@ impl Pace {
     }
 
     fn scaled(self, at: Timestamp, times: u32, per: u32) -> Timestamp {
+        // Asked several times per turn of a simulator, and almost always in real time: no division of 128 bits then.
+        if times == per {
+            return at.max(self.began_at);
+        }
         let nanos = at.since(self.began_at).as_nanos();
         // Rounded up, so that what is due is never waited for in vain.
         let scaled = (nanos * u128::from(times)).div_ceil(u128::from(per));

@@ -2,7 +2,7 @@
 
 use super::tls::Certificate;
 use crate::fault::Fault;
-use crate::market::{MarketConfig, Tape};
+use crate::market::{MarketConfig, Mood, Tape};
 use cex_core::{Asset, Decimal};
 use std::fmt;
 use std::sync::Arc;
@@ -122,7 +122,8 @@ impl Rights {
 /// How exchanges treat their clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Profile {
-    /// Every rule in its harshest reading: no client order id twice, no market orders and narrow price bands at MEXC.
+    /// Every rule in its harshest reading: no client order id twice, narrow price bands, no market orders at MEXC, and coins
+    /// whose names and states clients stumble over.
     Strict,
     /// What the references call normal.
     Normal,
@@ -141,6 +142,10 @@ pub struct SimConfig {
     pub tape: Option<Arc<Tape>>,
     /// How many divergences begin per minute, over all symbols together.
     pub divergences_per_minute: u32,
+    /// How the seeded market feels.
+    pub mood: Mood,
+    /// Least and most by which an exchange's price departs in a divergence, in bps.
+    pub divergence_bps: (u32, u32),
     /// Whether nobody but clients trades: books hold what [`SimHandle::set_book`](super::SimHandle::set_book) puts
     /// there, and a test decides what fills.
     pub is_quiet: bool,
@@ -177,6 +182,8 @@ impl Default for SimConfig {
             symbols: market.symbols,
             tape: None,
             divergences_per_minute: market.divergences_per_minute,
+            mood: market.mood,
+            divergence_bps: market.divergence_bps,
             is_quiet: false,
             mexc_port: 0,
             gateio_port: 0,

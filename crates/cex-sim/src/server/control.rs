@@ -56,6 +56,16 @@ impl SimHandle {
         self.with(|host| host.fired_faults())
     }
 
+    /// Lets so much time have passed for all that waits, though no clock moves: listen keys, connections, countdowns, news
+    /// that are late, faults that last. The market goes on where it was.
+    ///
+    /// # Errors
+    ///
+    /// When the simulator has stopped.
+    pub fn elapse(&self, by: std::time::Duration) -> Result<(), SimError> {
+        self.with(move |host| host.elapse(by))
+    }
+
     /// Pulls the plug: all connections of an exchange are reset, without a farewell. New ones are accepted.
     ///
     /// # Errors

@@ -102,6 +102,22 @@ impl Faults {
         [self.board.wakeup_at(), late, past, planned, drawn, delisted].into_iter().flatten().min()
     }
 
+    /// So much time has passed for what is to begin, to end or to arrive.
+    pub(super) fn age(&mut self, by: Duration) {
+        let nanos = i64::try_from(by.as_nanos()).unwrap_or(i64::MAX).saturating_neg();
+        self.board.age(nanos);
+        if let Some(schedule) = &mut self.schedule {
+            schedule.age(nanos);
+        }
+        let planned = self.planned.iter_mut().map(|(at, ..)| at);
+        for at in planned.chain(self.delistings.values_mut().map(|delisting| &mut delisting.at)) {
+            *at = at.shifted(nanos);
+        }
+        let late = std::mem::take(&mut self.late);
+        self.late =
+            late.into_iter().map(|((at, number), frame)| ((at.shifted(nanos), number), frame)).collect();
+    }
+
     /// Whether frames of an exchange must be looked at.
     pub(super) fn meets_frames(&self, exchange: SimExchange) -> bool {
         self.board.has_ws(exchange) || self.held.iter().any(|held| held.exchange == exchange)

@@ -2,10 +2,10 @@
 
 use super::clock::Clock;
 use super::clock::Pace;
-use super::config::{SimConfig, SimExchange};
+use super::config::{Profile, SimConfig, SimExchange};
 use super::error::SimError;
 use super::faults::{Faults, Heard};
-use super::ledger::{self, Ledger};
+use super::ledger::{self, Ledger, LedgerFill};
 use super::line::Plug;
 use super::rules;
 use super::world::History;
@@ -62,6 +62,9 @@ pub(super) struct Host {
     /// What the books that are watched were at every version.
     pub(super) history: History,
     connections: u64,
+    /// Connections that were sent something, or that ended, for whoever carries them himself; `None` where each has a task
+    /// that waits for its own.
+    stirred: Option<Vec<ConnId>>,
     /// When the ticker will run by itself, and how it is called earlier.
     armed_at: Timestamp,
     alarm: Rc<Notify>,
@@ -112,6 +115,7 @@ impl Host {
             deposits,
             history: History::default(),
             connections: 0,
+            stirred: None,
             armed_at: Timestamp::EPOCH,
             alarm: Rc::new(Notify::new()),
             events: Vec::new(),
@@ -124,6 +128,31 @@ impl Host {
     /// What calls the ticker before its time.
     pub(super) fn alarm(&self) -> Rc<Notify> {
         Rc::clone(&self.alarm)
+    }
+
+    /// Lets the ticker look again when it is wanted.
+    pub(super) fn wake_ticker(&self) {
+        self.alarm.notify_one();
+    }
+
+    /// From now on connections with news are listed for [`Self::take_stirred`], which must be called again and again.
+    pub(super) fn list_stirred(&mut self) {
+        self.stirred.get_or_insert_default();
+    }
+
+    /// Moves the connections that may have news since the last call into `into`, which is empty; some of them twice.
+    pub(super) const fn take_stirred(&mut self, into: &mut Vec<ConnId>) {
+        if let Some(stirred) = &mut self.stirred {
+            std::mem::swap(stirred, into);
+        }
+    }
+
+    fn stir(&mut self, conn: ConnId) {
+        if let Some(stirred) = &mut self.stirred
+            && stirred.last() != Some(&conn)
+        {
+            stirred.push(conn);
+        }
     }
 
     /// How many connections an exchange has.
@@ -154,6 +183,7 @@ impl Host {
         if venue.connections.remove(&conn).is_some_and(|connection| connection.queue.is_some()) {
             venue.dialect.closed(conn);
         }
+        self.stir(conn);
     }
 
     /// Pulls the plug of all connections of an exchange.
@@ -207,6 +237,7 @@ impl Host {
             // Cut in this very moment: the queue ends at once, and so does the session.
             None => venue.dialect.closed(conn),
         }
+        self.stir(conn);
         self.settle(exchange);
         Ok(Opened { queue, silence_max })
     }
@@ -237,6 +268,13 @@ impl Host {
 
     /// Does what is due everywhere. Answers how long until something is due again.
     pub(super) fn tick(&mut self) -> Duration {
+        self.turn();
+        self.armed_at = self.wakeup_at();
+        self.armed_at.since(self.clock.now())
+    }
+
+    /// As [`Self::tick`], for whoever asks [`Self::wakeup_at`] by himself.
+    pub(super) fn turn(&mut self) {
         let now = self.clock.now();
         self.end_faults(now);
         self.begin_planned_faults(now);
@@ -260,8 +298,6 @@ impl Host {
         self.deliver_late(now);
         self.faults.remember(now, &self.exchanges);
         self.remember_books();
-        self.armed_at = self.wakeup_at();
-        self.armed_at.since(self.clock.now())
     }
 
     /// Lets the market do what is due by its own time.
@@ -296,7 +332,8 @@ impl Host {
         self.hand_on(self.now(exchange), exchange);
         self.deliver(exchange);
         self.remember_books();
-        if self.wakeup_at() < self.armed_at {
+        // Nobody waits for the alarm of a clock that is told the time.
+        if self.clock.runs() && self.wakeup_at() < self.armed_at {
             self.alarm.notify_one();
         }
     }
@@ -324,6 +361,7 @@ impl Host {
         let Self { venues, exchanges, events, out, faults, clock, .. } = self;
         faults.collect(clock.now(), &mut exchanges[index]);
         exchanges[index].drain_events(events);
+        ledger::enter_transfers(&mut self.deposits[index], events);
         if !events.is_empty() {
             venues[index].dialect.events(now, &exchanges[index], events, out);
             events.clear();
@@ -348,8 +386,9 @@ impl Host {
         let connection = connection.filter(|connection| !connection.is_black_hole);
         let Some(queue) = connection.and_then(|connection| connection.queue.as_ref()) else { return };
         match queue.try_send(item) {
+            Ok(()) => self.stir(conn),
             // A closed queue belongs to a session that is ending.
-            Ok(()) | Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Closed(_)) => {}
             Err(TrySendError::Full(_)) => {
                 tracing::warn!(%exchange, conn = conn.0, "reader is too slow and is cut off");
                 self.cut(exchange, conn);
@@ -366,6 +405,13 @@ impl Host {
             })
         });
         Ledger { as_of: self.clock.now(), accounts: accounts.collect() }
+    }
+
+    /// The ledger's fills of an account beyond the first `known`.
+    pub(super) fn fills_after(&self, exchange: SimExchange, account: &str, known: usize) -> Vec<LedgerFill> {
+        let state = &self.exchanges[exchange.index()];
+        let index = state.account_by_name(account);
+        index.map_or_else(Vec::new, |index| ledger::fills(state, index, known))
     }
 }
 
@@ -391,10 +437,13 @@ fn market_config(config: &SimConfig) -> MarketConfig {
     };
     MarketConfig {
         symbols: config.symbols,
+        has_odd: config.profile == Profile::Strict,
         venues: SimExchange::ALL.map(venue).into(),
         is_quiet: config.is_quiet,
         tape: config.tape.clone(),
         divergences_per_minute: config.divergences_per_minute,
+        divergence_bps: config.divergence_bps,
+        mood: config.mood,
         ..MarketConfig::default()
     }
 }

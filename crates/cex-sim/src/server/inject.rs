@@ -33,6 +33,14 @@ impl Host {
         Ok(id)
     }
 
+    /// Whether all that is planned can happen: a name that nobody has is found at the start, not hours later.
+    pub(super) fn check_planned(&self) -> Result<(), SimError> {
+        self.config.faults.iter().try_for_each(|(_, exchange, fault)| {
+            fault.check()?;
+            self.resolve(*exchange, fault)
+        })
+    }
+
     /// Lets it go wrong no more.
     pub(super) fn clear(&mut self, id: FaultId) -> Result<(), SimError> {
         let (exchange, fault) = self.faults.board.clear(id).ok_or(SimError::UnknownFault(id))?;
@@ -56,6 +64,11 @@ impl Host {
     /// What is wrong.
     pub(super) fn active_faults(&self) -> Vec<ActiveFault> {
         self.faults.board.active(self.clock.now())
+    }
+
+    /// Whether anything is wrong.
+    pub(super) fn is_at_fault(&self) -> bool {
+        self.faults.board.has_active(self.clock.now())
     }
 
     /// What went wrong so far.
@@ -277,7 +290,7 @@ impl Host {
     }
 
     /// Tells a dialect how to behave, from all faults that are there. Of two modes the first one counts.
-    fn behave(&mut self, exchange: SimExchange) {
+    pub(super) fn behave(&mut self, exchange: SimExchange) {
         use crate::dialect::DuplicateClientIds::{Accept, Echo, Reject};
         let board = &self.faults.board;
         let has = |mode| board.lists(exchange, |fault| *fault == VenueFault::DuplicateClientIds(mode));

@@ -1,7 +1,7 @@
 //! The simulator's books, exact: what a client's own reckoning is compared with.
 
 use super::config::{SimAccount, SimExchange};
-use crate::matching::{AccountIndex, Exchange, OrderNo, TradeNo};
+use crate::matching::{AccountIndex, BalanceReason, Exchange, ExchangeEvent, OrderNo, TradeNo};
 use cex_core::{Asset, Decimal, OrderStatus, Side, Symbol, Timestamp};
 
 /// All accounts of clients on all exchanges, at one moment.
@@ -101,12 +101,29 @@ pub(super) fn account(
         name: account.name.clone(),
         deposits: deposits.to_vec(),
         balances: state.balances(index).collect(),
-        fills: fills(state, index),
+        fills: fills(state, index, 0),
         orders: orders(state, index),
     })
 }
 
-pub(super) fn fills(state: &Exchange, account: AccountIndex) -> Vec<LedgerFill> {
+/// What was transferred away was deposited less; what came back was deposited.
+pub(super) fn enter_transfers(deposits: &mut [Vec<(Asset, Decimal)>], events: &[ExchangeEvent]) {
+    for event in events {
+        let ExchangeEvent::Balance(change) = event else { continue };
+        if change.reason != BalanceReason::Transfer {
+            continue;
+        }
+        // Clients' accounts were opened first, in the order of the configuration.
+        let Some(sums) = deposits.get_mut(change.account.0 as usize) else { continue };
+        match sums.iter_mut().find(|(known, _)| *known == change.asset) {
+            Some((_, sum)) => *sum = sum.checked_add(change.free_change).unwrap_or(*sum),
+            None => sums.push((change.asset, change.free_change)),
+        }
+    }
+}
+
+/// The fills of an account beyond the first `known`.
+pub(super) fn fills(state: &Exchange, account: AccountIndex, known: usize) -> Vec<LedgerFill> {
     let entry = |fill: &crate::matching::FillView| {
         let rules = state.rules(fill.market);
         LedgerFill {
@@ -124,7 +141,7 @@ pub(super) fn fills(state: &Exchange, account: AccountIndex) -> Vec<LedgerFill> 
             at: fill.at,
         }
     };
-    state.fills(account).iter().map(entry).collect()
+    state.fills(account).iter().skip(known).map(entry).collect()
 }
 
 pub(super) fn orders(state: &Exchange, account: AccountIndex) -> Vec<LedgerOrder> {

@@ -2,8 +2,9 @@
 
 use super::config::{Profile, Rights, SimConfig};
 use crate::dialect::gateio::{self, GateioConfig};
-use crate::dialect::mexc::{self, MarketFlags, MexcConfig, Permission, PriceBand};
-use crate::matching::Exchange;
+use crate::dialect::mexc::{self, MarketFlags, MarketStatus, MexcConfig, Permission, PriceBand, TradeSides};
+use crate::market::{NOT_FOR_API, PAUSED, SELL_ONLY};
+use crate::matching::{Exchange, MarketRules};
 use cex_core::Decimal;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -23,17 +24,27 @@ pub(super) fn mexc(config: &SimConfig, state: &Exchange) -> MexcConfig {
     };
     MexcConfig {
         rate_limits: config.rate_limits,
-        markets: state.markets().iter().map(|rules| (rules.symbol, flags)).collect(),
+        markets: state.markets().iter().map(|rules| (rules.symbol, odd(rules, flags))).collect(),
         keys: config.accounts.iter().map(|account| (account.key.clone(), mexc_key(account.rights))).collect(),
         stp_groups: stp_groups(config),
         ..MexcConfig::default()
     }
 }
 
+/// What is different about the coins that are there to be different.
+fn odd(rules: &MarketRules, flags: MarketFlags) -> MarketFlags {
+    match rules.symbol.base.as_str() {
+        NOT_FOR_API => MarketFlags { api_tradable: false, ..flags },
+        PAUSED => MarketFlags { status: MarketStatus::Paused, ..flags },
+        SELL_ONLY => MarketFlags { sides: TradeSides::SellOnly, ..flags },
+        _ => flags,
+    }
+}
+
 fn mexc_key(rights: Rights) -> mexc::KeyRules {
     let denied = match rights {
-        Rights::Trade | Rights::Expired | Rights::IpBound => vec![Permission::Withdraw],
-        Rights::ReadOnly => vec![Permission::DealWrite, Permission::Withdraw],
+        Rights::Trade | Rights::Expired | Rights::IpBound => vec![Permission::Withdraw, Permission::Transfer],
+        Rights::ReadOnly => vec![Permission::DealWrite, Permission::Withdraw, Permission::Transfer],
         Rights::Withdraw => Vec::new(),
     };
     mexc::KeyRules { is_expired: rights == Rights::Expired, addresses: addresses(rights), denied }
@@ -41,9 +52,12 @@ fn mexc_key(rights: Rights) -> mexc::KeyRules {
 
 /// The rules of Gate.io.
 pub(super) fn gateio(config: &SimConfig) -> GateioConfig {
+    // Ten per cent around the last price, as at MEXC.
+    let band = gateio::PriceBand { up_rate: Decimal::new(1, 1), down_rate: Decimal::new(1, 1) };
     GateioConfig {
         rate_limits: config.rate_limits,
         refuse_duplicate_client_ids: config.profile == Profile::Strict,
+        price_band: (config.profile == Profile::Strict).then_some(band),
         keys: config
             .accounts
             .iter()

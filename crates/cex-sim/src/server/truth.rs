@@ -55,7 +55,7 @@ impl Host {
     /// All fills of an account.
     pub(super) fn truth_fills(&self, exchange: SimExchange, name: &str) -> Result<Vec<LedgerFill>, SimError> {
         let account = self.account(exchange, name)?;
-        Ok(ledger::fills(&self.exchanges[exchange.index()], account))
+        Ok(ledger::fills(&self.exchanges[exchange.index()], account, 0))
     }
 
     /// Gives an account exactly this much free; what it gets or loses counts as a deposit.
@@ -93,6 +93,11 @@ impl Host {
         asks: &[(Decimal, Decimal)],
     ) -> Result<(), SimError> {
         let market = self.market(exchange, symbol)?;
+        // A level that is off the grid leaves the book as it was.
+        for (price, qty) in bids.iter().chain(asks) {
+            self.price_on_grid(exchange, market, *price)?;
+            self.qty_on_grid(exchange, market, *qty)?;
+        }
         let now = self.now(exchange);
         self.exchanges[exchange.index()].clear_quotes(now, market);
         let bids = bids.iter().map(|level| (Side::Buy, level));

@@ -8,12 +8,14 @@
 //! | module | what |
 //! |---|---|
 //! | `line` | connections and what passes over them |
+//! | `post` | what is on its way, by time |
 //! | `way` | how long it takes, and what goes wrong on the way |
 //! | `serve` | the exchange's end: calls, upgrades, frames, as `listen` and `socket` do it over real sockets |
 //! | `history` | what every book was at every version: the truth that clients' books are compared with |
 
 mod history;
 mod line;
+mod post;
 mod serve;
 mod way;
 
@@ -25,13 +27,14 @@ use super::clock::Clock;
 use super::config::{SimConfig, SimExchange};
 use super::error::SimError;
 use super::host::Host;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, LedgerFill};
 use super::truth::TruthBook;
 use crate::dialect::ConnId;
 use crate::fault::{ActiveFault, Fault, FaultId, Fired};
 use cex_core::{Decimal, Scale, Symbol, Timestamp};
 pub(super) use history::History;
 use line::{Line, Parcel};
+use post::Post;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, VecDeque};
@@ -58,12 +61,12 @@ pub struct World {
     now: Timestamp,
     tick_at: Timestamp,
     lines: BTreeMap<LineId, Line>,
-    /// What is on its way, by time of arrival; the number keeps the order of what arrives together.
-    parcels: BTreeMap<(Timestamp, u64), Parcel>,
-    sent: u64,
+    post: Post,
     ways: [Ways; 2],
     dice: ChaCha8Rng,
     arrivals: VecDeque<(LineId, Arrival)>,
+    /// Room for the connections with news, used over and over.
+    stirred: Vec<ConnId>,
     /// Asked before anything is said: whether the client is there to say it.
     says: Option<Box<dyn Fn() -> bool>>,
 }
@@ -74,17 +77,18 @@ impl World {
     pub fn new(config: WorldConfig) -> Self {
         let WorldConfig { sim, starts_at, networks } = config;
         let dice = ChaCha8Rng::seed_from_u64(sim.seed ^ 0x6e65_7477_6f72_6b21);
-        let host = Host::new(sim, Clock::standing(starts_at));
+        let mut host = Host::new(sim, Clock::standing(starts_at));
+        host.list_stirred();
         let mut world = Self {
             tick_at: starts_at,
             host,
             now: starts_at,
             lines: BTreeMap::new(),
-            parcels: BTreeMap::new(),
-            sent: 0,
+            post: Post::default(),
             ways: networks.map(Ways::new),
             dice,
             arrivals: VecDeque::new(),
+            stirred: Vec::new(),
             says: None,
         };
         world.after_host();
@@ -100,28 +104,51 @@ impl World {
     /// When something happens next by itself.
     #[must_use]
     pub fn next_at(&self) -> Timestamp {
-        self.parcels.first_key_value().map_or(self.tick_at, |((at, _), _)| self.tick_at.min(*at))
+        self.post.next_at().map_or(self.tick_at, |at| self.tick_at.min(at))
     }
 
     /// Lets everything happen that happens until then, in order.
     pub fn step(&mut self, to: Timestamp) {
-        while self.next_at() <= to {
-            let at = self.next_at().max(self.now);
-            self.stand_at(at);
-            let parcel = self.parcels.first_entry().filter(|entry| entry.key().0 <= at);
-            match parcel {
-                Some(entry) => {
-                    let parcel = entry.remove();
-                    self.deliver(parcel);
-                }
-                None => {
-                    self.host.tick();
-                    self.tick_at = at + LEAST_TURN;
+        while self.happens_until(to) {}
+        self.stand_at(to.max(self.now));
+    }
+
+    /// As [`Self::step`], but stops at the first moment at which something reaches the client, with all that happens at it:
+    /// whoever has nothing to do before that need not look in between. Answers whether something did.
+    pub fn step_to_arrival(&mut self, to: Timestamp) -> bool {
+        while self.arrivals.is_empty() {
+            if !self.happens_until(to) {
+                self.stand_at(to.max(self.now));
+                return false;
+            }
+        }
+        self.step(self.now);
+        true
+    }
+
+    /// Lets one thing happen, if one does until then.
+    fn happens_until(&mut self, to: Timestamp) -> bool {
+        match self.post.next_at().filter(|at| *at <= to) {
+            Some(at) if at <= self.tick_at.max(self.now) => {
+                self.stand_at(at.max(self.now));
+                let Some(parcel) = self.post.take() else { return false };
+                let is_ours = matches!(parcel, Parcel::Arrival(..));
+                self.deliver(parcel);
+                // What reaches the client changes nothing at the exchanges.
+                if !is_ours {
+                    self.after_host();
                 }
             }
-            self.after_host();
+            Some(_) | None if self.tick_at <= to => {
+                let at = self.tick_at.max(self.now);
+                self.stand_at(at);
+                self.host.turn();
+                self.tick_at = at + LEAST_TURN;
+                self.after_host();
+            }
+            Some(_) | None => return false,
         }
-        self.stand_at(to.max(self.now));
+        true
     }
 
     /// What reached the client's end, oldest first.
@@ -194,7 +221,7 @@ impl World {
                 let until = self.now + lasts;
                 self.ways[exchange.index()].lose(route, until);
                 if resets {
-                    self.post(until, Parcel::CutAll(exchange));
+                    self.post.send(until, Parcel::CutAll(exchange));
                 }
             }
             Trouble::ResetOne => {
@@ -234,6 +261,12 @@ impl World {
         self.host.active_faults()
     }
 
+    /// Whether anything is wrong at the exchanges: whether [`Self::faults`] has any.
+    #[must_use]
+    pub fn is_at_fault(&self) -> bool {
+        self.host.is_at_fault()
+    }
+
     /// What went wrong at the exchanges so far.
     #[must_use]
     pub fn fired(&self) -> Vec<Fired> {
@@ -244,6 +277,13 @@ impl World {
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         self.host.ledger()
+    }
+
+    /// What an account traded after its first `known` fills, oldest first: the rest of its part of [`Self::ledger`], for
+    /// whoever has read that far already. Nothing of an account that is not there.
+    #[must_use]
+    pub fn fills_after(&self, exchange: SimExchange, account: &str, known: usize) -> Vec<LedgerFill> {
+        self.host.fills_after(exchange, account, known)
     }
 
     /// A book as it is.
@@ -289,16 +329,10 @@ impl World {
         self.host.clock.stand_at(at);
     }
 
-    /// After anything the exchanges did: what they say is on its way, what they became is remembered.
+    /// After anything the exchanges did: what they say is on its way.
     fn after_host(&mut self) {
         self.pump();
-        self.host.remember_books();
         self.tick_at = self.host.wakeup_at().max(self.tick_at.min(self.now + LEAST_TURN));
-    }
-
-    fn post(&mut self, at: Timestamp, parcel: Parcel) {
-        self.sent += 1;
-        self.parcels.insert((at, self.sent), parcel);
     }
 
     /// Evenly spread in `0..=most`.

@@ -5,7 +5,8 @@ use super::naive::{add, multiply, subtract};
 use super::{BASE_FEE, CROSS, NOW, QUOTE_FEE, asset, deposits, exchange};
 use cex_core::{Asset, Decimal, Price, Qty, Side, Timestamp};
 use cex_sim::matching::{
-    AccountIndex, Exchange, ExchangeEvent, FillView, MarketIndex, NewOrder, NewOrderKind, OrderNo, OrderView,
+    AccountIndex, BalanceReason, Exchange, ExchangeEvent, FillView, MarketIndex, NewOrder, NewOrderKind,
+    OrderNo, OrderView,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -64,6 +65,9 @@ impl Trading {
     fn operate(&mut self) {
         self.now = self.now.shifted(1_000);
         let account = AccountIndex(self.below(5) as u32);
+        if account.0 < CLIENTS.len() as u32 && self.below(50) == 0 {
+            self.transfer(account);
+        }
         let open: Vec<OrderNo> = self.exchange.open_orders(account).map(|order| order.no).collect();
         if open.len() as i64 > self.below(12) {
             let order = open[self.below(open.len() as u64) as usize];
@@ -88,6 +92,14 @@ impl Trading {
         }
     }
 
+    /// Something goes to another account of its owner, or comes back, if there is as much.
+    fn transfer(&mut self, account: AccountIndex) {
+        let moved =
+            (asset(ASSETS[self.below(3) as usize]), Decimal::new(i128::from(1 + self.below(9_000)), 1));
+        let is_outward = self.below(2) == 0;
+        let _ = self.exchange.transfer(self.now, account, moved, "elsewhere", is_outward);
+    }
+
     fn check(&self) {
         for name in ASSETS {
             self.check_conservation(asset(name));
@@ -104,7 +116,8 @@ impl Trading {
     }
 
     fn check_conservation(&self, asset: Asset) {
-        let sum = self.accounts.iter().fold(self.exchange.fees(asset), |sum, account| {
+        let others = add(self.exchange.fees(asset), self.exchange.elsewhere(asset));
+        let sum = self.accounts.iter().fold(others, |sum, account| {
             let (free, locked) = self.exchange.balance(*account, asset);
             assert!(
                 !free.is_negative() && !locked.is_negative(),
@@ -157,6 +170,8 @@ struct Story {
     balances: HashMap<(AccountIndex, Asset), (Decimal, Decimal)>,
     orders: HashMap<OrderNo, OrderView>,
     fills: Vec<FillView>,
+    /// What came from elsewhere, less what went there.
+    transferred: HashMap<(AccountIndex, Asset), Decimal>,
 }
 
 impl Story {
@@ -180,6 +195,10 @@ impl Story {
                 let balance = self.balances.entry((change.account, change.asset)).or_default();
                 *balance = (add(balance.0, change.free_change), add(balance.1, change.locked_change));
                 assert_eq!(*balance, (change.free, change.locked), "changes add up");
+                if change.reason == BalanceReason::Transfer {
+                    let moved = self.transferred.entry((change.account, change.asset)).or_default();
+                    *moved = add(*moved, change.free_change);
+                }
                 assert!(!change.free.is_negative() && !change.locked.is_negative(), "{change:?}");
             }
         }
@@ -212,14 +231,20 @@ impl Story {
             }
             let told: Vec<&FillView> = self.fills.iter().filter(|fill| fill.account == *account).collect();
             assert_eq!(told, exchange.fills(*account).iter().collect::<Vec<_>>(), "seed {}", trading.seed);
-            check_ledger(exchange, *account);
+            check_ledger(exchange, *account, &self.transferred);
         }
     }
 }
 
-/// The orders add up from the ledger, and so does the balance: deposit plus fills less fees.
-fn check_ledger(exchange: &Exchange, account: AccountIndex) {
-    let mut balances: BTreeMap<Asset, Decimal> = deposits().into_iter().collect();
+/// The orders add up from the ledger, and so does the balance: deposit plus what was transferred plus fills less fees.
+fn check_ledger(
+    exchange: &Exchange,
+    account: AccountIndex,
+    transferred: &HashMap<(AccountIndex, Asset), Decimal>,
+) {
+    let moved = |asset| transferred.get(&(account, asset)).copied().unwrap_or_default();
+    let deposits = deposits().into_iter().map(|(asset, amount)| (asset, add(amount, moved(asset))));
+    let mut balances: BTreeMap<Asset, Decimal> = deposits.collect();
     let mut orders: HashMap<OrderNo, (i64, Decimal, Decimal)> = HashMap::new();
     for fill in exchange.fills(account) {
         let rules = exchange.rules(fill.market);
@@ -257,4 +282,5 @@ fn money_is_conserved_after_every_operation() {
     assert!(trading.told >= EVENTS, "only {} events", trading.told);
     let traded: u64 = trading.story.trades.values().sum();
     assert!(traded > OPERATIONS as u64 / 20, "{traded} trades are trading worth the name");
+    assert!(!trading.story.transferred.is_empty(), "something was transferred");
 }

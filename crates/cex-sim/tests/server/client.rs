@@ -167,8 +167,13 @@ impl Ws {
         query: &str,
         stream: TcpStream,
     ) -> io::Result<Self> {
-        let request = Request::get(format!("{}{query}", sim.endpoint(exchange).ws))
-            .header(header::HOST, address(sim, exchange))
+        Self::over(stream, &format!("{}{query}", sim.endpoint(exchange).ws), &address(sim, exchange)).await
+    }
+
+    /// Over a stream that is connected already.
+    pub(crate) async fn over(stream: TcpStream, url: &str, host: &str) -> io::Result<Self> {
+        let request = Request::get(url)
+            .header(header::HOST, host)
             .header(header::UPGRADE, "websocket")
             .header(header::CONNECTION, "upgrade")
             .header("Sec-WebSocket-Key", handshake::generate_key())

@@ -1,6 +1,6 @@
 //! The control interface, the rights of keys, and the market's pace.
 
-use crate::client::{Http, parse, run, start, text, unix_secs};
+use crate::client::{Http, Ws, parse, run, start, text, unix_secs};
 use bytes::Bytes;
 use cex_sim::fault::{Canned, Fault, Moment, RestEffect};
 use cex_sim::server::SimExchange::{Gateio, Mexc};
@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
-use sonic_rs::{JsonContainerTrait as _, JsonValueTrait as _, Value};
+use sonic_rs::{JsonContainerTrait as _, JsonValueTrait, Value};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -130,11 +130,32 @@ fn mistakes_are_named_and_web_pages_kept_out() {
                 "refuse_subscription",
             ),
             ("POST", "/faults", "[[[[", 400, "cannot be read"),
+            ("POST", "/faults", "", 400, "cannot be read: EOF while parsing at line 1 column 1"),
+            ("POST", "/faults", r#"{"exchange":"mexc","kind":"rest"}"#, 400, "it must be close, reset"),
+            (
+                "POST",
+                "/faults",
+                r#"{"exchange":"mexc","kind":"ws","effect":"ping_flood","n":100001}"#,
+                400,
+                "100000 pings",
+            ),
+            (
+                "POST",
+                "/faults",
+                r#"{"exchange":"mexc","kind":"rest","moment":"after","effect":"answer","status":200,"content_type":"a\nb"}"#,
+                400,
+                "one line",
+            ),
+            ("GET", "/fired?last=1", "", 400, "`since`"),
+            ("PUT", "/balances/mexc/rich", r#"{"asset":"","free":"1"}"#, 400, "no asset"),
+            ("PUT", "/books/mexc/BTC_USDT", r#"{"bids":[["99","1"],["98.001","1"]]}"#, 400, "decimals"),
         ] {
             let (found, told) = call(&sim, method, path, body).await;
             assert_eq!(found, status, "{path}: {told:?}");
             assert!(text(&told["error"]).contains(named), "{path}: {told:?}");
         }
+        let (_, book) = call(&sim, "GET", "/books/mexc/BTC_USDT", "").await;
+        assert_eq!(book["bids"].as_array().map(sonic_rs::Array::len), Some(0), "nothing of it was put there");
         let deep = "[".repeat(500_000);
         assert_eq!(call(&sim, "POST", "/faults", &deep).await.0, 400);
         assert_eq!(call_as(&sim, "GET", "/status", "", Some("http://evil.example")).await.0, 403);
@@ -199,6 +220,23 @@ fn a_strict_exchange_takes_no_market_orders_and_no_id_twice() {
             config.profile = Profile::Strict;
         });
         let mut http = Http::connect(&sim, Mexc).await.expect("connected");
+        let (_, info) = http.get("/api/v3/exchangeInfo").await.expect("an answer");
+        let info = parse(&info);
+        let odd = |name: &str, key: &str| {
+            let mut rows = info["symbols"].as_array().expect("symbols").iter();
+            rows.find(|row| text(&row["symbol"]) == name).unwrap_or_else(|| panic!("no {name}"))[key]
+                .to_string()
+        };
+        for (name, key, value) in [
+            ("龙虾USDT", "status", r#""1""#),
+            ("GOLD(PAXG)USDT", "baseAsset", r#""GOLD(PAXG)""#),
+            ("NOAPIUSDT", "isSpotTradingAllowed", "false"),
+            ("PAUSEDUSDT", "status", r#""2""#),
+            ("SELLONLYUSDT", "tradeSideType", "3"),
+            ("ANYSIZEUSDT", "baseSizePrecision", r#""0""#),
+        ] {
+            assert_eq!(odd(name, key), value, "{name}");
+        }
         let order = "symbol=BTCUSDT&side=BUY&type=MARKET&quoteOrderQty=100";
         assert_eq!(http.mexc("POST", "/order", order).await.1["code"].as_i64(), Some(30_019));
         let mut http = Http::connect(&sim, Gateio).await.expect("connected");
@@ -209,6 +247,25 @@ fn a_strict_exchange_takes_no_market_orders_and_no_id_twice() {
             text(&http.gateio("POST", "/spot/orders", "", order).await.1["label"]),
             "REPEATED_CREATION"
         );
+        // Something trades at 101, and limits are kept within ten per cent of that.
+        let (symbol, number) =
+            ("BTC/USDT".parse().expect("a symbol"), |text: &str| text.parse().expect("a number"));
+        sim.place_quote(Gateio, symbol, cex_core::Side::Sell, number("101"), number("0.1"))
+            .expect("on the grid");
+        let pair = "/api/v4/spot/currency_pairs/BTC_USDT";
+        let (_, pair) = http.get(pair).await.expect("an answer");
+        assert_eq!(text(&parse(&pair)["up_rate"]), "0.1");
+        for (side, price, is_inside) in
+            [("buy", "111.2", false), ("buy", "111.1", true), ("sell", "90.8", false), ("sell", "90.9", true)]
+        {
+            let order = format!(
+                r#"{{"text":"t-{side}{is_inside}","currency_pair":"BTC_USDT","side":"{side}","amount":"0.2","price":"{price}"}}"#
+            );
+            let (status, told) = http.gateio("POST", "/spot/orders", "", &order).await;
+            let label = told.get("label").and_then(JsonValueTrait::as_str).unwrap_or("");
+            let expected = if is_inside { (201, "") } else { (400, "PRICE_THRESHOLD_EXCEEDED") };
+            assert_eq!((status, label), expected, "{side} {price}");
+        }
     });
 }
 
@@ -267,5 +324,68 @@ fn a_fast_market_tells_our_time() {
             http.get("/api/v4/spot/trades?currency_pair=BTC_USDT&limit=1").await.expect("an answer");
         let told: u64 = text(&parse(&body)[0]["create_time"]).parse().expect("seconds");
         assert!(told.abs_diff(unix_secs()) < 10, "{told}");
+    });
+}
+
+/// What an hour and a day do is tried in a moment, and clients' clocks are still right.
+#[test]
+fn time_passes_for_all_that_waits_and_not_for_clocks() {
+    run(async {
+        let sim = controlled();
+        let mut http = Http::connect(&sim, Mexc).await.expect("connected");
+        let (_, made) = http.mexc("POST", "/userDataStream", "").await;
+        let key = text(&made["listenKey"]).to_owned();
+        let mut ws = Ws::connect_with(&sim, Mexc, &format!("?listenKey={key}")).await.expect("connected");
+        ws.send(r#"{"method":"SUBSCRIPTION","params":["spot@private.orders.v3.api.pb"]}"#)
+            .await
+            .expect("sent");
+        ws.next(|answer| answer["code"].is_number()).await;
+        let mut gateio = Http::connect(&sim, Gateio).await.expect("connected");
+        let order =
+            r#"{"text":"t-one","currency_pair":"BTC_USDT","side":"buy","amount":"0.5","price":"101"}"#;
+        assert_eq!(gateio.gateio("POST", "/spot/orders", "", order).await.0, 201);
+        let armed = gateio.gateio("POST", "/spot/countdown_cancel_all", "", r#"{"timeout":600}"#).await;
+        assert_eq!(armed.0, 200, "{armed:?}");
+        let fault = r#"{"exchange":"gateio","kind":"rest","path":"/api/v4/spot/time","moment":"before","effect":"answer","status":503,"count":0,"lasts_ms":60000}"#;
+        assert_eq!(call(&sim, "POST", "/faults", fault).await.0, 200);
+
+        let before = call(&sim, "GET", "/status", "").await.1;
+        assert_eq!(call(&sim, "POST", "/advance", r#"{"ms":3601000}"#).await.0, 200);
+        let after = call(&sim, "GET", "/status", "").await.1;
+        let time = |status: &Value| status["now"].as_u64().expect("nanoseconds");
+        assert!(time(&after) - time(&before) < 60_000_000_000, "no clock moved");
+        loop {
+            match ws.read().await {
+                Ok((fastwebsockets::OpCode::Close, _)) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        assert_eq!(http.mexc("PUT", "/userDataStream", &format!("listenKey={key}")).await.0, 400);
+        assert_eq!(http.mexc("GET", "/account", "").await.0, 200, "its clock is ours");
+        let (_, order) = gateio.gateio("GET", "/spot/orders/t-one", "currency_pair=BTC_USDT", "").await;
+        assert_eq!(text(&order["status"]), "cancelled", "the dead man's switch fired");
+        assert_eq!(gateio.get("/api/v4/spot/time").await.expect("an answer").0, 200, "the fault is over");
+        for bad in [r#"{"ms":0}"#, r#"{"ms":99999999999999}"#, r#"{"ms":-1}"#, "{}", ""] {
+            assert_eq!(call(&sim, "POST", "/advance", bad).await.0, 400, "{bad}");
+        }
+    });
+}
+
+#[test]
+fn limits_that_were_used_up_are_whole_again_when_their_time_has_passed() {
+    run(async {
+        let sim = start(|config| {
+            config.is_quiet = true;
+            config.control_port = Some(0);
+            config.rate_limits = true;
+        });
+        let mut http = Http::connect(&sim, Mexc).await.expect("connected");
+        let mut status = 200;
+        while status == 200 {
+            status = http.get("/api/v3/exchangeInfo").await.expect("an answer").0;
+        }
+        assert_eq!(status, 429);
+        assert_eq!(call(&sim, "POST", "/advance", r#"{"ms":10000}"#).await.0, 200);
+        assert_eq!(http.get("/api/v3/exchangeInfo").await.expect("an answer").0, 200);
     });
 }

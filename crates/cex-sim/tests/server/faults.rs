@@ -1,5 +1,6 @@
 //! Faults over real sockets: each happens to what was asked, as often as asked, and is logged.
 
+mod listing;
 mod network;
 mod orders;
 mod outsiders;

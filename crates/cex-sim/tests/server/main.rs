@@ -5,5 +5,7 @@ mod control;
 mod failures;
 mod faults;
 mod mexc;
+mod surface;
 mod trading;
+mod twins;
 mod world;

@@ -72,6 +72,11 @@ impl DirectConn {
         write_request(&mut self.out, request, preamble)
     }
 
+    /// What was loaded: the very bytes that go to the socket.
+    pub(super) fn loaded(&self) -> &[u8] {
+        &self.out
+    }
+
     /// When the first byte of the request was handed to the socket; `None` proves that nothing of it has left us.
     pub(super) fn written_at(&self) -> Option<Timestamp> {
         self.probe.written_at()

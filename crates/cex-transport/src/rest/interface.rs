@@ -13,9 +13,9 @@ use crate::endpoint::Endpoint;
 use crate::jitter::Jitter;
 use crate::metrics::{CallMetrics, RestMetrics};
 use crate::net::Connector;
-use crate::rate::{Budget, Refusal, Urgency};
+use crate::rate::{Budget, Refusal, Urgency, reserving};
 use crate::venue_clock::VenueClock;
-use cex_core::{Markets, Timestamp, VenueId};
+use cex_core::{Markets, OrderKind, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op, Phase, Retry};
 use cex_interface::{CallClass, Capabilities, Cost, HttpRequest, HttpResponse, Protocol, Reply, Request};
 use http::HeaderValue;
@@ -59,6 +59,7 @@ pub struct Rest {
     pub(super) measuring: tokio::sync::Mutex<()>,
     /// Rung when the exchange's clock should be measured soon.
     pub(super) clock_wanted: Notify,
+    contradiction: Mutex<Option<&'static str>>,
 }
 
 impl Rest {
@@ -95,7 +96,10 @@ impl Rest {
             markets: RwLock::default(),
             clock,
             venue_clock: VenueClock::new(config.clock_error_max),
-            budget: Mutex::new(Budget::new(protocol.limits(), config.budget_spread)),
+            budget: Mutex::new(Budget::new(
+                &reserving(protocol.limits(), config.reserve_pct),
+                config.budget_spread,
+            )),
             orders,
             queries: pool(config.query_connections, |all| &all.queries),
             market: pool(config.market_connections, |all| &all.market),
@@ -106,6 +110,7 @@ impl Rest {
             metrics,
             measuring: tokio::sync::Mutex::new(()),
             clock_wanted: Notify::new(),
+            contradiction: Mutex::default(),
             protocol,
         }))
     }
@@ -246,6 +251,7 @@ impl Rest {
                 let mut lease = self.lease(&self.orders, deadline).await?;
                 self.renew(request, cost.class, stamps, &mut built)?;
                 lease.conn.load(&built, &self.preamble).map_err(ErrorKind::InvalidInput)?;
+                self.compare(request, lease.conn.loaded())?;
                 self.send(request.op(), lease, deadline, stamps).await
             }
             Lane::Queries | Lane::Market => {
@@ -344,7 +350,32 @@ impl Rest {
     ) -> Result<(), ErrorOrKind> {
         let mut built = self.scratch();
         self.encode_into(&mut built, now, request, class, stamps)?;
-        Ok(conn.load(&built, &self.preamble).map_err(ErrorKind::InvalidInput)?)
+        conn.load(&built, &self.preamble).map_err(ErrorKind::InvalidInput)?;
+        Ok(self.compare(request, conn.loaded())?)
+    }
+
+    /// Compares the bytes of an order, as they go to the socket, with what was approved (R36). What differs does not leave, and
+    /// stays known: whatever made it another order makes the next one too.
+    fn compare(&self, request: &Request, bytes: &[u8]) -> Result<(), ErrorKind> {
+        let Request::Place(order) = request else { return Ok(()) };
+        let markets = self.markets();
+        let Some(market) = markets.get(order.symbol) else { return Ok(()) };
+        // What is no limit order is nothing that an engine approves.
+        let OrderKind::Limit { .. } = order.kind else { return Ok(()) };
+        let differs = match self.protocol.read_back(bytes) {
+            None => None,
+            Some(Ok(written)) => written.differs(market, order),
+            Some(Err(what)) => Some(what),
+        };
+        let Some(what) = differs else { return Ok(()) };
+        *self.contradiction.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+        Err(ErrorKind::InvalidInput(what))
+    }
+
+    /// What the bytes of an order, of a rehearsed one too, said otherwise than was approved since this was last asked: nothing
+    /// more should be sent before somebody has looked.
+    pub fn take_contradiction(&self) -> Option<&'static str> {
+        self.contradiction.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Signs again what has waited for too long.

@@ -8,7 +8,7 @@ use cex_core::{
 use cex_errors::{ErrorKind, ExchangeError, Op};
 use cex_interface::{
     BookStream, Bucket, BucketRule, CallClass, Capabilities, Charge, Cost, Effect, Feedback, HttpRequest,
-    HttpResponse, Input, Link, Method, Outbox, Placed, Protocol, Reply, Request, Subscription,
+    HttpResponse, Input, Link, Method, Outbox, Placed, Protocol, Reply, Request, Subscription, WrittenOrder,
 };
 use cex_transport::{Clock, Connector, ExtraRoots, Rest, RestConfig};
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub(crate) struct MadeUp {
     pub(crate) rest_url: String,
     pub(crate) ws_url: String,
     pub(crate) limits: Vec<BucketRule>,
+    /// What its orders' bytes are said to be, when it can tell.
+    pub(crate) written: Option<WrittenOrder<'static>>,
     capabilities: Capabilities,
 }
 
@@ -39,6 +41,7 @@ impl MadeUp {
             rest_url: rest_url.to_owned(),
             ws_url: String::new(),
             limits: vec![rule],
+            written: None,
             capabilities: capabilities(),
         }
     }
@@ -150,6 +153,10 @@ impl Protocol for MadeUp {
         Ok(())
     }
 
+    fn read_back<'a>(&self, _: &'a [u8]) -> Option<Result<WrittenOrder<'a>, &'static str>> {
+        self.written.clone().map(Ok)
+    }
+
     fn decode(
         &self,
         _markets: &Markets,
@@ -229,7 +236,7 @@ fn retry_after(response: &HttpResponse<'_>) -> Option<Duration> {
     response.header("retry-after")?.parse().ok().map(Duration::from_secs)
 }
 
-fn info(name: &str) -> SymbolInfo {
+pub(crate) fn info(name: &str) -> SymbolInfo {
     let symbol: Symbol = name.parse().expect("a symbol");
     SymbolInfo {
         symbol,

@@ -1,11 +1,12 @@
 //! An order leaves at most once, and whoever asks is told truly whether it may have.
 
-use super::exchange::{MadeUp, config, order, rest_of, synced, wall_ms};
+use super::exchange::{MadeUp, config, info, order, rest_of, synced, wall_ms};
 use super::http_server::{Act, Asked, HttpServer, ok, status, until};
-use cex_core::{OrderRequest, SymbolId};
-use cex_errors::{ErrorKind, Op, Outcome, Phase};
-use cex_interface::{OrderRef, Reply, Request};
+use cex_core::{Market, Markets, OrderRequest, Scale, Side, SymbolId, TimeInForce};
+use cex_errors::{ErrorKind, ExchangeError, Op, Outcome, Phase};
+use cex_interface::{OrderRef, Reply, Request, WrittenOrder};
 use cex_transport::{RestConfig, Urgency};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -13,6 +14,54 @@ use tokio::net::TcpListener;
 /// A server that tells the time and does `act` to every order.
 async fn server(act: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> HttpServer {
     HttpServer::start(move |asked| if asked.path == "/time" { ok(&wall_ms()) } else { act(asked) }).await
+}
+
+/// R36: what would go to the socket is compared with what was approved, on both ways out.
+#[tokio::test]
+async fn an_order_whose_bytes_say_something_else_does_not_leave() {
+    let scale = Scale::new(2, 4).expect("small");
+    let market = Market::new(order("a").venue, SymbolId(0), info("BTC/USDT"), scale).expect("rules fit");
+    let right = WrittenOrder {
+        symbol: market.native().as_bytes().to_vec().into(),
+        side: Side::Buy,
+        tif: TimeInForce::Ioc,
+        price: b"0.01",
+        qty: b"0.0001",
+        client_id: b"a-1",
+    };
+    for (written, word) in [
+        (right.clone(), None),
+        (WrittenOrder { price: b"0.1", ..right.clone() }, Some("price")),
+        (WrittenOrder { side: Side::Sell, ..right.clone() }, Some("side")),
+        (WrittenOrder { client_id: b"a-2", ..right }, Some("name")),
+    ] {
+        let server = server(|_| ok("id")).await;
+        let mut protocol = MadeUp::new(&server.url);
+        protocol.written = Some(written);
+        let rest = synced(protocol, config()).await;
+        rest.set_markets(Arc::new(Markets::new(vec![market.clone()])));
+        let placed = rest.call(&Request::Place(order("a-1"))).await;
+        let told = |error: &ExchangeError| match error.kind {
+            ErrorKind::InvalidInput(what) => what.contains(word.unwrap_or("nothing")),
+            _ => false,
+        };
+        match (&placed, word) {
+            (Ok(_), None) => {}
+            (Err(error), Some(_)) if told(error) && error.outcome() == Outcome::NotSent => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(server.count("POST", "/order"), usize::from(word.is_none()), "{word:?}");
+        assert_eq!(rest.take_contradiction().is_some(), word.is_some());
+        assert_eq!(rest.take_contradiction(), None, "told once");
+        // A rehearsal tells it before any order has to leave.
+        let cancel = Request::Cancel { symbol: SymbolId(0), order: OrderRef::Client(order("a-1").client_id) };
+        rest.call(&cancel).await.expect("an open connection");
+        rest.rehearse(Request::Place(order("a-1")));
+        assert_eq!(rest.take_contradiction().is_some(), word.is_some());
+        let prepared = rest.prepare(Request::Place(order("a-1")), Urgency::Normal);
+        assert_eq!(prepared.as_ref().err().map(told), word.map(|_| true), "{word:?}");
+        assert_eq!(server.count("POST", "/order"), usize::from(word.is_none()), "{word:?}");
+    }
 }
 
 type Expected = fn(&ErrorKind) -> bool;

@@ -108,6 +108,7 @@ impl Day {
         ledger: &Ledger,
         swept: &BTreeMap<ClientOrderId, Decimal>,
     ) -> Result<(), NumError> {
+        let other_fee = self.other_fees_written();
         let holdings = self.desk.engine.holdings();
         let holdings: BTreeMap<(VenueId, Asset), Decimal> =
             holdings.into_iter().map(|(venue, asset, held)| ((venue, asset), held)).collect();
@@ -138,8 +139,10 @@ impl Day {
         }
         // Earlier processes' profit is known to the rules only, and theirs leave out fills that came late.
         let ours = if checks.counts.deaths > 0 { total } else { totals.realised };
-        if proof.profit != ours {
-            let what = format!("we say {ours}, the ledgers say {}", proof.profit);
+        // Fees in an exchange's own coin are in our profit by what they count as, and in the ledgers in that coin.
+        let other_fee = if checks.counts.deaths > 0 { other_fee } else { totals.other_fee };
+        if proof.profit != ours.checked_add(other_fee)? {
+            let what = format!("we say {ours} and {other_fee} of fees, the ledgers say {}", proof.profit);
             checks.violate(Invariant::I5, now, what);
         }
         if totals.late_fills == 0 {
@@ -153,6 +156,7 @@ impl Checks {
     /// I3: what every arbitrage is said to have moved is what its orders' fills moved, by the ledgers.
     fn check_outcomes(&mut self, now: Timestamp, ledger: &Ledger) -> Result<(), NumError> {
         let mut moved: BTreeMap<ClientOrderId, (Decimal, Decimal)> = BTreeMap::new();
+        let mut beside: BTreeMap<ClientOrderId, BTreeMap<Asset, Decimal>> = BTreeMap::new();
         for fill in ledger.accounts.iter().flat_map(|account| &account.fills) {
             let Some(id) = client_id(fill) else { continue };
             let (base, quote) = moved.entry(id).or_default();
@@ -164,14 +168,30 @@ impl Checks {
             *quote = quote.checked_sub(gives)?;
             if fill.fee_asset == fill.symbol.base {
                 *base = base.checked_sub(fill.fee)?;
-            } else {
+            } else if fill.fee_asset == fill.symbol.quote {
                 *quote = quote.checked_sub(fill.fee)?;
+            } else {
+                let sum = beside.entry(id).or_default().entry(fill.fee_asset).or_default();
+                *sum = sum.checked_add(fill.fee)?;
             }
         }
         for outcome in std::mem::take(&mut self.outcomes) {
             let mut sums = (Decimal::ZERO, Decimal::ZERO);
             for (base, quote) in outcome.orders.iter().filter_map(|order| moved.get(order)) {
                 sums = (sums.0.checked_add(*base)?, sums.1.checked_add(*quote)?);
+            }
+            let mut fees: BTreeMap<Asset, Decimal> = BTreeMap::new();
+            for (asset, fee) in outcome.orders.iter().filter_map(|order| beside.get(order)).flatten() {
+                let sum = fees.entry(*asset).or_default();
+                *sum = sum.checked_add(*fee)?;
+            }
+            let ours: BTreeMap<Asset, Decimal> = outcome.other_fees.iter().collect();
+            if fees != ours || ours.is_empty() != outcome.other_fee.is_zero() {
+                let what = format!(
+                    "arbitrage {:?} was charged {ours:?}, which counts as {}; by the ledgers {fees:?}",
+                    outcome.id, outcome.other_fee
+                );
+                self.violate(Invariant::I3, now, what);
             }
             if sums != (outcome.base_change, outcome.quote_change) {
                 let ours = (outcome.base_change, outcome.quote_change);

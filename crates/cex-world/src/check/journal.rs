@@ -5,9 +5,11 @@ use super::Invariant;
 use super::naked::client_id;
 use crate::day::Day;
 use crate::journal;
+use cex_arb::run::past::{Past, Traded};
 use cex_core::{ClientOrderId, Decimal, NumError, Side, Timestamp};
 use cex_journal::messages::{self, ArbitrageEnd};
 use cex_journal::{Entry, Reader};
+use cex_risk::Gate;
 use cex_sim::server::Ledger;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,7 +27,7 @@ struct Plain {
     /// The arbitrage of an order.
     cycle_of: BTreeMap<String, String>,
     ends: Vec<ArbitrageEnd>,
-    /// Names of arbitrages without legs.
+    /// Names of arbitrages without legs, and of those that a start found: what these asked for is not known.
     swept: BTreeSet<String>,
 }
 
@@ -33,6 +35,7 @@ impl Day {
     /// Ends the session, and reads the journal from its beginning.
     pub(super) fn check_journal(&mut self, now: Timestamp, ledger: &Ledger) {
         let standing = self.desk.engine.standing(now);
+        let counts = self.desk.engine.counts();
         let Some(mut journal) = self.desk.journal.take() else {
             return self.desk.checks.harness(now, "no process is there at the end".to_owned());
         };
@@ -48,6 +51,14 @@ impl Day {
                         "a session ends with another state than its records: {contradiction:?}, {standing}"
                     );
                     self.desk.checks.violate(Invariant::I5, now, what);
+                }
+                match self.counts_again(&past) {
+                    Ok(again) if again == counts => {}
+                    Ok(again) => {
+                        let what = format!("the next run would count {again}, this one counted {counts}");
+                        self.desk.checks.violate(Invariant::I5, now, what);
+                    }
+                    Err(error) => self.desk.checks.harness(now, format!("counts: {error}")),
                 }
                 if past.unfinished() > 0 {
                     let what = format!("{} arbitrages have no end in the journal", past.unfinished());
@@ -66,7 +77,17 @@ impl Day {
         }
     }
 
-    /// What orders that traded leftovers away are valued at, as their ends say.
+    /// What a run that begins after this one counts of its venues (R25, R30).
+    fn counts_again(&self, past: &Past) -> Result<String, NumError> {
+        let engine = &self.desk.engine;
+        let symbols = engine.symbols().map(|(id, symbol)| (symbol.to_string(), id));
+        let mut names = Traded::new(symbols, engine.venues().collect::<Vec<_>>());
+        let mut gate = Gate::new(engine.limits().clone());
+        past.history().tell(&mut gate.recall(), &mut names)?;
+        Ok(gate.counts())
+    }
+
+    /// What orders that traded leftovers away, or were found, are valued at, as their ends say.
     pub(super) fn marks_of_swept(&mut self) -> BTreeMap<ClientOrderId, Decimal> {
         if let Some(journal) = &mut self.desk.journal {
             journal.recorder.flush();
@@ -77,6 +98,25 @@ impl Day {
             plain.ends.iter().filter_map(|end| Some((&end.name, end.mark.parse().ok()?))).collect();
         let swept = plain.cycle_of.iter().filter(|(_, name)| plain.swept.contains(*name));
         swept.filter_map(|(order, name)| Some((ClientOrderId::new(order)?, *ends.get(name)?))).collect()
+    }
+
+    /// What fees in other coins count as, by the ends of all arbitrages.
+    pub(super) fn other_fees_written(&mut self) -> Decimal {
+        if let Some(journal) = &mut self.desk.journal {
+            journal.recorder.flush();
+        }
+        // What cannot be read is found out when the journal is compared.
+        let ends = self.plain().unwrap_or_default().ends;
+        let fees = ends.iter().filter_map(|end| end.other_fee.parse::<Decimal>().ok());
+        fees.fold(Decimal::ZERO, |sum, fee| sum.checked_add(fee).unwrap_or(sum))
+    }
+
+    /// Names of orders that the journal has.
+    pub(crate) fn written_orders(&mut self) -> BTreeSet<String> {
+        if let Some(journal) = &mut self.desk.journal {
+            journal.recorder.flush();
+        }
+        self.plain().map(|plain| plain.cycle_of.into_keys().collect()).unwrap_or_default()
     }
 
     fn plain(&self) -> Result<Plain, String> {
@@ -105,7 +145,7 @@ impl Plain {
             Entry::OrderEvent(order) => self.name_order(&order.venue, &order.order_id, &order.client_id),
             Entry::Intent(intent) => {
                 let first = intent.legs.first().map(|leg| leg.client_id.clone()).unwrap_or_default();
-                if intent.parent == first {
+                if intent.parent == first || (intent.parent.is_empty() && intent.purpose == "found") {
                     self.swept.insert(first.clone());
                 }
                 let cycle = if intent.parent.is_empty() { first } else { intent.parent };
@@ -149,6 +189,7 @@ fn add(moved: &mut Moved, qty: Decimal, notional: Decimal, fee: Decimal) -> Resu
 fn differences(plain: &Plain, ledger: &Ledger) -> Result<Vec<String>, NumError> {
     let mut theirs: BTreeMap<String, Moved> = BTreeMap::new();
     let mut changes: BTreeMap<ClientOrderId, (Decimal, Decimal)> = BTreeMap::new();
+    let mut beside: BTreeMap<(ClientOrderId, String), Decimal> = BTreeMap::new();
     for fill in ledger.accounts.iter().flat_map(|account| &account.fills) {
         let Some(id) = client_id(fill) else { continue };
         add(theirs.entry(id.to_string()).or_default(), fill.qty, fill.notional, fill.fee)?;
@@ -157,8 +198,14 @@ fn differences(plain: &Plain, ledger: &Ledger) -> Result<Vec<String>, NumError> 
             Side::Buy => (base.checked_add(fill.qty)?, quote.checked_sub(fill.notional)?),
             Side::Sell => (base.checked_sub(fill.qty)?, quote.checked_add(fill.notional)?),
         };
-        let charged = if fill.fee_asset == fill.symbol.base { base } else { quote };
-        *charged = charged.checked_sub(fill.fee)?;
+        if fill.fee_asset == fill.symbol.base {
+            *base = base.checked_sub(fill.fee)?;
+        } else if fill.fee_asset == fill.symbol.quote {
+            *quote = quote.checked_sub(fill.fee)?;
+        } else {
+            let sum = beside.entry((id, fill.fee_asset.to_string())).or_default();
+            *sum = sum.checked_add(fill.fee)?;
+        }
     }
     let ours = plain.moved()?;
     let mut wrong = Vec::new();
@@ -173,10 +220,19 @@ fn differences(plain: &Plain, ledger: &Ledger) -> Result<Vec<String>, NumError> 
     for end in &plain.ends {
         *ended.entry(&end.name).or_default() += 1;
         let (mut base, mut quote) = (Decimal::ZERO, Decimal::ZERO);
+        let mut fees: BTreeMap<String, Decimal> = BTreeMap::new();
         for (order, _) in plain.cycle_of.iter().filter(|(_, cycle)| **cycle == end.name) {
             let id = ClientOrderId::new(order);
             let (more_base, more_quote) = id.and_then(|id| changes.get(&id)).copied().unwrap_or_default();
             (base, quote) = (base.checked_add(more_base)?, quote.checked_add(more_quote)?);
+            for ((_, coin), fee) in beside.iter().filter(|((order, _), _)| Some(*order) == id) {
+                let sum = fees.entry(coin.clone()).or_default();
+                *sum = sum.checked_add(*fee)?;
+            }
+        }
+        let stated = end.other_fees.iter().map(|fee| Ok((fee.asset.clone(), fee.amount.parse()?)));
+        if fees != stated.collect::<Result<BTreeMap<String, Decimal>, NumError>>()? {
+            wrong.push(format!("{end:?}, by the ledgers fees of {fees:?}"));
         }
         if (Ok(base), Ok(quote)) != (end.base_change.parse(), end.quote_change.parse()) {
             wrong.push(format!("{end:?}, by the ledgers {base} and {quote}"));

@@ -1,9 +1,9 @@
 //! I1: no limit is exceeded, reckoned from what left and what it came to.
 
 use super::{Checks, Invariant};
-use cex_core::{Decimal, OrderRequest, SymbolId, Timestamp, VenueId};
+use cex_core::{ClientOrderId, Decimal, OrderRequest, SymbolId, Timestamp, VenueId};
 use cex_engine::{Ending, Outcome};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -17,12 +17,10 @@ const DAY: i64 = 86_400;
 pub(super) struct Risked {
     /// Orders of the last second, by venue.
     recent: BTreeMap<VenueId, VecDeque<(Timestamp, SymbolId)>>,
-    /// Orders of openings of the last minute.
-    minute: VecDeque<Timestamp>,
-    /// Of which day the sums are.
-    day: i64,
-    orders_today: u32,
-    notional_today: Decimal,
+    /// Openings that count: when, by their first order's name, and what they may move.
+    openings: VecDeque<(Timestamp, ClientOrderId, Decimal)>,
+    /// Arbitrages whose profit was counted: a start may end again what was ended, when that was lost with the power.
+    ended: BTreeSet<ClientOrderId>,
     /// Profit by hour and by day, in all and at its highest.
     hours: BTreeMap<i64, Decimal>,
     days: BTreeMap<i64, Decimal>,
@@ -50,6 +48,11 @@ impl Risked {
         self.recent.clear();
     }
 
+    /// Of these orders the journal has a record; no later process can count any other.
+    pub(super) fn journal_has(&mut self, known: impl Fn(ClientOrderId) -> bool) {
+        self.openings.retain(|(_, name, _)| known(*name));
+    }
+
     /// An operator has looked.
     pub(super) fn acknowledged(&mut self) {
         self.lost = None;
@@ -60,7 +63,7 @@ impl Checks {
     /// Both orders of an opening are on their way, and counted.
     pub(super) fn check_limits(&mut self, now: Timestamp, orders: &[OrderRequest; 2], gross: Decimal) {
         let mut wrong = self.rates_exceeded(now, orders);
-        wrong.extend(self.totals_exceeded(now, gross));
+        wrong.extend(self.totals_exceeded(now, orders[0].client_id, gross));
         wrong.extend(self.open_exceeded(orders, gross));
         wrong.extend(self.losses_exceeded(now));
         let symbol = orders[0].symbol;
@@ -97,27 +100,31 @@ impl Checks {
     }
 
     /// R18.
-    fn totals_exceeded(&mut self, now: Timestamp, gross: Decimal) -> Vec<String> {
+    fn totals_exceeded(&mut self, now: Timestamp, name: ClientOrderId, gross: Decimal) -> Vec<String> {
         let Self { risked, limits, .. } = self;
+        risked.openings.push_back((now, name, gross));
         let day = now.as_secs().div_euclid(DAY);
-        if day != risked.day {
-            (risked.day, risked.orders_today, risked.notional_today) = (day, 0, Decimal::ZERO);
+        while risked
+            .openings
+            .front()
+            .is_some_and(|(at, ..)| at.as_secs().div_euclid(DAY) != day && now.since(*at) >= MINUTE)
+        {
+            risked.openings.pop_front();
         }
-        risked.minute.extend([now, now]);
-        while risked.minute.front().is_some_and(|at| now.since(*at) >= MINUTE) {
-            risked.minute.pop_front();
-        }
-        risked.orders_today += 2;
-        risked.notional_today = risked.notional_today.checked_add(gross).unwrap_or(gross);
+        let minute = 2 * risked.openings.iter().filter(|(at, ..)| now.since(*at) < MINUTE).count();
+        let today = risked.openings.iter().filter(|(at, ..)| at.as_secs().div_euclid(DAY) == day);
+        let orders = 2 * today.clone().count();
+        let notional = today.fold(Ok(Decimal::ZERO), |sum, (_, _, gross)| sum?.checked_add(*gross));
+        let notional = notional.unwrap_or(Decimal::from(i64::MAX));
         let mut wrong = Vec::new();
-        if risked.minute.len() > size(limits.max_orders_per_minute) {
-            wrong.push(format!("{} orders within a minute (R18)", risked.minute.len()));
+        if minute > size(limits.max_orders_per_minute) {
+            wrong.push(format!("{minute} orders within a minute (R18)"));
         }
-        if risked.orders_today > limits.max_orders_per_day {
-            wrong.push(format!("{} orders today (R18)", risked.orders_today));
+        if orders > size(limits.max_orders_per_day) {
+            wrong.push(format!("{orders} orders today (R18)"));
         }
-        if risked.notional_today > limits.max_day_notional {
-            wrong.push(format!("{} moved today (R18)", risked.notional_today));
+        if notional > limits.max_day_notional {
+            wrong.push(format!("{notional} moved today (R18)"));
         }
         wrong
     }
@@ -165,6 +172,9 @@ impl Checks {
     /// An arbitrage is over. That it came to what it is said to have come to is I3's and I5's.
     pub(super) fn came_to(&mut self, now: Timestamp, outcome: &Outcome) {
         let Self { risked, limits, .. } = self;
+        if !outcome.orders.first().is_some_and(|name| risked.ended.insert(*name)) {
+            return;
+        }
         let (profit, secs) = (outcome.realised, now.as_secs());
         let add = |sum: &mut Decimal| *sum = sum.checked_add(profit).unwrap_or(*sum);
         add(risked.hours.entry(secs.div_euclid(HOUR)).or_default());

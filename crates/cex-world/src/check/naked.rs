@@ -1,8 +1,9 @@
 //! I6: by the exchanges' ledgers, no arbitrage stays half done for long without anybody being told.
 
 use super::{Checks, Invariant};
+use crate::plan::ACCOUNT;
 use cex_core::{ClientOrderId, Decimal, NumError, Side, Timestamp};
-use cex_sim::server::LedgerFill;
+use cex_sim::server::{LedgerFill, SimExchange};
 use cex_sim::world::World;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,15 +26,61 @@ pub(super) struct Nakedness {
     excused_until: Timestamp,
     since: BTreeMap<u64, Timestamp>,
     is_alarmed: bool,
+    /// What the fills so far sum up to, by arbitrage.
+    sums: BTreeMap<u64, Sum>,
+    /// How many fills of each exchange's ledger are read: it only ever grows.
+    read: [usize; SimExchange::ALL.len()],
+    /// Fills of orders that are not known to have left, with their places in the ledgers.
+    unknown: Vec<(Place, LedgerFill)>,
+}
+
+/// A fill's place in the ledgers: whose, and how many before it.
+type Place = (usize, usize);
+
+/// What the fills of an arbitrage sum up to.
+#[derive(Debug, Default)]
+struct Sum {
+    /// Base bought less base sold.
+    base: Decimal,
+    /// The price of the last of them in the order of the ledgers, and where that is.
+    price: Decimal,
+    priced_at: Place,
+}
+
+impl Sum {
+    fn add(&mut self, place: Place, fill: &LedgerFill) -> Result<(), NumError> {
+        self.base = match fill.side {
+            Side::Buy => self.base.checked_add(fill.qty)?,
+            Side::Sell => self.base.checked_sub(fill.qty)?,
+        };
+        if place >= self.priced_at {
+            (self.price, self.priced_at) = (fill.price, place);
+        }
+        Ok(())
+    }
+
+    /// In quote.
+    fn worth(&self) -> Result<Decimal, NumError> {
+        self.base.checked_mul(self.price)
+    }
 }
 
 impl Nakedness {
     pub(super) const fn new(now: Timestamp) -> Self {
-        Self { next_look: now, excused_until: now, since: BTreeMap::new(), is_alarmed: false }
+        Self {
+            next_look: now,
+            excused_until: now,
+            since: BTreeMap::new(),
+            is_alarmed: false,
+            sums: BTreeMap::new(),
+            read: [0; SimExchange::ALL.len()],
+            unknown: Vec::new(),
+        }
     }
 
-    pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        now >= self.next_look
+    /// When the ledgers are to be looked at next.
+    pub(super) const fn next_look(&self) -> Timestamp {
+        self.next_look
     }
 
     pub(super) fn excuse_until(&mut self, until: Timestamp) {
@@ -49,20 +96,32 @@ impl Nakedness {
 impl Checks {
     pub(super) fn look_for_naked(&mut self, now: Timestamp, world: &World) {
         self.naked.next_look = now + LOOK_EVERY;
-        if !world.faults().is_empty() {
+        if world.is_at_fault() {
             self.naked.excuse_until(now);
         }
-        let residuals = match self.residuals(world) {
-            Ok(residuals) => residuals,
-            Err(error) => return self.harness(now, format!("a ledger does not add up: {error}")),
-        };
-        for (number, worth) in residuals {
-            let is_naked = worth.abs().is_ok_and(|worth| worth >= Decimal::from(DUST));
-            if !is_naked || !self.open.contains_key(&number) {
-                self.naked.since.remove(&number);
-                continue;
+        match self.read_fills(world).and_then(|()| self.naked_of_open()) {
+            Ok(naked) => self.count_naked(now, &naked),
+            Err(error) => self.harness(now, format!("a ledger does not add up: {error}")),
+        }
+    }
+
+    /// What is on the way and stands on one leg, with its worth in quote.
+    fn naked_of_open(&self) -> Result<BTreeMap<u64, Decimal>, NumError> {
+        let mut naked = BTreeMap::new();
+        for number in self.open.keys() {
+            let Some(sum) = self.naked.sums.get(number) else { continue };
+            let worth = sum.worth()?;
+            if worth.abs()? >= Decimal::from(DUST) {
+                naked.insert(*number, worth);
             }
-            let since = *self.naked.since.entry(number).or_insert(now);
+        }
+        Ok(naked)
+    }
+
+    fn count_naked(&mut self, now: Timestamp, naked: &BTreeMap<u64, Decimal>) {
+        self.naked.since.retain(|number, _| naked.contains_key(number));
+        for (number, worth) in naked {
+            let since = *self.naked.since.entry(*number).or_insert(now);
             let counted_from = since.max(self.naked.excused_until);
             if now.since(counted_from) > NAKED_MAX && !self.naked.is_alarmed {
                 let what = format!("arbitrage {number} is naked by {worth} since {since}");
@@ -73,7 +132,9 @@ impl Checks {
 
     /// At the end: nothing that is over stands on one leg, unless somebody was told.
     pub(super) fn check_level(&mut self, now: Timestamp, world: &World) -> Result<(), NumError> {
-        for (number, worth) in self.residuals(world)? {
+        self.read_fills(world)?;
+        for (number, sum) in std::mem::take(&mut self.naked.sums) {
+            let worth = sum.worth()?;
             if worth.abs()? >= Decimal::from(DUST) && !self.parked.contains(&number) && !self.naked.is_alarmed
             {
                 let what = format!("arbitrage {number} is over, naked by {worth}, and nobody was told");
@@ -83,20 +144,22 @@ impl Checks {
         Ok(())
     }
 
-    /// What each arbitrage bought more than it sold, in quote, by the exchanges' ledgers.
-    fn residuals(&self, world: &World) -> Result<BTreeMap<u64, Decimal>, NumError> {
-        let ledger = world.ledger();
-        let mut sums: BTreeMap<u64, (Decimal, Decimal)> = BTreeMap::new();
-        for fill in ledger.accounts.iter().flat_map(|account| &account.fills) {
-            let Some(sent) = client_id(fill).and_then(|id| self.sent.get(&id)) else { continue };
-            let (sum, price) = sums.entry(sent.of).or_default();
-            *sum = match fill.side {
-                Side::Buy => sum.checked_add(fill.qty)?,
-                Side::Sell => sum.checked_sub(fill.qty)?,
-            };
-            *price = fill.price;
+    /// Adds what the ledgers have more than at the last look.
+    fn read_fills(&mut self, world: &World) -> Result<(), NumError> {
+        let mut fills = std::mem::take(&mut self.naked.unknown);
+        for (at, (exchange, read)) in SimExchange::ALL.into_iter().zip(&mut self.naked.read).enumerate() {
+            for fill in world.fills_after(exchange, ACCOUNT, *read) {
+                fills.push(((at, *read), fill));
+                *read += 1;
+            }
         }
-        sums.into_iter().map(|(number, (sum, price))| Ok((number, sum.checked_mul(price)?))).collect()
+        for (place, fill) in fills {
+            match client_id(&fill).and_then(|id| self.sent.get(&id)) {
+                Some(sent) => self.naked.sums.entry(sent.of).or_default().add(place, &fill)?,
+                None => self.naked.unknown.push((place, fill)),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -99,10 +99,15 @@ impl Day {
                 let request = Request::MyTrades { symbol, order, range, limit: FILLS };
                 self.begin(venue, request, Purpose::Fills { client_id, order_id }, Urgency::Normal);
             }
-            Command::QueryTrades { venue, symbol, client_id, since, asked_at } => {
+            Command::QueryTrades { venue, symbol, client_id, order_id, since, asked_at } => {
                 let range = TimeRange { from: Some(since), to: None };
                 let request = Request::MyTrades { symbol, order: None, range, limit: FILLS };
-                self.begin(venue, request, Purpose::Trades { client_id, asked_at }, Urgency::Normal);
+                self.begin(
+                    venue,
+                    request,
+                    Purpose::Trades { client_id, order_id, asked_at },
+                    Urgency::Normal,
+                );
             }
             Command::ReadAccount { venue, asked_at } => {
                 self.begin(venue, Request::Account, Purpose::Account { asked_at }, Urgency::Normal);
@@ -236,9 +241,11 @@ impl Day {
                 }
                 Ok(_) | Err(_) => {}
             },
-            Purpose::Trades { client_id, asked_at } => {
+            Purpose::Trades { client_id, order_id, asked_at } => {
                 let Some((fills, whole)) = fills_of(result) else { return };
-                let ours = fills.iter().filter(|fill| fill.client_id == Some(client_id));
+                let is_ours =
+                    |fill: &&Fill| fill.client_id == Some(client_id) || Some(fill.order_id) == order_id;
+                let ours = fills.iter().filter(is_ours);
                 self.desk.record(now, |recorder| ours.for_each(|fill| recorder.fill(now, fill)));
                 let whole = whole && fills.len() < FILLS as usize;
                 self.feed(Event::TradesRead { client_id, asked_at, fills: &fills, whole });
@@ -250,7 +257,10 @@ impl Day {
             }
             Purpose::Account { asked_at } => {
                 if let Ok(Reply::Account(account)) = result {
+                    let before = self.desk.engine.holdings();
                     self.feed(Event::AccountRead { venue, asked_at, balances: &account.balances });
+                    let after = self.desk.engine.holdings();
+                    self.desk.record(now, |recorder| recorder.adopted(now, &before, &after));
                 }
             }
             Purpose::Setup

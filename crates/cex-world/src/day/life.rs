@@ -53,6 +53,8 @@ pub(crate) struct Life {
     epoch: u64,
     /// How often it died.
     pub(crate) deaths: u32,
+    /// How often the machine was started again.
+    pub(super) boots: u32,
     /// Effects of all processes when this one began.
     began_at: u64,
     /// The last halt was on disk.
@@ -107,6 +109,7 @@ impl Day {
         let disk = match death {
             Death::Kill => self.disk.after_kill(),
             Death::PowerLoss => {
+                self.life.boots += 1;
                 let dice = &mut self.dice;
                 self.disk.after_power_loss(|bound| dice.below(bound))
             }

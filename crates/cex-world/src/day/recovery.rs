@@ -4,7 +4,7 @@ use super::Day;
 use super::start::NoStart;
 use crate::bugs::Bug;
 use crate::rest::Purpose;
-use cex_arb::run::recover::{Turn, Undecided, Unfinished, cancel_ours};
+use cex_arb::run::recover::{Turn, Undecided, Unfinished, cancel_ours, explained};
 use cex_core::{Markets, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{Reply, Request};
@@ -63,7 +63,7 @@ impl Day {
                     one.away = true;
                     let venue = one.undecided.venue.index();
                     let Self { world, places, .. } = self;
-                    places[venue].rest.begin(world, request, Purpose::Inquiry(index), Urgency::Normal);
+                    places[venue].rest.begin(world, request, Purpose::Inquiry(index), Urgency::CanWait);
                 }
                 Turn::Wait(until) => next = next.min(until),
                 Turn::Done(told) => {
@@ -99,6 +99,32 @@ impl Day {
             }
             one.undecided.inquiry.answered(now, result);
         }
+    }
+
+    /// Looks whether the accounts hold what the records explain, and writes down what follows.
+    pub(super) fn prove_unfinished(&mut self, unfinished: &mut Unfinished) -> Result<(), NoStart> {
+        let markets: Vec<(VenueId, Arc<Markets>)> =
+            self.places.iter().map(|place| (place.id, Arc::clone(&place.markets))).collect();
+        for (venue, mut audit) in unfinished.audits(self.now(), &markets) {
+            loop {
+                match audit.turn(self.now()) {
+                    Turn::Ask(request) | Turn::List(request) => {
+                        let answer = self.call(venue.index(), request)?;
+                        audit.answered(self.now(), answer);
+                    }
+                    Turn::Wait(until) => self.wait_until(until, |_, _| false)?,
+                    Turn::Done(told) => {
+                        explained(venue, told).map_err(|failure| NoStart::of(&failure))?;
+                        break;
+                    }
+                }
+            }
+        }
+        let now = self.now();
+        let Some(journal) = &mut self.desk.journal else { return Err(NoStart::Died) };
+        unfinished.proven(now, &mut journal.recorder);
+        journal.touched(now);
+        self.still_lives()
     }
 
     /// Cancels what rests of ours.

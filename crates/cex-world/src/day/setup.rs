@@ -4,8 +4,8 @@ use super::life::Life;
 use super::{Day, Desk, Place};
 use crate::bugs::Planted;
 use crate::check::Checks;
-use crate::fuse::{Death, Fuse};
-use crate::plan::{ACCOUNT, Dice, plan};
+use crate::fuse::Fuse;
+use crate::plan::{ACCOUNT, Dice, fee_coin, plan};
 use crate::rest::Rest;
 use crate::run::{CANARY, Effects, Options, Schedule};
 use crate::trace::Trace;
@@ -28,6 +28,9 @@ use std::time::Duration;
 /// The exchanges, in the order of [`SimExchange::ALL`].
 const REGISTRATIONS: [Registration; 2] = [cex_mexc::REGISTRATION, cex_gateio::REGISTRATION];
 
+/// In every so many seeds orders are on disk before they leave.
+const STRICT_EVERY: u64 = 3;
+
 /// Where the streams are; nobody connects to it.
 const STREAMS: [&str; 2] = ["ws://127.0.0.1:1/ws", "ws://127.0.0.1:1/ws/v4/"];
 
@@ -48,7 +51,7 @@ impl Day {
         let limits = config.limits.clone();
         let limits = options.planted().map_or(limits.clone(), |bug| bug.loosen(limits));
         let told = EngineConfig { limits, ..config.clone() };
-        let is_strict = options.crash.map_or(seed.is_multiple_of(3), |crash| crash.death == Death::PowerLoss);
+        let is_strict = seed.is_multiple_of(STRICT_EVERY);
         let says = fuse.clone();
         world.says_while(move || says.effect());
         let desk = Desk {
@@ -81,8 +84,7 @@ impl Day {
         let markets = day.places.iter().flat_map(|place| place.markets.iter());
         let symbols: Vec<Symbol> = markets.map(cex_core::Market::symbol).collect();
         let span = (schedule.faults_from, schedule.calm_from);
-        let mut planned = plan(&mut Dice::new(seed, 2), &options.families, &symbols, span);
-        planned.iter_mut().for_each(|planned| planned.spare_power(is_strict));
+        let planned = plan(&mut Dice::new(seed, 2), &options.families, &symbols, span);
         day.planned = VecDeque::from(planned);
         Ok(day)
     }
@@ -104,6 +106,8 @@ fn sim_config(seed: u64, dice: &mut Dice) -> SimConfig {
     let account = SimAccount {
         key: format!("{CANARY}-key"),
         secret: format!("{CANARY}-secret"),
+        // Enough for a few fees.
+        also: fee_coin().into_iter().map(|coin| (coin, Decimal::ONE)).collect(),
         ..SimAccount::new(ACCOUNT)
     };
     SimConfig {
@@ -159,7 +163,7 @@ pub(super) fn setup(place: &Place, fees: Result<Reply, ExchangeError>) -> Result
     let book = place.rest.protocol.capabilities().books.first();
     let sync = book.map(|book| book.sync).ok_or_else(|| format!("{} names no book stream", place.id))?;
     let markets = Arc::clone(&place.markets);
-    Ok(VenueSetup { venue: place.id, markets, sync, taker_fees, orders_per_second: None })
+    Ok(VenueSetup { venue: place.id, markets, sync, taker_fees, order_windows: Vec::new() })
 }
 
 pub(super) fn link_up(seed: u64, world: &World, place: &mut Place) -> Result<(), String> {

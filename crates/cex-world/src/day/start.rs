@@ -15,6 +15,7 @@ use cex_core::{Markets, Timestamp, VenueId};
 use cex_engine::{Engine, Event};
 use cex_errors::ExchangeError;
 use cex_interface::{Reply, Request};
+use cex_journal::messages::{self, SessionStart};
 use cex_risk::Mode;
 use cex_sim::server::SimExchange;
 use cex_transport::Urgency;
@@ -44,7 +45,14 @@ impl Day {
     /// Starts a process; how many arbitrages of earlier ones it goes on with.
     pub(super) fn start(&mut self) -> Result<usize, NoStart> {
         let epoch = self.next_epoch();
-        let opened = journal::open(&self.disk, self.syncs_first(), self.now(), epoch);
+        let session = SessionStart {
+            seed: epoch,
+            mode: messages::Mode::Live.into(),
+            boot: format!("boot {}", self.life.boots),
+            strict: self.is_strict,
+            ..SessionStart::default()
+        };
+        let opened = journal::open(&self.disk, self.syncs_first(), self.now(), session);
         let opened = opened.map_err(|error| self.journal_refused(&error.to_string()))?;
         let is_halted = opened.recovered.halt.is_some();
         self.still_lives()?;
@@ -56,6 +64,10 @@ impl Day {
             Unfinished::new(past).map_err(|failure| self.journal_refused(&failure.to_string()))?;
         self.settle_unfinished(&mut unfinished)?;
         self.cancel_strays()?;
+        if !self.has(Bug::NothingSought) {
+            self.seek_lost(&mut unfinished)?;
+        }
+        self.prove_unfinished(&mut unfinished)?;
 
         let mut setups = Vec::new();
         for index in 0..self.places.len() {
@@ -83,6 +95,7 @@ impl Day {
             engine.handle(now, Event::Mode(Mode::CloseOnly), &mut self.desk.out);
         }
         self.desk.checks.goes_on(&engine);
+        self.forget_lost();
         self.desk.engine = engine;
         for place in &mut self.places {
             link_up(self.seed, &self.world, place).map_err(NoStart::Failed)?;
@@ -158,7 +171,7 @@ impl Day {
         request: Request,
     ) -> Result<Result<Reply, ExchangeError>, NoStart> {
         let Self { world, places, .. } = self;
-        places[index].rest.begin(world, request, Purpose::Setup, Urgency::Normal);
+        places[index].rest.begin(world, request, Purpose::Setup, Urgency::CanWait);
         self.wait_until(self.now() + SETUP_MAX, |places, _| places[index].rest.has_done())?;
         let answer = self.places[index].rest.take_done().pop();
         let (_, result) =

@@ -21,7 +21,8 @@ impl Rest {
             return self.finish(world, id, Err(error));
         }
         if let Err(kind) = self.spend(&cost, urgency, now) {
-            let waits = cost.class == CallClass::MarketData;
+            // As transport does: a start waits for its questions, the engine asks again by its own clock.
+            let waits = cost.class == CallClass::MarketData || urgency == Urgency::CanWait;
             return match kind {
                 ErrorKind::Throttled { retry_after } if waits && now + retry_after <= give_up_at => {
                     self.rest_until(id, now + retry_after, give_up_at);

@@ -12,6 +12,7 @@
 //! | `placements` | an order cut at every byte of its request and of its answer |
 //! | `frames` | a stream cut at every byte |
 //! | `pressure` | slow readers, storms of reconnects |
+//! | `slow_disk` | a disk that takes its time |
 //! | `outsiders` | what exchanges do that nobody here asked for |
 
 mod check;
@@ -21,5 +22,6 @@ mod outsiders;
 mod placements;
 mod pressure;
 mod road;
+mod slow_disk;
 mod stage;
 mod storms;

@@ -129,6 +129,8 @@ fn fees_in_a_third_coin_that_runs_out_are_booked() {
             assert!(began.elapsed() < Duration::from_secs(200), "{:?}", coins(&trader));
             trader.watch_for(Duration::from_millis(500)).await;
         }
+        let totals = trader.view().totals;
+        assert!(totals.other_fee.is_positive(), "they are in the profit: {totals:?}");
         trader.settle().await;
     });
 }

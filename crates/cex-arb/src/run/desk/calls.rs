@@ -2,7 +2,7 @@
 
 use super::{Core, Desk};
 use crate::run::record::Recorder;
-use cex_core::{ClientOrderId, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
+use cex_core::{ClientOrderId, Fill, OrderId, OrderRequest, SymbolId, Timestamp, VenueId};
 use cex_engine::Event;
 use cex_errors::{ErrorKind, ExchangeError, Outcome as CallOutcome};
 use cex_interface::{OrderRef, Reply, Request};
@@ -33,6 +33,7 @@ impl Desk {
                 }
                 Err(error) => {
                     tracing::debug!(%error, order = %client_id, outcome = ?error.outcome(), "placement failed");
+                    desk.0.borrow_mut().stop_when_contradicted(order.venue);
                     desk.shut_out(order.venue, &error);
                     if error.outcome() != CallOutcome::Unknown {
                         desk.record(|recorder| recorder.refused(now, &order));
@@ -171,7 +172,7 @@ impl Desk {
         &self,
         core: &Core,
         (venue, symbol): (VenueId, SymbolId),
-        client_id: ClientOrderId,
+        (client_id, order_id): (ClientOrderId, Option<OrderId>),
         since: Timestamp,
         asked_at: Timestamp,
     ) {
@@ -179,7 +180,9 @@ impl Desk {
         let ask = move |rest: Arc<Rest>| async move { Lists::of(&rest).fills(symbol, since, to).await };
         self.ask(core, venue, ask, move |desk, now, result| match result {
             Ok(fills) => {
-                let ours = fills.iter().filter(|fill| fill.client_id == Some(client_id));
+                let is_ours =
+                    |fill: &&Fill| fill.client_id == Some(client_id) || Some(fill.order_id) == order_id;
+                let ours = fills.iter().filter(is_ours);
                 desk.record(|recorder| ours.for_each(|fill| recorder.fill(now, fill)));
                 let (fills, whole) = (fills.rows.as_slice(), fills.unreadable == 0);
                 desk.feed(now, Event::TradesRead { client_id, asked_at, fills, whole });
@@ -191,11 +194,24 @@ impl Desk {
     pub(super) fn read_account(&self, core: &Core, venue: VenueId, asked_at: Timestamp) {
         self.call(core, venue, Request::Account, move |desk, now, result| match result {
             Ok(Reply::Account(account)) => {
-                desk.feed(now, Event::AccountRead { venue, asked_at, balances: &account.balances });
+                desk.account_read(now, Event::AccountRead { venue, asked_at, balances: &account.balances });
             }
             Ok(_) => tracing::error!(%venue, "an account was answered with something else"),
             Err(error) => tracing::warn!(%error, "account could not be read"),
         });
+    }
+
+    /// What an account holds: as far as the engine takes it for held, it is written down before anything follows from it.
+    fn account_read(&self, now: Timestamp, event: Event<'_>) {
+        let mut core = self.0.borrow_mut();
+        let core = &mut *core;
+        let before = core.engine.holdings();
+        core.engine.handle(now, event, &mut core.out);
+        if let Some(recorder) = &mut core.recorder {
+            recorder.adopted(now, &before, &core.engine.holdings());
+        }
+        core.engine.handle(now, Event::Settled, &mut core.out);
+        self.act(core, now);
     }
 
     fn call(

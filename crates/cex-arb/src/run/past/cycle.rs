@@ -7,10 +7,11 @@ use cex_core::{
 };
 use cex_engine::{Ending, Engine, PastArbitrage, PastOrder};
 use cex_journal::messages::{self, Status};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How much later than it expired an order may still turn up in an exchange's answers.
-const VENUE_LAG: Duration = Duration::from_secs(10);
+pub(crate) const VENUE_LAG: Duration = Duration::from_secs(10);
 
 /// An arbitrage whose end was not written down.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +75,7 @@ impl Cycle {
         })
     }
 
-    /// What its fills came to: change of quote and of base over both venues, fees included.
+    /// What its fills came to: change of quote and of base over both venues, fees in these included.
     ///
     /// # Errors
     /// When a number is none, or does not fit.
@@ -105,12 +106,60 @@ impl Cycle {
         Ok((quote, base))
     }
 
-    /// Its end as its fills give it, for one that needs nothing done or whose leftovers stay.
+    /// Fees in coins that are neither base nor quote, a row a coin, by name.
     ///
     /// # Errors
     /// When a number is none, or does not fit.
-    pub fn end(&self, name: &str) -> Result<messages::ArbitrageEnd, NumError> {
+    pub fn other_fees(&self) -> Result<Vec<messages::Fee>, NumError> {
+        let mut sums: BTreeMap<&str, Decimal> = BTreeMap::new();
+        for fill in self.orders.iter().flat_map(|order| &order.fills) {
+            for (amount, asset) in self.beside(fill)? {
+                let sum = sums.entry(asset).or_default();
+                *sum = sum.checked_add(amount)?;
+            }
+        }
+        let row = |(asset, amount): (&str, Decimal)| messages::Fee {
+            amount: amount.to_string(),
+            asset: asset.to_owned(),
+        };
+        Ok(sums.into_iter().map(row).collect())
+    }
+
+    /// What a fill was charged in neither coin of its symbol.
+    fn beside<'a>(&self, fill: &'a messages::Fill) -> Result<Vec<(Decimal, &'a str)>, NumError> {
+        let symbol: Symbol = self.symbol.parse().map_err(|_| NumError::Overflow)?;
+        let its = |asset: &str| asset == symbol.base.as_str() || asset == symbol.quote.as_str();
+        let rows = fill.fees.iter().filter(|fee| !its(&fee.asset));
+        let rows = rows.map(|fee| Ok((decimal(&fee.amount)?, fee.asset.as_str())));
+        let rows: Vec<_> = rows.collect::<Result<_, NumError>>()?;
+        Ok(rows.into_iter().filter(|(amount, _)| !amount.is_zero()).collect())
+    }
+
+    /// What fees in other coins count as, in quote: no book is at hand, so all that each exchange could have charged.
+    fn other_fee(&self, taker_fee: impl Fn(&str, Symbol) -> Bps) -> Result<Decimal, NumError> {
+        let symbol: Symbol = self.symbol.parse().map_err(|_| NumError::Overflow)?;
+        let mut sum = Decimal::ZERO;
+        for fill in self.orders.iter().flat_map(|order| &order.fills) {
+            if self.beside(fill)?.iter().any(|(amount, _)| amount.is_positive()) {
+                let notional = decimal(&fill.price)?.checked_mul(decimal(&fill.qty)?)?;
+                sum = sum.checked_add(notional.checked_mul(taker_fee(&fill.venue, symbol).fraction())?)?;
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Its end as its fills give it, for one that needs nothing done or whose leftovers stay. `taker_fee` is the most that a
+    /// venue takes of what is filled in a symbol.
+    ///
+    /// # Errors
+    /// When a number is none, or does not fit.
+    pub fn end(
+        &self,
+        name: &str,
+        taker_fee: impl Fn(&str, Symbol) -> Bps,
+    ) -> Result<messages::ArbitrageEnd, NumError> {
         let (quote, base) = self.changes()?;
+        let other_fee = self.other_fee(taker_fee)?;
         let first = self.orders.first().map(|order| &order.leg);
         let mark = first.map_or(Decimal::ZERO, |leg| {
             Decimal::new(i128::from(leg.price), u8::try_from(leg.price_dp).unwrap_or(u8::MAX))
@@ -131,12 +180,14 @@ impl Cycle {
             name: name.to_owned(),
             symbol: self.symbol.clone(),
             ending: ending.name().to_owned(),
-            realised: quote.checked_add(base.checked_mul(mark)?)?.to_string(),
+            realised: quote.checked_add(base.checked_mul(mark)?)?.checked_sub(other_fee)?.to_string(),
             quote_change: quote.to_string(),
             base_change: base.to_string(),
             mark: mark.to_string(),
             left_over: left_over.to_string(),
             edge_e8: 0,
+            other_fees: self.other_fees()?,
+            other_fee: other_fee.to_string(),
         })
     }
 

@@ -1,10 +1,10 @@
 //! What the rules that look back must be told of earlier runs, in order.
 
 use super::decimal;
-use cex_core::{Bps, Decimal, NumError, Symbol, SymbolId, Timestamp, VenueId};
+use cex_core::{Bps, ClientOrderId, Decimal, NumError, Symbol, SymbolId, Timestamp, VenueId};
 use cex_engine::{Ending, Engine};
-use cex_journal::messages;
-use cex_risk::{CycleEnd, CycleSums, DustBook, Recall, Scope, Trip, Until, trip};
+use cex_journal::messages::{self, Told};
+use cex_risk::{CycleEnd, CycleSums, DustBook, OrderResult, Recall, Scope, Trip, Until, trip};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -19,6 +19,19 @@ pub enum Recalled {
         /// What they may have moved, in quote.
         gross: Decimal,
     },
+    /// An order left for its venue.
+    Sent {
+        /// Where.
+        venue: String,
+        /// BASE/QUOTE.
+        symbol: String,
+        /// Ours.
+        client_id: String,
+        /// Whether it opens.
+        opens: bool,
+    },
+    /// An order told something of its venue.
+    Noted(messages::VenueNote),
     /// An arbitrage ended.
     End {
         /// How.
@@ -129,7 +142,7 @@ impl History {
                 self.standing.clear();
                 self.left_over.clear();
             }
-            Recalled::Trip(_) | Recalled::Opening { .. } => {}
+            Recalled::Trip(_) | Recalled::Opening { .. } | Recalled::Sent { .. } | Recalled::Noted(_) => {}
         }
     }
 
@@ -148,6 +161,12 @@ impl History {
         for (at, event) in &self.events {
             match event {
                 Recalled::Opening { gross } => recall.opening(*at, *gross)?,
+                Recalled::Sent { venue, symbol, client_id, opens } => {
+                    if let Some((venue, symbol, order)) = order_of((venue, symbol, client_id), names) {
+                        recall.sent(*at, venue, symbol, (order, *opens));
+                    }
+                }
+                Recalled::Noted(note) => tell_note(*at, recall, note, names),
                 Recalled::End { end, opened } => tell_end(*at, recall, end, *opened, names)?,
                 Recalled::Trip(tripped) => tell_trip(recall, tripped, names),
                 Recalled::Acknowledged => recall.acknowledged(),
@@ -192,6 +211,30 @@ fn read_end(end: &messages::ArbitrageEnd) -> Result<(CycleEnd, CycleSums), NumEr
         mark: decimal(&end.mark)?,
     };
     Ok((ending.cycle_end(), sums))
+}
+
+/// An order by its names, where its symbol and venue are still traded.
+fn order_of(
+    (venue, symbol, client_id): (&str, &str, &str),
+    names: &mut impl Names,
+) -> Option<(VenueId, SymbolId, ClientOrderId)> {
+    Some((names.venue(venue)?, names.symbol(symbol)?, ClientOrderId::new(client_id)?))
+}
+
+/// What an order told of its venue; one of another program's names, or of a venue that is not traded, tells nothing.
+fn tell_note(at: Timestamp, recall: &mut Recall<'_>, note: &messages::VenueNote, names: &mut impl Names) {
+    let names_of = (note.venue.as_str(), note.symbol.as_str(), note.client_id.as_str());
+    let Some((venue, symbol, order)) = order_of(names_of, names) else { return };
+    match note.told() {
+        Told::Answered => recall.answered(at, venue, Some(Duration::from_nanos(note.took_ns))),
+        Told::Lost => recall.answered(at, venue, None),
+        Told::Worked => recall.order_ended(at, venue, order, OrderResult::Worked),
+        Told::Failed => recall.order_ended(at, venue, order, OrderResult::Failed),
+        Told::Unspecified => {}
+    }
+    if let Some(excess) = note.fee_excess_e8 {
+        recall.charged(at, symbol, venue, Bps::from_e8(excess));
+    }
 }
 
 /// A rule this version does not know, and what is not traded here any more, stop nothing.

@@ -2,9 +2,9 @@ use super::*;
 use cex_core::{
     Bps, ClientOrderId, Leg as PlanLeg, Notional, Plan, Price, Qty, Scale, Symbol, SymbolId, VenueId,
 };
-use cex_journal::messages::{Side, Status};
+use cex_journal::messages::{Side, Status, Told};
 use cex_journal::record;
-use cex_risk::{Approved, BookFacts, Conditions};
+use cex_risk::{Approved, BookFacts, Conditions, OrderResult};
 use std::time::Duration;
 
 fn leg(venue: &str, client_id: &str, side: Side) -> messages::Leg {
@@ -217,7 +217,7 @@ fn what_is_open_is_what_was_received_and_a_flattening_cut_short_is_gone_on_with(
         fill("s", "gateio", "1", Side::Sell, "2"),
         ended("s", "2"),
     ]);
-    let end = both.cycles()["b"].end("b").expect("fits");
+    let end = both.cycles()["b"].end("b", ten_bps).expect("fits");
     assert_eq!((end.ending.as_str(), end.base_change.as_str()), ("both_filled", "-0.002"));
     // Of 0.5 that were left over, 0.2 were sold when the run ended.
     let carried = match closing("c", "c") {
@@ -225,12 +225,83 @@ fn what_is_open_is_what_was_received_and_a_flattening_cut_short_is_gone_on_with(
         other => other,
     };
     let past = read(&[carried, fill("c", "mexc", "2", Side::Sell, "0.2"), ended("c", "0.2")]);
-    let end = past.cycles()["c"].end("c").expect("fits");
+    let end = past.cycles()["c"].end("c", ten_bps).expect("fits");
     assert_eq!(
         (end.ending.as_str(), end.base_change.as_str()),
         ("swept", "-0.2"),
         "0.3 are left over as before"
     );
+}
+
+/// R25, R30: what a journal tells of a venue is what was counted of it.
+#[test]
+fn what_orders_told_of_a_venue_is_told_to_the_next_run() {
+    let note = |venue: &str, told: Told, took_ns: u64, fee_excess_e8: Option<i64>| {
+        Entry::VenueNote(messages::VenueNote {
+            venue: venue.to_owned(),
+            symbol: "BTC/USDT".to_owned(),
+            client_id: "b".to_owned(),
+            told: told.into(),
+            took_ns,
+            fee_excess_e8,
+        })
+    };
+    let at = Timestamp::from_secs(1_000);
+    let past = read(&[
+        intent(["b", "s"]),
+        note("mexc", Told::Answered, 2_500_000, None),
+        note("mexc", Told::Lost, 0, None),
+        note("mexc", Told::Worked, 0, Some(30_000)),
+        note("mexc", Told::Failed, 0, None),
+        note("elsewhere", Told::Failed, 0, None),
+        note("mexc", Told::Unspecified, 0, None),
+    ]);
+    let (venue, symbol) = (VenueId::new(0, "mexc").expect("short"), SymbolId(0));
+    let [mut told, mut direct] = [(); 2].map(|()| Gate::new(Limits::boundless()));
+    let mut names = Traded::new([("BTC/USDT".to_owned(), symbol)], [venue]);
+    past.history().tell(&mut told.recall(), &mut names).expect("fits");
+    let (mut recall, order) = (direct.recall(), ClientOrderId::new("b").expect("plain"));
+    recall.answered(at, venue, Some(Duration::from_micros(2_500)));
+    recall.answered(at, venue, None);
+    recall.order_ended(at, venue, order, OrderResult::Worked);
+    recall.charged(at, symbol, venue, Bps::from_bps(3));
+    recall.order_ended(at, venue, order, OrderResult::Failed);
+    drop(recall);
+    assert_eq!(told.counts(), direct.counts());
+    assert_ne!(told.counts(), Gate::new(Limits::boundless()).counts());
+}
+
+fn ten_bps(_: &str, _: Symbol) -> Bps {
+    Bps::from_bps(10)
+}
+
+#[test]
+fn fees_in_a_third_coin_count_at_their_worst_and_are_listed_by_coin() {
+    let in_coins = |entry: Entry, fees: &[(&str, &str)]| match entry {
+        Entry::Fill(told) => {
+            let row = |(amount, asset): &(&str, &str)| messages::Fee {
+                amount: (*amount).to_owned(),
+                asset: (*asset).to_owned(),
+            };
+            Entry::Fill(messages::Fill { fees: fees.iter().map(row).collect(), ..told })
+        }
+        other => other,
+    };
+    let past = read(&[
+        intent(["b", "s"]),
+        in_coins(fill("b", "mexc", "1", Side::Buy, "2"), &[("0.05", "MX"), ("0.01", "USDT")]),
+        ended("b", "2"),
+        in_coins(fill("s", "gateio", "1", Side::Sell, "2"), &[("0.3", "GT"), ("0.02", "MX")]),
+        ended("s", "2"),
+    ]);
+    let cycle = &past.cycles()["b"];
+    let (quote, base) = cycle.changes().expect("fits");
+    let end = cycle.end("b", ten_bps).expect("fits");
+    let listed: Vec<_> = end.other_fees.iter().map(|fee| (fee.asset.as_str(), fee.amount.as_str())).collect();
+    assert_eq!(listed, [("GT", "0.3"), ("MX", "0.07")]);
+    // Two fills of 2 at 100, ten basis points of each.
+    assert_eq!((end.other_fee.as_str(), base), ("0.4", Decimal::ZERO));
+    assert_eq!(end.realised, quote.checked_sub(Decimal::new(4, 1)).expect("fits").to_string());
 }
 
 const AT: Timestamp = Timestamp::from_secs(1_700_000_000);

@@ -7,9 +7,9 @@ use cex_interface::{OrderRef, Reply, Request, TimeRange};
 use std::time::Duration;
 
 /// Two answers that an order is not known are this far apart before they are believed.
-const APART: Duration = Duration::from_secs(2);
+pub(super) const APART: Duration = Duration::from_secs(2);
 /// Between two questions about one order.
-const PAUSE: Duration = Duration::from_millis(250);
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
 /// An order is asked about for so long before an operator must look.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// Fills asked for at once.
@@ -23,15 +23,15 @@ pub type Told = Result<Option<Box<(Order, Vec<Fill>)>>, String>;
 
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Turn {
-    /// Make this call, and hand its answer to [`Inquiry::answered`].
+pub enum Turn<T = Told> {
+    /// Make this call, and hand its answer to whoever wanted it.
     Ask(Request),
     /// The same with a list, which must be whole: a part of it is an error.
     List(Request),
     /// Come back then.
     Wait(Timestamp),
     /// It is known, or will not be.
-    Done(Told),
+    Done(T),
 }
 
 /// Where the questions stand.

@@ -1,6 +1,7 @@
 //! Orders and accounts: lost, late, nameless, doubted.
 
 use super::*;
+use std::collections::VecDeque;
 
 #[test]
 fn an_unknown_order_is_asked_about_and_never_sent_again() {
@@ -59,13 +60,15 @@ fn a_fill_after_the_end_is_booked_and_alarms() {
 }
 
 #[test]
-fn a_late_fill_charged_in_a_third_coin_costs_that_coin_only() {
+fn a_late_fill_charged_in_a_third_coin_costs_what_it_can_have_cost() {
     let mut stage = Stage::ready();
     let [buy, sell] = stage.cross();
     stage.report(&buy, OrderStatus::Canceled, "0");
     stage.report(&sell, OrderStatus::Canceled, "0");
     stage.fill(&sell, "101", "1", ("7", "MX"));
-    assert_eq!(stage.view().totals.realised, decimal("0.9"));
+    // Sold 0.9 above the mark, less ten basis points of 101.
+    assert_eq!(stage.view().totals.realised, decimal("0.799"));
+    assert_eq!(stage.view().totals.other_fee, decimal("0.101"));
 }
 
 #[test]
@@ -233,6 +236,70 @@ fn half_a_list_of_trades_and_fills_of_nobody_prove_nothing() {
         (vec![Fill { client_id: None, order_id: Text::new("nobody-knows").expect("short"), ..fill }], true)
     });
     assert_eq!((stage.view().unknown, stage.view().open), (1, 1), "whose that is nobody knows");
+}
+
+/// The buy is accepted and then forgotten at once, with all news of it lost; the account traded so much by it, in fills that
+/// say our name of it or not, and holds `btc`. What is closed within 20 s, when.
+fn accepted_and_forgotten(qty: &str, is_named: bool, btc: &str) -> (Stage, Option<(Duration, OrderRequest)>) {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    stage.report(&sell, OrderStatus::Filled, "5");
+    stage.feed(Event::Placed { client_id: buy.client_id, order_id: order_id(&buy), order: None });
+    let began = stage.now;
+    for _ in 0..200 {
+        let mut wanted = VecDeque::from(stage.pass(100));
+        while let Some(command) = wanted.pop_front() {
+            wanted.extend(match command {
+                Command::QueryOrder { client_id, asked_at, .. } => {
+                    stage.feed(Event::OrderRead { client_id, asked_at, order: None })
+                }
+                Command::QueryOpen { client_id, asked_at, .. } => {
+                    stage.feed(Event::OpenRead { client_id, asked_at, orders: &[], whole: true })
+                }
+                Command::QueryTrades { client_id, order_id: known, asked_at, .. } => {
+                    assert_eq!(known, Some(order_id(&buy)), "whoever writes fills down must know it too");
+                    let mut fills = vec![];
+                    if qty != "0" {
+                        let fill = stage.fill_event(&buy, "100.10", qty, ("0", "USDT"));
+                        fills.push(Fill { client_id: fill.client_id.filter(|_| is_named), ..fill });
+                    }
+                    stage.feed(Event::TradesRead { client_id, asked_at, fills: &fills, whole: true })
+                }
+                Command::ReadAccount { venue, asked_at } if venue == buy.venue => {
+                    let balance = Balance {
+                        asset: asset("BTC"),
+                        free: decimal(btc),
+                        locked: Decimal::ZERO,
+                        as_of: Timestamp::EPOCH,
+                    };
+                    stage.feed(Event::AccountRead { venue, asked_at, balances: &[balance] })
+                }
+                Command::Close { order, .. } => {
+                    let waited = stage.now.since(began);
+                    return (stage, Some((waited, order.into_inner())));
+                }
+                _other => vec![],
+            });
+        }
+    }
+    (stage, None)
+}
+
+#[test]
+fn an_accepted_order_that_is_forgotten_filled_what_the_account_traded() {
+    for (traded, is_named, btc, closed) in [("0", true, "50", 5), ("3", true, "53", 2), ("3", false, "53", 2)]
+    {
+        let (stage, closing) = accepted_and_forgotten(traded, is_named, btc);
+        let (waited, closing) = closing.expect("what was sold is bought back");
+        assert_eq!((closing.side, closing.kind.qty()), (Side::Buy, Some(Qty(closed * 100_000))), "{traded}");
+        // It expired after a second and may turn up for two more; then two proofs, two seconds apart.
+        let patience = Duration::from_secs(5)..Duration::from_secs(10);
+        assert!(patience.contains(&waited), "{waited:?}");
+        assert_eq!((stage.view().unknown, stage.view().killed), (0, false));
+    }
+    let (stage, closing) = accepted_and_forgotten("3", true, "55");
+    assert_eq!((closing, stage.view().unknown), (None, 1), "the account holds more than what is told");
 }
 
 /// As `forgotten`, with nothing traded: the open orders are `open`, and the account holds so much of the coin.

@@ -51,10 +51,11 @@ fn the_ledger_of_the_exchanges_is_right() {
     assert_eq!(of(both, Fees::Quote, Closings::Taken), ("both_filled", "4.0446".to_owned()));
     // The fee of the buy is 0.0025 of the coin, which is worth 0.25025.
     assert_eq!(of(both, Fees::Received, Closings::Taken), ("both_filled", "4.04455".to_owned()));
-    assert_eq!(of(both, Fees::Third, Closings::Taken), ("both_filled", "4.8".to_owned()));
+    // In a coin without a book it counts as if it had been taken in quote.
+    assert_eq!(of(both, Fees::Third, Closings::Taken), ("both_filled", "4.0446".to_owned()));
     let one = [Outcome::Full, Outcome::Nothing];
-    // 5 bought for 500.4 stay; they are worth 100.10 each.
-    assert_eq!(of(one, Fees::Third, Closings::Refused), ("parked", "0.1".to_owned()));
-    // ... and are sold at 100.90.
-    assert_eq!(of(one, Fees::Third, Closings::Taken), ("unwound", "4.1".to_owned()));
+    // 5 bought for 500.4 stay; they are worth 100.10 each, less a fee of 0.2502.
+    assert_eq!(of(one, Fees::Third, Closings::Refused), ("parked", "-0.1502".to_owned()));
+    // ... and are sold at 100.90 for a fee of 0.5045.
+    assert_eq!(of(one, Fees::Third, Closings::Taken), ("unwound", "3.3453".to_owned()));
 }

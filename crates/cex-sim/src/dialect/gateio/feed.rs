@@ -11,8 +11,11 @@ use std::collections::BTreeMap;
 /// What a public channel reports of a market.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// `spot.trades`
-    Trades,
+    /// `spot.trades`, or its deprecated twin `spot.trades_v2`.
+    Trades {
+        /// Whether it is the twin.
+        is_twin: bool,
+    },
     /// `spot.book_ticker`
     BookTicker,
     /// `spot.tickers`
@@ -59,7 +62,7 @@ impl Kind {
     /// `None` for what goes out at once.
     const fn period(self) -> Option<Period> {
         match self {
-            Self::Trades => None,
+            Self::Trades { .. } => None,
             Self::BookTicker => Some(Period::Ms10),
             Self::Ticker | Self::Candles(_) => Some(Period::Ms1000),
             Self::Update(period) | Self::Book(_, period) => Some(period),
@@ -70,7 +73,8 @@ impl Kind {
     /// The channel's name.
     pub(super) const fn channel(self) -> &'static str {
         match self {
-            Self::Trades => "spot.trades",
+            Self::Trades { is_twin: false } => "spot.trades",
+            Self::Trades { is_twin: true } => "spot.trades_v2",
             Self::BookTicker => "spot.book_ticker",
             Self::Ticker => "spot.tickers",
             Self::Candles(_) => "spot.candlesticks",
@@ -83,7 +87,7 @@ impl Kind {
     /// Levels a side; zero for channels without levels.
     pub(super) const fn depth(self) -> usize {
         match self {
-            Self::Trades | Self::BookTicker | Self::Ticker | Self::Candles(_) => 0,
+            Self::Trades { .. } | Self::BookTicker | Self::Ticker | Self::Candles(_) => 0,
             Self::Update(Period::Ms10 | Period::Ms20) => 20,
             Self::Update(Period::Ms100 | Period::Ms1000) => 100,
             Self::Obu(depth) | Self::Book(depth, _) => depth as usize,
@@ -186,7 +190,7 @@ impl Feeds {
             feed.start(exchange);
         }
         match kind {
-            Kind::Trades | Kind::Update(_) => feed.readers.push(conn),
+            Kind::Trades { .. } | Kind::Update(_) => feed.readers.push(conn),
             Kind::BookTicker | Kind::Ticker | Kind::Candles(_) | Kind::Obu(_) | Kind::Book(..) => {
                 feed.fresh.push(conn);
                 self.mark(now, index);
@@ -292,7 +296,7 @@ impl Feed {
     fn start(&mut self, exchange: &Exchange) {
         let depth = self.kind.depth();
         self.state = match self.kind {
-            Kind::Trades => State::None,
+            Kind::Trades { .. } => State::None,
             Kind::BookTicker | Kind::Ticker | Kind::Candles(_) | Kind::Book(..) => State::Last(String::new()),
             Kind::Update(_) | Kind::Obu(_) => State::View {
                 bids: SideView::new(Side::Buy, depth, exchange.bids(self.market)),

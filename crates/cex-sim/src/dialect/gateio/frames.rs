@@ -5,7 +5,7 @@ use super::json::{self, Object, Scaled};
 use super::{Gateio, candles, public, shape};
 use crate::dialect::{ConnId, Frame, Outgoing};
 use crate::matching::{Exchange, MarketIndex, PublicTrade};
-use cex_core::{Price, Qty, Timestamp};
+use cex_core::{Price, Qty, Side, Timestamp};
 use std::sync::Arc;
 
 /// A public trade goes out at once.
@@ -17,11 +17,13 @@ pub(super) fn trade(
     trade: &PublicTrade,
     out: &mut Outgoing,
 ) {
-    let Some(feed) = gateio.feeds.read(Kind::Trades, market) else { return };
-    let mut result = String::with_capacity(256);
-    let (pair, rules) = (gateio.names.of(market), exchange.rules(market));
-    json::object(&mut result, |row| shape::stream_trade(row, trade, pair, rules));
-    send(&feed.readers, &update(now, feed.kind.channel(), &result), out);
+    for is_twin in [false, true] {
+        let Some(feed) = gateio.feeds.read(Kind::Trades { is_twin }, market) else { continue };
+        let mut result = String::with_capacity(256);
+        let (pair, rules) = (gateio.names.of(market), exchange.rules(market));
+        json::object(&mut result, |row| shape::stream_trade(row, trade, pair, rules));
+        send(&feed.readers, &update(now, feed.kind.channel(), &result), out);
+    }
 }
 
 /// Sends what is due of a feed.
@@ -36,7 +38,7 @@ pub(super) fn due(
         return;
     }
     match gateio.feeds.feeds[index].kind {
-        Kind::Trades => {}
+        Kind::Trades { .. } => {}
         Kind::BookTicker | Kind::Ticker | Kind::Candles(_) | Kind::Book(..) => {
             send_if_new(gateio, now, exchange, index, out);
         }
@@ -119,7 +121,7 @@ fn complete(
             row.array("asks", asks().take(depth.into()), |out, level| shape::level(out, level, rules));
             compared
         }
-        Kind::Trades | Kind::Update(_) | Kind::Obu(_) => row.written(),
+        Kind::Trades { .. } | Kind::Update(_) | Kind::Obu(_) => row.written(),
     }
 }
 
@@ -131,8 +133,8 @@ fn send_changes(gateio: &mut Gateio, now: Timestamp, exchange: &Exchange, index:
     let feed = &mut feeds[index];
     let (kind, market) = (feed.kind, feed.market);
     let State::View { bids, asks, version } = &mut feed.state else { return };
-    bids.advance(exchange.bids(market), changed_bids);
-    asks.advance(exchange.asks(market), changed_asks);
+    bids.advance(|price| exchange.levels_behind(market, Side::Buy, price), changed_bids);
+    asks.advance(|price| exchange.levels_behind(market, Side::Sell, price), changed_asks);
     let rules = exchange.rules(market);
     let changed_at = changed_at[market.0 as usize].unwrap_or(now);
     let head = Head { kind, pair: names.of(market), changed_at };

@@ -15,6 +15,8 @@ pub(super) enum Budget {
     Place(AccountIndex, Option<MarketIndex>),
     /// Cancelling, by user.
     Cancel(AccountIndex),
+    /// Transfers, by user.
+    Transfer(AccountIndex),
     /// Any other private endpoint, by user.
     Private(AccountIndex, &'static str),
 }
@@ -26,6 +28,7 @@ impl Budget {
             Self::Public(..) | Self::Private(..) => (200, 10),
             Self::Place(..) => (10, 1),
             Self::Cancel(_) => (200, 1),
+            Self::Transfer(_) => (80, 10),
         }
     }
 }
@@ -82,6 +85,11 @@ impl Limits {
         }
         window.used += 1;
         (Quota { limit, remain: Some(limit - window.used), reset: now.as_secs() }, Ok(()))
+    }
+
+    /// So much time has passed: windows that short have ended.
+    pub(super) fn age(&mut self, by: std::time::Duration) {
+        self.windows.retain(|budget, _| budget.allowance().1.cast_unsigned() > by.as_secs());
     }
 
     fn prune(&mut self, now: Timestamp) {

@@ -34,6 +34,9 @@ pub(super) fn place_one(
     let mode = action_mode(fields.text("action_mode")?.as_deref())?;
     let placed = place::parse(&gateio.names, exchange, fields)?;
     place::check_manners(&gateio.manners, exchange, &placed.order)?;
+    let order = &placed.order;
+    let band = gateio.config.price_band;
+    place::check_band(band, exchange, (order.market, order.side), place::limit(&order.kind))?;
     if let Some(first) = earlier(exchange, account, &placed.order.client_id) {
         match gateio.duplicate_client_ids() {
             DuplicateClientIds::Reject => return Err(Refusal::repeated(&placed.order.client_id)),
@@ -104,6 +107,7 @@ pub(super) fn amend_one(
     if price.is_none_or(|price| price == old) && qty.is_none_or(|qty| qty == total) {
         return Err(Refusal::new(400, "NO_CHANGE", "No change"));
     }
+    place::check_band(gateio.config.price_band, exchange, (found.request.market, found.request.side), price)?;
     let amended = exchange.amend(now, account, found.no, price, qty);
     let order = amended
         .map_err(|reject| Refusal::of(&reject, exchange.rules(found.request.market), &found.request))?;

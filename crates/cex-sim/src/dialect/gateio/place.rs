@@ -1,11 +1,12 @@
 //! From a placement's JSON to an order: every rule of the body, in the order the exchange checks them.
 
+use super::PriceBand;
 use super::body::Fields;
 use super::names::Names;
 use super::refusal::Refusal;
 use super::shape;
 use crate::dialect::Manners;
-use crate::matching::{Exchange, MarketRules, NewOrder, NewOrderKind, SelfTrade};
+use crate::matching::{Exchange, MarketIndex, MarketRules, NewOrder, NewOrderKind, SelfTrade};
 use cex_core::{Decimal, NumError, Price, Qty, Side};
 
 /// A placement that makes sense by itself.
@@ -72,6 +73,44 @@ pub(super) fn check_manners(manners: &Manners, exchange: &Exchange, order: &NewO
         return Ok(());
     }
     Err(Refusal::new(400, "INVALID_PRECISION", "price or amount has too many decimals"))
+}
+
+/// Refuses a limit that is too far from the last price.
+pub(super) fn check_band(
+    band: Option<PriceBand>,
+    exchange: &Exchange,
+    (market, side): (MarketIndex, Side),
+    price: Option<Price>,
+) -> Result<(), Refusal> {
+    let (Some(band), Some(price), Some(last)) = (band, price, exchange.last_price(market)) else {
+        return Ok(());
+    };
+    let scale = exchange.rules(market).scale;
+    let (price, last) = (scale.price_value(price), scale.price_value(last));
+    let part = match side {
+        Side::Buy => Decimal::ONE.checked_add(band.up_rate),
+        Side::Sell => Decimal::ONE.checked_sub(band.down_rate),
+    };
+    let Ok(end) = part.and_then(|part| last.checked_mul(part)) else { return Ok(()) };
+    let is_inside = match side {
+        Side::Buy => price <= end,
+        Side::Sell => price >= end,
+    };
+    if is_inside {
+        return Ok(());
+    }
+    Err(Refusal::new(400, "PRICE_THRESHOLD_EXCEEDED", format!("Price threshold exceeded: {end}")))
+}
+
+/// The limit of an order that has one.
+pub(super) const fn limit(kind: &NewOrderKind) -> Option<Price> {
+    match *kind {
+        NewOrderKind::Limit { price, .. }
+        | NewOrderKind::PostOnly { price, .. }
+        | NewOrderKind::Ioc { price, .. }
+        | NewOrderKind::Fok { price, .. } => Some(price),
+        NewOrderKind::Market { .. } | NewOrderKind::MarketNotional { .. } => None,
+    }
 }
 
 /// The matching engine has no market order that must fill completely; whether it would is read off the book, which

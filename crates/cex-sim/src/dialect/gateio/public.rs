@@ -2,9 +2,10 @@
 
 use super::account::known_asset;
 use super::bars::Bar;
+use super::endpoints::Public;
 use super::json::{self, Object, Scaled};
 use super::refusal::Refusal;
-use super::rest::{Public, Request};
+use super::rest::Request;
 use super::{Gateio, candles, shape};
 use crate::dialect::Wallet;
 use crate::matching::{Exchange, MarketIndex, PublicTrade};
@@ -31,7 +32,7 @@ pub(super) fn answer(
             let market = gateio.names.market(name)?;
             Ok(object(|row| pair(row, gateio, exchange, request.now, market)))
         }
-        Public::MarginPairs => Ok("[]".to_owned()),
+        Public::MarginPairs | Public::Elsewhere => Ok("[]".to_owned()),
         Public::Tickers => tickers(gateio, exchange, request),
         Public::OrderBook => order_book(gateio, exchange, request),
         Public::Trades => trades(gateio, exchange, request),
@@ -143,17 +144,40 @@ fn pair(row: &mut Object<'_>, gateio: &Gateio, exchange: &Exchange, now: Timesta
     row.quoted("type", "normal");
     row.text("trade_url", &format!("https://www.gate.io/trade/{name}"));
     row.plain("st_tag", false);
+    if let Some(band) = gateio.config.price_band {
+        row.quoted("up_rate", band.up_rate);
+        row.quoted("down_rate", band.down_rate);
+    }
 }
 
 /// Always an array, for one pair too.
 fn tickers(gateio: &Gateio, exchange: &Exchange, request: &Request<'_>) -> Result<String, Refusal> {
     let wanted = request.query.get("currency_pair").map(|name| gateio.names.market(name)).transpose()?;
     let markets = gateio.names.markets().filter(|market| wanted.is_none_or(|wanted| wanted == *market));
+    let zones = zones(request.query.get("timezone"))?;
     let mut body = String::new();
     json::array(&mut body, markets, |out, market| {
-        json::object(out, |row| ticker(row, gateio, exchange, market, request.now, wanted.is_some()));
+        json::object(out, |row| {
+            ticker(row, gateio, exchange, market, request.now, wanted.is_some());
+            for (key, hours) in zones {
+                let day = gateio.bars(market).and_then(|bars| bars.since_midnight(request.now, *hours));
+                row.quoted(key, format_args!("{:.2}", day.as_ref().map_or(Decimal::ZERO, change_percent)));
+            }
+        });
     });
     Ok(body)
+}
+
+/// Whose days changes are told of besides those of the last 24 hours: a key, and hours ahead of UTC.
+fn zones(timezone: Option<&str>) -> Result<&'static [(&'static str, i64)], Refusal> {
+    const ZONES: [(&str, i64); 2] = [("change_utc0", 0), ("change_utc8", 8)];
+    match timezone {
+        None => Ok(&[]),
+        Some("utc0") => Ok(&ZONES[..1]),
+        Some("utc8") => Ok(&ZONES[1..]),
+        Some("all") => Ok(&ZONES),
+        Some(other) => Err(Refusal::bad_param("timezone", other)),
+    }
 }
 
 /// A ticker, as REST and the stream show it; sizes only in a REST query for one pair.

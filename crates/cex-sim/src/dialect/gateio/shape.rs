@@ -356,6 +356,7 @@ pub(super) const fn change_type(reason: BalanceReason) -> &'static str {
         BalanceReason::OrderReleased => "order-update",
         BalanceReason::Fill => "order-match",
         BalanceReason::Fee => "trade-fee-deduct",
+        BalanceReason::Transfer => "spot-transfer",
     }
 }
 

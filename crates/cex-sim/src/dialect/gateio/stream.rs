@@ -56,9 +56,10 @@ impl StreamError {
 }
 
 /// Channels that need no signature.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 8] = [
     "spot.candlesticks",
     "spot.trades",
+    "spot.trades_v2",
     "spot.book_ticker",
     "spot.tickers",
     "spot.order_book_update",
@@ -160,7 +161,8 @@ fn topic(names: &Names, request: &Request<'_>) -> Result<Topic, StreamError> {
         return private::topic(names, channel, &words).map(Topic::Private);
     }
     let feeds = match (request.channel, words.as_slice()) {
-        ("spot.trades", pairs) => each(names, pairs, Kind::Trades)?,
+        ("spot.trades", pairs) => each(names, pairs, Kind::Trades { is_twin: false })?,
+        ("spot.trades_v2", pairs) => each(names, pairs, Kind::Trades { is_twin: true })?,
         ("spot.book_ticker", pairs) => each(names, pairs, Kind::BookTicker)?,
         ("spot.tickers", pairs) => each(names, pairs, Kind::Ticker)?,
         ("spot.candlesticks", [interval, pair]) => {

@@ -36,12 +36,14 @@ impl SideView {
         &self.levels
     }
 
-    /// Moves the view to `book` as it is now (best first) and writes what a client has to know into `changes`, best
-    /// first: levels with their quantity, and zero for levels gone from the whole book. Levels that were merely
-    /// pushed out of the view are not reported; clients trim.
-    pub(super) fn advance(
+    /// Moves the view to the book as it is now and writes what a client has to know into `changes`, best first: levels
+    /// with their quantity, and zero for levels gone from the whole book. Levels that were merely pushed out of the view
+    /// are not reported; clients trim. `behind` gives the levels of the book behind a price, best first, or all of them.
+    ///
+    /// Only what was touched is looked at, and as much of the book as came into view at its end.
+    pub(super) fn advance<L: Iterator<Item = (Price, Qty)>>(
         &mut self,
-        book: impl Iterator<Item = (Price, Qty)>,
+        behind: impl Fn(Option<Price>) -> L,
         changes: &mut Vec<(Price, Qty)>,
     ) {
         changes.clear();
@@ -50,23 +52,49 @@ impl SideView {
         }
         let (side, depth) = (self.side, self.depth);
         self.merge_touches();
-        self.levels.clear();
-        self.levels.extend(book.take(depth));
+        self.apply_touches();
+        if self.levels.len() < depth {
+            let (missing, last) = (depth - self.levels.len(), self.levels.last().map(|(price, _)| *price));
+            self.levels.extend(behind(last).take(missing));
+        }
+        debug_assert!(self.levels.iter().copied().eq(behind(None).take(depth)), "the view left the book");
         // A level gone beyond a full view is trimmed by the client, wherever it joined.
         let horizon = self.levels.get(depth - 1).map(|(price, _)| key(side, *price));
         let is_near = |price: Price| horizon.is_none_or(|last| key(side, price) < last);
         changes.extend(self.touched.iter().filter(|(price, qty)| qty.is_zero() && is_near(*price)));
         // While those were there, as many levels at the end of the view were out of it, for a while or until now.
         let always_visible = depth.saturating_sub(changes.len());
-        for (rank, (price, qty)) in self.levels.iter().enumerate() {
-            let found =
-                self.touched.binary_search_by_key(&key(side, *price), |(touched, _)| key(side, *touched));
-            if found.is_ok() || rank >= always_visible {
-                changes.push((*price, *qty));
+        let is_seen = |price: Price| horizon.is_none_or(|last| key(side, price) <= last);
+        changes.extend(self.touched.iter().filter(|(price, qty)| !qty.is_zero() && is_seen(*price)));
+        for level in self.levels.iter().skip(always_visible) {
+            let rank = key(side, level.0);
+            if self.touched.binary_search_by_key(&rank, |(price, _)| key(side, *price)).is_err() {
+                changes.push(*level);
             }
         }
         changes.sort_unstable_by_key(|(price, _)| key(side, *price));
         self.touched.clear();
+    }
+
+    /// Brings what was touched into the levels. What lies behind a full view is not its business yet.
+    fn apply_touches(&mut self) {
+        let (side, depth) = (self.side, self.depth);
+        let horizon = self.levels.get(depth - 1).map(|(price, _)| key(side, *price));
+        for (price, qty) in &self.touched {
+            let rank = key(side, *price);
+            if horizon.is_some_and(|last| rank > last) {
+                break;
+            }
+            match (self.levels.binary_search_by_key(&rank, |(price, _)| key(side, *price)), qty.is_zero()) {
+                (Ok(at), false) => self.levels[at].1 = *qty,
+                (Ok(at), true) => {
+                    self.levels.remove(at);
+                }
+                (Err(at), false) => self.levels.insert(at, (*price, *qty)),
+                (Err(_), true) => {}
+            }
+        }
+        self.levels.truncate(depth);
     }
 
     /// One touch per price, the last one, sorted best first.
@@ -101,8 +129,16 @@ mod tests {
     type Book = BTreeMap<i64, Qty>;
 
     fn levels(side: Side, book: &Book) -> impl Iterator<Item = (Price, Qty)> {
+        behind(side, book)(None)
+    }
+
+    fn behind(side: Side, book: &Book) -> impl Fn(Option<Price>) -> std::vec::IntoIter<(Price, Qty)> {
         let sign = if side == Side::Buy { -1 } else { 1 };
-        book.iter().map(move |(key, qty)| (Price(key * sign), *qty))
+        move |price| {
+            let after = |rank: i64| price.is_none_or(|price| rank > key(side, price));
+            let levels = book.iter().filter(|(rank, _)| after(**rank));
+            levels.map(|(rank, qty)| (Price(rank * sign), *qty)).collect::<Vec<_>>().into_iter()
+        }
     }
 
     fn apply(side: Side, book: &mut Book, depth: usize, changes: &[(Price, Qty)]) {
@@ -125,15 +161,15 @@ mod tests {
         let mut changes = Vec::new();
         book.insert(0, Qty(9));
         view.touch(Price(0), Qty(9));
-        view.advance(levels(Side::Sell, &book), &mut changes);
+        view.advance(behind(Side::Sell, &book), &mut changes);
         assert_eq!(changes, [(Price(0), Qty(9))], "level 2 left the view but not the book");
         book.remove(&2);
         view.touch(Price(2), Qty::ZERO);
-        view.advance(levels(Side::Sell, &book), &mut changes);
+        view.advance(behind(Side::Sell, &book), &mut changes);
         assert!(changes.is_empty(), "nor is its removal once it is out of view");
         book.remove(&0);
         view.touch(Price(0), Qty::ZERO);
-        view.advance(levels(Side::Sell, &book), &mut changes);
+        view.advance(behind(Side::Sell, &book), &mut changes);
         assert_eq!(changes, [(Price(0), Qty::ZERO), (Price(3), Qty(3))], "level 3 came into view");
     }
 
@@ -144,7 +180,7 @@ mod tests {
         let mut changes = vec![(Price(0), Qty::ZERO)];
         book.insert(40, Qty(7));
         view.touch(Price(40), Qty(7));
-        view.advance(levels(Side::Sell, &book), &mut changes);
+        view.advance(behind(Side::Sell, &book), &mut changes);
         assert!(changes.is_empty());
     }
 
@@ -173,7 +209,7 @@ mod tests {
                     joining.push(book.iter().take(depth).map(|(key, qty)| (*key, *qty)).collect::<Book>());
                 }
                 clients.extend(joining);
-                view.advance(levels(side, &book), &mut changes);
+                view.advance(behind(side, &book), &mut changes);
                 let truth: Book = book.iter().take(depth).map(|(key, qty)| (*key, *qty)).collect();
                 for client in &mut clients {
                     apply(side, client, depth, &changes);

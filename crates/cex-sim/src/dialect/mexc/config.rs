@@ -166,6 +166,8 @@ pub enum Permission {
     DealWrite,
     /// `SPOT_WITHDRAW_READ`, for what is known of coins.
     WithdrawRead,
+    /// `SPOT_TRANSFER_READ` and `SPOT_TRANSFER_WRITE`.
+    Transfer,
     /// `SPOT_WITHDRAW_WRITE`; here also what was withdrawn, which tells whether a key can withdraw.
     Withdraw,
 }

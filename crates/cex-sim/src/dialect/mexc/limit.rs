@@ -107,6 +107,14 @@ impl Limits {
         Ok(())
     }
 
+    /// So much time has passed: windows that short have ended, and penalties are shorter by it.
+    pub(super) fn age(&mut self, by: Duration) {
+        self.windows.retain(|(_, bucket), _| bucket.allowance().1.cast_unsigned() > by.as_secs());
+        for penalty in self.penalties.values_mut() {
+            penalty.until = penalty.until.shifted(crate::dialect::nanos_ago(by));
+        }
+    }
+
     fn prune(&mut self, now: Timestamp) {
         if now.as_secs() < self.pruned_at + PRUNE_SECS {
             return;

@@ -83,7 +83,7 @@ pub(super) fn events(
     for event in events {
         match event {
             ExchangeEvent::Balance(change) => match change.reason {
-                BalanceReason::Deposit | BalanceReason::OrderPlaced => {
+                BalanceReason::Deposit | BalanceReason::OrderPlaced | BalanceReason::Transfer => {
                     send_balance(mexc, now, change, None, out);
                 }
                 BalanceReason::OrderReleased | BalanceReason::Fill | BalanceReason::Fee => {
@@ -193,6 +193,7 @@ const fn reason(reason: BalanceReason, end: Option<EndReason>) -> &'static str {
         (BalanceReason::OrderReleased, _) => "ENTRUST_UNFROZEN",
         (BalanceReason::Fill, _) => "ENTRUST",
         (BalanceReason::Fee, _) => "TRADE_FEE",
+        (BalanceReason::Transfer, _) => "CONTRACT_TRANSFER",
     }
 }
 

@@ -7,6 +7,7 @@ use super::show;
 use crate::fault::{FaultId, FaultSpec, exchange_named};
 use cex_core::{Asset, Decimal, Side, Symbol};
 use serde::Deserialize;
+use std::time::Duration;
 
 /// What all paths begin with.
 pub(super) const PREFIX: &str = "/sim/v1";
@@ -68,6 +69,24 @@ struct Balance {
     free: String,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    ms: u64,
+}
+
+impl Advance {
+    /// Keys live for an hour and connections for a day; more than a year is a slip.
+    const MOST_MS: u64 = 366 * 24 * 3_600 * 1_000;
+
+    fn checked(self) -> Result<Duration, Refusal> {
+        if (1..=Self::MOST_MS).contains(&self.ms) {
+            return Ok(Duration::from_millis(self.ms));
+        }
+        Err(Refusal::new(400, format!("`ms` is {}; it must be 1 to {}", self.ms, Self::MOST_MS)))
+    }
+}
+
 /// Answers a call.
 pub(super) fn answer(host: &mut Host, method: &str, path: &str, query: &str, body: &[u8]) -> Answer {
     let inner = path.strip_prefix(PREFIX).and_then(|inner| inner.strip_prefix('/')).ok_or_else(not_found)?;
@@ -88,6 +107,10 @@ pub(super) fn answer(host: &mut Host, method: &str, path: &str, query: &str, bod
         ("GET", ["fired"]) => Ok(show::fired(&host.fired_faults(), since(query)?)),
         ("GET", ["ledger"]) => Ok(show::ledger(&host.ledger())),
         ("GET", ["dump"]) => show::dump(host).map_err(Refusal::from),
+        ("POST", ["advance"]) => {
+            host.elapse(read::<Advance>(body)?.checked()?);
+            Ok(show::done())
+        }
         ("POST", ["cut", name]) => {
             host.cut_all(exchange(name)?);
             Ok(show::done())
@@ -129,8 +152,9 @@ fn of_exchange(
         ("GET", "balances", [name]) => Ok(show::balances(&host.truth_balances(exchange, name)?)),
         ("PUT", "balances", [name]) => {
             let balance: Balance = read(body)?;
-            let asset = Asset::new(&balance.asset);
-            let asset = asset.map_err(|_| Refusal::new(400, format!("{:?} is no asset", balance.asset)))?;
+            let asset = Asset::new(&balance.asset).ok().filter(|asset| !asset.as_str().is_empty());
+            let asset = asset
+                .ok_or_else(|| Refusal::new(400, format!("{:?} is no asset such as USDT", balance.asset)))?;
             host.set_balance(exchange, name, asset, decimal(&balance.free)?)?;
             Ok(show::balances(&host.truth_balances(exchange, name)?))
         }
@@ -162,10 +186,13 @@ fn symbol(name: &str) -> Result<Symbol, Refusal> {
 }
 
 fn since(query: &str) -> Result<usize, Refusal> {
-    match query.strip_prefix("since=") {
-        None => Ok(0),
-        Some(number) => {
+    match query.split_once('=') {
+        None if query.is_empty() => Ok(0),
+        Some(("since", number)) => {
             number.parse().map_err(|_| Refusal::new(400, format!("`since` is {number:?}, no number")))
+        }
+        None | Some(_) => {
+            Err(Refusal::new(400, format!("{query:?} is no parameter of it; there is `since`")))
         }
     }
 }
@@ -177,7 +204,11 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     }
     // The parser lends texts out before it looks whether they are UTF-8.
     let body = std::str::from_utf8(body).map_err(|_| Refusal::new(400, "the body is not UTF-8"))?;
-    sonic_rs::from_str(body).map_err(|error| Refusal::new(400, format!("the body cannot be read: {error}")))
+    // What follows the first line draws where it is, in blanks that mean nothing inside a text.
+    sonic_rs::from_str(body).map_err(|error| {
+        let told = error.to_string();
+        Refusal::new(400, format!("the body cannot be read: {}", told.lines().next().unwrap_or_default()))
+    })
 }
 
 /// The parser recurses; no request that means something has more brackets than two books of ten thousand levels.

@@ -7,7 +7,7 @@ use super::super::ledger::{Ledger, LedgerFill, LedgerOrder};
 use super::super::truth::TruthBook;
 use crate::fault::{ActiveFault, Fault, FaultId, Fired};
 use cex_core::{Asset, Decimal};
-use sonic_rs::{Value, json};
+use sonic_rs::{JsonContainerTrait as _, Value, json};
 
 type Balances = [(Asset, Decimal, Decimal)];
 
@@ -28,19 +28,18 @@ pub(super) fn status(host: &Host) -> String {
         .iter()
         .map(|account| json!({ "name": account.name, "key": account.key, "rights": account.rights.name() }))
         .collect();
-    json!({
+    text(&json!({
         "now": host.clock.now().as_nanos(),
         "seed": host.config.seed,
         "symbols": symbols,
         "accounts": accounts,
         "faults": host.active_faults().len(),
         "fired": host.fired_faults().len(),
-    })
-    .to_string()
+    }))
 }
 
 pub(super) fn injected(id: FaultId, fault: &Fault) -> String {
-    json!({ "id": id.0, "fault": fault.to_string() }).to_string()
+    text(&json!({ "id": id.0, "fault": fault.to_string() }))
 }
 
 pub(super) fn faults(faults: &[ActiveFault]) -> String {
@@ -52,7 +51,7 @@ pub(super) fn faults(faults: &[ActiveFault]) -> String {
             "fired": active.fired,
         })
     };
-    json!(faults.iter().map(row).collect::<Vec<Value>>()).to_string()
+    text(&json!(faults.iter().map(row).collect::<Vec<Value>>()))
 }
 
 pub(super) fn fired(fired: &[Fired], since: usize) -> String {
@@ -67,11 +66,11 @@ pub(super) fn fired(fired: &[Fired], since: usize) -> String {
             "seed": fired.seed,
         })
     };
-    json!(fired.iter().enumerate().skip(since).map(row).collect::<Vec<Value>>()).to_string()
+    text(&json!(fired.iter().enumerate().skip(since).map(row).collect::<Vec<Value>>()))
 }
 
 pub(super) fn book(book: &TruthBook) -> String {
-    book_value(book).to_string()
+    text(&book_value(book))
 }
 
 fn book_value(book: &TruthBook) -> Value {
@@ -83,7 +82,7 @@ fn book_value(book: &TruthBook) -> Value {
 }
 
 pub(super) fn balances(balances: &Balances) -> String {
-    balances_value(balances).to_string()
+    text(&balances_value(balances))
 }
 
 fn balances_value(balances: &Balances) -> Value {
@@ -92,7 +91,7 @@ fn balances_value(balances: &Balances) -> Value {
 }
 
 pub(super) fn orders(orders: &[LedgerOrder]) -> String {
-    orders_value(orders).to_string()
+    text(&orders_value(orders))
 }
 
 fn orders_value(orders: &[LedgerOrder]) -> Value {
@@ -112,7 +111,7 @@ fn orders_value(orders: &[LedgerOrder]) -> Value {
 }
 
 pub(super) fn fills(fills: &[LedgerFill]) -> String {
-    fills_value(fills).to_string()
+    text(&fills_value(fills))
 }
 
 fn fills_value(fills: &[LedgerFill]) -> Value {
@@ -143,7 +142,7 @@ const fn side(side: cex_core::Side) -> &'static str {
 }
 
 pub(super) fn ledger(ledger: &Ledger) -> String {
-    ledger_value(ledger).to_string()
+    text(&ledger_value(ledger))
 }
 
 fn ledger_value(ledger: &Ledger) -> Value {
@@ -173,5 +172,59 @@ pub(super) fn dump(host: &Host) -> Result<String, SimError> {
             books.push(json!({ "exchange": exchange.name(), "symbol": symbol, "book": book }));
         }
     }
-    Ok(json!({ "books": books, "ledger": ledger_value(&host.ledger()) }).to_string())
+    Ok(text(&json!({ "books": books, "ledger": ledger_value(&host.ledger()) })))
+}
+
+/// A value as text, its keys in alphabetical order: the parser's own objects have another order every time.
+fn text(value: &Value) -> String {
+    let mut out = String::new();
+    write(&mut out, value);
+    out
+}
+
+fn write(out: &mut String, value: &Value) {
+    if let Some(object) = value.as_object() {
+        let mut fields: Vec<(&str, &Value)> = object.iter().collect();
+        fields.sort_unstable_by_key(|(key, _)| *key);
+        list(out, ['{', '}'], fields, |out, (key, value)| {
+            // Keys are words of ours.
+            out.push('"');
+            out.push_str(key);
+            out.push_str("\":");
+            write(out, value);
+        });
+    } else if let Some(array) = value.as_array() {
+        list(out, ['[', ']'], array.iter(), write);
+    } else {
+        out.push_str(&value.to_string());
+    }
+}
+
+fn list<T>(
+    out: &mut String,
+    [open, close]: [char; 2],
+    items: impl IntoIterator<Item = T>,
+    mut each: impl FnMut(&mut String, T),
+) {
+    out.push(open);
+    for (index, item) in items.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        each(out, item);
+    }
+    out.push(close);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_value_is_the_same_text() {
+        let value = || json!({ "b": [1, "x\"y"], "a": { "d": null, "c": [] } });
+        for _ in 0..20 {
+            assert_eq!(text(&value()), r#"{"a":{"c":[],"d":null},"b":[1,"x\"y"]}"#);
+        }
+    }
 }

@@ -28,17 +28,17 @@ pub enum BookTruth {
 /// The hash of a book's best levels, best first.
 pub fn book_hash(bids: impl Iterator<Item = (Price, Qty)>, asks: impl Iterator<Item = (Price, Qty)>) -> u64 {
     let mut hasher = FxHasher::default();
-    let mut side = |levels: &mut dyn Iterator<Item = (Price, Qty)>| {
-        for (price, qty) in levels.take(HASHED_LEVELS) {
-            hasher.write_i64(price.0);
-            hasher.write_i64(qty.0);
-        }
-        hasher.write_i64(-1);
-    };
-    let (mut bids, mut asks) = (bids, asks);
-    side(&mut bids);
-    side(&mut asks);
+    hash_side(&mut hasher, bids);
+    hash_side(&mut hasher, asks);
     hasher.finish()
+}
+
+fn hash_side(hasher: &mut FxHasher, levels: impl Iterator<Item = (Price, Qty)>) {
+    levels.take(HASHED_LEVELS).for_each(|(price, qty)| {
+        hasher.write_i64(price.0);
+        hasher.write_i64(qty.0);
+    });
+    hasher.write_i64(-1);
 }
 
 /// The past of all books that are watched.

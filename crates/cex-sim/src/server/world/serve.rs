@@ -23,13 +23,13 @@ impl World {
     /// Sends something to the exchange.
     pub(super) fn send_out(&mut self, id: LineId, said: Said) {
         let Some(at) = self.arrives_at(id, OUT) else { return };
-        self.post(at, Parcel::Said(id, said));
+        self.post.send(at, Parcel::Said(id, said));
     }
 
     /// Sends something to the client.
     pub(super) fn send_back(&mut self, id: LineId, arrival: Arrival) {
         let Some(at) = self.arrives_at(id, BACK) else { return };
-        self.post(at, Parcel::Arrival(id, arrival));
+        self.post.send(at, Parcel::Arrival(id, arrival));
     }
 
     /// When something sent now arrives; nothing overtakes on one connection.
@@ -121,7 +121,7 @@ impl World {
         let Some(most) = line.silence_max else { return };
         let due = line.heard_at + most;
         if due > self.now {
-            self.post(due, Parcel::Silence(id));
+            self.post.send(due, Parcel::Silence(id));
         } else {
             self.leave(id, false);
         }
@@ -131,7 +131,7 @@ impl World {
     fn call(&mut self, id: LineId, exchange: SimExchange, call: Call) {
         let effect = self.host.rest_fault(exchange, Moment::Before, call.method, &call.path);
         match effect {
-            Some(RestEffect::Late(by)) => self.post(self.now + by, Parcel::Serve(id, call)),
+            Some(RestEffect::Late(by)) => self.post.send(self.now + by, Parcel::Serve(id, call)),
             Some(RestEffect::Answer(canned)) => self.send_back(id, Arrival::Answer(canned_answer(canned))),
             Some(RestEffect::Close) => self.leave(id, false),
             Some(RestEffect::Reset) => self.cut(id),
@@ -159,7 +159,7 @@ impl World {
         match effect {
             Some(RestEffect::Late(by)) => {
                 let Some(at) = self.arrives_at(id, BACK) else { return };
-                return self.post(at + by, Parcel::Arrival(id, Arrival::Answer(answer)));
+                return self.post.send(at + by, Parcel::Arrival(id, Arrival::Answer(answer)));
             }
             Some(RestEffect::Answer(canned)) => answer = canned_answer(canned),
             Some(RestEffect::Truncate(at)) => answer.body.truncate(at),
@@ -206,11 +206,17 @@ impl World {
         ids.into_iter().for_each(|id| self.cut(id));
     }
 
-    /// What the exchanges queued is on its way now.
+    /// What the exchanges queued is on its way now, of the oldest connection first.
     pub(super) fn pump(&mut self) {
-        let ids: Vec<LineId> =
-            self.lines.iter().filter(|(_, line)| line.has_news()).map(|(id, _)| *id).collect();
-        for id in ids {
+        let mut stirred = std::mem::take(&mut self.stirred);
+        self.host.take_stirred(&mut stirred);
+        stirred.sort_unstable();
+        stirred.dedup();
+        for ConnId(number) in stirred.drain(..) {
+            let id = LineId(number);
+            if !self.lines.get(&id).is_some_and(super::line::Line::has_news) {
+                continue;
+            }
             while let Some(next) = self.lines.get_mut(&id).and_then(super::line::Line::next_queued) {
                 match next {
                     Ok(item) => {
@@ -228,6 +234,7 @@ impl World {
                 self.cut(id);
             }
         }
+        self.stirred = stirred;
     }
 }
 

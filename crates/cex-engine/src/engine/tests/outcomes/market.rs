@@ -27,6 +27,8 @@ pub(super) struct Ledger {
     /// Changes of base and quote over both, fees included.
     base: i128,
     quote: i128,
+    /// What fees in a third coin, which has no book, count as: the whole taker fee, in 10^-12 quote.
+    other: i128,
 }
 
 impl Ledger {
@@ -34,7 +36,7 @@ impl Ledger {
         let coins = [("USDT", 5_000), ("BTC", 50)];
         let one = 10_i128.pow(u32::from(DP));
         let held = (0..2).flat_map(|venue| coins.map(|(coin, held)| ((venue, coin), held * one)));
-        Self { held: held.collect(), base: 0, quote: 0 }
+        Self { held: held.collect(), base: 0, quote: 0, other: 0 }
     }
 
     fn add(&mut self, venue: usize, coin: &'static str, change: i128) {
@@ -59,12 +61,15 @@ impl Ledger {
             (Fees::Third, _) => (thousandths * bps, 6, "MX"),
         };
         self.add(venue, coin, -fee * 10_i128.pow(u32::from(DP - dp)));
+        if fees == Fees::Third {
+            self.other += cents * thousandths * bps * 1_000;
+        }
         (fee, dp, coin)
     }
 
     /// Profit with what is left over valued at the mark.
     pub(super) fn profit(&self) -> Decimal {
-        Decimal::new(self.quote * 100 + self.base * MARK_CENTS, DP + 2)
+        Decimal::new((self.quote - self.other) * 100 + self.base * MARK_CENTS, DP + 2)
     }
 
     /// As an exchange tells of an account.

@@ -1,0 +1,120 @@
+//! What accounts hold by the records alone: what a run took for held when it read an account, moved by the fills since then.
+//! It outlives the run, so that the next start can tell whether everything that moved an account is written down.
+
+use super::decimal;
+use cex_core::{Asset, Decimal, NumError, Symbol};
+use cex_journal::messages::{self, Side, Source};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Holdings, by venue and coin.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    held: BTreeMap<String, BTreeMap<String, Decimal>>,
+    /// Venues whose account was read in this session.
+    read: BTreeSet<String>,
+}
+
+impl Ledger {
+    /// A session begins: what its accounts hold it reads for itself, and until then what was known before stays.
+    pub(super) fn begin(&mut self) {
+        self.read.clear();
+    }
+
+    /// The run takes so much for held from here on. Only what it took from the answer of an exchange is meant: streams tell
+    /// balances in the middle of things.
+    pub(super) fn adopt(&mut self, balance: &messages::Balance) -> Result<(), NumError> {
+        if balance.source() != Source::Answer {
+            return Ok(());
+        }
+        let total = decimal(&balance.free)?.checked_add(decimal(&balance.locked)?)?;
+        let held = self.held.entry(balance.venue.clone()).or_default();
+        // The first of a session begins a list of everything; what is not in it is not held any more.
+        if self.read.insert(balance.venue.clone()) {
+            held.clear();
+        }
+        held.insert(balance.asset.clone(), total);
+        Ok(())
+    }
+
+    /// A fill that was not told before.
+    pub(super) fn fill(&mut self, fill: &messages::Fill) -> Result<(), NumError> {
+        let Some(held) = self.held.get_mut(&fill.venue) else { return Ok(()) };
+        let symbol: Symbol = fill.symbol.parse().map_err(|_| NumError::Overflow)?;
+        let (price, qty) = (decimal(&fill.price)?, decimal(&fill.qty)?);
+        let notional = price.checked_mul(qty)?;
+        let (base, quote) = match fill.side() {
+            Side::Buy | Side::Unspecified => (qty, notional.negated()?),
+            Side::Sell => (qty.negated()?, notional),
+        };
+        let mut moves = vec![(symbol.base.to_string(), base), (symbol.quote.to_string(), quote)];
+        for fee in &fill.fees {
+            moves.push((fee.asset.clone(), decimal(&fee.amount)?.negated()?));
+        }
+        for (asset, change) in moves {
+            let sum = held.entry(asset).or_default();
+            *sum = sum.checked_add(change)?;
+        }
+        Ok(())
+    }
+
+    /// What is held of a coin; `None` when no account of the venue was ever read.
+    pub(super) fn held(&self, venue: &str, asset: Asset) -> Option<Decimal> {
+        Some(self.held.get(venue)?.get(asset.as_str()).copied().unwrap_or_default())
+    }
+
+    /// Something did not fit: nothing is known of this venue until its account is read again.
+    pub(super) fn lose(&mut self, venue: &str) {
+        self.held.remove(venue);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn balance(asset: &str, free: &str, source: Source) -> messages::Balance {
+        messages::Balance {
+            venue: "mexc".to_owned(),
+            asset: asset.to_owned(),
+            free: free.to_owned(),
+            locked: "1".to_owned(),
+            source: source.into(),
+            ..Default::default()
+        }
+    }
+
+    fn held(ledger: &Ledger, asset: &str) -> Option<String> {
+        Some(ledger.held("mexc", asset.parse().expect("a coin"))?.to_string())
+    }
+
+    #[test]
+    fn what_was_read_and_what_filled_since_is_held() {
+        let mut ledger = Ledger::default();
+        let fill = |side: Side| messages::Fill {
+            venue: "mexc".to_owned(),
+            symbol: "BTC/USDT".to_owned(),
+            side: side.into(),
+            price: "100".to_owned(),
+            qty: "2".to_owned(),
+            fees: vec![messages::Fee { amount: "0.5".to_owned(), asset: "MX".to_owned() }],
+            ..Default::default()
+        };
+        ledger.fill(&fill(Side::Buy)).expect("fits");
+        assert_eq!(held(&ledger, "BTC"), None, "nobody knows what was there before");
+        for (asset, free) in [("BTC", "4"), ("USDT", "999"), ("MX", "9")] {
+            ledger.adopt(&balance(asset, free, Source::Answer)).expect("fits");
+        }
+        ledger.adopt(&balance("BTC", "77", Source::Stream)).expect("fits");
+        ledger.fill(&fill(Side::Buy)).expect("fits");
+        let all =
+            |ledger: &Ledger| ["BTC", "USDT", "MX", "ETH"].map(|asset| held(ledger, asset).expect("read"));
+        assert_eq!(all(&ledger), ["7", "800", "9.5", "0"]);
+        ledger.fill(&fill(Side::Sell)).expect("fits");
+        assert_eq!(all(&ledger), ["5", "1000", "9", "0"]);
+        // A later session: what was known holds until it has read the account itself, and then only what it read.
+        ledger.begin();
+        assert_eq!(all(&ledger), ["5", "1000", "9", "0"]);
+        ledger.adopt(&balance("USDT", "7", Source::Answer)).expect("fits");
+        assert_eq!(all(&ledger), ["0", "8", "0", "0"]);
+    }
+}

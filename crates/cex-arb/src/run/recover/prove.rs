@@ -1,0 +1,215 @@
+//! Before an order is believed never to have arrived, and before nothing more is looked for after a loss of power, the accounts
+//! must hold what the records explain.
+
+use super::audit::{Audit, Expected, Explained};
+use super::{Unfinished, ask, tell};
+use crate::exit::{Exit, Failure};
+use crate::run::record::Recorder;
+use crate::run::venue::Venue;
+use cex_core::{Asset, Decimal, Markets, Qty, Symbol, Timestamp, VenueId};
+use cex_journal::{Entry, messages};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// An order that seems never to have arrived.
+#[derive(Debug, Clone)]
+pub(super) struct Absent {
+    pub(super) symbol: String,
+    pub(super) leg: messages::Leg,
+}
+
+impl Unfinished {
+    /// The accounts that must be looked at, and for which coins: those of orders that seem absent, and all of them when records may
+    /// have been lost. What an operator has looked at is not looked at again, nor what the records do not tell.
+    #[must_use]
+    pub fn audits(&self, now: Timestamp, markets: &[(VenueId, Arc<Markets>)]) -> Vec<(VenueId, Audit)> {
+        let doubted = self.past.doubt().is_some_and(|doubt| !doubt.acknowledged);
+        let mut audits = Vec::new();
+        for (venue, markets) in markets {
+            let mut units: BTreeMap<Asset, Decimal> = BTreeMap::new();
+            for market in markets.iter() {
+                let symbol = market.symbol();
+                if doubted || self.seems_absent(*venue, symbol) {
+                    let unit = units.entry(symbol.base).or_default();
+                    *unit = (*unit).max(market.scale.qty_value(Qty(1)));
+                }
+            }
+            let of =
+                |(asset, unit)| Some(Expected { asset, held: self.past.held(venue.name(), asset)?, unit });
+            let expected: Vec<Expected> = units.into_iter().filter_map(of).collect();
+            if !expected.is_empty() {
+                audits.push((*venue, Audit::new(now, expected)));
+            }
+        }
+        audits
+    }
+
+    fn seems_absent(&self, venue: VenueId, symbol: Symbol) -> bool {
+        let unseen = |absent: &Absent| {
+            let cycles = self.past.cycles().values();
+            let mut acknowledged = cycles.filter(|cycle| cycle.acknowledged).flat_map(|cycle| &cycle.orders);
+            !acknowledged.any(|order| order.leg.client_id == absent.leg.client_id)
+        };
+        let is_it =
+            |absent: &&Absent| absent.leg.venue == venue.name() && absent.symbol == symbol.to_string();
+        self.absent.iter().filter(is_it).any(unseen)
+    }
+
+    /// Looks whether the accounts hold what the records explain, and writes down what follows from it.
+    ///
+    /// # Errors
+    /// Exit code 9 with what an operator must look at.
+    pub async fn prove(&mut self, venues: &[Venue], recorder: &mut Recorder) -> Result<(), Failure> {
+        let Some(clock) = venues.first().map(|venue| venue.rest.clock()) else { return Ok(()) };
+        let markets: Vec<_> = venues.iter().map(|venue| (venue.id, venue.rest.markets())).collect();
+        for (id, audit) in self.audits(clock.now(), &markets) {
+            let Some(venue) = venues.iter().find(|venue| venue.id == id) else { continue };
+            explained(id, ask::ask(&venue.rest, audit).await)?;
+        }
+        self.proven(clock.now(), recorder);
+        Ok(())
+    }
+
+    /// All accounts hold what the records explain: what seemed absent is, and nothing more is looked for.
+    pub fn proven(&mut self, now: Timestamp, recorder: &mut Recorder) {
+        for Absent { symbol, leg } in std::mem::take(&mut self.absent) {
+            tracing::info!(order = leg.client_id, "never arrived");
+            self.learn(now, tell::never_arrived(now, &symbol, &leg), recorder);
+        }
+        if self.past.doubt().is_some() {
+            self.learn(now, Entry::PastSought(messages::PastSought {}), recorder);
+        }
+        recorder.flush();
+    }
+}
+
+/// An account that does not hold what the records explain is an operator's.
+///
+/// # Errors
+/// Exit code 9 with what does not fit.
+pub fn explained(venue: VenueId, explained: Explained) -> Result<(), Failure> {
+    explained.map_err(|why| {
+        let what = format!("{venue}: {why}; an order of an earlier run may have filled unseen");
+        Failure::new(Exit::Residual, what, "compare both accounts with the journal, then: arb resume")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Turn;
+    use super::*;
+    use crate::run::past::Past;
+    use cex_core::{Account, Balance, Bps, Market, Scale, SymbolId, SymbolInfo, Text, TradingStatus};
+    use cex_interface::Reply;
+    use cex_journal::messages::{Leg, Mode, SessionStart, Side, Source};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+    fn market(venue: VenueId) -> Market {
+        let decimal = |text: &str| text.parse::<Decimal>().expect("a decimal");
+        let info = SymbolInfo {
+            symbol: "BTC/USDT".parse().expect("a symbol"),
+            native: Text::new("BTCUSDT").expect("short"),
+            status: TradingStatus::Trading,
+            api_tradable: true,
+            risk_flagged: false,
+            tick: decimal("0.01"),
+            lot: decimal("0.001"),
+            price_dp: 2,
+            lot_dp: 3,
+            min_qty: Decimal::ZERO,
+            min_notional: decimal("1"),
+            max_qty: None,
+            max_notional: None,
+            price_band: None,
+            maker_fee: Bps::ZERO,
+            taker_fee: Bps::from_bps(10),
+            opens_at: None,
+            delists_at: None,
+        };
+        Market::new(venue, SymbolId(0), info, Scale::new(2, 3).expect("small")).expect("rules fit")
+    }
+
+    fn leg(venue: &str, client_id: &str, side: Side) -> Leg {
+        let (venue, client_id) = (venue.to_owned(), client_id.to_owned());
+        Leg { venue, client_id, side: side.into(), price: 100, qty: 2, ..Leg::default() }
+    }
+
+    /// A journal by which 5 coins are held at each venue, and that knows of two orders and not what became of them. After it the
+    /// machine was started again, or not.
+    fn past(boot: &str) -> Past {
+        let mut past = Past::default();
+        let start = SessionStart { mode: Mode::Live.into(), boot: boot.to_owned(), ..Default::default() };
+        past.take_in(1, NOW, &Entry::SessionStart(start));
+        for venue in ["mexc", "gateio"] {
+            let balance = messages::Balance {
+                venue: venue.to_owned(),
+                asset: "BTC".to_owned(),
+                free: "5".to_owned(),
+                locked: "0".to_owned(),
+                source: Source::Answer.into(),
+                ..Default::default()
+            };
+            past.take_in(2, NOW, &Entry::Balance(balance));
+        }
+        let legs = vec![leg("mexc", "b", Side::Buy), leg("gateio", "s", Side::Sell)];
+        let symbol = "BTC/USDT".to_owned();
+        past.take_in(3, NOW, &Entry::Intent(messages::Intent { symbol, legs, ..Default::default() }));
+        past.begins(&SessionStart { mode: Mode::Live.into(), boot: "now".to_owned(), ..Default::default() });
+        past
+    }
+
+    /// Which accounts are looked at, and what comes of it when each holds so much.
+    fn audited(unfinished: &Unfinished, held: &str) -> Vec<(String, bool)> {
+        let venues = ["mexc", "gateio"];
+        let venues = (0..).zip(venues).map(|(index, name)| VenueId::new(index, name).expect("short"));
+        let markets: Vec<_> =
+            venues.map(|venue| (venue, Arc::new(Markets::new(vec![market(venue)])))).collect();
+        let audits = unfinished.audits(NOW, &markets).into_iter();
+        let looked = audits.map(|(venue, mut audit)| {
+            let mut now = NOW;
+            let told = loop {
+                match audit.turn(now) {
+                    Turn::Wait(until) => now = until,
+                    Turn::Done(told) => break told,
+                    Turn::Ask(_) | Turn::List(_) => {
+                        let balance = Balance {
+                            asset: "BTC".parse().expect("a coin"),
+                            free: held.parse().expect("a decimal"),
+                            locked: Decimal::ZERO,
+                            as_of: NOW,
+                        };
+                        let balances = vec![balance];
+                        let account = Account { balances, can_trade: None, can_withdraw: None };
+                        audit.answered(now, Ok(Reply::Account(account)));
+                    }
+                }
+            };
+            (venue.to_string(), explained(venue, told).is_ok())
+        });
+        looked.collect()
+    }
+
+    #[test]
+    fn the_account_of_an_order_that_seems_absent_is_looked_at_and_every_one_after_a_loss_of_power() {
+        let mut unfinished = Unfinished::new(past("now")).expect("no contradiction");
+        assert!(audited(&unfinished, "5").is_empty(), "nothing seems absent");
+        let absent = Absent { symbol: "BTC/USDT".to_owned(), leg: leg("mexc", "b", Side::Buy) };
+        unfinished.absent.push(absent.clone());
+        assert_eq!(audited(&unfinished, "5"), [("mexc".to_owned(), true)]);
+        assert_eq!(audited(&unfinished, "5.002"), [("mexc".to_owned(), false)], "it may have filled");
+        let doubted = Unfinished::new(past("before")).expect("no contradiction");
+        let both = |holds| [("mexc".to_owned(), holds), ("gateio".to_owned(), holds)];
+        assert_eq!(
+            (audited(&doubted, "5"), audited(&doubted, "4")),
+            (both(true).to_vec(), both(false).to_vec())
+        );
+        // An operator has looked at all of it.
+        let mut looked = past("before");
+        looked.take_in(4, NOW, &Entry::SessionStart(SessionStart::default()));
+        looked.take_in(5, NOW, &Entry::OperatorAck(messages::OperatorAck::default()));
+        let mut looked = Unfinished::new(looked).expect("no contradiction");
+        looked.absent.push(absent);
+        assert!(audited(&looked, "4").is_empty());
+    }
+}

@@ -1,0 +1,266 @@
+//! What an account traded of a symbol that no record may tell of, question by question: after a loss of power orders can be at an
+//! exchange whose records were not on disk. As [`super::Inquiry`] it has no IO and no clock.
+
+use super::inquiry::{APART, PAUSE, Turn};
+use cex_core::{ClientOrderId, Fill, OrderId, SymbolId, Timestamp};
+use cex_errors::{ErrorKind, ExchangeError};
+use cex_interface::{OrderRef, Reply, Request, TimeRange};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Fills asked for at once.
+const FILLS: u32 = 100;
+/// All fills of the span whose orders have a name, or why they could not be read.
+pub type Sought = Result<Vec<Fill>, String>;
+
+/// Where the questions stand.
+#[derive(Debug, Clone, PartialEq)]
+enum Step {
+    Resting(Timestamp),
+    /// What did the account trade?
+    Trades,
+    /// Trades that do not say whose they are: how did we name this order?
+    Name(Vec<Fill>, OrderId),
+    Over(Sought),
+}
+
+/// The questions about one symbol at one venue. What an account traded is believed when it was told the same twice, apart, and
+/// asked when nothing could arrive any more: histories lag.
+#[derive(Debug)]
+pub struct Search {
+    symbol: SymbolId,
+    /// Of what time.
+    range: (Timestamp, Timestamp),
+    until: Timestamp,
+    step: Step,
+    asked_at: Timestamp,
+    /// Our names of orders, where the exchange does not tell them with a trade; `None` for an order without one.
+    names: BTreeMap<OrderId, Option<ClientOrderId>>,
+    before: Option<(Timestamp, Vec<Fill>)>,
+    last: String,
+}
+
+impl Search {
+    /// Questions about what was traded from `range.0` to `range.1`, asked when no order of that time can arrive any more: from
+    /// `dead_at`, and for so long before an operator must look.
+    #[must_use]
+    pub fn new(
+        symbol: SymbolId,
+        range: (Timestamp, Timestamp),
+        dead_at: Timestamp,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            symbol,
+            range,
+            until: dead_at + patience,
+            step: Step::Resting(dead_at),
+            asked_at: dead_at,
+            names: BTreeMap::new(),
+            before: None,
+            last: String::from("nothing was asked yet"),
+        }
+    }
+
+    /// What is to be done next.
+    pub fn turn(&mut self, now: Timestamp) -> Turn<Sought> {
+        if let Step::Resting(until) = self.step {
+            if now < until {
+                return Turn::Wait(until);
+            }
+            if now >= self.until {
+                self.step = Step::Over(Err(std::mem::take(&mut self.last)));
+            } else {
+                self.step = Step::Trades;
+                self.asked_at = now;
+            }
+        }
+        let symbol = self.symbol;
+        match &self.step {
+            Step::Resting(until) => Turn::Wait(*until),
+            Step::Trades => Turn::List(Request::MyTrades {
+                symbol,
+                order: None,
+                range: TimeRange { from: Some(self.range.0), to: Some(self.range.1) },
+                limit: FILLS,
+            }),
+            Step::Name(_, order) => Turn::Ask(Request::Order { symbol, order: OrderRef::Id(*order) }),
+            Step::Over(sought) => Turn::Done(sought.clone()),
+        }
+    }
+
+    /// The answer to the last call that was wanted.
+    pub fn answered(&mut self, now: Timestamp, answer: Result<Reply, ExchangeError>) {
+        let step = std::mem::replace(&mut self.step, Step::Resting(now + PAUSE));
+        let next = match (step, answer) {
+            (Step::Trades, Ok(Reply::Fills(fills))) => self.name_all(fills),
+            (Step::Trades, Ok(_)) => self.not_known("trades could not be read as a whole"),
+            (Step::Trades, Err(error)) => self.not_known(&format!("trades could not be read: {error}")),
+            (Step::Name(fills, id), Ok(Reply::Order(order))) => {
+                self.names.insert(id, order.client_id);
+                self.name_all(fills)
+            }
+            (Step::Name(_, id), Ok(_)) => self.not_known(&format!("order {id} could not be read")),
+            (Step::Name(_, id), Err(error)) if error.kind == ErrorKind::OrderNotFound => {
+                self.not_known(&format!("order {id} traded, has no name, and is not known any more"))
+            }
+            (Step::Name(_, id), Err(error)) => {
+                self.not_known(&format!("order {id} traded and has no name: {error}"))
+            }
+            (step @ (Step::Resting(_) | Step::Over(_)), _) => Some(step),
+        };
+        if let Some(next) = next {
+            self.step = next;
+        }
+    }
+
+    /// Fills with the names of their orders; those that neither the exchange tells nor the order has are nobody's of ours.
+    fn name_all(&mut self, mut fills: Vec<Fill>) -> Option<Step> {
+        for fill in &mut fills {
+            if fill.client_id.is_none() {
+                match self.names.get(&fill.order_id) {
+                    Some(name) => fill.client_id = *name,
+                    None => {
+                        let order = fill.order_id;
+                        return Some(Step::Name(fills, order));
+                    }
+                }
+            }
+        }
+        fills.retain(|fill| fill.client_id.is_some());
+        fills.sort_by_key(Fill::key);
+        match &self.before {
+            Some((first, before)) if *before == fills => {
+                (self.asked_at.since(*first) >= APART).then_some(Step::Over(Ok(fills)))
+            }
+            Some(_) | None => {
+                self.before = Some((self.asked_at, fills));
+                None
+            }
+        }
+    }
+
+    fn not_known(&mut self, why: &str) -> Option<Step> {
+        why.clone_into(&mut self.last);
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cex_core::{Decimal, Liquidity, Order, OrderStatus, Side, TradeId, VenueId};
+    use cex_errors::Op;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+    const DEAD: Timestamp = Timestamp::from_secs(1_000);
+
+    fn venue() -> VenueId {
+        VenueId::new(0, "a").expect("short")
+    }
+
+    fn name(text: &str) -> ClientOrderId {
+        ClientOrderId::new(text).expect("short")
+    }
+
+    fn fill(order: &str, client_id: Option<&str>) -> Fill {
+        Fill {
+            venue: venue(),
+            symbol: SymbolId(0),
+            trade_id: TradeId::new("t").expect("short"),
+            order_id: OrderId::new(order).expect("short"),
+            client_id: client_id.map(name),
+            side: Side::Buy,
+            price: Decimal::from(100),
+            qty: Decimal::from(2),
+            fee: Decimal::ZERO,
+            fee_asset: "USDT".parse().expect("an asset"),
+            second_fee: None,
+            liquidity: Liquidity::Taker,
+            exchange_ts: DEAD,
+        }
+    }
+
+    fn order(id: OrderId, client_id: Option<&str>) -> Order {
+        Order {
+            venue: venue(),
+            symbol: SymbolId(0),
+            order_id: Some(id),
+            client_id: client_id.map(name),
+            side: Side::Buy,
+            status: OrderStatus::Filled,
+            price: None,
+            qty: None,
+            filled_qty: Decimal::from(2),
+            filled_notional: Decimal::from(200),
+            fee: None,
+            created_at: DEAD,
+            as_of: DEAD,
+        }
+    }
+
+    /// Lets the exchange answer the `n`-th list of trades by `trades(n)`, and questions for an order by `named`.
+    fn sought(
+        trades: impl Fn(u32) -> Result<Reply, ExchangeError>,
+        named: impl Fn(OrderId) -> Result<Reply, ExchangeError>,
+    ) -> (Sought, Timestamp, u32) {
+        let range = (DEAD - Duration::from_secs(60), DEAD);
+        let mut search = Search::new(SymbolId(0), range, DEAD, PATIENCE);
+        let (mut now, mut reads) = (DEAD - Duration::from_secs(9), 0);
+        loop {
+            match search.turn(now) {
+                Turn::List(Request::MyTrades { order: None, range: asked, .. }) => {
+                    assert!(now >= DEAD, "asked while an order could still arrive");
+                    assert_eq!((asked.from, asked.to), (Some(range.0), Some(range.1)));
+                    reads += 1;
+                    search.answered(now, trades(reads));
+                }
+                Turn::Ask(Request::Order { order: OrderRef::Id(id), .. }) => {
+                    search.answered(now, named(id));
+                }
+                Turn::Ask(other) | Turn::List(other) => panic!("{other:?}"),
+                Turn::Wait(until) => now = until,
+                Turn::Done(told) => return (told, now, reads),
+            }
+        }
+    }
+
+    fn nobody(_: OrderId) -> Result<Reply, ExchangeError> {
+        Err(ExchangeError::new(venue(), Op::QueryOrder, ErrorKind::OrderNotFound))
+    }
+
+    #[test]
+    fn what_was_traded_is_believed_when_it_was_told_the_same_twice_apart() {
+        let both = |_| Ok(Reply::Fills(vec![fill("1", Some("mqhw82kb-1b"))]));
+        let (told, now, _) = sought(both, nobody);
+        assert_eq!(told, Ok(vec![fill("1", Some("mqhw82kb-1b"))]));
+        assert_eq!(now, DEAD + APART);
+        // The first two answers lack it: histories lag, and the time apart counts from the first that has it.
+        let late =
+            |reads| Ok(Reply::Fills(if reads > 2 { vec![fill("1", Some("mqhw82kb-1b"))] } else { vec![] }));
+        let (told, now, _) = sought(late, nobody);
+        assert_eq!(told, Ok(vec![fill("1", Some("mqhw82kb-1b"))]));
+        assert_eq!(now, DEAD + PAUSE + PAUSE + APART);
+    }
+
+    #[test]
+    fn a_trade_without_a_name_is_its_orders() {
+        let nameless = |_| Ok(Reply::Fills(vec![fill("1", None), fill("2", None)]));
+        let by_id = |id: OrderId| {
+            let ours = id == OrderId::new("1").expect("short");
+            Ok(Reply::Order(order(id, ours.then_some("mqhw82kb-1b"))))
+        };
+        let (told, _, _) = sought(nameless, by_id);
+        assert_eq!(told, Ok(vec![fill("1", Some("mqhw82kb-1b"))]), "the other was placed by hand");
+        let (told, now, _) = sought(nameless, nobody);
+        assert_eq!(told, Err("order 1 traded, has no name, and is not known any more".to_owned()));
+        assert!(now >= DEAD + PATIENCE);
+    }
+
+    #[test]
+    fn half_a_list_tells_nothing() {
+        let (told, _, reads) = sought(|_| Ok(Reply::Done), nobody);
+        assert_eq!(told, Err("trades could not be read as a whole".to_owned()));
+        assert!(reads > 10);
+    }
+}
