@@ -19,12 +19,9 @@ impl Hex {
 47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e",
     );
 
-    fn of(bytes: &[u8]) -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut hex = [b'0'; 128];
-        for (pair, byte) in hex.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-            *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-        }
+    fn of(digest: &[u8; 64]) -> Self {
+        let mut hex = [0; 128];
+        const_hex::encode_to_slice(digest, &mut hex).expect("two digits a byte");
         Self(hex)
     }
 
@@ -75,7 +72,8 @@ impl Signer {
     /// Signs a call (GATEIO-REST-02): method, path, query, hash of the body, time, a line each.
     #[must_use]
     pub fn call(&self, call: Call<'_>) -> Hex {
-        let body = if call.body.is_empty() { Hex::EMPTY_BODY } else { Hex::of(&Sha512::digest(call.body)) };
+        let body =
+            if call.body.is_empty() { Hex::EMPTY_BODY } else { Hex::of(&Sha512::digest(call.body).into()) };
         self.joined(&[call.method, call.path, call.query, body.as_str(), call.timestamp], "\n")
     }
 
@@ -102,7 +100,7 @@ impl Signer {
             }
             mac.update(part.as_bytes());
         }
-        Hex::of(&mac.finalize().into_bytes())
+        Hex::of(&mac.finalize().into_bytes().into())
     }
 }
 
@@ -112,6 +110,6 @@ mod tests {
 
     #[test]
     fn the_hash_of_an_empty_body_is_known_ahead() {
-        assert_eq!(Hex::of(&Sha512::digest(b"")).as_str(), Hex::EMPTY_BODY.as_str());
+        assert_eq!(Hex::of(&Sha512::digest(b"").into()).as_str(), Hex::EMPTY_BODY.as_str());
     }
 }

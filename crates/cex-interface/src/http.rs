@@ -94,6 +94,12 @@ impl Headers {
         })
     }
 
+    /// All values in one piece, one after the other.
+    #[must_use]
+    pub fn values(&self) -> &str {
+        &self.values
+    }
+
     /// The value of one; `None` when absent.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {

@@ -43,11 +43,8 @@ pub struct Signature([u8; 64]);
 
 impl Signature {
     fn hex(digest: [u8; 32]) -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [0; 64];
-        for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(digest) {
-            *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-        }
+        const_hex::encode_to_slice(digest, &mut text).expect("two digits a byte");
         Self(text)
     }
 

@@ -18,21 +18,25 @@ impl<'a> Body<'a> {
     pub(super) fn order(mut self, market: &Market, order: &OrderRequest) -> Result<(), ErrorKind> {
         match (order.kind, order.side) {
             (OrderKind::Limit { price, qty, tif }, _) => {
-                self.limit(market, order, price, qty, time_in_force(tif))
+                self.limit(market, order, price, qty, limit_end(tif))
             }
-            (OrderKind::PostOnly { price, qty }, _) => self.limit(market, order, price, qty, "poc"),
+            (OrderKind::PostOnly { price, qty }, _) => {
+                self.limit(market, order, price, qty, r#"","time_in_force":"poc"}"#)
+            }
             (OrderKind::Market { qty }, Side::Sell) => {
                 let qty = on_lot(market, qty)?;
-                self.head(market, &order.client_id, "market", order.side);
-                self.number("amount", qty, market.scale.qty_dp());
-                self.end_with("time_in_force", "ioc");
+                self.head(market, &order.client_id);
+                self.push(r#""type":"market","account":"spot","side":"sell","amount":""#);
+                self.decimal(qty, market.scale.qty_dp());
+                self.push(r#"","time_in_force":"ioc"}"#);
                 Ok(())
             }
             (OrderKind::MarketNotional { notional }, Side::Buy) => {
                 let amount = quote_amount(market, notional)?;
-                self.head(market, &order.client_id, "market", order.side);
-                self.number("amount", amount, market.info.tick.dp());
-                self.end_with("time_in_force", "ioc");
+                self.head(market, &order.client_id);
+                self.push(r#""type":"market","account":"spot","side":"buy","amount":""#);
+                self.decimal(amount, market.info.tick.dp());
+                self.push(r#"","time_in_force":"ioc"}"#);
                 Ok(())
             }
             (OrderKind::Market { .. }, Side::Buy) | (OrderKind::MarketNotional { .. }, Side::Sell) => {
@@ -56,11 +60,15 @@ impl<'a> Body<'a> {
         self.0.push(b'{');
         self.pair(market);
         self.text("account", "spot");
-        if let Some(price) = price {
-            self.number("price", price, market.scale.price_dp());
-        }
-        if let Some(qty) = qty {
-            self.number("amount", qty, market.scale.qty_dp());
+        for (name, value) in [
+            (r#""price":""#, price.map(|price| (price, market.scale.price_dp()))),
+            (r#""amount":""#, qty.map(|qty| (qty, market.scale.qty_dp()))),
+        ] {
+            if let Some((count, dp)) = value {
+                self.push(name);
+                self.decimal(count, dp);
+                self.push("\",");
+            }
         }
         self.end();
         Ok(())
@@ -97,32 +105,28 @@ impl<'a> Body<'a> {
         order: &OrderRequest,
         price: Price,
         qty: Qty,
-        time_in_force: &str,
+        end: &str,
     ) -> Result<(), ErrorKind> {
         let (price, qty) = (on_tick(market, price)?, on_lot(market, qty)?);
-        self.head(market, &order.client_id, "limit", order.side);
-        self.number("amount", qty, market.scale.qty_dp());
-        self.number("price", price, market.scale.price_dp());
-        self.end_with("time_in_force", time_in_force);
+        self.head(market, &order.client_id);
+        self.push(match order.side {
+            Side::Buy => r#""type":"limit","account":"spot","side":"buy","amount":""#,
+            Side::Sell => r#""type":"limit","account":"spot","side":"sell","amount":""#,
+        });
+        self.decimal(qty, market.scale.qty_dp());
+        self.push(r#"","price":""#);
+        self.decimal(price, market.scale.price_dp());
+        self.push(end);
         Ok(())
     }
 
-    /// What every order begins with. `spot` is right for unified accounts too: the exchange maps it.
-    fn head(&mut self, market: &Market, id: &ClientOrderId, kind: &str, side: Side) {
-        self.0.extend_from_slice(b"{\"text\":\"");
-        self.0.extend_from_slice(CLIENT_PREFIX.as_bytes());
-        self.0.extend_from_slice(id.as_str().as_bytes());
-        self.0.extend_from_slice(b"\",");
+    /// What every order begins with. Its account is `spot` for unified accounts too: the exchange maps it.
+    fn head(&mut self, market: &Market, id: &ClientOrderId) {
+        self.push("{\"text\":\"");
+        self.push(CLIENT_PREFIX);
+        self.push(id.as_str());
+        self.push("\",");
         self.pair(market);
-        self.text("type", kind);
-        self.text("account", "spot");
-        self.text(
-            "side",
-            match side {
-                Side::Buy => "buy",
-                Side::Sell => "sell",
-            },
-        );
     }
 
     fn pair(&mut self, market: &Market) {
@@ -143,16 +147,13 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// A count of 10^-`dp` as a plain decimal in quotes, in its shortest form: trailing zeros could exceed
-    /// the decimals the exchange allows, and exponents it refuses (GATEIO-ORD-08).
-    fn number(&mut self, name: &str, mut count: u64, dp: u8) {
+    /// A count of 10^-`dp` as a plain decimal in its shortest form: trailing zeros could exceed the decimals the
+    /// exchange allows, and exponents it refuses (GATEIO-ORD-08).
+    fn decimal(&mut self, mut count: u64, dp: u8) {
         let mut dp = usize::from(dp);
         while dp > 0 && count.is_multiple_of(10) {
             count /= 10;
             dp -= 1;
-        }
-        for part in ["\"", name, "\":\""] {
-            self.0.extend_from_slice(part.as_bytes());
         }
         let mut buffer = itoa::Buffer::new();
         let digits = buffer.format(count).as_bytes();
@@ -163,12 +164,10 @@ impl<'a> Body<'a> {
             self.0.extend(std::iter::repeat_n(b'0', dp.saturating_sub(digits.len())));
             self.0.extend_from_slice(&digits[whole..]);
         }
-        self.0.extend_from_slice(b"\",");
     }
 
-    fn end_with(&mut self, name: &str, value: &str) {
-        self.text(name, value);
-        self.end();
+    fn push(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
     }
 
     /// Every member ends with a comma; the last one's becomes the brace.
@@ -178,11 +177,12 @@ impl<'a> Body<'a> {
     }
 }
 
-const fn time_in_force(tif: TimeInForce) -> &'static str {
+/// How the body of a limit order ends.
+const fn limit_end(tif: TimeInForce) -> &'static str {
     match tif {
-        TimeInForce::Gtc => "gtc",
-        TimeInForce::Ioc => "ioc",
-        TimeInForce::Fok => "fok",
+        TimeInForce::Gtc => r#"","time_in_force":"gtc"}"#,
+        TimeInForce::Ioc => r#"","time_in_force":"ioc"}"#,
+        TimeInForce::Fok => r#"","time_in_force":"fok"}"#,
     }
 }
 

@@ -36,7 +36,6 @@ pub(super) fn encode(
     out: &mut HttpRequest,
 ) -> Result<(), ErrorKind> {
     let mut call = Builder { unusual_names: config.unusual_names, markets, out, has_query: false };
-    call.out.header("accept", "application/json");
     match (call.fill(venue_now, request)?, signer) {
         (Access::Public, _) => Ok(()),
         (Access::Private, Some(signer)) => {

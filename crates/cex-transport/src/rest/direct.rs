@@ -68,8 +68,8 @@ impl DirectConn {
     ///
     /// # Errors
     /// What in it cannot be written, in words for the adapter's author.
-    pub(super) fn load(&mut self, request: &HttpRequest, host: &HeaderValue) -> Result<(), &'static str> {
-        write_request(&mut self.out, request, host)
+    pub(super) fn load(&mut self, request: &HttpRequest, preamble: &Preamble) -> Result<(), &'static str> {
+        write_request(&mut self.out, request, preamble)
     }
 
     /// What was loaded: the very bytes that go to the socket.
@@ -134,17 +134,37 @@ impl From<AnswerError> for Failure {
     }
 }
 
+/// What follows the target in every request to a host.
+pub(super) struct Preamble(Box<[u8]>);
+
+impl Preamble {
+    pub(super) fn of(host: &HeaderValue) -> Self {
+        let parts = [
+            b" HTTP/1.1\r\nhost: ",
+            host.as_bytes(),
+            b"\r\nuser-agent: ",
+            crate::USER_AGENT.as_bytes(),
+            b"\r\naccept: application/json\r\n",
+        ];
+        Self(parts.concat().into())
+    }
+}
+
 /// A request as HTTP/1.1 has it. Everything is checked: a line break in a value would make two requests of one.
-fn write_request(out: &mut Vec<u8>, request: &HttpRequest, host: &HeaderValue) -> Result<(), &'static str> {
+fn write_request(out: &mut Vec<u8>, request: &HttpRequest, preamble: &Preamble) -> Result<(), &'static str> {
     out.clear();
-    let target = request.target.as_bytes();
-    if !target.starts_with(b"/") || !target.iter().all(u8::is_ascii_graphic) {
+    let target = request.target.as_str();
+    if !target.starts_with('/') || !every(target, |byte| byte.is_ascii_graphic()) {
         return Err("a path that cannot be written");
     }
-    let line = [request.method.as_str().as_bytes(), b" ", target, b" HTTP/1.1\r\nhost: ", host.as_bytes()];
-    line.iter().for_each(|part| out.extend_from_slice(part));
-    out.extend_from_slice(concat!("\r\nuser-agent: ", "arb/", env!("CARGO_PKG_VERSION")).as_bytes());
-    out.extend_from_slice(b"\r\naccept: application/json\r\n");
+    // All at once, since they lie in one piece.
+    if !every(request.headers.values(), |byte| byte == b'\t' || (b' '..=b'~').contains(&byte)) {
+        return Err("a header value that cannot be written");
+    }
+    for part in [request.method.as_str(), " ", target] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    out.extend_from_slice(&preamble.0);
     let may_carry_body = matches!(request.method, Method::Post | Method::Put | Method::Patch);
     // Some gateways answer 411 to such a request without it.
     if may_carry_body || !request.body.is_empty() {
@@ -156,11 +176,9 @@ fn write_request(out: &mut Vec<u8>, request: &HttpRequest, host: &HeaderValue) -
         if name.is_empty() || !every(name, is_token) {
             return Err("a header name that cannot be written");
         }
-        if !every(value, |byte| byte == b'\t' || (b' '..=b'~').contains(&byte)) {
-            return Err("a header value that cannot be written");
+        for part in [name, ": ", value, "\r\n"] {
+            out.extend_from_slice(part.as_bytes());
         }
-        let header = [name.as_bytes(), b": ", value.as_bytes(), b"\r\n"];
-        header.iter().for_each(|part| out.extend_from_slice(part));
     }
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(&request.body);
@@ -195,7 +213,7 @@ mod tests {
 
     fn written(request: &HttpRequest) -> Result<String, &'static str> {
         let mut out = Vec::new();
-        write_request(&mut out, request, &HeaderValue::from_static("api.example.com"))?;
+        write_request(&mut out, request, &Preamble::of(&HeaderValue::from_static("api.example.com")))?;
         Ok(String::from_utf8(out).expect("text"))
     }
 

@@ -2,7 +2,7 @@
 
 use super::call::{Answer, CallStamps, Started};
 use super::conn::{Failure, HttpConn, RawResponse};
-use super::direct::DirectConn;
+use super::direct::{DirectConn, Preamble};
 use super::message::{header_list, is_compressed, outgoing};
 use super::policy::{Lane, Policy};
 use super::pool::{Conn, Lease, Pool, Target};
@@ -40,6 +40,7 @@ const REPEAT_SPREAD: Duration = Duration::from_millis(100);
 pub struct Rest {
     pub(super) protocol: Arc<dyn Protocol>,
     host: HeaderValue,
+    preamble: Preamble,
     markets: RwLock<Arc<Markets>>,
     pub(super) clock: Clock,
     pub(super) venue_clock: VenueClock,
@@ -90,6 +91,7 @@ impl Rest {
         let orders =
             Pool::new(target.clone(), config.order_connections, Arc::clone(&metrics), |all| &all.orders);
         Ok(Arc::new(Self {
+            preamble: Preamble::of(&host),
             host,
             markets: RwLock::default(),
             clock,
@@ -248,7 +250,7 @@ impl Rest {
             Lane::Orders => {
                 let mut lease = self.lease(&self.orders, deadline).await?;
                 self.renew(request, cost.class, stamps, &mut built)?;
-                lease.conn.load(&built, &self.host).map_err(ErrorKind::InvalidInput)?;
+                lease.conn.load(&built, &self.preamble).map_err(ErrorKind::InvalidInput)?;
                 self.compare(request, lease.conn.loaded())?;
                 self.send(request.op(), lease, deadline, stamps).await
             }
@@ -310,19 +312,19 @@ impl Rest {
         stamps: &mut CallStamps,
     ) -> Result<HttpRequest, ErrorOrKind> {
         let mut built = HttpRequest::default();
-        self.encode_into(&mut built, request, class, stamps)?;
+        self.encode_into(&mut built, self.clock.now(), request, class, stamps)?;
         Ok(built)
     }
 
     /// Builds a call into `out`, whatever was in it.
-    pub(super) fn encode_into(
+    fn encode_into(
         &self,
         out: &mut HttpRequest,
+        now: Timestamp,
         request: &Request,
         class: CallClass,
         stamps: &mut CallStamps,
     ) -> Result<(), ErrorOrKind> {
-        let now = self.clock.now();
         let venue_now = match (self.venue_clock.at(now), class) {
             (Ok(venue_now), _) => venue_now,
             // Public calls carry no time that matters; an adapter that signs one is told by the exchange if ours is off.
@@ -341,13 +343,14 @@ impl Rest {
     pub(super) fn load(
         &self,
         conn: &mut DirectConn,
+        now: Timestamp,
         request: &Request,
         class: CallClass,
         stamps: &mut CallStamps,
     ) -> Result<(), ErrorOrKind> {
         let mut built = self.scratch();
-        self.encode_into(&mut built, request, class, stamps)?;
-        conn.load(&built, &self.host).map_err(ErrorKind::InvalidInput)?;
+        self.encode_into(&mut built, now, request, class, stamps)?;
+        conn.load(&built, &self.preamble).map_err(ErrorKind::InvalidInput)?;
         Ok(self.compare(request, conn.loaded())?)
     }
 

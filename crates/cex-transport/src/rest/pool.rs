@@ -88,7 +88,7 @@ impl<C: Conn> Pool<C> {
     /// A connection that is open: the most recently used idle one, or a new one. The caller bounds the time.
     pub(super) async fn lease(self: &Arc<Self>) -> io::Result<Lease<C>> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)?;
-        let conn = match self.take_idle() {
+        let conn = match self.take_idle(self.target.clock.now()) {
             Some(conn) => {
                 self.count().reused.add_one();
                 conn
@@ -99,9 +99,9 @@ impl<C: Conn> Pool<C> {
     }
 
     /// A connection that stands ready now, if one does. Whoever uses it counts that.
-    pub(super) fn ready(self: &Arc<Self>) -> Option<Lease<C>> {
+    pub(super) fn ready(self: &Arc<Self>, now: Timestamp) -> Option<Lease<C>> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
-        Some(self.leased(self.take_idle()?, permit))
+        Some(self.leased(self.take_idle(now)?, permit))
     }
 
     fn leased(self: &Arc<Self>, conn: C, permit: OwnedSemaphorePermit) -> Lease<C> {
@@ -151,8 +151,7 @@ impl<C: Conn> Pool<C> {
         Ok(conn)
     }
 
-    fn take_idle(&self) -> Option<C> {
-        let now = self.target.clock.now();
+    fn take_idle(&self, now: Timestamp) -> Option<C> {
         let mut idle = self.idle();
         while let Some(mut conn) = idle.pop() {
             if conn.is_usable(now, self.target.idle_max) {

@@ -50,8 +50,9 @@ impl Prepared {
         let cost = rest.protocol.cost(&request);
         let timeout = Policy::of(cost.class, &rest.config).timeout;
         let mut stamps = CallStamps::default();
-        let mut lease = rest.orders.ready().ok_or(ErrorKind::Connection(Phase::BeforeSend))?;
-        let ready = rest.load(&mut lease.conn, &request, cost.class, &mut stamps).and_then(|()| {
+        let now = rest.clock.now();
+        let mut lease = rest.orders.ready(now).ok_or(ErrorKind::Connection(Phase::BeforeSend))?;
+        let ready = rest.load(&mut lease.conn, now, &request, cost.class, &mut stamps).and_then(|()| {
             let prepared_at = rest.clock.now();
             rest.budget().acquire(&cost, urgency, prepared_at).map_err(ErrorKind::from)?;
             Ok(prepared_at)
