@@ -4,6 +4,7 @@
 //! A process that dies alone loses nothing it wrote. So only a session is doubted that did not end, did not put intents on disk
 //! before their orders left, and is followed by one of another run of the machine.
 
+use crate::run::machine::UNKNOWN;
 use cex_core::Timestamp;
 use cex_journal::messages::{Mode, SessionStart};
 use std::collections::BTreeSet;
@@ -55,14 +56,14 @@ impl Sessions {
     /// A session begins.
     pub(super) fn begin(&mut self, start: &SessionStart) {
         let unended = self.last.take().filter(|last| last.may_lack);
-        if let Some(last) = unended.filter(|last| last.boot.is_empty() || last.boot != start.boot) {
+        if let Some(last) = unended.filter(|last| may_have_lost_power(&last.boot, &start.boot)) {
             let (since, expires_in) = (last.last_at, self.longest);
             let (epochs, looked) = (BTreeSet::new(), BTreeSet::new());
             let new = || Doubt { since, epochs, expires_in, looked, unplaced: false, told: false };
             let doubt = self.doubt.get_or_insert_with(new);
             doubt.epochs.insert(last.epoch);
             doubt.expires_in = expires_in;
-            doubt.unplaced |= last.boot.is_empty() || start.boot.is_empty();
+            doubt.unplaced |= [&last.boot, &start.boot].iter().any(|boot| !is_told(boot));
             // What an operator looks at now is not known to have to do with this one.
             doubt.told = false;
         }
@@ -115,6 +116,17 @@ impl Sessions {
     }
 }
 
+fn is_told(boot: &str) -> bool {
+    !boot.is_empty() && boot != UNKNOWN
+}
+
+/// Whether the machine can have been started anew between two sessions. Those of earlier versions name no run of it, and went on
+/// with what they found: only the last of them can have left what nobody looked for.
+fn may_have_lost_power(last: &str, next: &str) -> bool {
+    let by_earlier_versions = last.is_empty() && next.is_empty();
+    !by_earlier_versions && (!is_told(last) || last != next)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,7 +151,8 @@ mod tests {
         let second = start(2, Mode::Live, "there", false);
         for (what, first, doubted) in [
             ("of another run of the machine", start(1, Mode::Live, "here", false), true),
-            ("of which run nobody knows", start(1, Mode::Live, "", false), true),
+            ("of an earlier version", start(1, Mode::Live, "", false), true),
+            ("of which run nobody knows", start(1, Mode::Live, UNKNOWN, false), true),
             ("of the same run", start(1, Mode::Live, "there", false), false),
             ("whose intents were on disk", start(1, Mode::Live, "here", true), false),
             ("that sent nothing", start(1, Mode::Observe, "here", false), false),
@@ -151,11 +164,25 @@ mod tests {
                 epochs: [1].into(),
                 expires_in: Duration::from_secs(2),
                 looked: BTreeSet::new(),
-                unplaced: first.boot.is_empty(),
+                unplaced: !is_told(&first.boot),
                 told: false,
             };
             assert_eq!(doubt, doubted.then_some(expected), "{what}");
         }
+    }
+
+    #[test]
+    fn earlier_versions_are_doubted_only_in_their_last_session() {
+        let mut sessions = Sessions::default();
+        for epoch in [1, 2] {
+            sessions.begin(&start(epoch, Mode::Live, "", false));
+        }
+        sessions.end();
+        sessions.begin(&start(3, Mode::Live, "here", false));
+        assert_eq!(sessions.doubt(), None, "what the first left the second went on with, and it ended");
+        assert!(
+            after(&start(1, Mode::Live, UNKNOWN, false), &start(2, Mode::Live, UNKNOWN, false)).is_some()
+        );
     }
 
     #[test]
