@@ -40,8 +40,6 @@ pub struct Unfinished {
     past: Past,
     /// Orders that seem never to have arrived: written down as such when the accounts say the same.
     absent: Vec<prove::Absent>,
-    /// A market could not be read in which orders may have filled of which no record tells.
-    unread: bool,
 }
 
 impl Unfinished {
@@ -59,7 +57,7 @@ impl Unfinished {
                        arb journal replay --dir tells more";
             return Err(Failure::new(Exit::CheckFailed, what, fix));
         }
-        Ok(Self { past, absent: Vec::new(), unread: false })
+        Ok(Self { past, absent: Vec::new() })
     }
 
     /// How many orders are not known to their end.

@@ -85,14 +85,14 @@ impl Unfinished {
         self.doubted(now, fits(venue, explained), recorder)
     }
 
-    /// All accounts hold what the records explain: what seemed absent is, and nothing more is looked for, unless some
-    /// of it could not be read: then the next start looks again.
+    /// All accounts hold what the records explain: what seemed absent is, and nothing more is looked for. What could not be read
+    /// although an operator had looked is theirs: no later start waits for it.
     pub fn proven(&mut self, now: Timestamp, recorder: &mut Recorder) {
         for Absent { symbol, leg } in std::mem::take(&mut self.absent) {
             tracing::info!(order = leg.client_id, "never arrived");
             self.learn(now, &tell::never_arrived(now, &symbol, &leg), recorder);
         }
-        if self.past.doubt().is_some() && !self.unread {
+        if self.past.doubt().is_some() {
             self.learn(now, &Entry::PastSought(messages::PastSought {}), recorder);
         }
         recorder.flush();
