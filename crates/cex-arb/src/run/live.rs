@@ -14,7 +14,7 @@ use super::reasons::Reasons;
 use super::reconcile::Reconciler;
 use super::record::Recorder;
 use super::recover::{Leveled, Unfinished, leveled};
-use super::venue::Venue;
+use super::venue::{PendingLink, Venue};
 use super::watchdog;
 use crate::cli::RunArgs;
 use crate::config::command::failure;
@@ -142,7 +142,10 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let ready = ready(config, &directory, (clock, epoch), recovered.halt, (writer, unfinished)).await?;
     let Ready { venues, markets, names, recorder, unfinished } = ready;
     let quit = Rc::new(Notify::new());
-    let viewer = Rc::new(viewer(args, config.mode, names.clone())?);
+    let viewer = match viewer(args, config.mode, names.clone()) {
+        Ok(viewer) => Rc::new(viewer),
+        Err(failure) => return Err(given_up(clock.now(), recorder, unfinished.as_ref(), failure)),
+    };
     let times = (clock, started_at, epoch);
     let opened = open(config, venues, &markets, times, Rc::clone(&viewer), (recorder, unfinished)).await?;
     let (mut running, adopted) = opened;
@@ -319,16 +322,10 @@ async fn open(
     viewer: Rc<Viewer>,
     (mut recorder, unfinished): (Recorder, Option<Unfinished>),
 ) -> Result<(Running, usize), Failure> {
-    let (mut setups, mut listed_fees, mut pending) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, (venue, markets)) in venues.iter_mut().zip(markets).enumerate() {
-        let mut setup = venue.setup(Arc::clone(markets)).await?;
-        listed_fees.push(setup.taker_fees.is_empty());
-        if let Some(fee) = config.venues.get(index).and_then(|venue| venue.taker_fee) {
-            reckon_with(&mut setup, fee);
-        }
-        setups.push(setup);
-        pending.extend(venue.start(markets, has_key(config, index))?);
-    }
+    let SetUp { setups, listed_fees, pending } = match set_up(config, &mut venues, markets).await {
+        Ok(set_up) => set_up,
+        Err(failure) => return Err(given_up(clock.now(), recorder, unfinished.as_ref(), failure)),
+    };
     let settings = limits::settings(config);
     let rests: Vec<_> = venues.iter().map(|venue| (venue.id, Arc::clone(&venue.rest))).collect();
     let dead_man: Vec<_> = venues
@@ -337,9 +334,10 @@ async fn open(
         .map(|venue| Arc::clone(&venue.rest))
         .collect();
     let mut engine = Engine::new(settings.clone(), &setups, epoch);
-    let adopted = match &unfinished {
-        Some(unfinished) => unfinished.enter(clock.now(), &mut engine, &mut recorder)?,
-        None => 0,
+    let entered = unfinished.as_ref().map(|past| past.enter(clock.now(), &mut engine, &mut recorder));
+    let adopted = match entered.unwrap_or(Ok(0)) {
+        Ok(adopted) => adopted,
+        Err(failure) => return Err(given_up(clock.now(), recorder, unfinished.as_ref(), failure)),
     };
     if adopted > 0 {
         let mut out = Commands::default();
@@ -376,6 +374,34 @@ async fn open(
     }
     helpers.extend(dead_man.into_iter().map(|rest| tokio::task::spawn_local(keep_alive(rest))));
     Ok((Running { desk, links, helpers }, adopted))
+}
+
+/// A run cannot begin: its session ends, and has sent nothing that could be lost.
+fn given_up(now: Timestamp, recorder: Recorder, past: Option<&Unfinished>, failure: Failure) -> Failure {
+    recorder.abandon(now, past.map_or(0, Unfinished::undecided_orders));
+    failure
+}
+
+/// What the engine is told of its exchanges, and the links to them that nobody listens to yet.
+struct SetUp {
+    setups: Vec<VenueSetup>,
+    /// Where the account states no fee of its own.
+    listed_fees: Vec<bool>,
+    pending: Vec<PendingLink>,
+}
+
+async fn set_up(config: &Config, venues: &mut [Venue], markets: &[Arc<Markets>]) -> Result<SetUp, Failure> {
+    let (mut setups, mut listed_fees, mut pending) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, (venue, markets)) in venues.iter_mut().zip(markets).enumerate() {
+        let mut setup = venue.setup(Arc::clone(markets)).await?;
+        listed_fees.push(setup.taker_fees.is_empty());
+        if let Some(fee) = config.venues.get(index).and_then(|venue| venue.taker_fee) {
+            reckon_with(&mut setup, fee);
+        }
+        setups.push(setup);
+        pending.extend(venue.start(markets, has_key(config, index))?);
+    }
+    Ok(SetUp { setups, listed_fees, pending })
 }
 
 /// Has plans reckon with a configured fee, unless the exchange says that it takes more (M6): a plan must not earn on paper
