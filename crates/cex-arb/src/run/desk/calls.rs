@@ -161,7 +161,9 @@ impl Desk {
                 if fills.unreadable > 0 {
                     tracing::error!(%venue, order = %client_id, fills.unreadable, "fills could not be read");
                 }
-                desk.record(|recorder| fills.iter().for_each(|fill| recorder.fill(now, fill)));
+                // They are the order's, whether or not the exchange says its name.
+                let named = |fill: &Fill| Fill { client_id: Some(client_id), ..*fill };
+                desk.record(|recorder| fills.iter().for_each(|fill| recorder.fill(now, &named(fill))));
                 desk.feed(now, Event::FillsRead { client_id, fills: &fills.rows });
             }
             Err(error) => tracing::warn!(%error, order = %client_id, "query of fills failed"),
