@@ -199,7 +199,8 @@ impl JournalError {
                  by hand, begin a new journal in an empty directory"
             ),
             Self::Failed { .. } => {
-                "stop, check the disk, and start again: starting compares the journal with the exchanges"
+                "stop and check the disk. What was closed since then is in no record: compare both accounts with the \
+                 journal and even them out, then `arb resume`, and start again"
                     .to_owned()
             }
             Self::TooLarge { .. } | Self::Options(_) | Self::IdsExhausted => String::new(),

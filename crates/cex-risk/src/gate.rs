@@ -229,6 +229,12 @@ impl Gate {
         self.journal = state;
     }
 
+    /// Whether what happens is being recorded (R34).
+    #[must_use]
+    pub const fn journal(&self) -> JournalState {
+        self.journal
+    }
+
     /// An operator has looked: what only an operator ends is over, the kill switch included.
     pub fn acknowledge(&mut self) {
         self.kill.reset();

@@ -242,6 +242,11 @@ impl Controls {
             Verb::Resume if self.directory.halt_file().exists() => {
                 Err(format!("{} is still there", self.directory.halt_file().display()))
             }
+            // No record would tell the next run that an operator has looked, nor of what was closed meanwhile.
+            Verb::Resume if self.desk.halts_for_its_journal() => {
+                Err("the journal cannot be written: arb stop, mend the disk, look at both accounts, then arb resume"
+                    .to_owned())
+            }
             Verb::Resume => {
                 self.desk.acknowledge("operator");
                 Ok(())

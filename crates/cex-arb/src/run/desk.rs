@@ -146,6 +146,17 @@ impl Desk {
         self.feed(now, Event::Acknowledge);
     }
 
+    /// Halts it, again if need be, when the journal cannot be written any more: an operator looks when it has ended. Whether
+    /// that is so.
+    #[must_use]
+    pub fn halts_for_its_journal(&self) -> bool {
+        let lost = self.0.borrow().recorder.as_ref().is_some_and(Recorder::has_failed);
+        if lost {
+            self.halt("R34", "the journal cannot be written");
+        }
+        lost
+    }
+
     /// Whether somebody or something halted it, and no operator has looked since.
     #[must_use]
     pub fn is_halted(&self) -> bool {
@@ -187,7 +198,7 @@ impl Desk {
     pub async fn watch(self) {
         loop {
             tokio::time::sleep(WATCH_EVERY).await;
-            let (journal, clocks) = {
+            let (journal, lost, clocks) = {
                 let mut core = self.0.borrow_mut();
                 let core = &mut *core;
                 if let Some(recorder) = &mut core.recorder {
@@ -200,8 +211,12 @@ impl Desk {
                         (venue.id, venue.rest.venue_clock().estimate().map(|known| known.offset_nanos))
                     })
                     .collect();
-                (core.recorder.as_ref().map(Recorder::state), clocks)
+                let lost = !core.halted && core.recorder.as_ref().is_some_and(Recorder::has_failed);
+                (core.recorder.as_ref().map(Recorder::state), lost, clocks)
             };
+            if lost {
+                self.halt("R34", "the journal cannot be written");
+            }
             if let Some(state) = journal {
                 self.tell_engine(Event::Journal(state));
             }

@@ -11,7 +11,12 @@ use cex_engine::{Notice, Outcome, Parent, Told, VenueNote};
 use cex_journal::messages::{self, Source};
 use cex_journal::{Entry, Health, JournalError, Payload, Writer, record};
 use cex_risk::{JournalState, Scope, Standing, Until};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
+
+/// How long the halt file is waited for at most: a disk that hangs must not keep a closing order from leaving.
+const HALT_WITHIN: Duration = Duration::from_millis(50);
 
 /// Arbitrages on the way at once before their list must grow.
 const OPEN_USUALLY: usize = 64;
@@ -34,7 +39,7 @@ pub struct Recorder {
     health: Health,
     tolerance: Tolerance,
     names: Names,
-    /// Where the halt file goes when the journal cannot take a halt.
+    /// Where the halt file goes when the journal takes nothing any more.
     directory: Directory,
     failed: bool,
     intent: messages::Intent,
@@ -87,6 +92,12 @@ impl Recorder {
         }
     }
 
+    /// Whether it takes nothing any more. What leaves from then on no later run can know of: it waits for an operator.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// Both legs of a plan are about to leave. Whether that was written: if not, they must not.
     #[must_use]
     pub fn opening(&mut self, now: Timestamp, id: u64, plan: &Plan, legs: [&OrderRequest; 2]) -> bool {
@@ -99,7 +110,8 @@ impl Recorder {
         written
     }
 
-    /// An order that closes what is half open is about to leave. It leaves whether that can be written or not.
+    /// An order that closes what is half open is about to leave. It leaves whether that can be written or not; if not, the halt
+    /// file is there before, so that no later run closes the same once more.
     pub fn closing(&mut self, now: Timestamp, parent: Parent, order: &OrderRequest) {
         let Some((symbol, scale)) = self.names.symbols.get(&order.symbol) else { return };
         let notional = match (order.kind.price(), order.kind.qty()) {
@@ -293,10 +305,29 @@ impl Recorder {
         self.stage(now, &messages::Halt { by: by.to_owned(), reason: reason.to_owned() });
         let result = self.writer.sync();
         // A journal that cannot be written must not be all that keeps the next run from trading.
-        if !self.note(result)
-            && let Err(error) = self.directory.put_halt_file(&format_args!("{now} {by}: {reason}"))
-        {
-            tracing::error!(%error, reason, "the halt could not be written down: start nothing before you have looked");
+        if !self.note(result) {
+            self.put_halt_file(format!("{now} {by}: {reason}"));
+        }
+    }
+
+    /// Puts the halt file there, by a thread of its own, and waits for it a little.
+    fn put_halt_file(&self, what: String) {
+        let (told, put) = mpsc::channel();
+        let (directory, text) = (self.directory.clone(), what.clone());
+        let putting = move || {
+            let outcome = directory.put_halt_file(&text);
+            if let Err(error) = &outcome {
+                tracing::error!(%error, what = text, "the halt could not be written down: start nothing before you have looked");
+            }
+            // Whoever waited may have gone on.
+            let _ = told.send(());
+        };
+        match thread::Builder::new().name("halt-file".to_owned()).spawn(putting) {
+            Ok(_) if put.recv_timeout(HALT_WITHIN).is_ok() => {}
+            Ok(_) => tracing::error!(what, "the halt is not written down yet: the disk hangs"),
+            Err(error) => {
+                tracing::error!(%error, what, "the halt could not be written down: start nothing before you have looked");
+            }
         }
     }
 
@@ -345,7 +376,14 @@ impl Recorder {
         let state = past::state(standing, self.open.len());
         let state_hash = if self.knows_past { past::state_hash(&state) } else { Vec::new() };
         let end = messages::SessionEnd { reason: reason.to_owned(), state_hash, orders_left };
-        self.writer.close(now, &end)
+        let closed = self.writer.close(now, &end);
+        // Its last orders may be in no record. Nothing waits for the disk any more.
+        if let Err(error) = &closed
+            && let Err(unput) = self.directory.put_halt_file(&format_args!("{now} R34: {error}"))
+        {
+            tracing::error!(error = %unput, "the halt could not be written down: start nothing before you have looked");
+        }
+        closed
     }
 
     /// The session ends before it did anything. What keeps its end from being written is told; why it ends is its caller's.
@@ -362,6 +400,9 @@ impl Recorder {
             Err(error) => {
                 if !std::mem::replace(&mut self.failed, true) {
                     tracing::error!(%error, "the journal cannot be written: nothing new is opened");
+                    // What is closed from here on, and what was in the last group, the next run would not know of: it would
+                    // close it once more.
+                    self.put_halt_file(format!("R34: the journal cannot be written: {error}"));
                 }
                 false
             }
@@ -372,6 +413,7 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cex_core::{Leg, OrderKind, Price, Qty, Scale, Side, SymbolId, TimeInForce};
     use cex_journal::storage::{Access, Directory as Disk, Storage, StorageFile};
     use std::any::Any;
     use std::io;
@@ -499,20 +541,74 @@ mod tests {
         assert_eq!(written, ["a ADA 7", "a ETH 0", "a SOL 9", "b XRP 6", "b ZEC 8"]);
     }
 
+    const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+    /// A recorder of BTC/USDT on a disk that can be broken.
+    fn on_failing_disk(place: &std::path::Path) -> (Recorder, Directory, Arc<AtomicBool>) {
+        let directory = Directory(place.to_owned());
+        let broken = Arc::new(AtomicBool::new(false));
+        let disk = Disk::create(&place.join("journal")).expect("a directory");
+        let storage = Arc::new(Failing { disk, broken: Arc::clone(&broken) });
+        let (opened, _syncer) =
+            cex_journal::open(storage, cex_journal::Options::default(), NOW).expect("new");
+        let mut writer = opened.writer;
+        writer.begin(NOW, messages::SessionStart::default()).expect("a disk that works");
+        let tolerance = Tolerance { lag: Duration::MAX, free: 0 };
+        let symbol = ("BTC/USDT".parse().expect("a symbol"), Scale::new(2, 3).expect("small"));
+        let names = Names { symbols: [(SymbolId(0), symbol)].into(), ..Names::default() };
+        (Recorder::new(writer, tolerance, names, directory.clone()), directory, broken)
+    }
+
+    fn order(leg: &Leg, client_id: &str) -> OrderRequest {
+        OrderRequest {
+            venue: leg.venue,
+            symbol: SymbolId(0),
+            client_id: ClientOrderId::new(client_id).expect("short"),
+            side: leg.side,
+            kind: OrderKind::Limit { price: leg.limit, qty: leg.qty, tif: TimeInForce::Ioc },
+            expires_in: Duration::from_secs(2),
+        }
+    }
+
+    #[test]
+    fn what_is_closed_unrecorded_is_halted_before_it_leaves_and_so_is_a_session_without_an_end() {
+        let leg = |index, name, side| Leg {
+            venue: VenueId::new(index, name).expect("short"),
+            side,
+            limit: Price(10_000),
+            qty: Qty(4_000),
+            notional: Price(10_000).times(Qty(4_000)),
+            fee: Bps::ZERO,
+        };
+        let (buy, sell) = (leg(0, "mexc", Side::Buy), leg(1, "gateio", Side::Sell));
+        let plan =
+            Plan { symbol: SymbolId(0), buy, sell, expected: Decimal::ZERO, net_edge: Bps::from_bps(5) };
+        let legs = [order(&buy, "mqhw82kb-1b"), order(&sell, "mqhw82kb-2s")];
+        let closing = order(&sell, "mqhw82kb-3c");
+        for closes in [true, false] {
+            let place = tempfile::tempdir().expect("a directory");
+            let (mut recorder, directory, broken) = on_failing_disk(place.path());
+            assert!(recorder.opening(NOW, 1, &plan, [&legs[0], &legs[1]]));
+            assert!(!recorder.has_failed() && !directory.halt_file().exists());
+            broken.store(true, Ordering::Relaxed);
+            if closes {
+                let parent = Parent { name: legs[0].client_id, carried: Decimal::ZERO };
+                recorder.closing(NOW, parent, &closing);
+                assert!(recorder.has_failed());
+            } else {
+                let standing = cex_risk::Gate::new(cex_risk::Limits::boundless()).standing(NOW);
+                recorder.close(NOW, "stopped", 0, &standing).expect_err("a disk that is broken");
+            }
+            let text = std::fs::read_to_string(directory.halt_file()).expect("the next start is halted");
+            assert!(text.contains("input/output error"), "{text}");
+        }
+    }
+
     #[test]
     fn a_halt_that_the_journal_cannot_take_is_kept_by_the_file() {
         let place = tempfile::tempdir().expect("a directory");
-        let directory = Directory(place.path().to_owned());
-        let broken = Arc::new(AtomicBool::new(false));
-        let disk = Disk::create(&place.path().join("journal")).expect("a directory");
-        let storage = Arc::new(Failing { disk, broken: Arc::clone(&broken) });
-        let now = Timestamp::from_secs(1_700_000_000);
-        let (opened, _syncer) =
-            cex_journal::open(storage, cex_journal::Options::default(), now).expect("new");
-        let mut writer = opened.writer;
-        writer.begin(now, messages::SessionStart::default()).expect("a disk that works");
-        let tolerance = Tolerance { lag: Duration::MAX, free: 0 };
-        let mut recorder = Recorder::new(writer, tolerance, Names::default(), directory.clone());
+        let (mut recorder, directory, broken) = on_failing_disk(place.path());
+        let now = NOW;
         recorder.halt(now, "engine", "an order is unknown for too long");
         assert!(!directory.halt_file().exists(), "the journal has it");
         broken.store(true, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use super::{Engine, SymbolState};
 use crate::execute::{Arbitrage, Carried, Leveling};
 use crate::message::Commands;
 use cex_core::{Bps, Decimal, Leg, Notional, Plan, Price, Qty, Side, SymbolId, Timestamp, VenueId};
-use cex_risk::{ArbitrageId, Dust, Mode};
+use cex_risk::{ArbitrageId, Dust, JournalState, Mode};
 use std::time::Duration;
 
 /// How often it is looked at: within the time a difference may stand open.
@@ -14,13 +14,15 @@ const EVERY: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Trades away what is left over of a symbol as soon as a venue takes so little, by the policy for every difference. What
-    /// could not be traded away once waits for an operator.
+    /// could not be traded away once waits for an operator; and what cannot be written down (R34) the next run would trade away
+    /// once more, out of what is the operator's.
     pub(super) fn wake_sweeps(&mut self, now: Timestamp, out: &mut Commands) {
         if now < self.sweep_at {
             return;
         }
         self.sweep_at = now + EVERY;
-        if self.killed || self.gate.mode() != Mode::Active {
+        let is_recorded = self.gate.journal() == JournalState::Well;
+        if self.killed || self.gate.mode() != Mode::Active || !is_recorded {
             return;
         }
         let give = self.config.max_unwind;
@@ -37,6 +39,9 @@ impl Engine {
 
     /// Makes an arbitrage without legs of what is left over in each symbol: it is levelled like any other.
     pub(super) fn flatten(&mut self, now: Timestamp, give: Bps) {
+        if self.gate.journal() == JournalState::Failed {
+            return;
+        }
         for index in 0..self.symbols.len() {
             let symbol = SymbolId(u32::try_from(index).unwrap_or(u32::MAX));
             let Some(dust) = self.left_over(symbol) else { continue };

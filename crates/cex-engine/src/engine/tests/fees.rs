@@ -1,6 +1,7 @@
 //! Fees taken of the coin itself: what was received is less than what was filled, and what is short is bought back.
 
 use super::*;
+use cex_risk::JournalState;
 
 /// Both legs fill whole; the buy is charged this much of the coin.
 fn charged(stage: &mut Stage, fee: &str) {
@@ -60,6 +61,20 @@ fn what_a_fee_took_is_bought_back_as_soon_as_a_venue_takes_so_little() {
     assert_eq!(placed(stage.pass(10_000)), vec![], "0.05 is too little for any venue");
     // It was no failure: the symbol does not pause.
     assert_eq!(stage.cross().len(), 2);
+}
+
+#[test]
+fn nothing_left_over_is_traded_away_unrecorded() {
+    let mut stage = Stage::ready();
+    charged(&mut stage, "0.0125");
+    stage.feed(Event::Journal(JournalState::Failed));
+    assert_eq!(placed(stage.pass(10_000)), vec![], "the next run would buy it back once more");
+    stage.feed(Event::Flatten { give: Bps::from_bps(100) });
+    assert_eq!((placed(stage.pass(50)), stage.view().open), (vec![], 0));
+    stage.feed(Event::Journal(JournalState::Behind));
+    assert_eq!(placed(stage.pass(1_000)), vec![], "it may be lost with the power");
+    stage.feed(Event::Journal(JournalState::Well));
+    assert_eq!(placed(stage.pass(1_000)).len(), 1);
 }
 
 #[test]
