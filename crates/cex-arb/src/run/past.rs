@@ -268,7 +268,9 @@ impl Past {
             contradiction.acknowledged = true;
         }
         if !self.trades {
-            self.cycles.values_mut().for_each(|cycle| cycle.acknowledged = true);
+            for cycle in self.cycles.values_mut() {
+                (cycle.acknowledged, cycle.looked_at) = (true, at);
+            }
             self.sessions.acknowledge();
         }
     }

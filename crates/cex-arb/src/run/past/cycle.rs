@@ -26,6 +26,8 @@ pub struct Cycle {
     pub orders: Vec<Written>,
     /// An operator has looked since: its orders are asked for, and what it left open is theirs.
     pub acknowledged: bool,
+    /// When they last did.
+    pub looked_at: Timestamp,
     /// What ended arbitrages left over and this one trades away, in base.
     pub carried: Decimal,
     expected: Decimal,
@@ -50,6 +52,7 @@ impl Cycle {
             gross: sum.unwrap_or(Decimal::from(i64::MAX)),
             orders: intent.legs.iter().map(|leg| Written::new(at, leg)).collect(),
             acknowledged: intent.acknowledged,
+            looked_at: Timestamp::EPOCH,
             carried: decimal(&intent.carried).unwrap_or(Decimal::ZERO),
             expected: decimal(&intent.expected).unwrap_or(Decimal::ZERO),
             net_edge: Bps::from_e8(intent.net_edge_e8),

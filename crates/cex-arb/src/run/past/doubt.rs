@@ -25,6 +25,8 @@ pub struct Doubt {
     pub unplaced: bool,
     /// A start has told of all of them that an operator must look, and ended.
     pub told: bool,
+    /// An operator has looked since of whom nobody had told this: what one of them left open may be evened out already.
+    pub overlooked: bool,
 }
 
 impl Doubt {
@@ -59,7 +61,8 @@ impl Sessions {
         if let Some(last) = unended.filter(|last| may_have_lost_power(&last.boot, &start.boot)) {
             let (since, expires_in) = (last.last_at, self.longest);
             let (epochs, looked) = (BTreeSet::new(), BTreeSet::new());
-            let new = || Doubt { since, epochs, expires_in, looked, unplaced: false, told: false };
+            let [unplaced, told, overlooked] = [false; 3];
+            let new = || Doubt { since, epochs, expires_in, looked, unplaced, told, overlooked };
             let doubt = self.doubt.get_or_insert_with(new);
             doubt.epochs.insert(last.epoch);
             doubt.expires_in = expires_in;
@@ -104,9 +107,11 @@ impl Sessions {
         }
     }
 
-    /// An operator has looked; at the accounts only if they were told to.
+    /// An operator has looked; at all that was traded only if they were told to.
     pub(super) fn acknowledge(&mut self) {
-        if let Some(doubt) = self.doubt.as_mut().filter(|doubt| doubt.told) {
+        let Some(doubt) = &mut self.doubt else { return };
+        doubt.overlooked = !doubt.told;
+        if doubt.told {
             doubt.looked.clone_from(&doubt.epochs);
         }
     }
@@ -166,6 +171,7 @@ mod tests {
                 looked: BTreeSet::new(),
                 unplaced: !is_told(&first.boot),
                 told: false,
+                overlooked: false,
             };
             assert_eq!(doubt, doubted.then_some(expected), "{what}");
         }
@@ -193,10 +199,13 @@ mod tests {
             sessions.saw(Timestamp::from_secs(i64::try_from(epoch).unwrap_or(0)));
             if epoch == 2 {
                 sessions.acknowledge();
-                assert!(!sessions.doubt().is_some_and(Doubt::is_acknowledged), "nobody was told of it");
+                let is = |sessions: &Sessions| {
+                    sessions.doubt().map(|doubt| (doubt.is_acknowledged(), doubt.overlooked))
+                };
+                assert_eq!(is(&sessions), Some((false, true)), "nobody was told of it");
                 sessions.told();
                 sessions.acknowledge();
-                assert!(sessions.doubt().is_some_and(Doubt::is_acknowledged));
+                assert_eq!(is(&sessions), Some((true, false)));
             }
         }
         sessions.acknowledge();

@@ -101,6 +101,8 @@ pub(super) struct Known<'a> {
     pub(super) looked: &'a BTreeSet<u64>,
     /// Symbols of which some market could not be read: what did not fill in another may have filled there.
     pub(super) unread: &'a BTreeSet<String>,
+    /// When the last record was written before the loss of power, if an operator has looked since of whom nobody had told it.
+    pub(super) overlooked: Option<Timestamp>,
 }
 
 /// Two legs that left together: neighbouring numbers of one run.
@@ -112,7 +114,7 @@ struct Legs {
 
 /// The records of found arbitrages, each or what does not fit; `other` is another venue than this one that trades a symbol.
 pub(super) fn arbitrages(
-    Known { now, looked, unread }: Known<'_>,
+    Known { now, looked, unread, .. }: Known<'_>,
     orders: &[Found],
     other: impl Fn(&str, &str) -> String,
 ) -> Vec<Result<Vec<Entry>, NumError>> {
@@ -169,21 +171,35 @@ pub(super) fn arbitrages(
 }
 
 /// The records of a found closing order: of the open arbitrage of its symbol that it closed, or of none when it traded away what
-/// ended ones had left over. That of a run an operator has looked at is theirs, and of no arbitrage that goes on.
+/// ended ones had left over. That of a run an operator has looked at is theirs, and of no arbitrage that goes on. Whoever looked
+/// without knowing of it has settled the arbitrages and leftovers of that time: what closed one of these is theirs with it, and
+/// leaves nothing over that could be traded back.
 ///
 /// # Errors
 /// When a number does not fit.
-pub(super) fn closing(past: &Past, order: &Found, looked: &BTreeSet<u64>) -> Result<Vec<Entry>, NumError> {
-    let acknowledged = looked.contains(&order.parts.epoch);
+pub(super) fn closing(
+    past: &Past,
+    order: &Found,
+    Known { looked, overlooked, .. }: Known<'_>,
+) -> Result<Vec<Entry>, NumError> {
+    let is_theirs = looked.contains(&order.parts.epoch);
     let (leg, (qty, _)) = (order.leg()?, order.sums()?);
     let moved = if leg.side() == Side::Sell { qty.negated()? } else { qty };
     let symbol = order.first().symbol;
-    let open = past.cycles().iter().filter(|(_, cycle)| cycle.symbol == symbol && !cycle.acknowledged);
-    let closed = open
-        .filter(|_| !acknowledged)
-        .filter_map(|(name, cycle)| Some((needs(cycle, moved)?, name)))
-        .max_by(|(left, _), (right, _)| left.cmp(right))
-        .map(|(_, name)| name.clone());
+    let most = |counts: &dyn Fn(&Cycle) -> bool| {
+        let its = past.cycles().iter().filter(|(_, cycle)| cycle.symbol == symbol && counts(cycle));
+        its.filter_map(|(name, cycle)| Some((needs(cycle, moved)?, name)))
+            .max_by(|(left, _), (right, _)| left.cmp(right))
+            .map(|(_, name)| name.clone())
+    };
+    // What an operator settled before the power was lost nothing closed after that.
+    let settled =
+        |cycle: &Cycle| overlooked.is_some_and(|since| cycle.acknowledged && cycle.looked_at >= since);
+    let closed = match is_theirs {
+        true => None,
+        false => most(&|cycle| !cycle.acknowledged).or_else(|| most(&settled)),
+    };
+    let acknowledged = is_theirs || closed.is_none() && overlooked.is_some();
     let carried = if closed.is_some() { String::new() } else { moved.negated()?.to_string() };
     let intent = messages::Intent {
         parent: closed.unwrap_or_else(|| leg.client_id.clone()),
@@ -232,7 +248,8 @@ mod tests {
     /// What is known once all of these fills were found.
     fn known(past: &mut Past, fills: Vec<messages::Fill>) {
         let nothing = (BTreeSet::new(), BTreeSet::new());
-        known_of(past, Known { now: NOW, looked: &nothing.0, unread: &nothing.1 }, fills);
+        let search = Known { now: NOW, looked: &nothing.0, unread: &nothing.1, overlooked: None };
+        known_of(past, search, fills);
     }
 
     fn known_of(past: &mut Past, search: Known<'_>, fills: Vec<messages::Fill>) {
@@ -241,7 +258,7 @@ mod tests {
             entries.expect("fits").iter().for_each(|entry| past.take_in(0, NOW, entry));
         }
         for order in orders.iter().filter(|order| !order.is_leg()) {
-            let entries = closing(past, order, search.looked).expect("fits");
+            let entries = closing(past, order, search).expect("fits");
             entries.iter().for_each(|entry| past.take_in(0, NOW, entry));
         }
     }
@@ -306,7 +323,7 @@ mod tests {
         let mut past = Past::default();
         // Of a later run, which nobody has looked at: bought and not sold.
         known(&mut past, vec![fill("mqhw82kc-1b", "mexc", Side::Buy, "100", "1")]);
-        let search = Known { now: NOW, looked: &looked, unread: &unread };
+        let search = Known { now: NOW, looked: &looked, unread: &unread, overlooked: None };
         let fills = vec![
             fill("mqhw82kb-1b", "mexc", Side::Buy, "100", "2"),
             fill("mqhw82kb-7c", "gateio", Side::Sell, "99", "1"),
@@ -338,5 +355,44 @@ mod tests {
             (end.ending.as_str(), end.base_change.as_str(), end.realised.as_str()),
             ("swept", "-4", "-0.1")
         );
+    }
+
+    /// 2 were bought at mexc and not sold, or nothing was. Then the power went, with the record of a sale of 2, and an operator has
+    /// looked since without being told of that.
+    fn overlooked(is_open: bool) -> Past {
+        let mut past = Past::default();
+        let start = |mode: messages::Mode, boot: &str| {
+            let boot = boot.to_owned();
+            Entry::SessionStart(messages::SessionStart { mode: mode.into(), boot, ..Default::default() })
+        };
+        past.take_in(0, NOW, &start(messages::Mode::Live, "before"));
+        if is_open {
+            known(&mut past, vec![fill("mqhw82kb-1b", "mexc", Side::Buy, "100", "2")]);
+        }
+        past.take_in(0, NOW, &start(messages::Mode::Unspecified, "now"));
+        past.take_in(0, NOW, &Entry::OperatorAck(messages::OperatorAck::default()));
+        assert!(past.doubt().is_some_and(|doubt| doubt.overlooked));
+        past
+    }
+
+    #[test]
+    fn what_closed_something_that_an_operator_settled_since_is_theirs_and_leaves_nothing_over() {
+        let nothing = (BTreeSet::new(), BTreeSet::new());
+        let sale = || vec![fill("mqhw82kb-7c", "gateio", Side::Sell, "99", "2")];
+        let search = |overlooked| Known { now: NOW, looked: &nothing.0, unread: &nothing.1, overlooked };
+        for is_open in [true, false] {
+            let mut past = overlooked(is_open);
+            known_of(&mut past, search(Some(NOW)), sale());
+            let name = if is_open { "mqhw82kb-1b" } else { "mqhw82kb-7c" };
+            assert_eq!(residuals(&past), [(name, "0".to_owned())]);
+            let left = (past.unfinished(), past.undecided());
+            assert_eq!(left, (0, 0), "no engine goes on with it, or counts it as left over");
+        }
+        // What was settled before the power was lost has nothing to do with it.
+        let mut past = overlooked(true);
+        known_of(&mut past, search(Some(NOW + std::time::Duration::from_secs(1))), sale());
+        assert_eq!(past.unfinished(), 0);
+        let expected = [("mqhw82kb-1b", "2".to_owned()), ("mqhw82kb-7c", "0".to_owned())];
+        assert_eq!(residuals(&past), expected);
     }
 }

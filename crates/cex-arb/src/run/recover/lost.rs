@@ -158,7 +158,8 @@ impl Unfinished {
         let (known, lost): (Vec<_>, Vec<_>) =
             unheard.into_iter().partition(|fill| self.past.order(&fill.client_id).is_some());
         self.more_of_known(now, known, doubt.is_acknowledged(), recorder)?;
-        let search = Known { now, looked: &doubt.looked, unread: &unread };
+        let overlooked = doubt.overlooked.then_some(doubt.since);
+        let search = Known { now, looked: &doubt.looked, unread: &unread, overlooked };
         let booked = self.book(search, &Found::group(lost), markets, recorder);
         recorder.flush();
         booked.or_else(|error| {
@@ -211,7 +212,7 @@ impl Unfinished {
             write(self, entries);
         }
         for order in orders.iter().filter(|order| !order.is_leg()) {
-            let entries = found::closing(&self.past, order, search.looked);
+            let entries = found::closing(&self.past, order, search);
             write(self, entries);
         }
         fits
