@@ -41,9 +41,14 @@ pub(super) async fn ready(
     let Reached { venues, markets, named } = match reach(config, clock, epoch, halt).await {
         Ok(reached) => reached,
         Err(failure) => {
-            let recorder = Recorder::new(writer, tolerance, Names::default(), directory.clone());
+            let mut recorder = Recorder::new(writer, tolerance, Names::default(), directory.clone());
+            // Whoever is sent to the accounts must know what for.
+            let told = match failure.exit {
+                Exit::Halted => unfinished.tell_doubt(clock.now(), failure, &mut recorder),
+                _other => failure,
+            };
             recorder.abandon(clock.now(), unfinished.undecided_orders());
-            return Err(failure);
+            return Err(told);
         }
     };
     let names = names(config, &venues, &markets);

@@ -82,6 +82,12 @@ impl Unfinished {
     /// # Errors
     /// Exit code 9 with what an operator must look at.
     pub async fn settle(&mut self, venues: &[Venue], recorder: &mut Recorder) -> Result<(), Failure> {
+        let settled = self.ask_all(venues, recorder).await;
+        let now = venues.first().map_or(Timestamp::EPOCH, |venue| venue.rest.clock().now());
+        self.doubted(now, settled, recorder)
+    }
+
+    async fn ask_all(&mut self, venues: &[Venue], recorder: &mut Recorder) -> Result<(), Failure> {
         let Some(clock) = venues.first().map(|venue| venue.rest.clock()) else { return Ok(()) };
         let markets: Vec<_> = venues.iter().map(|venue| (venue.id, venue.rest.markets())).collect();
         let mut asked = JoinSet::new();
@@ -189,21 +195,26 @@ impl Unfinished {
         self.past.take_in(0, now, entry);
     }
 
-    /// What keeps a start from telling what no record tells of is written down: only an acknowledgement after that is one of it.
+    /// As [`Self::tell_doubt`] when something is wrong.
     fn doubted(
         &mut self,
         now: Timestamp,
         found: Result<(), Failure>,
         recorder: &mut Recorder,
     ) -> Result<(), Failure> {
-        if let Err(failure) = &found
-            && self.past.doubt().is_some()
-        {
-            let reason = failure.what.clone();
-            self.learn(now, &Entry::PastUnsought(messages::PastUnsought { reason }), recorder);
-            recorder.flush();
-        }
-        found
+        found.map_err(|failure| self.tell_doubt(now, failure, recorder))
+    }
+
+    /// What sends an operator to the accounts of a machine that may have lost its power says so, and is written down: only an
+    /// acknowledgement after that is one of it.
+    pub fn tell_doubt(&mut self, now: Timestamp, mut failure: Failure, recorder: &mut Recorder) -> Failure {
+        let Some(since) = self.past.doubt().map(|doubt| doubt.since) else { return failure };
+        let lost = "the power may have been lost, and the last records with it: compare all that both accounts traded since";
+        failure.what = format!("{}; {lost} {since}", failure.what);
+        let reason = failure.what.clone();
+        self.learn(now, &Entry::PastUnsought(messages::PastUnsought { reason }), recorder);
+        recorder.flush();
+        failure
     }
 
     /// Hands all of it to the engine: what counts for its rules, the fills it must not book again, and the arbitrages to go

@@ -1,13 +1,13 @@
 //! After a loss of power: orders that may have left and of which no record tells are looked for in what the accounts traded.
 
 use super::found::{self, Found, Known};
-use super::{Search, Sought, Unfinished, Wanted, ask, tell};
+use super::{Search, Sought, Unfinished, Wanted, ask, left_open, tell};
 use crate::exit::{Exit, Failure};
 use crate::run::machine;
 use crate::run::past::{Doubt, VENUE_LAG};
 use crate::run::record::Recorder;
 use crate::run::venue::Venue;
-use cex_core::{Market, Markets, NumError, OrderId, Symbol, SymbolId, Timestamp, TradeId, VenueId};
+use cex_core::{Decimal, Market, Markets, NumError, OrderId, Symbol, SymbolId, Timestamp, TradeId, VenueId};
 use cex_engine::IdParts;
 use cex_journal::{Entry, messages};
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,10 +143,7 @@ impl Unfinished {
             };
             unheard.extend(sought.fills.iter().map(|fill| tell::fill(&symbol, fill)));
             if let Err(why) = sought.whole {
-                let what = format!(
-                    "{symbol} at {venue}: the power may have been lost, and what was traded since {} is not known: {why}",
-                    doubt.since
-                );
+                let what = format!("{symbol} at {venue}: what was traded is not known: {why}");
                 look(what, doubt.is_acknowledged())?;
                 unread.insert(symbol.to_string());
             }
@@ -165,7 +162,25 @@ impl Unfinished {
         booked.or_else(|error| {
             let what = format!("what was traded and not written down does not fit: {error}");
             look(what, doubt.is_acknowledged())
-        })
+        })?;
+        if doubt.overlooked { self.stands_open() } else { Ok(()) }
+    }
+
+    /// What was found after an operator had looked, who did not know of it, may be evened out already: it is not traded, but told.
+    /// Everything else that stood open then is theirs.
+    fn stands_open(&self) -> Result<(), Failure> {
+        let cycles = self.past.cycles().iter().filter(|(_, cycle)| !cycle.acknowledged);
+        let open = cycles.filter(|(_, cycle)| !cycle.residual().is_ok_and(Decimal::is_zero));
+        let open = open.map(|(name, cycle)| {
+            let left = cycle.residual().map_or_else(|error| error.to_string(), |net| left_open(cycle, net));
+            format!("arbitrage {name}, {left}")
+        });
+        let open: Vec<String> = open.collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let what = format!("found, and open unless it was evened out meanwhile: {}", open.join("; "));
+        look(what, false)
     }
 
     /// Fills of orders that were thought to be known to their end.
@@ -234,7 +249,7 @@ mod tests {
     use super::super::stage::{markets, recorder};
     use super::*;
     use crate::run::past::Past;
-    use cex_core::{ClientOrderId, Decimal, Fill, Liquidity, OrderId, Side, TradeId};
+    use cex_core::{ClientOrderId, Fill, Liquidity, OrderId, Side, TradeId};
     use cex_interface::Request;
     use cex_journal::messages::{Mode, OperatorAck, PastUnsought, SessionEnd, SessionStart};
 
@@ -376,5 +391,54 @@ mod tests {
             assert_eq!(all.past.cycles()[LOST].residual(), Ok(Decimal::ONE));
             assert_eq!(all.past.doubt(), None);
         }
+    }
+
+    #[test]
+    fn what_stands_open_is_told_and_not_traded_once_an_operator_has_looked_who_did_not_know_of_it() {
+        let (place, markets) = (tempfile::tempdir().expect("a directory"), markets());
+        let mut recorder = recorder(place.path(), NOW);
+        let live = |seed, boot: &str| SessionStart {
+            seed,
+            mode: Mode::Live.into(),
+            boot: boot.to_owned(),
+            ..SessionStart::default()
+        };
+        let resumed = |past: &mut Past| {
+            let resume = SessionStart { boot: "now".to_owned(), ..SessionStart::default() };
+            for entry in [
+                Entry::SessionStart(resume),
+                Entry::OperatorAck(OperatorAck::default()),
+                Entry::SessionEnd(SessionEnd::default()),
+            ] {
+                past.take_in(2, NOW, &entry);
+            }
+        };
+        let epoch = IdParts::of(LOST).expect("ours").epoch;
+        let mut past = Past::default();
+        past.take_in(1, NOW, &Entry::SessionStart(live(epoch, "before")));
+        resumed(&mut past);
+        let mut all = Unfinished::new(past).expect("no contradiction");
+        // The search finds it, and the next one knows it already.
+        for mut found in [vec![sold(), bought()], vec![sold(), bought()]] {
+            all.past.begins(&live(epoch + 1, "now"));
+            let venues = markets.iter().map(|(venue, _)| (*venue, SymbolId(0), found.remove(0))).collect();
+            let failure =
+                all.sought(NOW, venues, &markets, &mut recorder).expect_err("it may be even by now");
+            assert_eq!(failure.exit, Exit::Residual);
+            assert!(
+                failure.what.contains("arbitrage mqhw82kb-1b, BTC/USDT: 1 bought and not sold"),
+                "{}",
+                failure.what
+            );
+            assert!(failure.what.contains("the power may have been lost"), "{}", failure.what);
+            assert!(all.past.doubt().is_some_and(|doubt| doubt.told));
+            all.past.take_in(3, NOW, &Entry::SessionEnd(SessionEnd::default()));
+        }
+        // Now an operator knows what to look at.
+        resumed(&mut all.past);
+        let venues = markets.iter().map(|(venue, _)| (*venue, SymbolId(0), unread())).collect();
+        all.sought(NOW, venues, &markets, &mut recorder).expect("an operator has looked");
+        all.proven(NOW, &mut recorder);
+        assert_eq!((all.past.cycles().len(), all.past.unfinished(), all.past.doubt()), (1, 0, None));
     }
 }
