@@ -331,6 +331,12 @@ impl Past {
         self.known.contains(&name_of(fill))
     }
 
+    /// Whether nobody has told whose order this fill is of.
+    #[must_use]
+    pub fn is_unclaimed(&self, fill: &FillName) -> bool {
+        self.unclaimed.iter().any(|unclaimed| name_of(unclaimed) == *fill)
+    }
+
     /// The newest fills, each once.
     pub fn fills(&self) -> impl Iterator<Item = &FillName> {
         self.known_in_order.iter()

@@ -13,7 +13,7 @@ pub(super) mod stage;
 mod tell;
 
 pub use audit::{Audit, Explained};
-pub use inquiry::{Inquiry, Told, Turn};
+pub use inquiry::{Inquiry, Recorded, Told, Turn};
 pub use lost::Searched;
 pub use search::{Search, Sought, Wanted};
 
@@ -122,6 +122,7 @@ impl Unfinished {
             for order in cycle.orders.iter().filter(|order| !order.is_settled()) {
                 match inquire(now, cycle, order, markets) {
                     Ok((venue, inquiry)) => {
+                        let inquiry = inquiry.knowing(self.recorded(&cycle.symbol, order));
                         let order = OrderName { cycle: name.clone(), client_id: order.leg.client_id.clone() };
                         all.push(Undecided { order, venue, inquiry });
                     }
@@ -130,6 +131,26 @@ impl Unfinished {
             }
         }
         Ok(all)
+    }
+
+    /// What records tell of the market of an order, and not of the order.
+    fn recorded(&self, symbol: &str, order: &Written) -> Recorded {
+        let venue = &order.leg.venue;
+        let number = |order: &Written| OrderId::new(&order.order_id).ok().filter(|id| !id.is_empty());
+        let cycles = self.past.cycles().values().filter(|cycle| cycle.symbol == symbol);
+        let others = cycles.flat_map(|cycle| &cycle.orders).filter(|other| other.leg.venue == *venue);
+        let others = others.filter(|other| other.leg.client_id != order.leg.client_id);
+        let fills = self.past.fills().filter(|(at, of, ..)| at == venue && of == symbol);
+        let fills = fills.filter(|name| !self.past.is_unclaimed(name));
+        Recorded {
+            own: number(order),
+            orders: others.filter_map(number).collect(),
+            trades: fills
+                .filter_map(|(_, _, order, trade)| {
+                    Some((OrderId::new(order).ok()?, TradeId::new(trade).ok()?))
+                })
+                .collect(),
+        }
     }
 
     /// Writes down what was found out of an order.

@@ -1,9 +1,10 @@
 //! What became of an order of an earlier run, question by question: no IO and no clock, so that the simulated world asks by the
 //! very rules of `arb run`.
 
-use cex_core::{ClientOrderId, Decimal, Fill, Order, OrderId, OrderStatus, SymbolId, Timestamp};
+use cex_core::{ClientOrderId, Decimal, Fill, Order, OrderId, OrderStatus, SymbolId, Timestamp, TradeId};
 use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{OrderRef, Reply, Request, TimeRange};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Two answers that an order is not known are this far apart before they are believed.
@@ -47,6 +48,8 @@ enum Step {
     Open,
     /// It is not: is it in what the account traded?
     Trades,
+    /// These are its trades, and they do not say whose this order is: how did we name it?
+    Name(Vec<Fill>, OrderId),
     /// It is: what became of it, by the exchange's number? These are its trades, if `whole` all of them.
     ById {
         order_id: OrderId,
@@ -56,6 +59,24 @@ enum Step {
     /// It is over: what did it fill?
     Fills(OrderId, Box<Order>),
     Over(Told),
+}
+
+/// What records tell of the market of an order: trades need no name to be known.
+#[derive(Debug, Clone, Default)]
+pub struct Recorded {
+    /// The order's own number, if it is known.
+    pub own: Option<OrderId>,
+    /// Numbers of other orders of ours.
+    pub orders: BTreeSet<OrderId>,
+    /// Trades that belong to some order of ours. One of which nobody knows whose it is may be the order's own, and is not here.
+    pub trades: BTreeSet<(OrderId, TradeId)>,
+}
+
+impl Recorded {
+    fn is_of_another(&self, fill: &Fill) -> bool {
+        self.own != Some(fill.order_id)
+            && (self.orders.contains(&fill.order_id) || self.trades.contains(&(fill.order_id, fill.trade_id)))
+    }
 }
 
 /// The questions about one order. That it never arrived is believed of two answers apart, both given to questions of when it
@@ -69,6 +90,9 @@ pub struct Inquiry {
     step: Step,
     asked_at: Timestamp,
     absent_since: Option<Timestamp>,
+    recorded: Recorded,
+    /// Our names of orders, where the exchange does not tell them with a trade; `None` for an order without one.
+    names: BTreeMap<OrderId, Option<ClientOrderId>>,
     /// What an order traded that the exchange has forgotten, and since when it is told the same.
     traded: Option<(Timestamp, Vec<Fill>)>,
     /// Why it is not known yet.
@@ -87,9 +111,17 @@ impl Inquiry {
             step: Step::Resting(now),
             asked_at: now,
             absent_since: None,
+            recorded: Recorded::default(),
+            names: BTreeMap::new(),
             traded: None,
             last: String::from("it is still open"),
         }
+    }
+
+    /// The same questions, by who knows so much of its market.
+    #[must_use]
+    pub fn knowing(self, recorded: Recorded) -> Self {
+        Self { recorded, ..self }
     }
 
     /// What is to be done next.
@@ -120,7 +152,7 @@ impl Inquiry {
             Step::Open => Turn::List(Request::OpenOrders { symbol: Some(symbol) }),
             // An order fills at once or never.
             Step::Trades => Turn::List(fills(None, self.dead_at + AROUND)),
-            Step::ById { order_id, .. } => {
+            Step::ById { order_id, .. } | Step::Name(_, order_id) => {
                 Turn::Ask(Request::Order { symbol, order: OrderRef::Id(*order_id) })
             }
             // One that rested against our will may have filled until now.
@@ -143,6 +175,7 @@ impl Inquiry {
             }
             Step::Open => self.open_read(answer),
             Step::Trades => self.trades_read(answer),
+            Step::Name(traded, order_id) => self.name_read(traded, order_id, answer),
             Step::ById { order_id, fills, whole } => self.read_by_id(order_id, (fills, whole), answer),
             Step::Fills(_, order) => self.fills_read(*order, answer),
             Step::Over(told) => Some(Step::Over(told)),
@@ -194,13 +227,53 @@ impl Inquiry {
                 return self.not_known(&format!("it is not found, and trades could not be read: {error}"));
             }
         };
-        let nameless = traded.iter().any(|fill| fill.client_id.is_none());
+        self.name_all(traded)
+    }
+
+    /// Trades of other orders are none of this one's; of one without a name its order is asked for.
+    fn name_all(&mut self, mut traded: Vec<Fill>) -> Option<Step> {
+        traded.retain(|fill| fill.client_id == Some(self.id) || !self.recorded.is_of_another(fill));
+        let mut nameless = None;
+        for fill in traded.iter_mut().filter(|fill| fill.client_id.is_none()) {
+            match self.names.get(&fill.order_id) {
+                Some(name) => fill.client_id = *name,
+                None if self.recorded.own == Some(fill.order_id) => fill.client_id = Some(self.id),
+                None => nameless = nameless.or(Some(fill.order_id)),
+            }
+        }
+        match nameless {
+            Some(order_id) => Some(Step::Name(traded, order_id)),
+            None => self.all_named(traded, true),
+        }
+    }
+
+    fn name_read(
+        &mut self,
+        traded: Vec<Fill>,
+        order_id: OrderId,
+        answer: Result<Reply, ExchangeError>,
+    ) -> Option<Step> {
+        match answer {
+            Ok(Reply::Order(order)) => {
+                self.names.insert(order_id, order.client_id);
+                self.name_all(traded)
+            }
+            // What is certainly its own can be gone on with.
+            Ok(_) | Err(_) if traded.iter().any(|fill| fill.client_id == Some(self.id)) => {
+                self.all_named(traded, false)
+            }
+            Ok(_) => self.not_known(&format!("it is not found, and order {order_id} could not be read")),
+            Err(error) => self.not_known(&format!(
+                "it is not found, and order {order_id}, which may be it, traded and has no name: {error}"
+            )),
+        }
+    }
+
+    /// What became of it by what the account traded; `whole` when the name of every trade is known.
+    fn all_named(&mut self, traded: Vec<Fill>, whole: bool) -> Option<Step> {
         let fills: Vec<Fill> = traded.into_iter().filter(|fill| fill.client_id == Some(self.id)).collect();
         if let Some(order_id) = fills.first().map(|fill| fill.order_id) {
-            return Some(Step::ById { order_id, fills, whole: !nameless });
-        }
-        if nameless {
-            return self.not_known("it is not found, but there are trades of orders without a name");
+            return Some(Step::ById { order_id, fills, whole });
         }
         let first = *self.absent_since.get_or_insert(self.asked_at);
         (self.asked_at.since(first) >= APART).then_some(Step::Over(Ok(None)))
@@ -293,7 +366,7 @@ fn over(order_id: OrderId, order: Order) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cex_core::{Liquidity, Side, TradeId, VenueId};
+    use cex_core::{Liquidity, Side, VenueId};
     use cex_errors::Op;
 
     const DEAD: Timestamp = Timestamp::from_secs(1_000);
@@ -323,6 +396,24 @@ mod tests {
         (now, None)
     }
 
+    fn fill() -> Fill {
+        Fill {
+            venue: VenueId::new(0, "a").expect("short"),
+            symbol: SymbolId(0),
+            trade_id: TradeId::new("t").expect("short"),
+            order_id: OrderId::new("o").expect("short"),
+            client_id: ClientOrderId::new("mqhw82kb-1b"),
+            side: Side::Buy,
+            price: Decimal::from(100),
+            qty: Decimal::from(2),
+            fee: Decimal::ZERO,
+            fee_asset: "USDT".parse().expect("an asset"),
+            second_fee: None,
+            liquidity: Liquidity::Taker,
+            exchange_ts: DEAD - Duration::from_secs(9),
+        }
+    }
+
     #[test]
     fn absence_is_believed_of_two_denials_apart_after_the_order_could_arrive() {
         let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
@@ -340,21 +431,7 @@ mod tests {
     #[test]
     fn an_order_that_is_forgotten_and_traded_filled_what_it_traded_told_twice() {
         let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
-        let fill = Fill {
-            venue: VenueId::new(0, "a").expect("short"),
-            symbol: SymbolId(0),
-            trade_id: TradeId::new("t").expect("short"),
-            order_id: OrderId::new("o").expect("short"),
-            client_id: Some(id),
-            side: Side::Buy,
-            price: Decimal::from(100),
-            qty: Decimal::from(2),
-            fee: Decimal::ZERO,
-            fee_asset: "USDT".parse().expect("an asset"),
-            second_fee: None,
-            liquidity: Liquidity::Taker,
-            exchange_ts: DEAD - Duration::from_secs(9),
-        };
+        let fill = fill();
         let mut inquiry = Inquiry::new(DEAD, SymbolId(0), id, DEAD - PAUSE);
         let (mut now, mut reads) = (DEAD, 0);
         let told = loop {
@@ -375,6 +452,56 @@ mod tests {
         assert_eq!((order.filled_qty, order.filled_notional), (Decimal::from(2), Decimal::from(200)));
         assert_eq!((order.status, fills), (OrderStatus::Canceled, vec![fill]));
         assert_eq!(now, DEAD + PAUSE + APART, "two answers apart that tell of it");
+    }
+
+    /// What comes of an order that is not found by its name when the account traded this, and these orders are known by number.
+    fn inquired(traded: &[Fill], recorded: Recorded, by_number: impl Fn(OrderId) -> Option<Order>) -> Told {
+        let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
+        let mut inquiry = Inquiry::new(DEAD, SymbolId(0), id, DEAD - PAUSE).knowing(recorded);
+        let mut now = DEAD;
+        loop {
+            match inquiry.turn(now) {
+                Turn::List(Request::MyTrades { .. }) => {
+                    inquiry.answered(now, Ok(Reply::Fills(traded.to_vec())));
+                }
+                Turn::List(_) => inquiry.answered(now, Ok(Reply::Orders(Vec::new()))),
+                Turn::Ask(Request::Order { order: OrderRef::Id(number), .. }) => {
+                    let known = by_number(number).map(Reply::Order);
+                    inquiry.answered(now, known.map_or_else(not_found, Ok));
+                }
+                Turn::Ask(_) => inquiry.answered(now, not_found()),
+                Turn::Wait(until) => now = until,
+                Turn::Done(told) => return told,
+            }
+        }
+    }
+
+    #[test]
+    fn trades_without_a_name_are_their_orders_as_records_or_the_exchange_tell() {
+        let number = |text: &str| OrderId::new(text).expect("short");
+        let trade = TradeId::new("t").expect("short");
+        let fill = |order: &str| Fill { order_id: number(order), client_id: None, ..fill() };
+        let order = |name: Option<&str>| {
+            let client_id = name.and_then(ClientOrderId::new);
+            move |order_id| told_by(&[Fill { order_id, client_id, ..fill("o") }])
+        };
+        let traded = [fill("o")];
+        let by_trade = Recorded { trades: [(number("o"), trade)].into(), ..Recorded::default() };
+        let by_order = Recorded { orders: [number("o")].into(), ..Recorded::default() };
+        for recorded in [by_trade.clone(), by_order] {
+            assert_eq!(inquired(&traded, recorded, |order| panic!("{order} is known")), Ok(None));
+        }
+        for another in [None, Some("mqhw82kb-5b"), Some("t-by-hand")] {
+            let told = inquired(&traded, Recorded::default(), order(another));
+            assert_eq!(told, Ok(None), "{another:?}");
+        }
+        let own = Recorded { own: Some(number("o")), ..by_trade };
+        for recorded in [own, Recorded::default()] {
+            let told = inquired(&traded, recorded, order(Some("mqhw82kb-1b"))).expect("it is known");
+            assert_eq!(told.expect("it filled").0.filled_qty, Decimal::from(2));
+        }
+        let told = inquired(&traded, Recorded::default(), |_| None);
+        assert!(told.as_ref().is_err_and(|why| why.contains("may be it")), "{told:?}");
     }
 
     #[test]
