@@ -43,9 +43,11 @@ impl Unfinished {
         markets: &[(VenueId, Arc<Markets>)],
     ) -> Vec<Searched> {
         let Some(doubt) = self.past.doubt() else { return Vec::new() };
-        // Whoever sent them was dead when this start began, and when the machine did if it was known of which run they were.
+        // Whoever sent them was dead when this start began; and when the machine did, if it is theirs: not another one that took
+        // over their disk and has been up for longer, nor one of which it is not known which run they were of.
         let arrives = expires_in.max(doubt.expires_in) + VENUE_LAG;
-        let (dead_at, started) = (now + arrives, started.filter(|_| !doubt.unplaced).unwrap_or(now));
+        let started = started.filter(|at| !doubt.unplaced && *at > doubt.since).unwrap_or(now);
+        let dead_at = now + arrives;
         let range = (doubt.since - MARGIN, (started.min(now) + arrives).max(doubt.since) + MARGIN);
         let mut known = self.known();
         let all = markets.iter().flat_map(|(venue, markets)| markets.iter().map(|market| (*venue, market)));
@@ -371,6 +373,8 @@ mod tests {
         let started = Some(NOW + Duration::from_secs(100));
         assert_eq!(ends(&lost, started), Some(Duration::from_secs(100 + 2 + 10 + 60)));
         assert_eq!(ends(&lost, None), Some(Duration::from_secs(86_400 + 2 + 10 + 60)));
+        let long_ago = Some(NOW - Duration::from_secs(86_400));
+        assert_eq!(ends(&lost, long_ago), ends(&lost, None), "another machine, which took over the disk");
         let mut past = Past::default();
         past.take_in(
             1,
