@@ -5,7 +5,7 @@
 use super::{failure, incomplete_end, json_line, open};
 use crate::cli::JournalArgs;
 use crate::exit::{Exit, Failure, written};
-use crate::run::past::{Cycle, Past, state_hash};
+use crate::run::past::{Cycle, LEFT_TO_OPERATOR, Past, state_hash};
 use cex_core::{Decimal, NumError, Timestamp};
 use cex_journal::{Entry, Record, messages};
 use serde::Serialize;
@@ -84,6 +84,7 @@ impl Replayed {
         }
         if let Entry::ArbitrageEnd(end) = &entry
             && let Some(cycle) = past.cycles().get(&end.name)
+            && end.ending != LEFT_TO_OPERATOR
         {
             self.arbitrages += 1;
             let again = again(end, cycle);

@@ -14,6 +14,7 @@ mod ledger;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cycle::LEFT_TO_OPERATOR;
 pub(super) use cycle::VENUE_LAG;
 pub use cycle::{Cycle, Written};
 pub use doubt::Doubt;
@@ -259,7 +260,9 @@ impl Past {
             }
             (cycle.at, cycle.gross)
         });
-        self.history.push(at, Recalled::End { end: end.clone(), opened });
+        if end.ending != LEFT_TO_OPERATOR {
+            self.history.push(at, Recalled::End { end: end.clone(), opened });
+        }
     }
 
     fn acknowledge(&mut self, at: Timestamp) {

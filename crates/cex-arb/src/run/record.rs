@@ -200,6 +200,7 @@ impl Recorder {
             Entry::Intent(intent) => self.stage(now, intent),
             Entry::OrderEvent(order) => self.stage(now, order),
             Entry::Fill(fill) => self.stage(now, fill),
+            Entry::ArbitrageEnd(end) => self.stage(now, end),
             Entry::PastSought(sought) => self.stage(now, sought),
             Entry::PastUnsought(unsought) => self.stage(now, unsought),
             other => tracing::error!(?other, "no start finds this out"),

@@ -31,6 +31,7 @@ use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{OrderRef, Request};
 use cex_journal::{Entry, messages};
 use cex_transport::Lists;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -40,6 +41,8 @@ pub struct Unfinished {
     past: Past,
     /// Orders that seem never to have arrived: written down as such when the accounts say the same.
     absent: Vec<prove::Absent>,
+    /// Arbitrages of which an operator has looked at what no exchange tells: written down as over when the start goes on.
+    left: BTreeSet<String>,
 }
 
 impl Unfinished {
@@ -57,7 +60,7 @@ impl Unfinished {
                        arb journal replay --dir tells more";
             return Err(Failure::new(Exit::CheckFailed, what, fix));
         }
-        Ok(Self { past, absent: Vec::new() })
+        Ok(Self { past, absent: Vec::new(), left: BTreeSet::new() })
     }
 
     /// How many orders are not known to their end.
@@ -170,7 +173,11 @@ impl Unfinished {
             return Ok(());
         };
         let settled = told.and_then(|told| self.settled(&symbol, &leg, told.as_deref(), (now, recorder)));
-        settled.or_else(|why| tolerate(&name.client_id, &leg.venue, &why, acknowledged))
+        settled.or_else(|why| {
+            tolerate(&name.client_id, &leg.venue, &why, acknowledged)?;
+            self.left.insert(name.cycle.clone());
+            Ok(())
+        })
     }
 
     /// Writes down what was told of an order, as far as the journal does not have it.

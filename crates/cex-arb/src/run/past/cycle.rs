@@ -13,6 +13,9 @@ use std::time::Duration;
 /// How much later than it expired an order may still turn up in an exchange's answers.
 pub(crate) const VENUE_LAG: Duration = Duration::from_secs(10);
 
+/// How an arbitrage ends of which an operator has looked at what no exchange tells: it counts for nothing, and is over.
+pub(crate) const LEFT_TO_OPERATOR: &str = "left_to_operator";
+
 /// An arbitrage whose end was not written down.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cycle {
@@ -195,6 +198,23 @@ impl Cycle {
             other_fees: self.other_fees()?,
             other_fee: other_fee.to_string(),
         })
+    }
+
+    /// Its end when what became of it is an operator's knowledge and nobody else's.
+    #[must_use]
+    pub fn left_to_operator(&self, name: &str) -> messages::ArbitrageEnd {
+        let nothing = || Decimal::ZERO.to_string();
+        messages::ArbitrageEnd {
+            name: name.to_owned(),
+            symbol: self.symbol.clone(),
+            ending: LEFT_TO_OPERATOR.to_owned(),
+            realised: nothing(),
+            quote_change: nothing(),
+            base_change: nothing(),
+            mark: nothing(),
+            left_over: nothing(),
+            ..messages::ArbitrageEnd::default()
+        }
     }
 
     /// The arbitrage as an engine can go on with it.

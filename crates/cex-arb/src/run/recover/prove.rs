@@ -95,12 +95,22 @@ impl Unfinished {
         self.doubted(now, fits(venue, explained), recorder)
     }
 
-    /// All accounts hold what the records explain: what seemed absent is, and nothing more is looked for. What could not be read
-    /// although an operator had looked is theirs: no later start waits for it.
+    /// All accounts hold what the records explain: what seemed absent is, and nothing more is looked for. What could not be read, or
+    /// what no exchange told, although an operator had looked, is theirs: no later start waits for it.
     pub fn proven(&mut self, now: Timestamp, recorder: &mut Recorder) {
         for Absent { symbol, leg } in std::mem::take(&mut self.absent) {
             tracing::info!(order = leg.client_id, "never arrived");
             self.learn(now, &tell::never_arrived(now, &symbol, &leg), recorder);
+        }
+        for name in std::mem::take(&mut self.left) {
+            let Some(end) = self.past.cycles().get(&name).map(|cycle| cycle.left_to_operator(&name)) else {
+                continue;
+            };
+            tracing::warn!(
+                arbitrage = name,
+                "an arbitrage of an earlier run is left to whoever has looked at it"
+            );
+            self.learn(now, &Entry::ArbitrageEnd(end), recorder);
         }
         if self.past.doubt().is_some() {
             self.learn(now, &Entry::PastSought(messages::PastSought {}), recorder);
@@ -119,7 +129,7 @@ fn fits(venue: VenueId, explained: Explained) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::super::Turn;
-    use super::super::stage::markets;
+    use super::super::stage::{markets, recorder};
     use super::*;
     use crate::run::past::Past;
     use cex_core::{Account, Balance};
@@ -207,6 +217,36 @@ mod tests {
         let mut looked = Unfinished::new(looked).expect("no contradiction");
         looked.absent.push(absent);
         assert!(audited(&looked, "4").is_empty());
+    }
+
+    #[test]
+    fn what_an_operator_has_looked_at_is_asked_for_once() {
+        let mut looked = past("now");
+        let resume = SessionStart { boot: "now".to_owned(), ..SessionStart::default() };
+        looked.take_in(6, NOW, &Entry::SessionStart(resume));
+        looked.take_in(7, NOW, &Entry::OperatorAck(messages::OperatorAck::default()));
+        let (place, markets) = (tempfile::tempdir().expect("a directory"), markets());
+        let mut recorder = recorder(place.path(), NOW);
+        let mut unfinished = Unfinished::new(looked).expect("no contradiction");
+        let before = unfinished.past.state(NOW).expect("fits");
+        let asked = unfinished.undecided(NOW, &markets).expect("it can be asked for");
+        assert_eq!(asked.len(), 2);
+        for undecided in asked {
+            let told = Err("it is not found, and trades could not be read".to_owned());
+            unfinished.decided(NOW, &undecided.order, told, &mut recorder).expect("an operator has looked");
+        }
+        unfinished.proven(NOW, &mut recorder);
+        drop(recorder);
+        assert!(unfinished.past.cycles().is_empty(), "the next start asks nothing");
+        assert_eq!(unfinished.past.state(NOW).expect("fits"), before, "and it counts for nothing");
+        let mut journal = cex_journal::Reader::of_directory(place.path(), 0).expect("a journal");
+        let mut ends = Vec::new();
+        while let Some(record) = journal.next_record().expect("whole") {
+            if let Ok(Entry::ArbitrageEnd(end)) = record.entry() {
+                ends.push((end.name, end.ending));
+            }
+        }
+        assert_eq!(ends, [("b".to_owned(), "left_to_operator".to_owned())], "as it will be read");
     }
 
     /// By the journal 2 were bought at mexc and not sold, and no record tells more.
