@@ -3,9 +3,11 @@
 
 use super::desk::Desk;
 use crate::show::Names;
+use cex_core::Timestamp;
 use cex_risk::JournalState;
+use cex_transport::Clock;
 use serde::{Deserialize, Serialize};
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
@@ -24,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The socket's name in the directory of a run.
 pub const SOCKET: &str = "control.sock";
+
+/// The mode that a program which starts tells.
+pub const STARTING: &str = "starting";
 
 /// What may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,14 +68,14 @@ pub struct Answer {
 }
 
 /// Everything at a glance. The names are a promise to scripts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// Process.
     pub pid: u32,
     /// What kind of run: `OBSERVE`, `PAPER`, `LIVE`.
     #[serde(default)]
     pub run: String,
-    /// `observe`, `close_only`, `active`.
+    /// `starting`, `observe`, `close_only`, `active`.
     pub mode: String,
     /// Since the start, in milliseconds.
     pub uptime_ms: u64,
@@ -167,9 +172,79 @@ pub struct Controls {
     /// Where the halt file is.
     pub directory: Directory,
     /// Since when it runs.
-    pub started_at: cex_core::Timestamp,
+    pub started_at: Timestamp,
     /// What kind of run: `OBSERVE`, `PAPER`, `LIVE`.
     pub run: &'static str,
+}
+
+/// Whom clients talk to: a program that starts, and from then on the one that runs.
+pub struct Door {
+    starting: Starting,
+    running: OnceCell<Rc<Controls>>,
+}
+
+/// A program that starts: it looks into what earlier runs left, and has opened nothing.
+pub struct Starting {
+    /// Time.
+    pub clock: Clock,
+    /// Since when.
+    pub started_at: Timestamp,
+    /// What kind of run: `OBSERVE`, `PAPER`, `LIVE`.
+    pub run: &'static str,
+    /// Rung when the program shall end.
+    pub stop: Rc<Notify>,
+}
+
+impl Door {
+    /// To a program that starts.
+    #[must_use]
+    pub const fn new(starting: Starting) -> Self {
+        Self { starting, running: OnceCell::new() }
+    }
+
+    /// It runs.
+    pub fn leads_to(&self, controls: Rc<Controls>) {
+        // There is one run in a program.
+        let _ = self.running.set(controls);
+    }
+
+    fn obey(&self, verb: Verb) -> Answer {
+        match self.running.get() {
+            Some(controls) => controls.obey(verb),
+            None => self.starting.obey(verb),
+        }
+    }
+}
+
+impl Starting {
+    fn obey(&self, verb: Verb) -> Answer {
+        let done = match verb {
+            Verb::Status => Ok(()),
+            // Nothing is open that could be let end. A halt is kept by its file.
+            Verb::Stop | Verb::StopFlat | Verb::Kill => {
+                self.stop.notify_one();
+                Ok(())
+            }
+            // Whoever has looked has not seen what the start finds.
+            Verb::Resume => {
+                Err("it is starting, and nothing was acknowledged: try again when arb status says more"
+                    .to_owned())
+            }
+        };
+        let status = Status {
+            pid: std::process::id(),
+            run: self.run.to_owned(),
+            mode: STARTING.to_owned(),
+            uptime_ms: u64::try_from(self.clock.now().since(self.started_at).as_millis()).unwrap_or(u64::MAX),
+            draining: verb != Verb::Status && done.is_ok(),
+            halted: verb == Verb::Kill,
+            journal: journal_name(JournalState::Well).to_owned(),
+            pnl_realised: "0".to_owned(),
+            pnl_day: "0".to_owned(),
+            ..Status::default()
+        };
+        Answer { ok: done.is_ok(), error: done.err(), status: Some(status) }
+    }
 }
 
 /// Opens the socket. One that nobody listens on any more is taken over.
@@ -192,14 +267,14 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answers clients until the task is dropped.
-pub async fn serve(listener: UnixListener, controls: Rc<Controls>) {
+pub async fn serve(listener: UnixListener, door: Rc<Door>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let controls = Rc::clone(&controls);
+                let door = Rc::clone(&door);
                 tokio::task::spawn_local(async move {
                     // A client that goes away has its answer or does not want it.
-                    let _ = tokio::time::timeout(PATIENCE, answer(stream, &controls)).await;
+                    let _ = tokio::time::timeout(PATIENCE, answer(stream, &door)).await;
                 });
             }
             Err(error) => {
@@ -210,12 +285,12 @@ pub async fn serve(listener: UnixListener, controls: Rc<Controls>) {
     }
 }
 
-async fn answer(stream: UnixStream, controls: &Controls) -> io::Result<()> {
+async fn answer(stream: UnixStream, door: &Door) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read.take(LINE_MAX)).read_line(&mut line).await?;
     let answer = match sonic_rs::from_str::<Question>(&line) {
-        Ok(Question { verb }) => controls.obey(verb),
+        Ok(Question { verb }) => door.obey(verb),
         Err(error) => Answer { ok: false, error: Some(format!("not a question: {error}")), status: None },
     };
     let mut text = sonic_rs::to_string(&answer).map_err(io::Error::other)?;
@@ -317,5 +392,32 @@ const fn journal_name(state: JournalState) -> &'static str {
         JournalState::Well => "well",
         JournalState::Behind => "behind",
         JournalState::Failed => "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_start_tells_that_it_starts_is_ended_by_a_stop_and_acknowledges_nothing() {
+        let clock = Clock::new();
+        let stop = Rc::new(Notify::new());
+        let door =
+            Door::new(Starting { clock, started_at: clock.now(), run: "LIVE", stop: Rc::clone(&stop) });
+        let rung = async || tokio::time::timeout(Duration::ZERO, stop.notified()).await.is_ok();
+        for (verb, obeyed, ends) in [
+            (Verb::Status, true, false),
+            (Verb::Resume, false, false),
+            (Verb::Stop, true, true),
+            (Verb::StopFlat, true, true),
+            (Verb::Kill, true, true),
+        ] {
+            let answer = door.obey(verb);
+            let mode = answer.status.map(|status| status.mode);
+            assert_eq!((answer.ok, mode.as_deref()), (obeyed, Some("starting")), "{verb:?}");
+            assert_eq!(answer.error.is_some(), !obeyed, "{verb:?}");
+            assert_eq!(rung().await, ends, "{verb:?}");
+        }
     }
 }

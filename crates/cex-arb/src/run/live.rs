@@ -1,7 +1,7 @@
 //! `arb run`: the engine against the exchanges of a configuration, observing or trading.
 
 use super::coins::Coins;
-use super::control::{self, Controls, Directory};
+use super::control::{self, Controls, Directory, Door, Starting};
 use super::desk::Desk;
 use super::finish::{finish, verdict};
 use super::limits;
@@ -123,25 +123,28 @@ pub fn directory(config: &Config) -> Result<Directory, Failure> {
 }
 
 async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<(), Failure> {
-    if directory.halt_file().exists() {
-        let what = format!("halted: {} is there", directory.halt_file().display());
-        return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
-    }
+    no_halt_file(&directory)?;
     let clock = Clock::new();
     let started_at = clock.now();
     let listener = control::listen(&directory.socket()).map_err(|error| {
         let what = format!("{}: {error}", directory.socket().display());
         Failure::new(Exit::Running, what, "another arb runs there: arb status; or name another storage.dir")
     })?;
+    let quit = Rc::new(Notify::new());
+    let starting = Starting { clock, started_at, run: mode_name(config.mode), stop: Rc::clone(&quit) };
+    let door = Rc::new(Door::new(starting));
+    let serving = tokio::task::spawn_local(control::serve(listener, Rc::clone(&door)));
     let (writer, recovered, mut past) = journal(config, &directory, started_at)?;
     let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
     let start = session(config, epoch);
     past.begins(&start);
     let unfinished = Unfinished::new(past)?;
     let writer = begin(writer, started_at, start)?;
-    let ready = ready(config, &directory, (clock, epoch), recovered.halt, (writer, unfinished)).await?;
-    let Ready { venues, markets, names, recorder, unfinished } = ready;
-    let quit = Rc::new(Notify::new());
+    let so_far = (writer, unfinished);
+    let ready = ready(config, &directory, (clock, epoch), recovered.halt, so_far, &quit).await?;
+    let Some(Ready { venues, markets, names, recorder, unfinished }) = ready else {
+        return stopped(&directory);
+    };
     let viewer = match viewer(args, config.mode, names.clone()) {
         Ok(viewer) => Rc::new(viewer),
         Err(failure) => return Err(given_up(clock.now(), recorder, unfinished.as_ref(), failure)),
@@ -162,6 +165,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
         started_at,
         run: mode_name(config.mode),
     });
+    door.leads_to(Rc::clone(&controls));
     let (heart, watchdog) = watchdog::watch(config.risk.watchdog_ms, || {
         eprintln!("R35: the trading thread stands still: the process is ended, the next start recovers");
         std::process::abort();
@@ -169,7 +173,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     .map_err(|error| Failure::new(Exit::Internal, format!("no thread for the watchdog: {error}"), ""))?;
     let helpers = [
         tokio::task::spawn_local(heart.keep_beating(config.risk.watchdog_ms)),
-        tokio::task::spawn_local(control::serve(listener, Rc::clone(&controls))),
+        serving,
         tokio::task::spawn_local(Rc::clone(&controls).watch_halt_file()),
         tokio::task::spawn_local(running.desk.clone().watch()),
         tokio::task::spawn_local(level_first(running.desk.clone(), adopted, Rc::clone(&quit))),
@@ -183,11 +187,28 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let summary = finish(running, &viewer, epoch, (ended, controls.run, flatten)).await;
     helpers.iter().for_each(JoinHandle::abort);
     let _ = std::fs::remove_file(controls.directory.socket());
-    drop(controls);
+    drop((controls, door));
     let summary = summary?;
     let verdict = verdict(&summary, ended, halted);
     Viewer::end(viewer, summary).await;
     verdict
+}
+
+/// Somebody ended a start: nothing was opened, and nobody listens any more.
+fn stopped(directory: &Directory) -> Result<(), Failure> {
+    tracing::warn!("stopped while it was starting: what earlier runs left is the next start's");
+    // It goes away with the process, as far as anybody can tell who asks there.
+    let _ = std::fs::remove_file(directory.socket());
+    no_halt_file(directory)
+}
+
+/// Whether nothing holds every run.
+fn no_halt_file(directory: &Directory) -> Result<(), Failure> {
+    if directory.halt_file().exists() {
+        let what = format!("halted: {} is there", directory.halt_file().display());
+        return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
+    }
+    Ok(())
 }
 
 /// Opens nothing before what earlier runs left open is level. What cannot be made so is an operator's: the run halts, over

@@ -17,6 +17,7 @@ use cex_core::Markets;
 use cex_journal::Writer;
 use cex_transport::{Clock, RestConfig, TransportConfig};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// What a run knows before it does anything of its own.
 pub(super) struct Ready {
@@ -29,18 +30,25 @@ pub(super) struct Ready {
 }
 
 /// All that must be so before a run does anything of its own. If it is not, the session ends: it has sent no order, and no later
-/// start need look for any.
+/// start need look for any. `None` when it was stopped before that.
 pub(super) async fn ready(
     config: &Config,
     directory: &Directory,
     (clock, epoch): (Clock, u64),
     halt: Option<u64>,
     (writer, mut unfinished): (Writer, Unfinished),
-) -> Result<Ready, Failure> {
+    stop: &Notify,
+) -> Result<Option<Ready>, Failure> {
     let tolerance = Tolerance { lag: config.risk.journal_max_lag_ms, free: config.risk.journal_min_free_mib };
-    let Reached { venues, markets, named } = match reach(config, clock, epoch, halt).await {
-        Ok(reached) => reached,
-        Err(failure) => {
+    let reached = unless_stopped(stop, reach(config, clock, epoch, halt)).await;
+    let Reached { venues, markets, named } = match reached {
+        Some(Ok(reached)) => reached,
+        None => {
+            let recorder = Recorder::new(writer, tolerance, Names::default(), directory.clone());
+            recorder.abandon(clock.now(), unfinished.undecided_orders());
+            return Ok(None);
+        }
+        Some(Err(failure)) => {
             let mut recorder = Recorder::new(writer, tolerance, Names::default(), directory.clone());
             // Whoever is sent to the accounts must know what for.
             let told = match failure.exit {
@@ -54,13 +62,23 @@ pub(super) async fn ready(
     let names = names(config, &venues, &markets);
     let mut recorder = Recorder::new(writer, tolerance, names.clone(), directory.clone());
     set_markets(&venues, &named);
-    if let Err(failure) = look_back(config, &venues, &mut unfinished, &mut recorder).await {
+    let looked = unless_stopped(stop, look_back(config, &venues, &mut unfinished, &mut recorder)).await;
+    if looked != Some(Ok(())) {
         recorder.abandon(clock.now(), unfinished.undecided_orders());
-        return Err(failure);
+        return looked.transpose().map(|_| None);
     }
     set_markets(&venues, &markets);
     let unfinished = Some(unfinished).filter(|_| config.mode == Mode::Live);
-    Ok(Ready { venues, markets, names, recorder, unfinished })
+    Ok(Some(Ready { venues, markets, names, recorder, unfinished }))
+}
+
+/// What comes of it, or nothing once somebody wants the program to end. What was found out until then is written down, and the rest
+/// is as it was.
+async fn unless_stopped<T>(stop: &Notify, doing: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = doing => Some(done),
+        () = stop.notified() => None,
+    }
 }
 
 /// The exchanges of a run.
@@ -177,7 +195,8 @@ mod tests {
         let unfinished = Unfinished::new(past).map_err(|failure| failure.what).expect("no contradiction");
         if failed {
             let so_far = (writer, unfinished);
-            let ready = ready(&config, &directory, (Clock::new(), 1), Some(7), so_far).await;
+            let (clock, stop) = (Clock::new(), Notify::new());
+            let ready = ready(&config, &directory, (clock, 1), Some(7), so_far, &stop).await;
             assert_eq!(ready.map(|_| ()).map_err(|failure| failure.exit), Err(Exit::Halted));
         } else {
             drop(writer);

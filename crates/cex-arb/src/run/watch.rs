@@ -2,7 +2,7 @@
 //! gone without having ended in order, what is open at the exchanges is cancelled over connections of this process. The next
 //! `arb run` recovers; starting it is a supervisor's business.
 
-use super::control::{Directory, Verb};
+use super::control::{Directory, STARTING, Verb};
 use super::pace::Pace;
 use super::remote::{ask_within, cancel_everywhere, place};
 use crate::cli::ControlArgs;
@@ -40,6 +40,12 @@ pub fn watch(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
         |out: &mut dyn Write, event, pid, what: String| tell(args.json, out, &Line { event, pid, what });
     loop {
         match ask_within(&directory, Verb::Status, silence / QUESTIONS) {
+            // One that is starting holds nothing, and may take its time over a journal.
+            Ok(status) if status.mode == STARTING => {
+                heard_at = Instant::now();
+                watched = watched.filter(|pid| *pid == status.pid);
+                std::thread::sleep(silence / QUESTIONS);
+            }
             Ok(status) => {
                 heard_at = Instant::now();
                 if watched.replace(status.pid) != Some(status.pid) {
@@ -54,7 +60,7 @@ pub fn watch(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
                 heard_at = Instant::now();
                 std::thread::sleep(silence / QUESTIONS);
             }
-            // It listens and does not answer. One that was never heard is starting.
+            // It listens and does not answer. One that was never heard running is starting.
             Err(failure) => {
                 if heard_at.elapsed() < silence {
                     continue;
