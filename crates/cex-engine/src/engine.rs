@@ -48,6 +48,10 @@ use std::time::Duration;
 /// How often the engine looks at what waits: unanswered orders, books to join anew, accounts to read.
 const TICK: Duration = Duration::from_millis(50);
 
+/// A venue's clock must be less than this from ours (R29): what an account traded is asked for by our time, with half a minute to
+/// spare, and farther apart a fill would not be in what is answered.
+pub const CLOCK_OFFSET_MAX: Duration = Duration::from_secs(20);
+
 /// Arbitrages on the way at once before their table must grow.
 const OPEN_USUALLY: usize = 64;
 
@@ -492,6 +496,11 @@ impl Engine {
     fn note_clock(&mut self, venue: VenueId, offset_nanos: Option<i64>) {
         if let Some(state) = self.venues.get_mut(venue.index()) {
             state.clock_offset = offset_nanos;
+            if offset_nanos
+                .is_some_and(|nanos| Duration::from_nanos(nanos.unsigned_abs()) >= CLOCK_OFFSET_MAX)
+            {
+                self.gate.trip(Trip { rule: "clock", scope: Scope::Venue(venue), until: Until::Operator });
+            }
         }
     }
 

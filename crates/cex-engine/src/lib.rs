@@ -24,7 +24,7 @@ pub mod understudy;
 pub mod view;
 
 pub use detect::{Crossing, Tops};
-pub use engine::{Engine, EngineConfig, PastArbitrage, PastOrder, VenueSetup};
+pub use engine::{CLOCK_OFFSET_MAX, Engine, EngineConfig, PastArbitrage, PastOrder, VenueSetup};
 pub use execute::{
     Arbitrage, Booked, Carried, Ending, Leveling, OrderRun, OrderState, OtherFee, OtherFees, Outcome,
     Question,

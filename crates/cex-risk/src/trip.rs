@@ -38,7 +38,7 @@ pub struct Trip {
 pub const VENUE_FAILURES: &str = "venue_failures";
 
 /// Every rule that trips, by its name: what a journal tells of an earlier run is looked up here.
-pub const RULES: [&str; 22] = [
+pub const RULES: [&str; 23] = [
     "quarantine",
     "fee_surprise",
     "slippage",
@@ -60,6 +60,7 @@ pub const RULES: [&str; 22] = [
     "venue_unknown",
     "audit",
     "parked",
+    "clock",
     VENUE_FAILURES,
 ];
 

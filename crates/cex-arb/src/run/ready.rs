@@ -13,10 +13,12 @@ use super::venue::{Venue, shared_markets};
 use crate::config::{Config, Mode};
 use crate::exit::{Exit, Failure};
 use crate::show::Names;
-use cex_core::Markets;
+use cex_core::{Markets, VenueId};
+use cex_engine::CLOCK_OFFSET_MAX;
 use cex_journal::Writer;
 use cex_transport::{Clock, RestConfig, TransportConfig};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// What a run knows before it does anything of its own.
@@ -109,8 +111,26 @@ async fn reach(config: &Config, clock: Clock, epoch: u64, halt: Option<u64>) -> 
         paper::fits(config, markets.first().map_or(0, |markets| markets.len()))?;
     } else {
         probe::keys(config, venues, epoch).await?;
+        for venue in venues {
+            venue
+                .rest
+                .venue_clock()
+                .estimate()
+                .map_or(Ok(()), |known| agrees(venue.id, known.offset_nanos))?;
+        }
     }
     Ok(reached)
+}
+
+/// Whether an exchange's clock is near enough to ours (R29): what an account traded is asked for by our time.
+fn agrees(venue: VenueId, offset_nanos: i64) -> Result<(), Failure> {
+    let apart = Duration::from_nanos(offset_nanos.unsigned_abs());
+    if apart < CLOCK_OFFSET_MAX {
+        return Ok(());
+    }
+    let (by, than) = (apart.as_secs_f64(), CLOCK_OFFSET_MAX.as_secs());
+    let what = format!("the clocks of {venue} and of this machine are {by:.1} s apart, more than {than} s");
+    Err(Failure::new(Exit::CheckFailed, what, "set this machine's clock, as by NTP, and start again"))
 }
 
 /// What earlier runs left undecided. Who only looks changes nothing, and leaves it to the next run that trades.
@@ -210,5 +230,16 @@ mod tests {
     async fn a_start_that_failed_has_sent_nothing_that_could_be_lost() {
         assert!(doubted(false).await);
         assert!(!doubted(true).await);
+    }
+
+    #[test]
+    fn a_machine_whose_clock_is_far_from_an_exchanges_starts_nothing() {
+        let venue = VenueId::new(0, "mexc").expect("short");
+        let after = |seconds: i64| agrees(venue, seconds * 1_000_000_000).map_err(|failure| failure.what);
+        assert_eq!((after(19), after(-19)), (Ok(()), Ok(())));
+        for seconds in [90, -90] {
+            let what = after(seconds).expect_err("fills would not be found");
+            assert!(what.contains("mexc") && what.contains("90.0 s apart"), "{what}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// The exchange's word on holdings is adopted only when nothing of ours moved there for this long.
 const QUIET_BEFORE_ADOPTING: Duration = Duration::from_secs(1);
 
-/// An exchange's clock is off by less than this.
+/// An exchange's clock is off by less than this: [`super::CLOCK_OFFSET_MAX`] and room to spare.
 const CLOCKS_APART: Duration = Duration::from_secs(30);
 
 /// Ended arbitrages whose orders are still recognised: an exchange reports late by seconds, not by hours of trading.

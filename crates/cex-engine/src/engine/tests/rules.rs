@@ -97,6 +97,20 @@ fn a_book_old_by_the_clock_of_its_exchange_is_not_traded_on() {
 }
 
 #[test]
+fn a_clock_so_far_off_that_fills_would_not_be_found_stops_its_venue() {
+    let off = |seconds: i64| {
+        let mut stage = under(|_| {});
+        stage.feed(Event::Clock { venue: stage.venue(1), offset_nanos: Some(seconds * 1_000_000_000) });
+        (crossing(&mut stage).len(), tripped(&stage))
+    };
+    let venue = under(|_| {}).venue(1);
+    assert_eq!((off(19), off(-19)), ((2, vec![]), (2, vec![])));
+    for seconds in [20, -20, 90] {
+        assert_eq!(off(seconds), (0, vec![("clock", Scope::Venue(venue))]), "{seconds} s");
+    }
+}
+
+#[test]
 fn an_account_that_differs_twice_stops_its_venue_and_is_then_believed() {
     let mut stage = under(|config| config.limits.max_drift = decimal("1"));
     let tell = |stage: &mut Stage, usdt: &str| {
