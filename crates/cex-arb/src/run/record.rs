@@ -307,14 +307,14 @@ impl Recorder {
         let result = self.writer.sync();
         // A journal that cannot be written must not be all that keeps the next run from trading.
         if !self.note(result) {
-            self.put_halt_file(format!("{now} {by}: {reason}"));
+            self.put_halt_file(&format!("{now} {by}: {reason}"));
         }
     }
 
     /// Puts the halt file there, by a thread of its own, and waits for it a little.
-    fn put_halt_file(&self, what: String) {
+    fn put_halt_file(&self, what: &str) {
         let (told, put) = mpsc::channel();
-        let (directory, text) = (self.directory.clone(), what.clone());
+        let (directory, text) = (self.directory.clone(), what.to_owned());
         let putting = move || {
             let outcome = directory.put_halt_file(&text);
             if let Err(error) = &outcome {
@@ -403,7 +403,7 @@ impl Recorder {
                     tracing::error!(%error, "the journal cannot be written: nothing new is opened");
                     // What is closed from here on, and what was in the last group, the next run would not know of: it would
                     // close it once more.
-                    self.put_halt_file(format!("R34: the journal cannot be written: {error}"));
+                    self.put_halt_file(&format!("R34: the journal cannot be written: {error}"));
                 }
                 false
             }
