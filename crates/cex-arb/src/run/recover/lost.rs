@@ -4,12 +4,13 @@ use super::found::{self, Found, Known};
 use super::{Search, Sought, Unfinished, Wanted, ask, tell};
 use crate::exit::{Exit, Failure};
 use crate::run::machine;
-use crate::run::past::{Doubt, VENUE_LAG};
+use crate::run::past::{Doubt, Sending, VENUE_LAG};
 use crate::run::record::Recorder;
 use crate::run::venue::Venue;
 use cex_core::{Market, Markets, NumError, OrderId, Symbol, SymbolId, Timestamp, TradeId, VenueId};
 use cex_engine::IdParts;
 use cex_journal::{Entry, messages};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,11 @@ use tokio::task::JoinSet;
 const MARGIN: Duration = Duration::from_secs(60);
 /// How long an account may take to be read, and as long again for each market by the second: they share a budget of calls.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two markets that are asked for the first time.
+const APART_EACH: Duration = Duration::from_millis(2);
+/// A market that was sent to so long before the power was lost may have been sent to when it was.
+const OF_LATE: Duration = Duration::from_secs(24 * 3_600);
 
 /// A market that is searched, and how.
 #[derive(Debug)]
@@ -32,7 +38,8 @@ pub struct Searched {
 }
 
 impl Unfinished {
-    /// The searches that are needed, for every market there is: none unless the power may have been lost. `started` is when
+    /// The searches that are needed, for every market there is: none unless the power may have been lost. Those of open arbitrages
+    /// come first, then what was sent to last: with hundreds of markets the budget of calls makes the others wait. `started` is when
     /// the machine was started, as far as that is known; `expires_in` is how long an order is taken after it was sent.
     #[must_use]
     pub fn searches(
@@ -49,7 +56,8 @@ impl Unfinished {
         let range = (doubt.since - MARGIN, (started.min(now) + arrives).max(doubt.since) + MARGIN);
         let mut known = self.known();
         let all = markets.iter().flat_map(|(venue, markets)| markets.iter().map(|market| (*venue, market)));
-        let all: Vec<(VenueId, &Market)> = all.collect();
+        let mut all: Vec<(VenueId, &Market)> = all.collect();
+        all.sort_by_cached_key(|(venue, market)| self.turn_of(*venue, &market.symbol().to_string()));
         let patience = PATIENCE + Duration::from_secs(all.len() as u64);
         let mut all_searches = Vec::new();
         for (venue, market) in all {
@@ -60,6 +68,31 @@ impl Unfinished {
             all_searches.push(Searched { venue, symbol: market.id, search });
         }
         all_searches
+    }
+
+    /// When a market is searched: the smaller the sooner.
+    fn turn_of(&self, venue: VenueId, symbol: &str) -> (bool, Reverse<Option<Timestamp>>) {
+        let open = self.past.cycles().values().any(|cycle| !cycle.acknowledged && cycle.symbol == symbol);
+        (!open, Reverse(self.past.last_sent(venue.name(), symbol).map(|sending| sending.at)))
+    }
+
+    /// Markets, by venue and symbol, that a session sent orders to whose last records may be lost, or any within a day before, and
+    /// that are in no search: they are not configured, or not served, any more.
+    #[must_use]
+    pub fn unsearched(&self, markets: &[(VenueId, Arc<Markets>)]) -> Vec<(String, String)> {
+        let Some(doubt) = self.past.doubt().filter(|doubt| !doubt.is_acknowledged()) else {
+            return Vec::new();
+        };
+        let is_searched = |venue: &str, symbol: &str| {
+            let symbol: Option<Symbol> = symbol.parse().ok();
+            let mut its = markets.iter().filter(|(known, _)| known.name() == venue);
+            its.any(|(_, markets)| symbol.is_some_and(|symbol| markets.by_symbol(symbol).is_some()))
+        };
+        let of_late =
+            |sending: Sending| sending.at >= doubt.since - OF_LATE || doubt.epochs.contains(&sending.epoch);
+        let sent = self.past.all_last_sent().filter(|(.., sending)| of_late(*sending));
+        let unsearched = sent.filter(|(venue, symbol, _)| !is_searched(venue, symbol));
+        unsearched.map(|(venue, symbol, _)| (venue.to_owned(), symbol.to_owned())).collect()
     }
 
     /// Fills that records tell of, by venue and symbol.
@@ -88,12 +121,14 @@ impl Unfinished {
         let mut asked = JoinSet::new();
         let now = clock.now();
         let searches = self.searches(now, machine::started(now), expires_in, &markets);
-        for Searched { venue, symbol, search } in searches {
+        for (turn, Searched { venue, symbol, search }) in searches.into_iter().enumerate() {
             let Some(rest) = venues.iter().find(|known| known.id == venue).map(|venue| &venue.rest) else {
                 continue;
             };
             let rest = Arc::clone(rest);
-            asked.spawn_local(async move { (venue, symbol, ask::ask(&rest, search).await) });
+            // All may ask from the same moment on: who comes first is first in the queue for the budget of calls.
+            let later = APART_EACH * u32::try_from(turn).unwrap_or(u32::MAX);
+            asked.spawn_local(async move { (venue, symbol, ask::ask_later(&rest, search, later).await) });
         }
         if asked.is_empty() {
             return Ok(());
@@ -102,6 +137,15 @@ impl Unfinished {
             markets = asked.len(),
             "the machine may have lost its power, and with it the last records: what was traded is compared with the journal"
         );
+        for (venue, symbol) in self.unsearched(&markets) {
+            tracing::warn!(
+                venue,
+                symbol,
+                since = %self.past.doubt().map_or(now, |doubt| doubt.since),
+                "was traded before the power was lost and is not configured or served any more, so it is not searched: \
+                 compare its trades at the exchange with arb journal dump, and even out what is missing there"
+            );
+        }
         let mut all = Vec::new();
         while let Some(answer) = asked.join_next().await {
             all.push(answer.map_err(|error| Failure::new(Exit::Internal, error.to_string(), ""))?);
@@ -230,7 +274,7 @@ fn look(what: String, acknowledged: bool) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::super::Turn;
-    use super::super::stage::{markets, recorder};
+    use super::super::stage::{market, markets, recorder};
     use super::*;
     use crate::run::past::Past;
     use cex_core::{ClientOrderId, Decimal, Fill, Liquidity, OrderId, Side, TradeId};
@@ -364,6 +408,76 @@ mod tests {
         past.begins(&SessionStart { boot: "now".to_owned(), ..Default::default() });
         let unplaced = Unfinished::new(past).expect("no contradiction");
         assert_eq!(ends(&unplaced, started), ends(&lost, None), "it may have been of this very run");
+    }
+
+    /// Two exchanges that trade three symbols; the loss of power came when the orders of `sent` had been written down.
+    fn lost_with(sent: &[(i64, &str, &str)]) -> (Unfinished, Vec<(VenueId, Arc<Markets>)>) {
+        let named = |venue: VenueId, id: u32, symbol: &str| {
+            let market = market(venue);
+            let info = cex_core::SymbolInfo { symbol: symbol.parse().expect("a symbol"), ..market.info };
+            Market::new(venue, SymbolId(id), info, market.scale).expect("rules fit")
+        };
+        let all = |venue| {
+            (0..).zip(["AAA/USDT", "BBB/USDT", "CCC/USDT"]).map(move |(id, name)| named(venue, id, name))
+        };
+        let markets =
+            markets().into_iter().map(|(venue, _)| (venue, Arc::new(Markets::new(all(venue).collect()))));
+        let session = |seed, boot: &str| SessionStart {
+            seed,
+            mode: Mode::Live.into(),
+            boot: boot.to_owned(),
+            ..SessionStart::default()
+        };
+        let mut past = Past::default();
+        past.take_in(1, NOW, &Entry::SessionStart(session(1, "before")));
+        for (number, (seconds, symbol, ending)) in sent.iter().enumerate() {
+            let leg = |venue: &str, side: messages::Side| messages::Leg {
+                venue: venue.to_owned(),
+                client_id: format!("{number}{venue}"),
+                side: side.into(),
+                ..messages::Leg::default()
+            };
+            let legs = vec![leg("mexc", messages::Side::Buy), leg("gateio", messages::Side::Sell)];
+            let at = NOW + Duration::from_secs(u64::try_from(*seconds).expect("later"));
+            let intent =
+                messages::Intent { symbol: (*symbol).to_owned(), legs, ..messages::Intent::default() };
+            past.take_in(2, at, &Entry::Intent(intent));
+            if !ending.is_empty() {
+                let (name, symbol) = (format!("{number}mexc"), (*symbol).to_owned());
+                let end = messages::ArbitrageEnd {
+                    name,
+                    symbol,
+                    ending: (*ending).to_owned(),
+                    ..Default::default()
+                };
+                past.take_in(3, at, &Entry::ArbitrageEnd(end));
+            }
+        }
+        past.begins(&session(2, "now"));
+        (Unfinished::new(past).expect("no contradiction"), markets.collect())
+    }
+
+    #[test]
+    fn markets_of_open_arbitrages_are_searched_first_and_then_what_was_sent_to_last() {
+        let sent = [(1, "BBB/USDT", ""), (2, "AAA/USDT", "both_filled"), (3, "CCC/USDT", "both_filled")];
+        let (unfinished, markets) = lost_with(&sent);
+        let searches = unfinished.searches(NOW, None, Duration::ZERO, &markets);
+        let order: Vec<(u32, &str)> =
+            searches.iter().map(|searched| (searched.symbol.0, searched.venue.name())).collect();
+        let pair = |id| [(id, "mexc"), (id, "gateio")];
+        assert_eq!(order, [pair(1), pair(2), pair(0)].concat());
+    }
+
+    #[test]
+    fn what_was_traded_and_is_not_searched_is_named() {
+        let (unfinished, markets) = lost_with(&[(1, "AAA/USDT", ""), (2, "OLD/USDT", "both_filled")]);
+        let of = |venue: &str, symbol: &str| (venue.to_owned(), symbol.to_owned());
+        let old = [of("gateio", "OLD/USDT"), of("mexc", "OLD/USDT")];
+        assert_eq!(unfinished.unsearched(&markets), old);
+        let without = unfinished.unsearched(&markets[..1]);
+        assert_eq!(without, [of("gateio", "AAA/USDT"), old[0].clone(), old[1].clone()]);
+        let unlost = Unfinished::new(Past::default()).expect("no contradiction");
+        assert!(unlost.unsearched(&markets).is_empty());
     }
 
     #[test]
