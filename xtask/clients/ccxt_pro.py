@@ -10,13 +10,31 @@ from places import SYMBOL, client_id
 # Levels a side in which a watched book must equal the REST snapshot.
 LEVELS = 40
 
+# Levels a side with which MEXC's watched book begins, the most it gives. ccxt asks for its usual 100; what lies deeper stays
+# unknown until it changes, so that a market that moves shows holes.
+FIRST_LEVELS = 5000
+
 
 class RecordingMexc(pro.mexc):
-    """ccxt's MEXC, remembering its book at the end of every frame: ccxt itself keeps only the first version of one."""
+    """ccxt's MEXC, remembering its book at the end of every frame: ccxt itself keeps only the first version of one.
+
+    ccxt drops the frame that began before the snapshot and ends after it, where MEXC wants it applied: what changed in it stays
+    wrong until it changes again. Here it is applied; without it this would judge ccxt, not the exchange.
+    """
+
+    async def fetch_rest_order_book_safe(self, symbol, limit=None, params={}):
+        return await super().fetch_rest_order_book_safe(symbol, limit or FIRST_LEVELS, params)
+
+    def get_cache_index(self, orderbook, cache):
+        index = super().get_cache_index(orderbook, cache)
+        return index - 1 if index > 0 and int(cache[index - 1]["toVersion"]) > orderbook["nonce"] else index
 
     def handle_book_delta(self, orderbook, delta):
-        super().handle_book_delta(orderbook, delta)
-        remember(self, orderbook, int(delta["toVersion"]))
+        first, last = int(delta["fromVersion"]), int(delta["toVersion"])
+        if last <= orderbook["nonce"]:
+            return
+        super().handle_book_delta(orderbook, {**delta, "fromVersion": max(first, orderbook["nonce"])})
+        remember(self, orderbook, last)
 
 
 class RecordingGate(pro.gate):

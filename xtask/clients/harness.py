@@ -73,6 +73,10 @@ def expect(condition, message):
 
 
 def same(found, wanted, what):
+    if isinstance(found, list) and isinstance(wanted, list):
+        # Of long lists only where they part, or the report would be cut before it.
+        for index, (left, right) in enumerate(zip(found, wanted)):
+            expect(left == right, f"{what}: {left!r} at {index}, not {right!r}")
     expect(found == wanted, f"{what}: {found!r}, not {wanted!r}")
 
 
