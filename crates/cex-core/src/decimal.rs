@@ -44,7 +44,17 @@ impl Decimal {
 
     /// `mantissa * 10^-dp`. `dp` above [`Self::MAX_DP`] is a programming error; digits there are cut off.
     #[must_use]
-    pub const fn new(mut mantissa: i128, mut dp: u8) -> Self {
+    pub const fn new(mantissa: i128, dp: u8) -> Self {
+        let narrow = mantissa as i64;
+        // Already the shortest form: nearly all sums are, and need no more than this.
+        let is_shortest = dp <= Self::MAX_DP && (narrow % 10 != 0 || (dp == 0 && narrow != 0));
+        if narrow as i128 == mantissa && is_shortest {
+            return Self { mantissa, dp };
+        }
+        Self::shortened(mantissa, dp)
+    }
+
+    const fn shortened(mut mantissa: i128, mut dp: u8) -> Self {
         while dp > Self::MAX_DP {
             mantissa /= 10;
             dp -= 1;
@@ -152,6 +162,9 @@ impl Decimal {
             return Ok(other);
         }
         let dp = self.dp.max(other.dp);
+        if let Some((left, right)) = self.aligned(other) {
+            return Ok(Self::new(left + right, dp));
+        }
         let sum = self.widened(dp)?.checked_add(other.widened(dp)?).ok_or(NumError::Overflow)?;
         Ok(Self::new(sum, dp))
     }
@@ -219,6 +232,15 @@ impl Decimal {
         self.mantissa as f64 / 10f64.powi(i32::from(self.dp))
     }
 
+    /// Both mantissas with the decimals of the finer one, where both are as narrow as nearly all money: then nothing can
+    /// overflow, not even their sum (2^63 * 10^18 < 2^123).
+    fn aligned(self, other: Self) -> Option<(i128, i128)> {
+        let (left, right) = (i64::try_from(self.mantissa).ok()?, i64::try_from(other.mantissa).ok()?);
+        let factor = *NARROW_POWERS_OF_TEN.get(usize::from(self.dp.abs_diff(other.dp)))?;
+        let (left, right, factor) = (i128::from(left), i128::from(right), i128::from(factor));
+        Some(if self.dp < other.dp { (left * factor, right) } else { (left, right * factor) })
+    }
+
     fn widened(self, dp: u8) -> Result<i128, NumError> {
         scale_up(self.mantissa, u32::from(dp - self.dp))
     }
@@ -238,27 +260,27 @@ const fn exact_tenth(digits: u128) -> Option<u128> {
 }
 
 /// Digits without the zeros they end in, at most `dp` of them, and how many of `dp` are left. Nearly all money is this
-/// narrow and ends in many zeros, so eight, four and two of them are looked for before one. Never called with nothing.
+/// narrow and ends in many zeros, so eight, four and two of them are looked for before one: 19 at most. Never called with
+/// nothing.
 const fn without_zeros(mut digits: u64, mut dp: u8) -> (u64, u8) {
-    /// How many zeros; five to that power, and its inverse modulo 2^64.
-    const STEPS: [(u8, u64, u64); 4] = [step(8), step(4), step(2), step(1)];
+    const STEPS: [(u8, u64, u64); 5] = [step(8), step(8), step(4), step(2), step(1)];
     const fn step(zeros: u8) -> (u8, u64, u64) {
         const FIFTH: u64 = u64::MAX / 5 * 4 + 1;
         let (mut power, mut inverse, mut at) = (1, 1_u64, 0);
         while at < zeros {
             (power, inverse, at) = (power * 5, inverse.wrapping_mul(FIFTH), at + 1);
         }
-        (zeros, power, inverse)
+        (zeros, u64::MAX / power, inverse)
     }
     let mut at = 0;
     while at < STEPS.len() {
-        let (zeros, power, inverse) = STEPS[at];
+        let (zeros, largest, inverse) = STEPS[at];
+        // A multiple of 2^zeros, and of 5^zeros: an odd divisor is divided by with its inverse modulo 2^64.
         let shorter = (digits >> zeros).wrapping_mul(inverse);
-        if dp >= zeros && digits.trailing_zeros() >= zeros as u32 && shorter <= u64::MAX / power {
+        if dp >= zeros && digits.trailing_zeros() >= zeros as u32 && shorter <= largest {
             (digits, dp) = (shorter, dp - zeros);
-        } else {
-            at += 1;
         }
+        at += 1;
     }
     (digits, dp)
 }
@@ -266,6 +288,17 @@ const fn without_zeros(mut digits: u64, mut dp: u8) -> (u64, u8) {
 /// The powers of ten that fit.
 const POWERS_OF_TEN: [i128; Decimal::MAX_DP as usize + 1] = {
     let mut powers = [1; Decimal::MAX_DP as usize + 1];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+/// Those that fit into 64 bits.
+const NARROW_POWERS_OF_TEN: [i64; 19] = {
+    let mut powers = [1; 19];
     let mut at = 1;
     while at < powers.len() {
         powers[at] = powers[at - 1] * 10;
@@ -318,8 +351,8 @@ impl PartialOrd for Decimal {
 
 impl Ord for Decimal {
     fn cmp(&self, other: &Self) -> Ordering {
-        if self.dp == other.dp {
-            return self.mantissa.cmp(&other.mantissa);
+        if let Some((left, right)) = self.aligned(*other) {
+            return left.cmp(&right);
         }
         let dp = self.dp.max(other.dp);
         match (self.widened(dp), other.widened(dp)) {

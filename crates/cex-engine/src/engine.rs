@@ -3,6 +3,7 @@
 //!
 //! | part | what |
 //! |---|---|
+//! | `accounts` | accounts as exchanges tell them, against our own ledger |
 //! | `adopt` | what an earlier run began, and what it did, into this one |
 //! | `books` | updates and snapshots into books; which books are wanted anew |
 //! | `trade` | a crossing into a sized, approved pair of orders, or a verdict why not |
@@ -14,6 +15,7 @@
 //! | `flatten` | what ended arbitrages left over, traded away |
 //! | `leveling` | what a half-done arbitrage left open into closing orders |
 
+mod accounts;
 mod adopt;
 mod books;
 mod equity;
@@ -28,7 +30,7 @@ mod trade;
 use crate::detect::Tops;
 use crate::execute::Arbitrages;
 use crate::ids::IdSource;
-use crate::message::{Command, Commands, Event, Notice};
+use crate::message::{Commands, Event, Notice};
 use crate::opportunity::Opportunity;
 use crate::view::{EngineView, Totals, VenueView};
 pub use adopt::{PastArbitrage, PastOrder};
@@ -72,7 +74,8 @@ pub struct EngineConfig {
     pub max_closings: usize,
     /// How long a difference may wait for a usable book before it is parked.
     pub max_naked: Duration,
-    /// How much later than it expired at the exchange an order may still turn up in its answers.
+    /// How far an exchange's answers may lag: an order may turn up in them so much later than it expired there, and a fill
+    /// so much later than we heard of it.
     pub venue_lag: Duration,
     /// After a longer standstill of whoever drives the engine no book is believed any more (R29).
     pub max_pause: Duration,
@@ -158,6 +161,8 @@ struct VenueState {
     /// Since when the account's stream has been up without a break; an answer to an earlier question says nothing.
     account_since: Option<Timestamp>,
     account_due_at: Timestamp,
+    /// What our ledger of it rests on.
+    basis: accounts::Basis,
     /// Our last order or fill here.
     active_at: Timestamp,
     snapshots_out: usize,
@@ -523,56 +528,16 @@ impl Engine {
     fn symbol(&self, symbol: SymbolId) -> Option<&SymbolState> {
         self.symbols.get(symbol.index())?.as_ref()
     }
-
-    fn ask_account(&mut self, now: Timestamp, venue: VenueId, out: &mut Commands) {
-        if let Some(state) = self.venues.get_mut(venue.index()) {
-            state.account_due_at = now + self.config.account_refresh;
-            out.commands.push(Command::ReadAccount { venue, asked_at: now });
-        }
-    }
-
-    fn account_ready(&mut self, now: Timestamp, venue: VenueId, out: &mut Commands) {
-        if let Some(state) = self.venues.get_mut(venue.index()) {
-            state.account_since = Some(now);
-        }
-        self.account_doubted(now, venue, out);
-    }
-
-    /// News of the account may have been missed: holdings and the orders on the way are asked for.
-    fn account_doubted(&mut self, now: Timestamp, venue: VenueId, out: &mut Commands) {
-        let runs = self.arbitrages.orders_mut();
-        runs.filter(|run| run.request.venue == venue && !run.is_settled()).for_each(|run| run.doubt(now));
-        if self.venues.get(venue.index()).is_some_and(|state| state.account_since.is_some()) {
-            self.ask_account(now, venue, out);
-        }
-    }
-
-    fn account_lost(&mut self, venue: VenueId) {
-        if let Some(state) = self.venues.get_mut(venue.index()) {
-            state.account_ready = false;
-            // An answer already on its way must not make the account ready while its stream is down.
-            state.account_since = None;
-            state.account_due_at = Timestamp::MAX;
-        }
-    }
-
-    fn wake_accounts(&mut self, now: Timestamp, out: &mut Commands) {
-        for index in 0..self.venues.len() {
-            let state = &self.venues[index];
-            if state.account_since.is_some() && now >= state.account_due_at {
-                self.ask_account(now, state.id, out);
-            }
-        }
-    }
 }
 
 impl VenueState {
-    const fn new(id: VenueId) -> Self {
+    fn new(id: VenueId) -> Self {
         Self {
             id,
             account_ready: false,
             account_since: None,
             account_due_at: Timestamp::MAX,
+            basis: accounts::Basis::default(),
             active_at: Timestamp::EPOCH,
             snapshots_out: 0,
             snapshots_due: VecDeque::new(),

@@ -3,6 +3,7 @@
 mod check;
 mod recall;
 
+use check::Amounts;
 pub use recall::{Recall, Standing};
 
 use crate::breaker::{KillSwitch, OrderResult};
@@ -306,11 +307,12 @@ impl Gate {
         conditions: &Conditions,
         fresh_ids: impl FnOnce() -> [ClientOrderId; 2],
     ) -> Result<(ArbitrageId, [Approved<OrderRequest>; 2]), Refusal> {
-        let gross = self.check(now, plan, conditions)?;
+        let amounts = self.check(now, plan, conditions)?;
+        let (gross, [buy, sell]) = (check::gross(&amounts)?, amounts);
         let [buy_id, sell_id] = fresh_ids();
-        let buffer = self.limits.fee_buffer;
-        self.reserve(buy_id, &plan.buy, conditions, buffer)?;
-        if let Err(refusal) = self.reserve(sell_id, &plan.sell, conditions, buffer) {
+        let buffer = self.limits.fee_buffer.fraction();
+        self.reserve(buy_id, &plan.buy, &buy, buffer)?;
+        if let Err(refusal) = self.reserve(sell_id, &plan.sell, &sell, buffer) {
             self.funds.release(buy_id).map_err(|_| Refusal::Overflow)?;
             return Err(refusal);
         }
@@ -320,8 +322,8 @@ impl Gate {
         let venues = [plan.buy.venue, plan.sell.venue];
         self.open.push(Open { id, symbol: plan.symbol, venues, gross, at: now });
         self.note_notional(now, gross)?;
-        let buy = self.send(now, plan.symbol, buy_id, &plan.buy, conditions)?;
-        let sell = self.send(now, plan.symbol, sell_id, &plan.sell, conditions)?;
+        let buy = self.send(now, plan.symbol, buy_id, &plan.buy, buy.qty, conditions)?;
+        let sell = self.send(now, plan.symbol, sell_id, &plan.sell, sell.qty, conditions)?;
         Ok((id, [buy, sell]))
     }
 
@@ -335,8 +337,9 @@ impl Gate {
         conditions: &Conditions,
         client_id: ClientOrderId,
     ) -> Result<Approved<OrderRequest>, Refusal> {
-        self.reserve(client_id, leg, conditions, Bps::ZERO)?;
-        self.send(now, symbol_id, client_id, leg, conditions)
+        let amounts = Amounts::of(leg, conditions)?;
+        self.reserve(client_id, leg, &amounts, Decimal::ZERO)?;
+        self.send(now, symbol_id, client_id, leg, amounts.qty, conditions)
     }
 
     /// Counts an order wherever orders are counted. What could overflow was checked with the plan.
@@ -346,9 +349,9 @@ impl Gate {
         symbol: SymbolId,
         client_id: ClientOrderId,
         leg: &Leg,
+        qty: Decimal,
         conditions: &Conditions,
     ) -> Result<Approved<OrderRequest>, Refusal> {
-        let qty = conditions.scale.qty_value(leg.qty);
         self.symbol(symbol).ordered(leg.side, qty).map_err(|_| Refusal::Overflow)?;
         self.left(now, leg.venue, symbol, client_id);
         Ok(Approved(immediate(symbol, client_id, leg, conditions.expires_in)))

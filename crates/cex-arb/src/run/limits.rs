@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// After we traded at a venue its book counts again only when updated this much later.
 const SETTLE: Duration = Duration::from_millis(50);
-/// How much later than it expired an order may still turn up in an exchange's answers.
+/// An exchange's answers may lag so far behind what happened there.
 const VENUE_LAG: Duration = Duration::from_secs(10);
 /// Accounts are read anew this often.
 const ACCOUNT_REFRESH: Duration = Duration::from_secs(10);

@@ -127,7 +127,7 @@ impl Past {
                 }
             }
             Entry::OrderEvent(event) => self.hear(event),
-            Entry::Fill(fill) => self.book(fill),
+            Entry::Fill(fill) => self.book(at, fill),
             Entry::ArbitrageEnd(end) => self.end(at, end),
             Entry::VenueNote(note) => self.history.push(at, Recalled::Noted(note.clone())),
             Entry::RiskTrip(trip) => self.history.push(at, Recalled::Trip(trip.clone())),
@@ -220,8 +220,8 @@ impl Past {
         }
     }
 
-    fn book(&mut self, fill: &messages::Fill) {
-        self.know(fill);
+    fn book(&mut self, at: Timestamp, fill: &messages::Fill) {
+        self.know(at, fill);
         let by_number = || {
             let orders = self.cycles.values().flat_map(|cycle| &cycle.orders);
             let mut its =
@@ -243,10 +243,10 @@ impl Past {
         }
     }
 
-    fn know(&mut self, fill: &messages::Fill) {
+    fn know(&mut self, at: Timestamp, fill: &messages::Fill) {
         let name = name_of(fill);
         if self.known.insert(name.clone()) {
-            if self.ledger.fill(fill).is_err() {
+            if self.ledger.fill(at, fill).is_err() {
                 self.ledger.lose(&fill.venue);
             }
             self.known_in_order.push_back(name);
@@ -308,6 +308,12 @@ impl Past {
     #[must_use]
     pub fn held(&self, venue: &str, asset: Asset) -> Option<Decimal> {
         self.ledger.held(venue, asset)
+    }
+
+    /// What an account holds of every coin by the records, `None` when they do not tell, and when its last fill was written down.
+    #[must_use]
+    pub fn account(&self, venue: &str) -> (Option<BTreeMap<Asset, Decimal>>, Option<Timestamp>) {
+        (self.ledger.all_held(venue), self.ledger.moved_at(venue))
     }
 
     /// Sessions of which orders may have left that no record tells of.

@@ -11,6 +11,8 @@ mod search;
 #[cfg(test)]
 pub(super) mod stage;
 mod tell;
+#[cfg(test)]
+mod tests;
 
 pub use audit::{Audit, Explained};
 pub use inquiry::{Inquiry, Told, Turn};
@@ -206,8 +208,8 @@ impl Unfinished {
         found
     }
 
-    /// Hands all of it to the engine: what counts for its rules, the fills it must not book again, and the arbitrages to go
-    /// on with. How many those are.
+    /// Hands all of it to the engine: what counts for its rules, what accounts should hold, the fills it must not book again, and
+    /// the arbitrages to go on with. How many those are.
     ///
     /// # Errors
     /// Exit code 9 when an arbitrage stands open that it cannot go on with.
@@ -222,6 +224,11 @@ impl Unfinished {
             let what = format!("the journal's sums do not fit: {error}");
             Failure::new(Exit::CheckFailed, what, "arb journal replay tells where")
         })?;
+        let venues: Vec<VenueId> = engine.venues().collect();
+        for venue in venues {
+            let (held, moved_at) = self.past.account(venue.name());
+            engine.recall_account(now, venue, held, moved_at);
+        }
         for name in self.past.fills() {
             if let Some(key) = key_of(engine, name) {
                 engine.remember_past(key);

@@ -11,9 +11,6 @@ use cex_errors::Outcome as CallOutcome;
 use cex_risk::{ArbitrageId, CycleSums, OrderResult};
 use std::time::Duration;
 
-/// The exchange's word on holdings is adopted only when nothing of ours moved there for this long.
-const QUIET_BEFORE_ADOPTING: Duration = Duration::from_secs(1);
-
 /// An exchange's clock is off by less than this.
 const CLOCKS_APART: Duration = Duration::from_secs(30);
 
@@ -214,6 +211,7 @@ impl Engine {
         }
         if let Some(state) = self.venues.get_mut(fill.venue.index()) {
             state.active_at = now;
+            state.basis.moved(now, symbol, &fill);
         }
         match client_id {
             Some(client_id) => self.attribute(now, client_id, &fill, out),
@@ -299,66 +297,6 @@ impl Engine {
             self.alarm("a late fill does not fit into the ledger", out);
         }
         self.alarm("a fill came after its arbitrage was over", out);
-    }
-
-    pub(super) fn account_read(
-        &mut self,
-        now: Timestamp,
-        venue: VenueId,
-        asked_at: Timestamp,
-        balances: &[Balance],
-    ) {
-        let Some(state) = self.venues.get_mut(venue.index()) else { return };
-        if state.account_since.is_none_or(|since| asked_at < since) {
-            return;
-        }
-        // An answer that may have been made before our last fill would undo it.
-        let first = !state.account_ready;
-        let quiet =
-            asked_at >= state.active_at + QUIET_BEFORE_ADOPTING || state.active_at == Timestamp::EPOCH;
-        if self.gate.funds().is_busy(venue) || !quiet {
-            if first {
-                state.account_due_at = now + QUIET_BEFORE_ADOPTING;
-            }
-            return;
-        }
-        let drift = if first { Decimal::ZERO } else { self.drift(venue, balances) };
-        self.gate.drifted(venue, drift);
-        // What is small is rounding, and the exchange's word counts. What is not is looked at twice before it does.
-        let Some(state) = self.venues.get_mut(venue.index()) else { return };
-        let doubted = drift > self.config.limits.max_drift && !std::mem::replace(&mut state.drifting, true);
-        if doubted {
-            return;
-        }
-        state.drifting = false;
-        state.account_ready = true;
-        for (known, asset, _) in self.gate.funds().all_held() {
-            if known == venue && !balances.iter().any(|balance| balance.asset == asset) {
-                self.gate.funds_mut().set_held(venue, asset, Decimal::ZERO);
-            }
-        }
-        for balance in balances {
-            if let Ok(total) = balance.total() {
-                self.gate.funds_mut().set_held(venue, balance.asset, total);
-            }
-        }
-    }
-
-    /// How far an account is from our ledger, in quote; coins without a price count as they are when they are a quote, and
-    /// not at all otherwise.
-    fn drift(&self, venue: VenueId, balances: &[Balance]) -> Decimal {
-        let told = |asset| {
-            balances.iter().find(|balance| balance.asset == asset).map_or(Ok(Decimal::ZERO), Balance::total)
-        };
-        let ours = self.gate.funds().all_held().into_iter().filter(|(known, _, _)| *known == venue);
-        ours.fold(Decimal::ZERO, |sum, (_, asset, held)| {
-            let value = || -> Result<Decimal, NumError> {
-                let off = told(asset)?.checked_sub(held)?.abs()?;
-                sum.checked_add(off.checked_mul(self.worth(asset))?)
-            };
-            // What does not fit is more than any limit.
-            value().unwrap_or(Decimal::from(i64::MAX))
-        })
     }
 
     pub(super) fn wake_orders(&mut self, now: Timestamp, out: &mut Commands) {

@@ -69,7 +69,7 @@ impl Unexplained {
 }
 
 /// Base and quote that a fill moved, fees in them included, and its fees in other coins.
-fn moved(symbol: Symbol, fill: &Fill) -> Result<((Decimal, Decimal), OtherFees), NumError> {
+pub(super) fn moved(symbol: Symbol, fill: &Fill) -> Result<((Decimal, Decimal), OtherFees), NumError> {
     let (qty, notional) = (fill.qty, fill.notional()?);
     let (base, quote) = match fill.side {
         Side::Buy => (qty, notional.negated()?),

@@ -1,5 +1,6 @@
 //! The engine as a whole, against a scripted pair of venues.
 
+mod accounts;
 mod adopt;
 mod changes;
 mod fees;
@@ -13,6 +14,7 @@ mod trading;
 
 use super::*;
 use crate::execute::Ending;
+use crate::message::Command;
 use crate::opportunity::Verdict;
 use cex_core::{
     Asset, Balance, BookUpdate, Continuity, Fill, Level, LevelRange, Liquidity, Order, OrderKind,

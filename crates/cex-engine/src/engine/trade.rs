@@ -15,8 +15,6 @@ use cex_risk::{Approved, ArbitrageId, BookFacts, Conditions};
 
 /// Levels a side that count as what a book shows: what lies deeper is not there when it is needed.
 const VISIBLE: usize = 20;
-/// Decimals to which funds are rounded down when a buffer is kept: more than any coin has.
-const MARGIN_DP: u8 = 18;
 
 impl Engine {
     /// The book of a symbol changed at a venue, and all that came with it is in: is there something to trade?
@@ -153,10 +151,13 @@ impl Engine {
     fn bounds(&self, state: &SymbolState, buy: &Slot, sell: &Slot) -> Result<Bounds, NumError> {
         let (bought, sold) = (&buy.market, &sell.market);
         let limits = &self.config.limits;
-        let free = |slot: &Slot, asset| -> Result<Decimal, NumError> {
+        let scale = state.scale;
+        let free = |slot: &Slot, asset, dp| -> Result<Decimal, NumError> {
             let free = self.gate.funds().free(slot.market.venue, asset)?.max(Decimal::ZERO);
-            without(free, limits.fee_buffer)
+            without(free, limits.fee_buffer, dp)
         };
+        let quote = free(buy, state.symbol.quote, scale.price_dp() + scale.qty_dp())?;
+        let base = free(sell, state.symbol.base, scale.qty_dp())?;
         Ok(Bounds {
             buy_fee: buy.taker_fee,
             sell_fee: sell.taker_fee,
@@ -168,10 +169,10 @@ impl Engine {
             min_buy_notional: buy.least_notional,
             min_sell_notional: sell.least_notional,
             max_order_notional: bought.max_notional.min(sold.max_notional),
-            max_leg_notional: state.scale.notional(self.max_leg).unwrap_or(Notional(i128::MAX)),
+            max_leg_notional: scale.notional(self.max_leg).unwrap_or(Notional(i128::MAX)),
             // More than fits binds nothing.
-            quote_free: state.scale.notional(free(buy, state.symbol.quote)?).unwrap_or(Notional(i128::MAX)),
-            base_free: state.scale.qty(free(sell, state.symbol.base)?).unwrap_or(Qty(i64::MAX)),
+            quote_free: scale.notional(quote).unwrap_or(Notional(i128::MAX)),
+            base_free: scale.qty(base).unwrap_or(Qty(i64::MAX)),
         })
     }
 
@@ -248,16 +249,12 @@ impl Engine {
     }
 }
 
-/// What may be spent of an amount when `buffer` more than that must be there.
-fn without(amount: Decimal, buffer: Bps) -> Result<Decimal, NumError> {
+/// What may be spent of an amount when `buffer` more than that must be there, rounded down to `dp` decimals.
+fn without(amount: Decimal, buffer: Bps, dp: u8) -> Result<Decimal, NumError> {
     if buffer == Bps::ZERO {
         return Ok(amount);
     }
-    amount.checked_div(
-        Decimal::ONE.checked_add(buffer.fraction())?,
-        amount.dp().max(MARGIN_DP),
-        Rounding::Down,
-    )
+    amount.checked_div(Decimal::ONE.checked_add(buffer.fraction())?, dp, Rounding::Down)
 }
 
 fn slot(state: &SymbolState, venue: usize) -> Option<&Slot> {

@@ -14,31 +14,30 @@ use cex_core::{
 use std::time::Duration;
 
 impl Gate {
-    /// Checks everything but the balances; what both legs may move, in quote.
+    /// Checks everything but the balances; what the legs come to.
     pub(super) fn check(
         &mut self,
         now: Timestamp,
         plan: &Plan,
         conditions: &Conditions,
-    ) -> Result<Decimal, Refusal> {
+    ) -> Result<[Amounts; 2], Refusal> {
         self.check_standing(now, plan)?;
         self.check_books(now, plan, conditions)?;
         self.check_edge(now, plan)?;
         self.check_wallets(now, plan, conditions)?;
-        let mut gross = Decimal::ZERO;
-        for leg in [&plan.buy, &plan.sell] {
-            let notional = conditions.scale.notional_value(at_limit(leg));
+        let amounts = [Amounts::of(&plan.buy, conditions)?, Amounts::of(&plan.sell, conditions)?];
+        for (leg, Amounts { notional, .. }) in [&plan.buy, &plan.sell].into_iter().zip(amounts) {
             let max = self.limits.max_leg_notional;
             if notional > max {
                 return Err(Refusal::LegNotional { notional, max });
             }
-            gross = gross.checked_add(notional).map_err(|_| Refusal::Overflow)?;
             self.check_rate(now, leg.venue, plan)?;
         }
+        let gross = gross(&amounts)?;
         self.check_totals(now, gross)?;
-        self.check_exposure(plan, conditions, gross)?;
-        self.check_inventory(plan, conditions)?;
-        Ok(gross)
+        self.check_exposure(plan, conditions, amounts[0].qty, gross)?;
+        self.check_inventory(plan, &amounts)?;
+        Ok(amounts)
     }
 
     /// Who stands in the way: operator, journal, tripped rules, breakers, unknown orders, pauses (R1, R2, R15, R23 to R27,
@@ -236,6 +235,7 @@ impl Gate {
         &mut self,
         plan: &Plan,
         conditions: &Conditions,
+        qty: Decimal,
         gross: Decimal,
     ) -> Result<(), Refusal> {
         let max = self.limits.max_cycle_notional;
@@ -249,15 +249,14 @@ impl Gate {
             return Err(Refusal::Gross { gross: open, max });
         }
         let max = self.limits.max_symbol_net;
-        let (qty, price) =
-            (conditions.scale.qty_value(plan.buy.qty), conditions.scale.price_value(plan.buy.limit));
+        let price = conditions.scale.price_value(plan.buy.limit);
         let worst = self.symbol(plan.symbol).worst(qty).and_then(|worst| worst.checked_mul(price));
         let net = worst.map_err(|_| Refusal::Overflow)?;
         if net > max { Err(Refusal::SymbolNet { net, max }) } else { Ok(()) }
     }
 
     /// Not too much at one venue, and not the last of a coin away from it (R13).
-    fn check_inventory(&mut self, plan: &Plan, conditions: &Conditions) -> Result<(), Refusal> {
+    fn check_inventory(&mut self, plan: &Plan, amounts: &[Amounts; 2]) -> Result<(), Refusal> {
         let max = self.limits.max_venue_equity;
         for venue in [plan.buy.venue, plan.sell.venue] {
             let equity = self.venue(venue).equity;
@@ -269,8 +268,8 @@ impl Gate {
         if share <= Bps::ZERO {
             return Ok(());
         }
-        for leg in [&plan.buy, &plan.sell] {
-            let (asset, spent) = spends(leg, conditions).map_err(|_| Refusal::Overflow)?;
+        let share = share.fraction();
+        for (leg, Amounts { asset, spent, .. }) in [&plan.buy, &plan.sell].into_iter().zip(*amounts) {
             let sums = || -> Result<(Decimal, Decimal), NumError> {
                 let venues = [plan.buy.venue, plan.sell.venue];
                 let mut total = Decimal::ZERO;
@@ -278,7 +277,7 @@ impl Gate {
                     total = total.checked_add(self.funds.held(venue, asset))?;
                 }
                 let left = self.funds.free(leg.venue, asset)?.checked_sub(spent)?;
-                Ok((left, total.checked_mul(share.fraction())?))
+                Ok((left, total.checked_mul(share)?))
             };
             let (left, min) = sums().map_err(|_| Refusal::Overflow)?;
             if left < min {
@@ -288,21 +287,57 @@ impl Gate {
         Ok(())
     }
 
-    /// Takes what a leg spends at worst out of what is free; the buffer must be there too, but is not taken (R16).
+    /// Takes what a leg spends at worst out of what is free; the buffer, a part of it, must be there too, but is not taken
+    /// (R16).
     pub(super) fn reserve(
         &mut self,
         order: ClientOrderId,
         leg: &Leg,
-        conditions: &Conditions,
-        buffer: Bps,
+        &Amounts { asset, spent: needed, .. }: &Amounts,
+        buffer: Decimal,
     ) -> Result<(), Refusal> {
-        let (asset, needed) = spends(leg, conditions).map_err(|_| Refusal::Overflow)?;
-        let buffer = needed.checked_mul(buffer.fraction()).map_err(|_| Refusal::Overflow)?;
+        let buffer = needed.checked_mul(buffer).map_err(|_| Refusal::Overflow)?;
         self.funds.reserve(order, leg.venue, asset, needed, buffer).map_err(|error| match error {
             FundsError::Short { free } => Refusal::Balance { venue: leg.venue, asset, needed, free },
             FundsError::Number(_) => Refusal::Overflow,
         })
     }
+}
+
+/// What a leg comes to, worked out once for all rules.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Amounts {
+    /// Base.
+    pub(super) qty: Decimal,
+    /// What it may move, in quote.
+    pub(super) notional: Decimal,
+    /// What is spent.
+    pub(super) asset: Asset,
+    /// What it may spend of that at worst: the limit price for all of it plus the fee for a buy, the quantity for a sale
+    /// (whose fee comes out of what it yields).
+    pub(super) spent: Decimal,
+}
+
+impl Amounts {
+    /// Of this leg.
+    pub(super) fn of(leg: &Leg, conditions: &Conditions) -> Result<Self, Refusal> {
+        let qty = conditions.scale.qty_value(leg.qty);
+        let notional = conditions.scale.notional_value(at_limit(leg));
+        let (asset, spent) = match leg.side {
+            Side::Buy => {
+                let fee = notional.checked_mul(leg.fee.max(Bps::ZERO).fraction());
+                let all = fee.and_then(|fee| notional.checked_add(fee));
+                (conditions.symbol.quote, all.map_err(|_| Refusal::Overflow)?)
+            }
+            Side::Sell => (conditions.symbol.base, qty),
+        };
+        Ok(Self { qty, notional, asset, spent })
+    }
+}
+
+/// What both legs may move, in quote.
+pub(super) fn gross([buy, sell]: &[Amounts; 2]) -> Result<Decimal, Refusal> {
+    buy.notional.checked_add(sell.notional).map_err(|_| Refusal::Overflow)
 }
 
 /// Refuses while a trip is in force.
@@ -316,19 +351,6 @@ const fn at_limit(leg: &Leg) -> Notional {
     match leg.side {
         Side::Buy => leg.limit.times(leg.qty),
         Side::Sell => leg.notional,
-    }
-}
-
-/// What a leg may spend at worst, and of what: the limit price for all of it plus the fee for a buy, the quantity for
-/// a sale (whose fee comes out of what it yields).
-fn spends(leg: &Leg, conditions: &Conditions) -> Result<(Asset, Decimal), NumError> {
-    match leg.side {
-        Side::Buy => {
-            let notional = conditions.scale.notional_value(leg.limit.times(leg.qty));
-            let fee = notional.checked_mul(leg.fee.max(Bps::ZERO).fraction())?;
-            Ok((conditions.symbol.quote, notional.checked_add(fee)?))
-        }
-        Side::Sell => Ok((conditions.symbol.base, conditions.scale.qty_value(leg.qty))),
     }
 }
 

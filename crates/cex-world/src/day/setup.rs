@@ -199,6 +199,7 @@ fn settings(seed: u64) -> EngineConfig {
         max_unknown: 0,
         max_failures: 5,
         breaker_pause: Duration::from_secs(5),
+        max_drift: Decimal::ONE,
         ..Limits::boundless()
     };
     EngineConfig {
@@ -216,7 +217,8 @@ fn settings(seed: u64) -> EngineConfig {
         max_unwind: Bps::from_bps(50),
         max_closings: 3,
         max_naked: Duration::from_secs(6),
-        venue_lag: Duration::from_secs(2),
+        // More than calls ever lag here (W10).
+        venue_lag: Duration::from_secs(5),
         max_pause: Duration::from_secs(1),
         account_refresh: Duration::from_secs(10),
         max_snapshots: 4,

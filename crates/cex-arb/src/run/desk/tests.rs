@@ -34,7 +34,7 @@ impl Show for Tripped {
 }
 
 /// The limits that `arb config example` writes.
-fn engine_config() -> EngineConfig {
+pub(in crate::run) fn engine_config() -> EngineConfig {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), command::example()).expect("our own file");
     let vars = BTreeMap::from([("HOME".to_owned(), "/home/trader".to_owned())]);

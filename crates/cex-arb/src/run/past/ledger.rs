@@ -2,7 +2,7 @@
 //! It outlives the run, so that the next start can tell whether everything that moved an account is written down.
 
 use super::decimal;
-use cex_core::{Asset, Decimal, NumError, Symbol};
+use cex_core::{Asset, Decimal, NumError, Symbol, Timestamp};
 use cex_journal::messages::{self, Mode, Side, Source};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,8 @@ pub(super) struct Ledger {
     held: BTreeMap<String, BTreeMap<String, Decimal>>,
     /// Venues whose account was read in this session.
     read: BTreeSet<String>,
+    /// When the last fill of a venue was written down: what it moved may not show in its account yet.
+    moved_at: BTreeMap<String, Timestamp>,
     /// Whether the session that writes knows what earlier ones left undecided.
     settles: bool,
 }
@@ -23,6 +25,10 @@ impl Ledger {
     pub(super) fn begin(&mut self, mode: Mode) {
         self.settles = mode == Mode::Live;
         self.read.clear();
+        // Accounts on paper begin anew.
+        if mode == Mode::Paper {
+            self.moved_at.clear();
+        }
     }
 
     /// The run takes so much for held from here on. Only what it took from the answer of an exchange is meant: streams tell
@@ -42,7 +48,8 @@ impl Ledger {
     }
 
     /// A fill that was not told before.
-    pub(super) fn fill(&mut self, fill: &messages::Fill) -> Result<(), NumError> {
+    pub(super) fn fill(&mut self, at: Timestamp, fill: &messages::Fill) -> Result<(), NumError> {
+        self.moved_at.insert(fill.venue.clone(), at);
         let Some(held) = self.held.get_mut(&fill.venue) else { return Ok(()) };
         let symbol: Symbol = fill.symbol.parse().map_err(|_| NumError::Overflow)?;
         let (price, qty) = (decimal(&fill.price)?, decimal(&fill.qty)?);
@@ -67,6 +74,17 @@ impl Ledger {
         Some(self.held.get(venue)?.get(asset.as_str()).copied().unwrap_or_default())
     }
 
+    /// What is held of every coin; `None` when no account of the venue was ever read.
+    pub(super) fn all_held(&self, venue: &str) -> Option<BTreeMap<Asset, Decimal>> {
+        let held = self.held.get(venue)?.iter();
+        held.map(|(asset, held)| Some((asset.parse().ok()?, *held))).collect()
+    }
+
+    /// When the last fill of a venue was written down.
+    pub(super) fn moved_at(&self, venue: &str) -> Option<Timestamp> {
+        self.moved_at.get(venue).copied()
+    }
+
     /// Something did not fit: nothing is known of this venue until its account is read again.
     pub(super) fn lose(&mut self, venue: &str) {
         self.held.remove(venue);
@@ -76,6 +94,8 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const AT: Timestamp = Timestamp::from_secs(7);
 
     fn balance(asset: &str, free: &str, source: Source) -> messages::Balance {
         messages::Balance {
@@ -105,18 +125,22 @@ mod tests {
             fees: vec![messages::Fee { amount: "0.5".to_owned(), asset: "MX".to_owned() }],
             ..Default::default()
         };
-        ledger.fill(&fill(Side::Buy)).expect("fits");
+        ledger.fill(AT, &fill(Side::Buy)).expect("fits");
         assert_eq!(held(&ledger, "BTC"), None, "nobody knows what was there before");
+        assert_eq!((ledger.all_held("mexc"), ledger.moved_at("mexc")), (None, Some(AT)));
         for (asset, free) in [("BTC", "4"), ("USDT", "999"), ("MX", "9")] {
             ledger.adopt(&balance(asset, free, Source::Answer)).expect("fits");
         }
         ledger.adopt(&balance("BTC", "77", Source::Stream)).expect("fits");
-        ledger.fill(&fill(Side::Buy)).expect("fits");
+        ledger.fill(AT, &fill(Side::Buy)).expect("fits");
         let all =
             |ledger: &Ledger| ["BTC", "USDT", "MX", "ETH"].map(|asset| held(ledger, asset).expect("read"));
         assert_eq!(all(&ledger), ["7", "800", "9.5", "0"]);
-        ledger.fill(&fill(Side::Sell)).expect("fits");
+        ledger.fill(AT, &fill(Side::Sell)).expect("fits");
         assert_eq!(all(&ledger), ["5", "1000", "9", "0"]);
+        let whole = ledger.all_held("mexc").expect("read");
+        let whole: Vec<_> = whole.iter().map(|(asset, held)| format!("{held} {asset}")).collect();
+        assert_eq!(whole, ["5 BTC", "9 MX", "1000 USDT"]);
         // A later session: what was known holds until it has read the account itself, and then only what it read.
         ledger.begin(Mode::Observe);
         ledger.adopt(&balance("BTC", "6", Source::Answer)).expect("fits");
@@ -124,5 +148,8 @@ mod tests {
         assert_eq!(all(&ledger), ["5", "1000", "9", "0"]);
         ledger.adopt(&balance("USDT", "7", Source::Answer)).expect("fits");
         assert_eq!(all(&ledger), ["0", "8", "0", "0"]);
+        assert_eq!(ledger.moved_at("mexc"), Some(AT));
+        ledger.begin(Mode::Paper);
+        assert_eq!(ledger.moved_at("mexc"), None, "what filled on paper is in no account");
     }
 }

@@ -1,0 +1,224 @@
+//! Whose word counts on what an account holds: answers may be from the past.
+
+use super::*;
+
+/// What venue a is asked for; its answer comes at once, and says this.
+fn answer(stage: &mut Stage, usdt: &str, btc: &str) {
+    let balance = |name: &str, free: &str| Balance {
+        asset: asset(name),
+        free: decimal(free),
+        locked: Decimal::ZERO,
+        as_of: Timestamp::EPOCH,
+    };
+    let (venue, asked_at) = (stage.venue(0), stage.now);
+    let balances = [balance("USDT", usdt), balance("BTC", btc)];
+    stage.feed(Event::AccountRead { venue, asked_at, balances: &balances });
+}
+
+/// What we hold at venue a: quote and base.
+fn held(stage: &Stage) -> [String; 2] {
+    ["USDT", "BTC"].map(|name| stage.engine.gate.funds().held(stage.venue(0), asset(name)).to_string())
+}
+
+fn is_ready(stage: &Stage) -> bool {
+    stage.view().venues[0].account_ready
+}
+
+/// Whether venue a is asked for its account when this has passed.
+fn is_asked(stage: &mut Stage, millis: u64) -> bool {
+    let venue = stage.venue(0);
+    let asks = |command: &Command| matches!(command, Command::ReadAccount { venue: of, .. } if *of == venue);
+    stage.pass(millis).iter().any(asks)
+}
+
+/// Under the limits that are shipped, 5 bought at a for 100.10 and 5 sold at b, 1.5 s ago.
+fn traded() -> Stage {
+    let (mut config, setups) = setups();
+    config.limits.max_drift = decimal("1");
+    let mut stage = Stage::with(config, &setups);
+    let [buy, sell] = stage.cross();
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    stage.report(&buy, OrderStatus::Filled, "5");
+    stage.report(&sell, OrderStatus::Filled, "5");
+    assert_eq!(stage.view().open, 0);
+    stage.now += Duration::from_millis(1_500);
+    stage
+}
+
+/// A start by whose records venue a holds so much, of which something moved 0.5 s ago; the account's stream is up.
+fn started(records: Option<[&str; 2]>, moved: bool) -> Stage {
+    let (config, setups) = setups();
+    let (engine, now) = (Engine::new(config, &setups, 1), Timestamp::from_secs(1_000));
+    let mut stage = Stage { engine, out: Commands::default(), now, seq: [10, 10], trades: 0 };
+    let venue = stage.venue(0);
+    let rows = |[usdt, btc]: [&str; 2]| {
+        BTreeMap::from([(asset("USDT"), decimal(usdt)), (asset("BTC"), decimal(btc))])
+    };
+    let moved_at = moved.then(|| now - Duration::from_millis(500));
+    stage.engine.recall_account(now, venue, records.map(rows), moved_at);
+    stage.feed(Event::Link { venue, event: LinkEvent::AccountReady, symbols: &[] });
+    stage
+}
+
+const LEDGER: [&str; 2] = ["4499.24975", "55"];
+
+#[test]
+fn an_answer_from_before_a_fill_undoes_it_not_and_is_no_drift() {
+    let mut stage = traded();
+    assert_eq!(held(&stage), LEDGER);
+    for _ in 0..3 {
+        answer(&mut stage, "5000", "50");
+        assert_eq!(held(&stage), LEDGER, "that is what was held 1.5 s ago, and an exchange may lag 2 s");
+        stage.now += Duration::from_millis(100);
+    }
+    assert_eq!(stage.view().trips, []);
+    stage.now += Duration::from_secs(1);
+    answer(&mut stage, "5000", "50");
+    assert_eq!(held(&stage), LEDGER, "looked at twice: by now the fill must show");
+    stage.now += Duration::from_secs(10);
+    answer(&mut stage, "5000", "50");
+    assert_eq!(held(&stage), ["5000", "50"]);
+    let trips: Vec<_> = stage.view().trips.iter().map(|trip| trip.rule).collect();
+    assert_eq!(trips, ["drift"]);
+}
+
+#[test]
+fn what_was_held_at_no_moment_is_adopted_when_every_fill_must_show() {
+    let mut stage = traded();
+    // Less than the limit, and more than rounding.
+    answer(&mut stage, "4499", "55");
+    assert_eq!(held(&stage), LEDGER);
+    answer(&mut stage, "4499.249750001", "55.000001");
+    assert_eq!(held(&stage), LEDGER, "rounding");
+    stage.now += Duration::from_millis(499);
+    answer(&mut stage, "4499", "55");
+    assert_eq!(held(&stage), LEDGER, "a millisecond less than the exchange may lag");
+    stage.now += Duration::from_millis(1);
+    answer(&mut stage, "4499", "55");
+    assert_eq!(held(&stage), ["4499", "55"]);
+}
+
+#[test]
+fn a_difference_beside_missing_fills_counts_as_drift() {
+    let mut stage = traded();
+    for trips in [0, 1] {
+        answer(&mut stage, "4000", "50");
+        assert_eq!((held(&stage), stage.view().trips.len()), (LEDGER.map(str::to_owned), trips));
+    }
+    stage.now += Duration::from_millis(500);
+    answer(&mut stage, "4499", "55");
+    assert_eq!(held(&stage), ["4499", "55"]);
+}
+
+#[test]
+fn of_fills_heard_of_in_another_order_the_exchanges_is_what_it_shows() {
+    let mut stage = traded();
+    let [buy, sell] = stage.cross();
+    assert_eq!(buy.venue, stage.venue(0));
+    let first = Fill {
+        trade_id: Text::new("first").expect("short"),
+        ..stage.fill_event(&buy, "100.10", "2", ("0.1001", "USDT"))
+    };
+    stage.now += Duration::from_millis(5);
+    let second = Fill {
+        trade_id: Text::new("second").expect("short"),
+        ..stage.fill_event(&buy, "100.10", "3", ("0.15015", "USDT"))
+    };
+    for fill in [second, first] {
+        stage.feed(Event::Account { venue: fill.venue, event: &AccountEvent::Fill(fill) });
+    }
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    stage.report(&buy, OrderStatus::Filled, "5");
+    stage.report(&sell, OrderStatus::Filled, "5");
+    stage.now += Duration::from_millis(1_500);
+    stage.feed(Event::Link { venue: stage.venue(0), event: LinkEvent::Down, symbols: &[] });
+    stage.feed(Event::Link { venue: stage.venue(0), event: LinkEvent::AccountReady, symbols: &[] });
+    let ours = held(&stage);
+    assert_eq!(ours, ["3998.4995", "60"]);
+    answer(&mut stage, "4198.89955", "58");
+    assert!(!is_ready(&stage), "the exchange made the other one first");
+    answer(&mut stage, "4298.94965", "57");
+    assert_eq!((is_ready(&stage), held(&stage)), (true, ours));
+}
+
+#[test]
+fn an_account_that_was_lost_is_ready_when_it_fits_or_every_fill_must_show() {
+    let mut stage = traded();
+    let venue = stage.venue(0);
+    let lose = |stage: &mut Stage| {
+        stage.feed(Event::Link { venue, event: LinkEvent::Down, symbols: &[] });
+        stage.feed(Event::Link { venue, event: LinkEvent::AccountReady, symbols: &[] });
+        assert!(!is_ready(stage));
+    };
+    for told in [LEDGER, ["5000", "50"]] {
+        lose(&mut stage);
+        answer(&mut stage, told[0], told[1]);
+        assert_eq!((is_ready(&stage), held(&stage)), (true, LEDGER.map(str::to_owned)));
+    }
+    lose(&mut stage);
+    answer(&mut stage, "4000", "55");
+    assert_eq!((is_ready(&stage), held(&stage)), (false, LEDGER.map(str::to_owned)));
+    assert!(is_asked(&mut stage, 1_000));
+    answer(&mut stage, "4000", "55");
+    assert_eq!((is_ready(&stage), held(&stage)), (true, ["4000", "55"].map(str::to_owned)));
+}
+
+#[test]
+fn the_first_account_of_a_start_agrees_with_the_records_or_is_asked_for_again() {
+    let mut stage = started(Some(LEDGER), true);
+    answer(&mut stage, "5000", "50");
+    assert!(!is_ready(&stage), "from before the last fill");
+    assert!(!is_asked(&mut stage, 900) && is_asked(&mut stage, 100));
+    answer(&mut stage, LEDGER[0], LEDGER[1]);
+    assert_eq!((is_ready(&stage), held(&stage)), (true, LEDGER.map(str::to_owned)));
+
+    let mut stage = started(Some(LEDGER), true);
+    answer(&mut stage, LEDGER[0], LEDGER[1]);
+    assert!(is_ready(&stage), "nobody waits when all agrees");
+
+    let mut stage = started(Some(LEDGER), true);
+    stage.now += Duration::from_millis(1_499);
+    answer(&mut stage, "5000", "50");
+    assert!(!is_ready(&stage));
+    stage.now += Duration::from_millis(1);
+    answer(&mut stage, "5000", "50");
+    assert_eq!((is_ready(&stage), held(&stage)), (true, ["5000", "50"].map(str::to_owned)), "it was moved");
+
+    let mut stage = started(Some(LEDGER), false);
+    answer(&mut stage, "5000", "50");
+    assert!(is_ready(&stage), "nothing moved lately");
+}
+
+#[test]
+fn records_that_do_not_tell_what_is_held_tell_when_it_moved() {
+    let mut stage = started(None, true);
+    stage.now += Duration::from_millis(1_499);
+    answer(&mut stage, "0", "0");
+    assert!(!is_ready(&stage));
+    stage.now += Duration::from_millis(1);
+    answer(&mut stage, "5000", "50");
+    assert_eq!((is_ready(&stage), held(&stage)), (true, ["5000", "50"].map(str::to_owned)));
+    let mut stage = started(None, false);
+    answer(&mut stage, "5000", "50");
+    assert!(is_ready(&stage), "the first run there is");
+}
+
+#[test]
+fn what_fills_before_the_first_account_is_added_to_the_records() {
+    let mut stage = started(Some(["5000", "50"]), false);
+    let order = OrderRequest {
+        venue: stage.venue(0),
+        symbol: SYMBOL,
+        client_id: ClientOrderId::new("past").expect("plain"),
+        side: Side::Buy,
+        kind: OrderKind::Limit { price: Price(10_010), qty: Qty(500_000), tif: cex_core::TimeInForce::Ioc },
+        expires_in: Duration::from_secs(1),
+    };
+    stage.fill(&order, "100.10", "5", ("0.25025", "USDT"));
+    stage.now += Duration::from_secs(1);
+    answer(&mut stage, "5000", "45");
+    assert!(!is_ready(&stage));
+    answer(&mut stage, "5000", "50");
+    assert_eq!((is_ready(&stage), held(&stage)), (true, LEDGER.map(str::to_owned)), "from before it");
+}
