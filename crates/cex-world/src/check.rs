@@ -97,6 +97,10 @@ pub struct Counts {
     pub deaths: u64,
     /// Starts that came to nothing, because an exchange could not be asked.
     pub failed_starts: u64,
+    /// Starts that looked for orders of which no record tells.
+    pub searches: u64,
+    /// Fills of such orders that they found.
+    pub found: u64,
 }
 
 /// An order that left us.

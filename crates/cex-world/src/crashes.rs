@@ -160,3 +160,34 @@ impl fmt::Display for Summary {
         write!(f, "runs that failed     {}", self.failed.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Family;
+
+    /// Journals of the first seeds are written in groups but for every third.
+    const SEED: u64 = 2;
+
+    #[test]
+    fn what_the_power_took_is_found_once_wherever_the_recovery_dies() {
+        let options =
+            Options { families: vec![Family::T, Family::H, Family::O, Family::M], ..Options::default() };
+        let loses = |effect: &u64| {
+            let crash = CrashAt { effect: *effect, death: Death::PowerLoss, again: None };
+            crashed(SEED, &options, crash).counts.found > 0
+        };
+        let effect =
+            (0..120).find(loses).expect("some loss of power takes the record of an order that filled");
+        let plan =
+            Plan { seeds: SEED..SEED + 1, every: 1, recovery_every: 1, jobs: 1, failures_max: usize::MAX };
+        let all = at_effect(SEED, (effect, Death::PowerLoss), &plan, &options);
+        assert!(all.len() > 30, "{} effects of a recovery that asks, searches and writes down", all.len());
+        // The journal has every fill of the exchanges exactly once (I3), or there is a violation.
+        for (crash, report) in &all {
+            assert!(report.violations.is_empty(), "{crash}: {:?}", report.violations);
+        }
+        let again = all.iter().filter(|(crash, report)| crash.again.is_some() && report.counts.searches > 1);
+        assert!(again.count() > 0, "some recovery dies between what it searched and what it wrote down");
+    }
+}

@@ -100,6 +100,8 @@ struct Told<'a> {
     placements_unknown: u64,
     processes_died: u64,
     starts_failed: u64,
+    starts_that_searched: u64,
+    lost_fills_found: u64,
     endings: &'a BTreeMap<&'static str, u64>,
     alarms: &'a BTreeMap<&'static str, u64>,
     faults: &'a BTreeMap<String, u64>,
@@ -132,6 +134,8 @@ impl Summary {
             placements_unknown: counts.unknown,
             processes_died: counts.deaths,
             starts_failed: counts.failed_starts,
+            starts_that_searched: counts.searches,
+            lost_fills_found: counts.found,
             endings: &counts.endings,
             alarms: &counts.alarms,
             faults: &counts.faults,
@@ -168,6 +172,8 @@ impl Counts {
         self.steps += other.steps;
         self.deaths += other.deaths;
         self.failed_starts += other.failed_starts;
+        self.searches += other.searches;
+        self.found += other.found;
         other.endings.iter().for_each(|(name, count)| *self.endings.entry(name).or_default() += count);
         other.alarms.iter().for_each(|(name, count)| *self.alarms.entry(name).or_default() += count);
         other.faults.iter().for_each(|(name, count)| *self.faults.entry(name.clone()).or_default() += count);
@@ -194,6 +200,11 @@ impl fmt::Display for Summary {
             f,
             "processes that died {}, and {} starts that failed",
             counts.deaths, counts.failed_starts
+        )?;
+        writeln!(
+            f,
+            "starts that searched {}, and found {} fills of which no record told",
+            counts.searches, counts.found
         )?;
         for (ending, count) in &counts.endings {
             writeln!(f, "  ended {ending:<12} {count}")?;

@@ -13,12 +13,14 @@ mod history;
 mod ledger;
 #[cfg(test)]
 mod tests;
+mod traded;
 
 pub(crate) use cycle::LEFT_TO_OPERATOR;
 pub(super) use cycle::VENUE_LAG;
 pub use cycle::{Cycle, Written};
 pub use doubt::Doubt;
 pub use history::{History, Names, Recalled, Traded, tell_end};
+pub use traded::Sending;
 
 use cex_core::{Asset, Decimal, NumError, Timestamp};
 use cex_journal::messages::{self, Mode};
@@ -48,6 +50,7 @@ pub struct Past {
     unclaimed: VecDeque<messages::Fill>,
     history: History,
     sessions: doubt::Sessions,
+    sendings: traded::Sendings,
     ledger: ledger::Ledger,
     /// Whether the session that writes trades: it looks after its own arbitrages, whoever acknowledges what.
     trades: bool,
@@ -175,6 +178,9 @@ impl Past {
     /// Its orders left for their venues.
     fn sent(&mut self, at: Timestamp, intent: &messages::Intent, opens: bool) {
         for leg in &intent.legs {
+            if let Some(epoch) = self.sessions.sending() {
+                self.sendings.sent(&leg.venue, &intent.symbol, Sending { at, epoch });
+            }
             let (venue, client_id) = (leg.venue.clone(), leg.client_id.clone());
             self.history.push(at, Recalled::Sent { venue, symbol: intent.symbol.clone(), client_id, opens });
         }
@@ -319,6 +325,17 @@ impl Past {
     #[must_use]
     pub const fn doubt(&self) -> Option<&Doubt> {
         self.sessions.doubt()
+    }
+
+    /// The last order of a session on live money to a market, if there was one.
+    #[must_use]
+    pub fn last_sent(&self, venue: &str, symbol: &str) -> Option<Sending> {
+        self.sendings.last(venue, symbol)
+    }
+
+    /// The last order of such a session to each market, by venue and symbol.
+    pub fn all_last_sent(&self) -> impl Iterator<Item = (&str, &str, Sending)> {
+        self.sendings.all()
     }
 
     /// How many arbitrages were not seen to their end, and are no operator's business yet.

@@ -51,6 +51,9 @@ impl Day {
             return Ok(());
         }
         all.sort_by_key(|(venue, symbol, _)| (*venue, *symbol));
+        let counts = &mut self.desk.checks.counts;
+        counts.searches += 1;
+        counts.found += all.iter().map(|(_, _, sought)| sought.fills.len() as u64).sum::<u64>();
         let now = self.now();
         let Some(journal) = &mut self.desk.journal else { return Err(NoStart::Died) };
         let sought = unfinished.sought(now, all, &markets, &mut journal.recorder);

@@ -189,7 +189,8 @@ impl Day {
         if self.fuse.is_blown() { Err(NoStart::Died) } else { Ok(()) }
     }
 
-    /// Lets nothing of the process happen but calls and its journal, until something is so, or it is that late.
+    /// Lets nothing of the process happen but calls and its journal, until something is so, or it is that late. Once something
+    /// does not hold time stands still, and who waits for a later moment would wait for ever: the start is over.
     pub(super) fn wait_until(
         &mut self,
         until: Timestamp,
@@ -197,8 +198,11 @@ impl Day {
     ) -> Result<(), NoStart> {
         loop {
             self.still_lives()?;
+            if self.desk.checks.is_broken() {
+                return Err(NoStart::Failed("something does not hold".to_owned()));
+            }
             let now = self.now();
-            if is_so(&self.places, now) || now >= until || self.desk.checks.is_broken() {
+            if is_so(&self.places, now) || now >= until {
                 return Ok(());
             }
             let next = self.pump_at().min(until);
@@ -241,5 +245,24 @@ fn names(places: &[Place], markets: &[Arc<Markets>]) -> Names {
         symbols: all.map(|market| (market.id, (market.symbol(), market.scale))).collect(),
         venues: places.iter().map(|place| place.id.to_string()).collect(),
         title: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Options, Schedule};
+
+    #[test]
+    fn a_start_in_which_something_does_not_hold_is_over() {
+        let starts_at = Timestamp::from_secs(1_800_000_000);
+        let schedule = Schedule { starts_at, faults_from: starts_at, calm_from: starts_at, kill_at: None };
+        let mut day = Day::new(1, &Options::default(), &schedule).expect("a quiet world");
+        let later = day.now() + Duration::from_secs(1);
+        day.wait_until(later, |_, _| false).expect("all holds");
+        assert_eq!(day.now(), later);
+        day.desk.checks.violate(Invariant::I6, later, "something".to_owned());
+        let ended = day.wait_until(later + Duration::from_secs(1), |_, _| false);
+        assert!(matches!(ended, Err(NoStart::Failed(_))), "{ended:?}");
     }
 }

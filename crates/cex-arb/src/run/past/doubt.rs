@@ -49,6 +49,8 @@ pub(super) struct Sessions {
 struct Session {
     epoch: u64,
     boot: String,
+    /// It trades with live money.
+    is_live: bool,
     /// It sends orders whose intents may not be on disk.
     may_lack: bool,
     last_at: Timestamp,
@@ -73,6 +75,7 @@ impl Sessions {
         self.last = Some(Session {
             epoch: start.seed,
             boot: start.boot.clone(),
+            is_live: start.mode() == Mode::Live,
             may_lack: start.mode() == Mode::Live && !start.strict,
             last_at: Timestamp::EPOCH,
         });
@@ -114,6 +117,11 @@ impl Sessions {
         if doubt.told {
             doubt.looked.clone_from(&doubt.epochs);
         }
+    }
+
+    /// Number of the session that writes, if it trades with live money.
+    pub(super) fn sending(&self) -> Option<u64> {
+        self.last.as_ref().filter(|last| last.is_live).map(|last| last.epoch)
     }
 
     pub(super) const fn doubt(&self) -> Option<&Doubt> {

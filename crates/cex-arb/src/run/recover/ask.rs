@@ -5,6 +5,7 @@ use cex_core::Timestamp;
 use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{Reply, Request, TimeRange};
 use cex_transport::{Lists, Rest};
+use std::time::Duration;
 
 /// Who asks question by question, until something is known.
 pub(super) trait Asks {
@@ -51,9 +52,18 @@ impl Asks for Audit {
 }
 
 /// Asks until it is known.
-pub(super) async fn ask<A: Asks>(rest: &Rest, mut asks: A) -> A::Told {
+pub(super) async fn ask<A: Asks>(rest: &Rest, asks: A) -> A::Told {
+    ask_later(rest, asks, Duration::ZERO).await
+}
+
+/// As [`ask`], the first question so much later than it could be.
+pub(super) async fn ask_later<A: Asks>(rest: &Rest, mut asks: A, later: Duration) -> A::Told {
+    let mut later = Some(later).filter(|later| !later.is_zero());
     loop {
         match asks.turn(rest.clock().now()) {
+            Turn::Ask(_) | Turn::List(_) if later.is_some() => {
+                tokio::time::sleep(later.take().unwrap_or_default()).await;
+            }
             Turn::Ask(request) => {
                 let answer = rest.call(&request).await;
                 asks.answered(rest.clock().now(), answer);

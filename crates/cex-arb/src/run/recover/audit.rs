@@ -28,17 +28,19 @@ pub struct Expected {
 #[derive(Debug)]
 pub struct Audit {
     expected: Vec<Expected>,
-    until: Timestamp,
+    /// Counted from the first question: accounts are looked at one after the other, and a slow one must not take the time of the
+    /// next.
+    until: Option<Timestamp>,
     /// When the next question is due; `None` when all is known.
     ask_at: Option<Timestamp>,
     explained: Explained,
 }
 
 impl Audit {
-    /// A question about these coins.
+    /// A question about these coins, to be asked from `now` on.
     #[must_use]
     pub fn new(now: Timestamp, expected: Vec<Expected>) -> Self {
-        Self { expected, until: now + PATIENCE, ask_at: Some(now), explained: Ok(()) }
+        Self { expected, until: None, ask_at: Some(now), explained: Ok(()) }
     }
 
     /// What is to be done next.
@@ -46,7 +48,10 @@ impl Audit {
         match self.ask_at {
             None => Turn::Done(self.explained.clone()),
             Some(at) if now < at => Turn::Wait(at),
-            Some(_) => Turn::Ask(Request::Account),
+            Some(_) => {
+                self.until.get_or_insert(now + PATIENCE);
+                Turn::Ask(Request::Account)
+            }
         }
     }
 
@@ -57,7 +62,7 @@ impl Audit {
             Ok(_) => Err("what the account holds was answered as something else".to_owned()),
             Err(error) => Err(format!("what the account holds could not be read: {error}")),
         };
-        let over = self.explained.is_ok() || now >= self.until;
+        let over = self.explained.is_ok() || self.until.is_some_and(|until| now >= until);
         self.ask_at = (!over).then_some(now + PAUSE);
     }
 
@@ -113,6 +118,19 @@ mod tests {
             as_of: Timestamp::EPOCH,
         };
         Ok(Reply::Account(Account { balances: vec![balance], can_trade: None, can_withdraw: None }))
+    }
+
+    #[test]
+    fn an_account_that_is_looked_at_late_has_its_own_time() {
+        let expected =
+            Expected { asset: "BTC".parse().expect("a coin"), held: decimal("2"), unit: decimal("0.001") };
+        let (mut audit, mut now) = (Audit::new(NOW, vec![expected]), NOW + PATIENCE * 3);
+        assert_eq!(audit.turn(now), Turn::Ask(Request::Account), "the one before it took so long");
+        audit.answered(now, holding("3", "0"));
+        now += PAUSE;
+        assert_eq!(audit.turn(now), Turn::Ask(Request::Account), "balances lag, here too");
+        audit.answered(now, holding("2", "0"));
+        assert_eq!(audit.turn(now), Turn::Done(Ok(())));
     }
 
     #[test]

@@ -4,12 +4,13 @@ use super::found::{self, Found, Known};
 use super::{Search, Sought, Unfinished, Wanted, ask, left_open, tell};
 use crate::exit::{Exit, Failure};
 use crate::run::machine;
-use crate::run::past::{Doubt, VENUE_LAG};
+use crate::run::past::{Doubt, Sending, VENUE_LAG};
 use crate::run::record::Recorder;
 use crate::run::venue::Venue;
 use cex_core::{Decimal, Market, Markets, NumError, OrderId, Symbol, SymbolId, Timestamp, TradeId, VenueId};
 use cex_engine::IdParts;
 use cex_journal::{Entry, messages};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,11 @@ use tokio::task::JoinSet;
 const MARGIN: Duration = Duration::from_secs(60);
 /// How long an account may take to be read, and as long again for each market by the second: they share a budget of calls.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two markets that are asked for the first time.
+const APART_EACH: Duration = Duration::from_millis(2);
+/// A market that was sent to so long before the power was lost may have been sent to when it was.
+const OF_LATE: Duration = Duration::from_secs(24 * 3_600);
 
 /// A market that is searched, and how.
 #[derive(Debug)]
@@ -32,7 +38,8 @@ pub struct Searched {
 }
 
 impl Unfinished {
-    /// The searches that are needed, for every market there is: none unless the power may have been lost. `started` is when
+    /// The searches that are needed, for every market there is: none unless the power may have been lost. Those of open arbitrages
+    /// come first, then what was sent to last: with hundreds of markets the budget of calls makes the others wait. `started` is when
     /// the machine was started, as far as that is known; `expires_in` is how long an order is taken after it was sent.
     #[must_use]
     pub fn searches(
@@ -51,7 +58,8 @@ impl Unfinished {
         let range = (doubt.since - MARGIN, (started.min(now) + arrives).max(doubt.since) + MARGIN);
         let mut known = self.known();
         let all = markets.iter().flat_map(|(venue, markets)| markets.iter().map(|market| (*venue, market)));
-        let all: Vec<(VenueId, &Market)> = all.collect();
+        let mut all: Vec<(VenueId, &Market)> = all.collect();
+        all.sort_by_cached_key(|(venue, market)| self.turn_of(*venue, &market.symbol().to_string()));
         let patience = PATIENCE + Duration::from_secs(all.len() as u64);
         let mut all_searches = Vec::new();
         for (venue, market) in all {
@@ -62,6 +70,31 @@ impl Unfinished {
             all_searches.push(Searched { venue, symbol: market.id, search });
         }
         all_searches
+    }
+
+    /// When a market is searched: the smaller the sooner.
+    fn turn_of(&self, venue: VenueId, symbol: &str) -> (bool, Reverse<Option<Timestamp>>) {
+        let open = self.past.cycles().values().any(|cycle| !cycle.acknowledged && cycle.symbol == symbol);
+        (!open, Reverse(self.past.last_sent(venue.name(), symbol).map(|sending| sending.at)))
+    }
+
+    /// Markets, by venue and symbol, that a session sent orders to whose last records may be lost, or any within a day before, and
+    /// that are in no search: they are not configured, or not served, any more.
+    #[must_use]
+    pub fn unsearched(&self, markets: &[(VenueId, Arc<Markets>)]) -> Vec<(String, String)> {
+        let Some(doubt) = self.past.doubt().filter(|doubt| !doubt.is_acknowledged()) else {
+            return Vec::new();
+        };
+        let is_searched = |venue: &str, symbol: &str| {
+            let symbol: Option<Symbol> = symbol.parse().ok();
+            let mut its = markets.iter().filter(|(known, _)| known.name() == venue);
+            its.any(|(_, markets)| symbol.is_some_and(|symbol| markets.by_symbol(symbol).is_some()))
+        };
+        let of_late =
+            |sending: Sending| sending.at >= doubt.since - OF_LATE || doubt.epochs.contains(&sending.epoch);
+        let sent = self.past.all_last_sent().filter(|(.., sending)| of_late(*sending));
+        let unsearched = sent.filter(|(venue, symbol, _)| !is_searched(venue, symbol));
+        unsearched.map(|(venue, symbol, _)| (venue.to_owned(), symbol.to_owned())).collect()
     }
 
     /// Fills that records tell of, by venue and symbol.
@@ -90,12 +123,14 @@ impl Unfinished {
         let mut asked = JoinSet::new();
         let now = clock.now();
         let searches = self.searches(now, machine::started(now), expires_in, &markets);
-        for Searched { venue, symbol, search } in searches {
+        for (turn, Searched { venue, symbol, search }) in searches.into_iter().enumerate() {
             let Some(rest) = venues.iter().find(|known| known.id == venue).map(|venue| &venue.rest) else {
                 continue;
             };
             let rest = Arc::clone(rest);
-            asked.spawn_local(async move { (venue, symbol, ask::ask(&rest, search).await) });
+            // All may ask from the same moment on: who comes first is first in the queue for the budget of calls.
+            let later = APART_EACH * u32::try_from(turn).unwrap_or(u32::MAX);
+            asked.spawn_local(async move { (venue, symbol, ask::ask_later(&rest, search, later).await) });
         }
         if asked.is_empty() {
             return Ok(());
@@ -104,6 +139,15 @@ impl Unfinished {
             markets = asked.len(),
             "the machine may have lost its power, and with it the last records: what was traded is compared with the journal"
         );
+        for (venue, symbol) in self.unsearched(&markets) {
+            tracing::warn!(
+                venue,
+                symbol,
+                since = %self.past.doubt().map_or(now, |doubt| doubt.since),
+                "was traded before the power was lost and is not configured or served any more, so it is not searched: \
+                 compare its trades at the exchange with arb journal dump, and even out what is missing there"
+            );
+        }
         let mut all = Vec::new();
         while let Some(answer) = asked.join_next().await {
             all.push(answer.map_err(|error| Failure::new(Exit::Internal, error.to_string(), ""))?);
@@ -246,203 +290,4 @@ fn look(what: String, acknowledged: bool) -> Result<(), Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::Turn;
-    use super::super::stage::{markets, recorder};
-    use super::*;
-    use crate::run::past::Past;
-    use cex_core::{ClientOrderId, Fill, Liquidity, OrderId, Side, TradeId};
-    use cex_interface::Request;
-    use cex_journal::messages::{Mode, OperatorAck, PastUnsought, SessionEnd, SessionStart};
-
-    const NOW: Timestamp = Timestamp::from_secs(1_000);
-    const LOST: &str = "mqhw82kb-1b";
-
-    fn fill(venue: VenueId, client_id: &str, side: Side, qty: i64) -> Fill {
-        Fill {
-            venue,
-            symbol: SymbolId(0),
-            trade_id: TradeId::new("t").expect("short"),
-            order_id: OrderId::new(client_id).expect("short"),
-            client_id: ClientOrderId::new(client_id),
-            side,
-            price: Decimal::from(100),
-            qty: Decimal::from(qty),
-            fee: Decimal::ZERO,
-            fee_asset: "USDT".parse().expect("an asset"),
-            second_fee: None,
-            liquidity: Liquidity::Taker,
-            exchange_ts: NOW,
-        }
-    }
-
-    /// A start after a loss of power, of which an earlier one told an operator who has looked since, or not.
-    fn unfinished(acknowledged: bool) -> Unfinished {
-        let epoch = IdParts::of(LOST).expect("ours").epoch;
-        let live = |seed, boot: &str| SessionStart {
-            seed,
-            mode: Mode::Live.into(),
-            boot: boot.to_owned(),
-            ..SessionStart::default()
-        };
-        let mut past = Past::default();
-        past.take_in(1, NOW, &Entry::SessionStart(live(epoch, "before")));
-        if acknowledged {
-            let resume = SessionStart { boot: "now".to_owned(), ..SessionStart::default() };
-            for entry in [
-                Entry::SessionStart(live(epoch + 1, "now")),
-                Entry::PastUnsought(PastUnsought::default()),
-                Entry::SessionEnd(SessionEnd::default()),
-                Entry::SessionStart(resume),
-                Entry::OperatorAck(OperatorAck::default()),
-                Entry::SessionEnd(SessionEnd::default()),
-            ] {
-                past.take_in(2, NOW, &entry);
-            }
-        }
-        past.begins(&live(epoch + 2, "now"));
-        Unfinished::new(past).expect("no contradiction")
-    }
-
-    /// Whether a start goes on when its searches come to this, and what it knows then.
-    fn after(acknowledged: bool, mexc: Sought, gateio: Sought) -> (bool, Unfinished) {
-        let (place, markets) = (tempfile::tempdir().expect("a directory"), markets());
-        let (mut recorder, mut unfinished) = (recorder(place.path(), NOW), unfinished(acknowledged));
-        let all = markets.iter().map(|(venue, _)| (*venue, SymbolId(0))).zip([mexc, gateio]);
-        let all = all.map(|((venue, symbol), sought)| (venue, symbol, sought)).collect();
-        let goes_on = unfinished.sought(NOW, all, &markets, &mut recorder).is_ok();
-        if goes_on {
-            unfinished.proven(NOW, &mut recorder);
-        }
-        (goes_on, unfinished)
-    }
-
-    fn bought() -> Sought {
-        Sought { fills: vec![fill(markets()[1].0, LOST, Side::Buy, 2)], whole: Ok(()) }
-    }
-
-    fn sold() -> Sought {
-        Sought { fills: vec![fill(markets()[0].0, "mqhw82kb-2s", Side::Sell, 1)], whole: Ok(()) }
-    }
-
-    fn unread() -> Sought {
-        Sought { fills: Vec::new(), whole: Err("busy".to_owned()) }
-    }
-
-    #[test]
-    fn half_of_what_was_traded_is_written_down_only_as_an_operators() {
-        let (goes_on, half) = after(false, unread(), bought());
-        assert_eq!((goes_on, half.past.cycles().len()), (false, 0));
-        assert!(half.past.doubt().is_some_and(|doubt| doubt.told), "only now an operator knows of it");
-        let (goes_on, half) = after(true, unread(), bought());
-        assert_eq!((goes_on, half.past.cycles().len(), half.past.unfinished()), (true, 1, 0));
-        assert_eq!(half.past.undecided(), 1, "nobody knows what the other leg did");
-        assert_eq!(half.past.doubt(), None, "no later start waits for what an operator has looked at");
-    }
-
-    #[test]
-    fn what_does_not_fit_holds_a_start_until_an_operator_has_looked() {
-        let too_much = || {
-            let (mexc, price) = (markets()[0].0, Decimal::new(i128::MAX, 0));
-            let odd = Fill { price, ..fill(mexc, "mqhw82kb-4s", Side::Sell, 3) };
-            Sought { fills: vec![fill(mexc, "mqhw82kb-2s", Side::Sell, 1), odd], whole: Ok(()) }
-        };
-        for acknowledged in [false, true] {
-            let (goes_on, rest) = after(acknowledged, too_much(), bought());
-            assert_eq!(goes_on, acknowledged);
-            let names: Vec<&String> = rest.past.cycles().keys().collect();
-            assert_eq!(names, [LOST], "what fits is written down");
-            assert_eq!(rest.past.doubt().is_some_and(|doubt| doubt.told), !acknowledged);
-        }
-    }
-
-    #[test]
-    fn a_search_ends_with_what_can_have_left_before_the_machine_was_started() {
-        let ends = |unfinished: &Unfinished, started: Option<Timestamp>| {
-            let (now, expires_in) = (NOW + Duration::from_secs(86_400), Duration::from_secs(2));
-            let mut searches = unfinished.searches(now, started, expires_in, &markets());
-            assert_eq!(searches.len(), 2);
-            let dead_at = now + expires_in + VENUE_LAG;
-            assert_eq!(searches[0].search.turn(now), Turn::Wait(dead_at));
-            match searches[0].search.turn(dead_at) {
-                Turn::List(Request::MyTrades { range, .. }) => range.to.map(|to| to.since(NOW)),
-                other => panic!("{other:?}"),
-            }
-        };
-        let lost = unfinished(false);
-        let started = Some(NOW + Duration::from_secs(100));
-        assert_eq!(ends(&lost, started), Some(Duration::from_secs(100 + 2 + 10 + 60)));
-        assert_eq!(ends(&lost, None), Some(Duration::from_secs(86_400 + 2 + 10 + 60)));
-        let long_ago = Some(NOW - Duration::from_secs(86_400));
-        assert_eq!(ends(&lost, long_ago), ends(&lost, None), "another machine, which took over the disk");
-        let mut past = Past::default();
-        past.take_in(
-            1,
-            NOW,
-            &Entry::SessionStart(SessionStart { mode: Mode::Live.into(), ..Default::default() }),
-        );
-        past.begins(&SessionStart { boot: "now".to_owned(), ..Default::default() });
-        let unplaced = Unfinished::new(past).expect("no contradiction");
-        assert_eq!(ends(&unplaced, started), ends(&lost, None), "it may have been of this very run");
-    }
-
-    #[test]
-    fn what_was_traded_goes_on_unless_an_operator_has_looked() {
-        for acknowledged in [false, true] {
-            let (goes_on, all) = after(acknowledged, sold(), bought());
-            assert_eq!((goes_on, all.past.cycles().len(), all.past.undecided()), (true, 1, 0));
-            assert_eq!(all.past.unfinished(), usize::from(!acknowledged));
-            assert_eq!(all.past.cycles()[LOST].residual(), Ok(Decimal::ONE));
-            assert_eq!(all.past.doubt(), None);
-        }
-    }
-
-    #[test]
-    fn what_stands_open_is_told_and_not_traded_once_an_operator_has_looked_who_did_not_know_of_it() {
-        let (place, markets) = (tempfile::tempdir().expect("a directory"), markets());
-        let mut recorder = recorder(place.path(), NOW);
-        let live = |seed, boot: &str| SessionStart {
-            seed,
-            mode: Mode::Live.into(),
-            boot: boot.to_owned(),
-            ..SessionStart::default()
-        };
-        let resumed = |past: &mut Past| {
-            let resume = SessionStart { boot: "now".to_owned(), ..SessionStart::default() };
-            for entry in [
-                Entry::SessionStart(resume),
-                Entry::OperatorAck(OperatorAck::default()),
-                Entry::SessionEnd(SessionEnd::default()),
-            ] {
-                past.take_in(2, NOW, &entry);
-            }
-        };
-        let epoch = IdParts::of(LOST).expect("ours").epoch;
-        let mut past = Past::default();
-        past.take_in(1, NOW, &Entry::SessionStart(live(epoch, "before")));
-        resumed(&mut past);
-        let mut all = Unfinished::new(past).expect("no contradiction");
-        // The search finds it, and the next one knows it already.
-        for mut found in [vec![sold(), bought()], vec![sold(), bought()]] {
-            all.past.begins(&live(epoch + 1, "now"));
-            let venues = markets.iter().map(|(venue, _)| (*venue, SymbolId(0), found.remove(0))).collect();
-            let failure =
-                all.sought(NOW, venues, &markets, &mut recorder).expect_err("it may be even by now");
-            assert_eq!(failure.exit, Exit::Residual);
-            assert!(
-                failure.what.contains("arbitrage mqhw82kb-1b, BTC/USDT: 1 bought and not sold"),
-                "{}",
-                failure.what
-            );
-            assert!(failure.what.contains("the power may have been lost"), "{}", failure.what);
-            assert!(all.past.doubt().is_some_and(|doubt| doubt.told));
-            all.past.take_in(3, NOW, &Entry::SessionEnd(SessionEnd::default()));
-        }
-        // Now an operator knows what to look at.
-        resumed(&mut all.past);
-        let venues = markets.iter().map(|(venue, _)| (*venue, SymbolId(0), unread())).collect();
-        all.sought(NOW, venues, &markets, &mut recorder).expect("an operator has looked");
-        all.proven(NOW, &mut recorder);
-        assert_eq!((all.past.cycles().len(), all.past.unfinished(), all.past.doubt()), (1, 0, None));
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use super::{Unfinished, ask, tell};
 use crate::exit::{Exit, Failure};
 use crate::run::record::Recorder;
 use crate::run::venue::Venue;
-use cex_core::{Asset, Decimal, Markets, Qty, Symbol, Timestamp, VenueId};
+use cex_core::{Asset, Decimal, Market, Markets, Qty, Symbol, Timestamp, VenueId};
 use cex_journal::{Entry, messages};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,8 +32,9 @@ impl Unfinished {
             for market in markets.iter() {
                 let symbol = market.symbol();
                 if doubted || open.contains(&symbol.base) || self.seems_absent(*venue, symbol) {
-                    let unit = units.entry(symbol.base).or_default();
-                    *unit = (*unit).max(market.scale.qty_value(Qty(1)));
+                    let least = least_moved(market);
+                    let unit = units.entry(symbol.base).or_insert(least);
+                    *unit = (*unit).min(least);
                 }
             }
             let of =
@@ -119,6 +120,13 @@ impl Unfinished {
     }
 }
 
+/// Less of the base than any order that filled can have moved: half a lot. A lot that was bought and paid its fee in the coin is
+/// less than one; what is finer than that is an exchange's rounding, and no order.
+fn least_moved(market: &Market) -> Decimal {
+    let half = market.scale.qty_value(market.lot).checked_mul(Decimal::new(5, 1));
+    half.unwrap_or_else(|_| market.scale.qty_value(Qty(1)))
+}
+
 fn fits(venue: VenueId, explained: Explained) -> Result<(), Failure> {
     explained.map_err(|why| {
         let what = format!("{venue}: {why}; an order of an earlier run may have filled unseen, or what one left open was evened out by hand");
@@ -202,6 +210,15 @@ mod tests {
         unfinished.absent.push(absent.clone());
         assert_eq!(audited(&unfinished, "5"), [("mexc".to_owned(), true)]);
         assert_eq!(audited(&unfinished, "5.002"), [("mexc".to_owned(), false)], "it may have filled");
+        // A lot is 0.001.
+        for (held, holds, why) in [
+            ("5.00000001", true, "no order is that small"),
+            ("5.00049", true, "nor that"),
+            ("5.000999", false, "one lot, less its fee"),
+            ("4.999", false, "one lot sold"),
+        ] {
+            assert_eq!(audited(&unfinished, held), [("mexc".to_owned(), holds)], "{held}: {why}");
+        }
         let doubted = Unfinished::new(past("before")).expect("no contradiction");
         let both = |holds| [("mexc".to_owned(), holds), ("gateio".to_owned(), holds)];
         assert_eq!(
