@@ -171,6 +171,10 @@ impl Checks {
 
     /// An arbitrage is over. That it came to what it is said to have come to is I3's and I5's.
     pub(super) fn came_to(&mut self, now: Timestamp, outcome: &Outcome) {
+        // Nothing left us: it moves nothing, and whoever has forgiven a loss has not to forgive it again.
+        if outcome.ending == Ending::Withheld {
+            return;
+        }
         let Self { risked, limits, .. } = self;
         if !outcome.orders.first().is_some_and(|name| risked.ended.insert(*name)) {
             return;
