@@ -9,7 +9,7 @@ use super::paper;
 use super::probe;
 use super::record::{Recorder, Tolerance};
 use super::recover::{self, Unfinished};
-use super::venue::{Venue, shared_markets};
+use super::venue::{Venue, listed_markets, shared_markets};
 use crate::config::{Config, Mode};
 use crate::exit::{Exit, Failure};
 use crate::show::Names;
@@ -88,7 +88,7 @@ struct Reached {
     venues: Vec<Venue>,
     /// What it trades there.
     markets: Vec<Arc<Markets>>,
-    /// What earlier ones may have traded: also what an exchange delists soon, or warns against.
+    /// What earlier ones may have traded: also what an exchange delists soon, has halted, or warns against.
     named: Vec<Arc<Markets>>,
 }
 
@@ -178,7 +178,7 @@ async fn open_venues(config: &Config, clock: Clock, seed: u64) -> Result<Reached
     }
     choice::missing(&config.symbols, &rules)?;
     let ids: Vec<_> = venues.iter().map(|venue| venue.id).collect();
-    let (markets, named) = (shared_markets(&ids, rules)?, shared_markets(&ids, named)?);
+    let (markets, named) = (shared_markets(&ids, rules)?, listed_markets(&ids, named)?);
     Ok(Reached { venues, markets, named })
 }
 

@@ -232,21 +232,24 @@ impl PendingLink {
 
 /// Markets of the symbols that every venue trades, with ids and scales shared by all of them.
 pub fn shared_markets(venues: &[VenueId], rules: Vec<Rules>) -> Result<Vec<Arc<Markets>>, Failure> {
-    let tradable: Vec<BTreeMap<Symbol, SymbolInfo>> = rules
-        .into_iter()
-        .map(|rules| {
-            rules.into_iter().filter(SymbolInfo::is_tradable).map(|info| (info.symbol, info)).collect()
-        })
-        .collect();
-    let Some(first) = tradable.first() else { return Ok(Vec::new()) };
+    let tradable = |rules: Rules| rules.into_iter().filter(SymbolInfo::is_tradable).collect();
+    listed_markets(venues, rules.into_iter().map(tradable).collect())
+}
+
+/// Markets of the symbols that every venue lists, whether it takes orders of them now or not: an earlier run may have traded one
+/// that is halted.
+pub fn listed_markets(venues: &[VenueId], rules: Vec<Rules>) -> Result<Vec<Arc<Markets>>, Failure> {
+    let listed: Vec<BTreeMap<Symbol, SymbolInfo>> =
+        rules.into_iter().map(|rules| rules.into_iter().map(|info| (info.symbol, info)).collect()).collect();
+    let Some(first) = listed.first() else { return Ok(Vec::new()) };
     let common: Vec<Symbol> = first
         .keys()
-        .filter(|symbol| tradable.iter().all(|rules| rules.contains_key(symbol)))
+        .filter(|symbol| listed.iter().all(|rules| rules.contains_key(symbol)))
         .copied()
         .collect();
     let mut markets: Vec<Vec<Market>> = venues.iter().map(|_| Vec::new()).collect();
     for (index, symbol) in common.iter().enumerate() {
-        let infos: Vec<&SymbolInfo> = tradable.iter().filter_map(|rules| rules.get(symbol)).collect();
+        let infos: Vec<&SymbolInfo> = listed.iter().filter_map(|rules| rules.get(symbol)).collect();
         let Some(scale) = common_scale(&infos) else {
             tracing::warn!(%symbol, "left out: its prices or quantities need more decimals than fit");
             continue;
@@ -286,4 +289,29 @@ fn unreachable(error: &ExchangeError) -> Failure {
         error.to_string(),
         "check the network, the exchange's status page, and the addresses and keys in use",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::recover::stage::market;
+    use cex_core::TradingStatus;
+
+    #[test]
+    fn what_is_halted_is_listed_and_not_traded() {
+        let ids = [(0, "mexc"), (1, "gateio")].map(|(index, name)| VenueId::new(index, name).expect("short"));
+        let info =
+            |symbol: &str| SymbolInfo { symbol: symbol.parse().expect("a symbol"), ..market(ids[0]).info };
+        let halted = SymbolInfo { status: TradingStatus::Halted, ..info("ETH/USDT") };
+        let rules = || vec![vec![info("BTC/USDT"), info("ETH/USDT")], vec![info("BTC/USDT"), halted.clone()]];
+        let symbols = |markets: Result<Vec<Arc<Markets>>, Failure>| {
+            let markets = markets.map_err(|failure| failure.what).expect("some are common");
+            let names =
+                markets.iter().map(|its| its.iter().map(|market| market.symbol().to_string()).collect());
+            names.collect::<Vec<Vec<String>>>()
+        };
+        assert_eq!(symbols(shared_markets(&ids, rules())), [["BTC/USDT"], ["BTC/USDT"]]);
+        let both = ["BTC/USDT", "ETH/USDT"];
+        assert_eq!(symbols(listed_markets(&ids, rules())), [both, both]);
+    }
 }

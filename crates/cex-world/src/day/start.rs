@@ -9,7 +9,7 @@ use crate::rest::Purpose;
 use cex_arb::exit::Failure;
 use cex_arb::run::past::Past;
 use cex_arb::run::recover::Unfinished;
-use cex_arb::run::venue::shared_markets;
+use cex_arb::run::venue::{listed_markets, shared_markets};
 use cex_arb::show::Names;
 use cex_core::{Markets, Timestamp, VenueId};
 use cex_engine::{Engine, Event};
@@ -68,6 +68,7 @@ impl Day {
             self.seek_lost(&mut unfinished)?;
         }
         self.prove_unfinished(&mut unfinished)?;
+        self.set_markets(&markets);
 
         let mut setups = Vec::new();
         for index in 0..self.places.len() {
@@ -157,11 +158,16 @@ impl Day {
             }
         }
         let ids: Vec<VenueId> = self.places.iter().map(|place| place.id).collect();
-        let markets = shared_markets(&ids, stated).map_err(|failure| NoStart::of(&failure))?;
-        for (place, markets) in self.places.iter_mut().zip(&markets) {
+        let listed = listed_markets(&ids, stated.clone()).map_err(|failure| NoStart::of(&failure))?;
+        self.set_markets(&listed);
+        shared_markets(&ids, stated).map_err(|failure| NoStart::of(&failure))
+    }
+
+    /// What calls are of from now on: what earlier processes may have traded, and then what this one does.
+    fn set_markets(&mut self, markets: &[Arc<Markets>]) {
+        for (place, markets) in self.places.iter_mut().zip(markets) {
             (place.markets, place.rest.markets) = (Arc::clone(markets), Arc::clone(markets));
         }
-        Ok(markets)
     }
 
     /// Makes a call and lets nothing else of the process happen until it is answered.
