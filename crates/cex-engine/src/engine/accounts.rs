@@ -6,8 +6,10 @@
 //! | our last fill there, as far as the records and this run know | the answer |
 //! |---|---|
 //! | must be in it | is adopted; at once when it is the first, at a second look when it is far off (R32) |
-//! | may be missing, and it shows what we held at some moment since | is no news: our ledger stands |
+//! | may be missing, and it shows what we held at some moment since, or next to it | is adopted, with what filled since that moment |
 //! | may be missing, and it shows something else | is asked for again |
+//!
+//! How far it is off (R32) is how far from the moment it is nearest to.
 
 use super::{Engine, proof};
 use crate::message::{Command, Commands};
@@ -22,11 +24,30 @@ const QUIET_BEFORE_ADOPTING: Duration = Duration::from_secs(1);
 /// such an answer is asked for again.
 const FILLS_KEPT: usize = 1_000;
 
+/// An answer is next to a moment when it is nearer to it than this part of what the least fill moved: then it is no other.
+const NEXT_TO: Decimal = Decimal::new(1, 2);
+
 /// What is told of an account in more digits than this is rounding.
 const TOLD_DP: u8 = 8;
 
+/// A first answer is awaited for so many times what an exchange lags at most. By then it shows all of ours, and what else moves
+/// there is somebody else's.
+const PATIENCE: u32 = 3;
+
 /// How much of each coin.
 type Held = BTreeMap<Asset, Decimal>;
+
+/// The moment that an answer is nearest to.
+struct Nearest {
+    /// How far it is from what we held then, in quote.
+    drift: Decimal,
+    /// Whether that is rounding, or as good as.
+    is_it: bool,
+    /// Whether all of it has a price.
+    priced: bool,
+    /// What the answer says, and what filled since.
+    held: Held,
+}
 
 /// What our ledger of an account begins with.
 #[derive(Debug, Default)]
@@ -41,13 +62,21 @@ enum Opening {
 }
 
 /// What our ledger of an account rests on, and which fills an answer may not show yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Basis {
     opening: Opening,
     /// When we heard of the last fill, whichever run it was.
     moved_at: Option<Timestamp>,
     /// The newest fills of this run, and when each was heard of.
     fills: VecDeque<(Timestamp, Symbol, Fill)>,
+}
+
+impl Default for Basis {
+    /// Its table never grows: a fill must not wait for memory.
+    fn default() -> Self {
+        let fills = VecDeque::with_capacity(FILLS_KEPT);
+        Self { opening: Opening::default(), moved_at: None, fills }
+    }
 }
 
 impl Basis {
@@ -72,6 +101,54 @@ impl Basis {
         // Calls tell of fills later than streams do, so that we may have heard of them in another order.
         late.sort_by_key(|(_, fill)| std::cmp::Reverse(fill.exchange_ts));
         late
+    }
+}
+
+/// How far an answer is from what we held at a moment.
+#[derive(Default)]
+struct Off {
+    coins: BTreeMap<Asset, OffCoin>,
+    /// Coins off by more than rounding.
+    count: usize,
+    /// Those of them that nobody knows the worth of.
+    unpriced: usize,
+    /// All together, in quote; coins without a price count as they are when they are a quote, and not at all otherwise.
+    worth: Decimal,
+}
+
+struct OffCoin {
+    by: Decimal,
+    worth: Decimal,
+    counts: bool,
+}
+
+impl Off {
+    /// A coin is off by so much more.
+    fn add(&mut self, engine: &Engine, asset: Asset, change: Decimal) -> Result<(), NumError> {
+        let mut by = change;
+        if let Some(known) = self.coins.remove(&asset) {
+            by = known.by.checked_add(change)?;
+            self.worth = self.worth.checked_sub(known.worth)?;
+            self.count -= usize::from(known.counts);
+            self.unpriced -= usize::from(known.counts && known.worth.is_zero());
+        }
+        let size = by.abs()?;
+        if size.is_zero() {
+            return Ok(());
+        }
+        let worth = size.checked_mul(engine.worth(asset))?;
+        let counts = engine.unit(asset).is_some_and(|unit| size >= unit);
+        self.worth = self.worth.checked_add(worth)?;
+        self.count += usize::from(counts);
+        self.unpriced += usize::from(counts && worth.is_zero());
+        self.coins.insert(asset, OffCoin { by, worth, counts });
+        Ok(())
+    }
+}
+
+impl Nearest {
+    fn new(off: &Off, held: &Held) -> Self {
+        Self { drift: off.worth, is_it: off.count == 0, priced: off.unpriced == 0, held: held.clone() }
     }
 }
 
@@ -100,21 +177,27 @@ impl Engine {
     ) {
         let lag = self.config.venue_lag;
         let Some(state) = self.venues.get_mut(venue.index()) else { return };
-        if state.account_since.is_none_or(|since| asked_at < since) {
-            return;
-        }
-        // An answer that may have been made before our last fill would undo it.
-        let (first, all_in) = (!state.account_ready, state.basis.is_all_in(asked_at, lag));
+        let Some(since) = state.account_since.filter(|since| asked_at >= *since) else { return };
+        let first = !state.account_ready;
         let quiet =
             asked_at >= state.active_at + QUIET_BEFORE_ADOPTING || state.active_at == Timestamp::EPOCH;
         if self.gate.funds().is_busy(venue) || !quiet {
             return self.ask_soon(now, venue);
         }
-        if !all_in && self.showed(venue, asked_at, balances) {
-            self.gate.drifted(venue, Decimal::ZERO);
-            return self.believe_ledger(venue, balances);
+        // An answer that may have been made before our last fill would undo it.
+        let mut missing = state.basis.perhaps_missing(asked_at, lag);
+        let is_ours = |fill: &Fill| fill.client_id.is_some_and(|name| self.orders.contains_key(&name));
+        let waited = first && asked_at >= since + lag * PATIENCE;
+        let all_in = state.basis.is_all_in(asked_at, lag)
+            || (waited && !missing.iter().any(|(_, fill)| is_ours(fill)));
+        if all_in {
+            missing.clear();
         }
-        let drift = if first { Decimal::ZERO } else { self.drift(venue, balances) };
+        let knows = !matches!(state.basis.opening, Opening::Unknown);
+        let nearest = self.nearest(venue, &missing, balances);
+        // What does not fit is more than any limit.
+        let drift = nearest.as_ref().map_or(Decimal::from(i64::MAX), |nearest| nearest.drift);
+        let drift = if first { Decimal::ZERO } else { drift };
         self.gate.drifted(venue, drift);
         // What is small is rounding, and the exchange's word counts. What is not is looked at twice before it does.
         let over = drift > self.config.limits.max_drift;
@@ -124,10 +207,10 @@ impl Engine {
         if doubted {
             return;
         }
-        if !all_in {
-            return self.ask_soon(now, venue);
+        match nearest {
+            Ok(Nearest { is_it, held, .. }) if all_in || (knows && is_it) => self.adopt_account(venue, held),
+            Ok(_) | Err(_) => self.ask_soon(now, venue),
         }
-        self.adopt_account(venue, balances);
     }
 
     /// An account that is not ready is asked for again soon; any other when it is due.
@@ -139,36 +222,19 @@ impl Engine {
         }
     }
 
-    /// What we hold there is what the exchange says.
-    fn adopt_account(&mut self, venue: VenueId, balances: &[Balance]) {
-        self.account_believed(venue);
-        for (known, asset, _) in self.gate.funds().all_held() {
-            if known == venue && !balances.iter().any(|balance| balance.asset == asset) {
-                self.gate.funds_mut().set_held(venue, asset, Decimal::ZERO);
-            }
-        }
-        for balance in balances {
-            if let Ok(total) = balance.total() {
-                self.gate.funds_mut().set_held(venue, balance.asset, total);
-            }
-        }
-    }
-
-    /// What we hold there is what our ledger says; of coins it does not know, what the exchange says.
-    fn believe_ledger(&mut self, venue: VenueId, balances: &[Balance]) {
-        let Ok(ours) = self.ledger(venue) else { return };
-        self.account_believed(venue);
-        let told = balances.iter().filter_map(|balance| Some((balance.asset, balance.total().ok()?)));
-        let unknown: Vec<_> = told.filter(|(asset, _)| !ours.contains_key(asset)).collect();
-        for (asset, held) in ours.into_iter().chain(unknown) {
-            self.gate.funds_mut().set_held(venue, asset, held);
-        }
-    }
-
-    fn account_believed(&mut self, venue: VenueId) {
+    /// From now on we hold this there, and nothing else.
+    fn adopt_account(&mut self, venue: VenueId, held: Held) {
         if let Some(state) = self.venues.get_mut(venue.index()) {
             (state.drifting, state.account_ready) = (false, true);
             state.basis.opening = Opening::Adopted;
+        }
+        for (known, asset, _) in self.gate.funds().all_held() {
+            if known == venue && !held.contains_key(&asset) {
+                self.gate.funds_mut().set_held(venue, asset, Decimal::ZERO);
+            }
+        }
+        for (asset, held) in held {
+            self.gate.funds_mut().set_held(venue, asset, held);
         }
     }
 
@@ -185,78 +251,56 @@ impl Engine {
         Ok(ours)
     }
 
-    /// Whether an answer shows what we held at some moment that an exchange which lags may still show.
-    fn showed(&self, venue: VenueId, asked_at: Timestamp, balances: &[Balance]) -> bool {
-        let Some(state) = self.venues.get(venue.index()) else { return false };
-        if matches!(state.basis.opening, Opening::Unknown) {
-            return false;
-        }
-        let missing = state.basis.perhaps_missing(asked_at, self.config.venue_lag);
-        self.showed_before(venue, &missing, balances).unwrap_or(false)
-    }
-
-    /// As [`Self::showed`]: with all of these fills, or without the newest of them.
-    fn showed_before(
+    /// The moment an answer is nearest to: with all of these fills, or without the newest of them.
+    fn nearest(
         &self,
         venue: VenueId,
         missing: &[(Symbol, Fill)],
         balances: &[Balance],
-    ) -> Result<bool, NumError> {
-        let told = |asset| {
-            balances.iter().find(|balance| balance.asset == asset).map_or(Ok(Decimal::ZERO), Balance::total)
-        };
-        let mut off = Held::new();
-        for (asset, held) in self.ledger(venue)? {
-            off.insert(asset, told(asset)?.checked_sub(held)?);
+    ) -> Result<Nearest, NumError> {
+        let mut held = Held::new();
+        for balance in balances {
+            held.insert(balance.asset, balance.total()?);
         }
-        let units: Held = off.keys().map(|asset| (*asset, self.unit(*asset))).collect();
-        let is_none = |off: &Held| -> Result<bool, NumError> {
-            let mut rows = off.iter();
-            rows.try_fold(true, |none, (asset, off)| Ok(none && off.abs()? < units[asset]))
-        };
-        if is_none(&off)? {
-            return Ok(true);
+        let mut off = Off::default();
+        for (asset, ours) in self.ledger(venue)? {
+            let told = held.get(&asset).copied().unwrap_or_default();
+            off.add(self, asset, told.checked_sub(ours)?)?;
         }
+        let mut nearest = Nearest::new(&off, &held);
+        let mut least = None;
         for (symbol, fill) in missing {
             let ((base, quote), other_fees) = proof::moved(*symbol, fill)?;
-            let mut without = |asset, change| -> Result<(), NumError> {
-                if let Some(off) = off.get_mut(&asset) {
-                    *off = off.checked_add(change)?;
-                }
-                Ok(())
-            };
-            without(symbol.base, base)?;
-            without(symbol.quote, quote)?;
-            other_fees.iter().try_for_each(|(asset, fee)| without(asset, fee.negated()?))?;
-            if is_none(&off)? {
-                return Ok(true);
+            let mut changes = vec![(symbol.base, base), (symbol.quote, quote)];
+            for (asset, fee) in other_fees.iter() {
+                changes.push((asset, fee.negated()?));
+            }
+            for (asset, change) in changes {
+                let sum = held.entry(asset).or_default();
+                *sum = sum.checked_add(change)?;
+                off.add(self, asset, change)?;
+            }
+            let moved = fill.notional()?;
+            least = Some(least.map_or(moved, |least: Decimal| least.min(moved)));
+            if !nearest.is_it && (off.count == 0 || off.worth < nearest.drift) {
+                nearest = Nearest::new(&off, &held);
             }
         }
-        Ok(false)
+        if nearest.is_it {
+            nearest.drift = Decimal::ZERO;
+        } else if let Some(least) = least.filter(|_| nearest.priced) {
+            nearest.is_it = nearest.drift <= least.checked_mul(NEXT_TO)?.min(self.config.limits.max_drift);
+        }
+        Ok(nearest)
     }
 
-    /// What is less of a coin than this is rounding.
-    fn unit(&self, asset: Asset) -> Decimal {
-        let traded = self.symbols.iter().flatten().filter(|state| state.symbol.base == asset);
-        let least = traded.map(|state| state.scale.qty_value(Qty(1))).max();
-        least.unwrap_or(Decimal::new(1, TOLD_DP))
-    }
-
-    /// How far an account is from our ledger, in quote; coins without a price count as they are when they are a quote, and
-    /// not at all otherwise.
-    fn drift(&self, venue: VenueId, balances: &[Balance]) -> Decimal {
-        let told = |asset| {
-            balances.iter().find(|balance| balance.asset == asset).map_or(Ok(Decimal::ZERO), Balance::total)
-        };
-        let ours = self.gate.funds().all_held().into_iter().filter(|(known, _, _)| *known == venue);
-        ours.fold(Decimal::ZERO, |sum, (_, asset, held)| {
-            let value = || -> Result<Decimal, NumError> {
-                let off = told(asset)?.checked_sub(held)?.abs()?;
-                sum.checked_add(off.checked_mul(self.worth(asset))?)
-            };
-            // What does not fit is more than any limit.
-            value().unwrap_or(Decimal::from(i64::MAX))
-        })
+    /// What is less of a coin than this is rounding; `None` for a coin that is not traded, of which any amount is.
+    fn unit(&self, asset: Asset) -> Option<Decimal> {
+        let traded = || self.symbols.iter().flatten();
+        let bases = traded().filter(|state| state.symbol.base == asset);
+        let least = bases.map(|state| state.scale.qty_value(Qty(1))).max();
+        least
+            .or_else(|| traded().any(|state| state.symbol.quote == asset).then_some(Decimal::new(1, TOLD_DP)))
     }
 
     fn ask_account(&mut self, now: Timestamp, venue: VenueId, out: &mut Commands) {

@@ -86,17 +86,94 @@ fn an_answer_from_before_a_fill_undoes_it_not_and_is_no_drift() {
 #[test]
 fn what_was_held_at_no_moment_is_adopted_when_every_fill_must_show() {
     let mut stage = traded();
-    // Less than the limit, and more than rounding.
-    answer(&mut stage, "4499", "55");
+    // Less than the limit at no moment.
+    answer(&mut stage, "4497", "55");
     assert_eq!(held(&stage), LEDGER);
-    answer(&mut stage, "4499.249750001", "55.000001");
-    assert_eq!(held(&stage), LEDGER, "rounding");
     stage.now += Duration::from_millis(499);
-    answer(&mut stage, "4499", "55");
+    answer(&mut stage, "4497", "55");
     assert_eq!(held(&stage), LEDGER, "a millisecond less than the exchange may lag");
     stage.now += Duration::from_millis(1);
-    answer(&mut stage, "4499", "55");
-    assert_eq!(held(&stage), ["4499", "55"]);
+    answer(&mut stage, "4497", "55");
+    assert_eq!(held(&stage), ["4497", "55"]);
+}
+
+#[test]
+fn what_is_next_to_a_moment_is_adopted_with_what_filled_since() {
+    for (told, adopted) in [
+        (["4499.249750001", "55.000001"], ["4499.249750001", "55.000001"]),
+        (["4499", "55"], ["4499", "55"]),
+        // From before the fill, a fee that nobody told or interest beside it.
+        (["5000.00001", "50"], ["4499.24976", "55"]),
+        (["4999.2", "50"], ["4498.44975", "55"]),
+    ] {
+        let mut stage = traded();
+        for _ in 0..3 {
+            answer(&mut stage, told[0], told[1]);
+            assert_eq!((held(&stage), stage.view().trips), (adopted.map(str::to_owned), vec![]), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn small_differences_are_adopted_while_it_trades_and_never_add_up() {
+    let mut stage = traded();
+    let (mut usdt, mut btc) = (decimal("4499.24975"), 55);
+    for _ in 0..10 {
+        let [buy, sell] = stage.cross();
+        assert_eq!(buy.venue, stage.venue(0));
+        stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+        stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+        stage.report(&buy, OrderStatus::Filled, "5");
+        stage.report(&sell, OrderStatus::Filled, "5");
+        stage.now += Duration::from_millis(1_500);
+        // As it was before this fill, and 0.4 more.
+        usdt = usdt.checked_add(decimal("0.4")).expect("fits");
+        answer(&mut stage, &usdt.to_string(), &btc.to_string());
+        usdt = usdt.checked_sub(decimal("500.75025")).expect("fits");
+        btc += 5;
+        assert_eq!(held(&stage), [usdt.to_string(), btc.to_string()]);
+        if usdt < decimal("600") {
+            break;
+        }
+    }
+    assert_eq!(stage.view().trips, []);
+}
+
+#[test]
+fn a_coin_that_is_not_traded_makes_no_answer_a_strange_one() {
+    let mut stage = started(Some(LEDGER), true);
+    let (venue, asked_at) = (stage.venue(0), stage.now);
+    let balance = |name: &str, free: &str| Balance {
+        asset: asset(name),
+        free: decimal(free),
+        locked: Decimal::ZERO,
+        as_of: Timestamp::EPOCH,
+    };
+    let balances = [balance("USDT", LEDGER[0]), balance("BTC", LEDGER[1]), balance("POINT", "17")];
+    stage.feed(Event::AccountRead { venue, asked_at, balances: &balances });
+    assert_eq!((is_ready(&stage), held(&stage)), (true, LEDGER.map(str::to_owned)));
+    assert_eq!(stage.engine.gate.funds().held(venue, asset("POINT")), decimal("17"));
+}
+
+#[test]
+fn an_account_in_which_somebody_else_trades_all_the_time_is_ready_after_a_while() {
+    let mut stage = started(None, false);
+    let order = OrderRequest {
+        venue: stage.venue(0),
+        symbol: SYMBOL,
+        client_id: ClientOrderId::new("theirs").expect("plain"),
+        side: Side::Buy,
+        kind: OrderKind::Limit { price: Price(10_010), qty: Qty(500_000), tif: cex_core::TimeInForce::Ioc },
+        expires_in: Duration::from_secs(1),
+    };
+    let mut ready_at = None;
+    for second in 1..10 {
+        stage.fill(&order, "100.10", "5", ("0", "USDT"));
+        stage.now += Duration::from_secs(1);
+        answer(&mut stage, "5000", "50");
+        ready_at = ready_at.or(is_ready(&stage).then_some(second));
+    }
+    assert_eq!(ready_at, Some(6), "three times what the exchange may lag");
 }
 
 #[test]
