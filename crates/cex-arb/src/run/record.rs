@@ -11,6 +11,7 @@ use cex_engine::{Notice, Outcome, Parent, Told, VenueNote};
 use cex_journal::messages::{self, Source};
 use cex_journal::{Entry, Health, JournalError, Payload, Writer, record};
 use cex_risk::{JournalState, Scope, Standing, Until};
+use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,6 +49,8 @@ pub struct Recorder {
     balance: messages::Balance,
     /// Names of arbitrages that were written down, and whose end was not.
     open: Vec<ClientOrderId>,
+    /// Venues of which this session has written down all that they hold.
+    listed: Vec<VenueId>,
     /// Whether this run knows what earlier ones did, so that its end can say what the journal's records come to.
     knows_past: bool,
 }
@@ -68,6 +71,7 @@ impl Recorder {
             fill: messages::Fill::default(),
             balance: messages::Balance::default(),
             open: Vec::with_capacity(OPEN_USUALLY),
+            listed: Vec::new(),
             knows_past: false,
         }
     }
@@ -176,21 +180,28 @@ impl Recorder {
     }
 
     /// An account was read, and the engine took other amounts for held than before: with them, what is held follows from the
-    /// fills. Both lists are in order of venue and coin.
+    /// fills. Both lists are in order of venue and coin. The first time in a session all that a venue holds is written down,
+    /// because it begins the records of it anew; then what changed.
     pub fn adopted(&mut self, now: Timestamp, before: &[Held], after: &[Held]) {
-        let mut before = before.iter().peekable();
-        for (venue, asset, free) in after.iter().copied() {
-            let of = |known: &Held| (known.0, known.1);
-            while before.next_if(|known| of(known) < (venue, asset)).is_some() {}
-            let known = before.next_if(|known| of(known) == (venue, asset));
+        for rows in after.chunk_by(|row, next| row.0 == next.0) {
+            let Some((venue, ..)) = rows.first().copied() else { continue };
+            let known = before.iter().filter(|row| row.0 == venue).map(|(_, asset, held)| (*asset, *held));
+            let known: BTreeMap<Asset, Decimal> = known.collect();
             // Of what was never held, that it is not held is no news.
-            if known.map_or(Decimal::ZERO, |known| known.2) == free {
+            let is_news = |(_, asset, held): &Held| known.get(asset).copied().unwrap_or_default() != *held;
+            if !rows.iter().any(is_news) {
                 continue;
             }
-            let balance = Balance { asset, free, locked: Decimal::ZERO, as_of: now };
-            record::balance(&mut self.balance, venue, Source::Answer, &balance);
-            let result = self.writer.stage(now, &self.balance).map(|_| ());
-            self.note(result);
+            let all = !self.listed.contains(&venue);
+            if all {
+                self.listed.push(venue);
+            }
+            for row in rows.iter().filter(|row| is_news(row) || (all && !row.2.is_zero())) {
+                let balance = Balance { asset: row.1, free: row.2, locked: Decimal::ZERO, as_of: now };
+                record::balance(&mut self.balance, venue, Source::Answer, &balance);
+                let result = self.writer.stage(now, &self.balance).map(|_| ());
+                self.note(result);
+            }
         }
     }
 
@@ -503,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_taken_for_held_anew_is_written_down() {
+    fn what_a_venue_holds_is_written_down_once_and_then_what_is_taken_for_held_anew() {
         let place = tempfile::tempdir().expect("a directory");
         let now = Timestamp::from_secs(1_700_000_000);
         let opened = cex_journal::open_directory(place.path(), cex_journal::Options::default(), now);
@@ -530,6 +541,8 @@ mod tests {
             (1, "ZEC", 8),
         ]);
         recorder.adopted(now, &before, &after);
+        recorder.adopted(now, &after, &after);
+        recorder.adopted(now, &after, &held(&[(0, "ADA", 7), (0, "BTC", 2), (1, "BTC", 4), (1, "ZEC", 8)]));
         recorder.flush();
         drop(recorder);
         let mut reader = cex_journal::Reader::of_directory(place.path(), 0).expect("a journal");
@@ -539,7 +552,11 @@ mod tests {
                 written.push(format!("{} {} {}", balance.venue, balance.asset, balance.free));
             }
         }
-        assert_eq!(written, ["a ADA 7", "a ETH 0", "a SOL 9", "b XRP 6", "b ZEC 8"]);
+        let first = ["a ADA 7", "a BTC 1", "a ETH 0", "a SOL 9", "b BTC 4", "b XRP 6", "b ZEC 8"];
+        assert_eq!(
+            written.split_at(first.len()),
+            (first.map(str::to_owned).as_slice(), ["a BTC 2".to_owned()].as_slice())
+        );
     }
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);

@@ -120,8 +120,9 @@ impl Unfinished {
     }
 }
 
-/// Less of the base than any order that filled can have moved: half a lot. A lot that was bought and paid its fee in the coin is
-/// less than one; what is finer than that is an exchange's rounding, and no order.
+/// Less of the base than an order that filled moves: half a lot. A lot that was bought and paid its fee in the coin is less than
+/// one; what is finer than that is an exchange's rounding. (Against a maker of less than half a lot, cancelled after it, an order
+/// may have filled less; that is let pass, and what it moved is in the first account that is read.)
 fn least_moved(market: &Market) -> Decimal {
     let half = market.scale.qty_value(market.lot).checked_mul(Decimal::new(5, 1));
     half.unwrap_or_else(|_| market.scale.qty_value(Qty(1)))
