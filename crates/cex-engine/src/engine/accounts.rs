@@ -185,14 +185,11 @@ impl Engine {
             return self.ask_soon(now, venue);
         }
         // An answer that may have been made before our last fill would undo it.
-        let mut missing = state.basis.perhaps_missing(asked_at, lag);
+        let all_in = state.basis.is_all_in(asked_at, lag);
+        let missing = if all_in { Vec::new() } else { state.basis.perhaps_missing(asked_at, lag) };
         let is_ours = |fill: &Fill| fill.client_id.is_some_and(|name| self.orders.contains_key(&name));
-        let waited = first && asked_at >= since + lag * PATIENCE;
-        let all_in = state.basis.is_all_in(asked_at, lag)
-            || (waited && !missing.iter().any(|(_, fill)| is_ours(fill)));
-        if all_in {
-            missing.clear();
-        }
+        let waited =
+            first && asked_at >= since + lag * PATIENCE && !missing.iter().any(|(_, fill)| is_ours(fill));
         let knows = !matches!(state.basis.opening, Opening::Unknown);
         let nearest = self.nearest(venue, &missing, balances);
         // What does not fit is more than any limit.
@@ -207,9 +204,14 @@ impl Engine {
         if doubted {
             return;
         }
-        match nearest {
-            Ok(Nearest { is_it, held, .. }) if all_in || (knows && is_it) => self.adopt_account(venue, held),
-            Ok(_) | Err(_) => self.ask_soon(now, venue),
+        let adopted = match nearest {
+            Ok(Nearest { is_it, held, .. }) if all_in || (knows && is_it) => Some(held),
+            Ok(_) if waited => self.nearest(venue, &[], balances).ok().map(|now| now.held),
+            Ok(_) | Err(_) => None,
+        };
+        match adopted {
+            Some(held) => self.adopt_account(venue, held),
+            None => self.ask_soon(now, venue),
         }
     }
 
