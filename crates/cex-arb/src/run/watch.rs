@@ -40,10 +40,12 @@ pub fn watch(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
         |out: &mut dyn Write, event, pid, what: String| tell(args.json, out, &Line { event, pid, what });
     loop {
         match ask_within(&directory, Verb::Status, silence / QUESTIONS) {
-            // One that is starting holds nothing, and may take its time over a journal.
+            // One that is starting holds nothing, and may take its time over a journal. Whoever was there before it is gone.
             Ok(status) if status.mode == STARTING => {
+                if let Some(pid) = watched.take_if(|pid| *pid != status.pid) {
+                    gone(args, &config, &directory, pid, out)?;
+                }
                 heard_at = Instant::now();
-                watched = watched.filter(|pid| *pid == status.pid);
                 std::thread::sleep(silence / QUESTIONS);
             }
             Ok(status) => {
@@ -122,4 +124,53 @@ fn tell(json: bool, out: &mut (impl Write + ?Sized), line: &Line) -> Result<(), 
     };
     // Whoever reads it hears of a hanging engine when it hangs, not when a buffer is full.
     written(said.and_then(|()| out.flush()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::control::{Answer, Status};
+    use super::*;
+    use crate::config::command::example;
+    use std::io::{BufRead as _, BufReader};
+    use std::os::unix::net::UnixListener;
+
+    /// Reads lines until one is `gone`, and then no more.
+    #[derive(Default)]
+    struct Reader(String);
+
+    impl Write for Reader {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.push_str(&String::from_utf8_lossy(bytes));
+            if self.0.contains("gone") { Err(std::io::Error::other("read enough")) } else { Ok(bytes.len()) }
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_engine_whose_successor_starts_is_gone() {
+        let place = tempfile::tempdir().expect("a directory");
+        let directory = Directory(place.path().to_owned());
+        let file = place.path().join("arb.toml");
+        std::fs::write(&file, example()).expect("our own directory");
+        let listener = UnixListener::bind(directory.socket()).expect("our own directory");
+        let engines = std::thread::spawn(move || {
+            for (pid, mode) in [(1, "active"), (1, "active"), (2, STARTING)] {
+                let (mut stream, _) = listener.accept().expect("somebody asks");
+                let mut question = String::new();
+                BufReader::new(&stream).read_line(&mut question).expect("a question");
+                let status = Status { pid, mode: mode.to_owned(), ..Status::default() };
+                let answer = Answer { ok: true, error: None, status: Some(status) };
+                writeln!(stream, "{}", sonic_rs::to_string(&answer).expect("plain data")).expect("it waits");
+            }
+        });
+        let set = vec![format!("storage.dir={}", place.path().display())];
+        let mut out = Reader::default();
+        let args = ControlArgs { config: Some(file), set, json: false };
+        let failure = watch(&args, &mut out).expect_err("nobody reads on");
+        assert_eq!(out.0, "watching process 1 \ngone", "{failure}");
+        engines.join().expect("all was asked");
+    }
 }
