@@ -150,7 +150,7 @@ impl Desk {
     /// that is so.
     #[must_use]
     pub fn halts_for_its_journal(&self) -> bool {
-        let lost = self.0.borrow().recorder.as_ref().is_some_and(Recorder::has_failed);
+        let lost = self.0.borrow().recorder.as_ref().is_some_and(Recorder::loses_orders);
         if lost {
             self.halt("R34", "the journal cannot be written");
         }
@@ -211,7 +211,7 @@ impl Desk {
                         (venue.id, venue.rest.venue_clock().estimate().map(|known| known.offset_nanos))
                     })
                     .collect();
-                let lost = !core.halted && core.recorder.as_ref().is_some_and(Recorder::has_failed);
+                let lost = !core.halted && core.recorder.as_ref().is_some_and(Recorder::loses_orders);
                 (core.recorder.as_ref().map(Recorder::state), lost, clocks)
             };
             if lost {

@@ -357,10 +357,10 @@ impl Past {
         self.known.contains(&name_of(fill))
     }
 
-    /// Whether nobody has told whose order this fill is of.
+    /// The fills of which nobody has told whose order they are of.
     #[must_use]
-    pub fn is_unclaimed(&self, fill: &FillName) -> bool {
-        self.unclaimed.iter().any(|unclaimed| name_of(unclaimed) == *fill)
+    pub fn unclaimed(&self) -> BTreeSet<FillName> {
+        self.unclaimed.iter().map(name_of).collect()
     }
 
     /// The newest fills, each once.

@@ -43,6 +43,10 @@ pub struct Recorder {
     /// Where the halt file goes when the journal takes nothing any more.
     directory: Directory,
     failed: bool,
+    /// Whether orders leave in this session: before the first one nothing can get lost.
+    sends: bool,
+    /// Whether the halt file was put for a journal that failed.
+    held: bool,
     intent: messages::Intent,
     order: messages::OrderEvent,
     fill: messages::Fill,
@@ -66,6 +70,8 @@ impl Recorder {
             names,
             directory,
             failed: false,
+            sends: false,
+            held: false,
             intent: messages::Intent::default(),
             order: messages::OrderEvent::default(),
             fill: messages::Fill::default(),
@@ -96,16 +102,18 @@ impl Recorder {
         }
     }
 
-    /// Whether it takes nothing any more. What leaves from then on no later run can know of: it waits for an operator.
+    /// Whether it takes nothing any more although orders leave. What leaves from then on no later run can know of: it waits for an
+    /// operator.
     #[must_use]
-    pub const fn has_failed(&self) -> bool {
-        self.failed
+    pub const fn loses_orders(&self) -> bool {
+        self.failed && self.sends
     }
 
     /// Both legs of a plan are about to leave. Whether that was written: if not, they must not.
     #[must_use]
     pub fn opening(&mut self, now: Timestamp, id: u64, plan: &Plan, legs: [&OrderRequest; 2]) -> bool {
         let Some((symbol, scale)) = self.names.symbols.get(&plan.symbol) else { return false };
+        self.sends = true;
         record::intent(&mut self.intent, id, symbol, *scale, plan, legs);
         let written = self.append_intent(now);
         if written {
@@ -124,6 +132,7 @@ impl Recorder {
         };
         let purpose = if parent.carried.is_zero() { "unwind" } else { "flatten" };
         let of = (parent.name, parent.carried);
+        self.sends = true;
         record::mending(&mut self.intent, of, symbol, *scale, purpose, order, notional);
         let written = self.append_intent(now);
         if written && parent.name == order.client_id {
@@ -187,16 +196,19 @@ impl Recorder {
             let Some((venue, ..)) = rows.first().copied() else { continue };
             let known = before.iter().filter(|row| row.0 == venue).map(|(_, asset, held)| (*asset, *held));
             let known: BTreeMap<Asset, Decimal> = known.collect();
-            // Of what was never held, that it is not held is no news.
-            let is_news = |(_, asset, held): &Held| known.get(asset).copied().unwrap_or_default() != *held;
+            let all = !self.listed.contains(&venue);
+            // Of what was never held, that it is not held is no news, but in a list of everything.
+            let is_news = |(_, asset, held): &Held| match known.get(asset) {
+                Some(known) => known != held,
+                None => all || !held.is_zero(),
+            };
             if !rows.iter().any(is_news) {
                 continue;
             }
-            let all = !self.listed.contains(&venue);
             if all {
                 self.listed.push(venue);
             }
-            for row in rows.iter().filter(|row| is_news(row) || (all && !row.2.is_zero())) {
+            for row in rows.iter().filter(|row| all || is_news(row)) {
                 let balance = Balance { asset: row.1, free: row.2, locked: Decimal::ZERO, as_of: now };
                 record::balance(&mut self.balance, venue, Source::Answer, &balance);
                 let result = self.writer.stage(now, &self.balance).map(|_| ());
@@ -391,6 +403,7 @@ impl Recorder {
         let closed = self.writer.close(now, &end);
         // Its last orders may be in no record. Nothing waits for the disk any more.
         if let Err(error) = &closed
+            && self.sends
             && let Err(unput) = self.directory.put_halt_file(&format_args!("{now} R34: {error}"))
         {
             tracing::error!(error = %unput, "the halt could not be written down: start nothing before you have looked");
@@ -412,8 +425,10 @@ impl Recorder {
             Err(error) => {
                 if !std::mem::replace(&mut self.failed, true) {
                     tracing::error!(%error, "the journal cannot be written: nothing new is opened");
-                    // What is closed from here on, and what was in the last group, the next run would not know of: it would
-                    // close it once more.
+                }
+                // What is closed from here on, and what was in the last group, the next run would not know of: it would close it
+                // once more.
+                if self.sends && !std::mem::replace(&mut self.held, true) {
                     self.put_halt_file(&format!("R34: the journal cannot be written: {error}"));
                 }
                 false
@@ -552,7 +567,7 @@ mod tests {
                 written.push(format!("{} {} {}", balance.venue, balance.asset, balance.free));
             }
         }
-        let first = ["a ADA 7", "a BTC 1", "a ETH 0", "a SOL 9", "b BTC 4", "b XRP 6", "b ZEC 8"];
+        let first = ["a ADA 7", "a BTC 1", "a ETH 0", "a SOL 9", "b ADA 0", "b BTC 4", "b XRP 6", "b ZEC 8"];
         assert_eq!(
             written.split_at(first.len()),
             (first.map(str::to_owned).as_slice(), ["a BTC 2".to_owned()].as_slice())
@@ -607,12 +622,12 @@ mod tests {
             let place = tempfile::tempdir().expect("a directory");
             let (mut recorder, directory, broken) = on_failing_disk(place.path());
             assert!(recorder.opening(NOW, 1, &plan, [&legs[0], &legs[1]]));
-            assert!(!recorder.has_failed() && !directory.halt_file().exists());
+            assert!(!recorder.loses_orders() && !directory.halt_file().exists());
             broken.store(true, Ordering::Relaxed);
             if closes {
                 let parent = Parent { name: legs[0].client_id, carried: Decimal::ZERO };
                 recorder.closing(NOW, parent, &closing);
-                assert!(recorder.has_failed());
+                assert!(recorder.loses_orders());
             } else {
                 let standing = cex_risk::Gate::new(cex_risk::Limits::boundless()).standing(NOW);
                 recorder.close(NOW, "stopped", 0, &standing).expect_err("a disk that is broken");
@@ -620,6 +635,19 @@ mod tests {
             let text = std::fs::read_to_string(directory.halt_file()).expect("the next start is halted");
             assert!(text.contains("input/output error"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_journal_that_fails_before_an_order_leaves_holds_no_later_run() {
+        let place = tempfile::tempdir().expect("a directory");
+        let (mut recorder, directory, broken) = on_failing_disk(place.path());
+        broken.store(true, Ordering::Relaxed);
+        recorder.learned(NOW, &Entry::PastSought(messages::PastSought {}));
+        recorder.flush();
+        assert_eq!((recorder.state(), recorder.loses_orders()), (JournalState::Failed, false));
+        let standing = cex_risk::Gate::new(cex_risk::Limits::boundless()).standing(NOW);
+        recorder.close(NOW, "stopped", 0, &standing).expect_err("a disk that is broken");
+        assert!(!directory.halt_file().exists(), "nothing has left that nobody knows of");
     }
 
     #[test]

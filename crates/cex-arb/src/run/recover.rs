@@ -146,7 +146,8 @@ impl Unfinished {
         let others = cycles.flat_map(|cycle| &cycle.orders).filter(|other| other.leg.venue == *venue);
         let others = others.filter(|other| other.leg.client_id != order.leg.client_id);
         let fills = self.past.fills().filter(|(at, of, ..)| at == venue && of == symbol);
-        let fills = fills.filter(|name| !self.past.is_unclaimed(name));
+        let unclaimed = self.past.unclaimed();
+        let fills = fills.filter(|name| !unclaimed.contains(*name));
         Recorded {
             own: number(order),
             orders: others.filter_map(number).collect(),
