@@ -3,7 +3,7 @@
 use super::coins::Coins;
 use super::control::{self, Controls, Directory, Door, Starting};
 use super::desk::Desk;
-use super::finish::{finish, verdict};
+use super::finish::finish;
 use super::limits;
 use super::machine;
 use super::pace::Pace;
@@ -187,13 +187,11 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     // From here on every wait has its own end, and a slow disk must not look like a thread that stands still.
     drop(watchdog);
     let flatten = controls.flatten.get().then_some(config.risk.flatten_collar_bps);
-    let halted = running.desk.is_halted();
-    let summary = finish(running, &viewer, epoch, (ended, controls.run, flatten)).await;
+    let how = (ended, controls.run, flatten);
+    let (summary, verdict) = finish(running, &viewer, epoch, how, &controls.directory).await;
     helpers.iter().for_each(JoinHandle::abort);
     let _ = std::fs::remove_file(controls.directory.socket());
     drop((controls, door));
-    let summary = summary?;
-    let verdict = verdict(&summary, ended, halted);
     Viewer::end(viewer, summary).await;
     verdict
 }
