@@ -155,6 +155,17 @@ impl Directory {
         file.sync_all()?;
         File::open(&self.0)?.sync_all()
     }
+
+    /// Takes the halt file away, where it is there. Who does so has lifted the halt, or knows that nothing forbids it.
+    ///
+    /// # Errors
+    /// When it stays there.
+    pub fn remove_halt_file(&self) -> std::io::Result<()> {
+        match std::fs::remove_file(self.halt_file()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
 }
 
 /// What a client can make happen.
@@ -314,18 +325,19 @@ impl Controls {
             }
             // What is ending opens nothing any more, whoever has looked.
             Verb::Resume if self.draining.get() => Err("it is ending".to_owned()),
-            Verb::Resume if self.directory.halt_file().exists() => {
-                Err(format!("{} is still there", self.directory.halt_file().display()))
-            }
             // No record would tell the next run that an operator has looked, nor of what was closed meanwhile.
             Verb::Resume if self.desk.halts_for_its_journal() => {
                 Err("the journal cannot be written: arb stop, mend the disk, look at both accounts, then arb resume"
                     .to_owned())
             }
-            Verb::Resume => {
-                self.desk.acknowledge("operator");
-                Ok(())
-            }
+            // Only whoever knows that nothing forbids it may take the file away: a halt that is not lifted must stay.
+            Verb::Resume => self.directory.remove_halt_file().map_or_else(
+                |error| Err(format!("{}: {error}: remove it by hand", self.directory.halt_file().display())),
+                |()| {
+                    self.desk.acknowledge("operator");
+                    Ok(())
+                },
+            ),
         };
         Answer { ok: done.is_ok(), error: done.err(), status: Some(self.status()) }
     }

@@ -1,6 +1,7 @@
 //! The end of a run: what is open ends, our ledger is compared with the accounts, and the journal is closed.
 
 use super::cancel;
+use super::control::Directory;
 use super::desk::{Desk, Tally};
 use super::live::{Ended, Running};
 use super::venue::Venue;
@@ -20,13 +21,15 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How long links may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(4);
 
-/// Lets what is open end, says goodbye, and compares our ledger with the accounts.
+/// Lets what is open end, says goodbye, and compares our ledger with the accounts. What came of the run, and how it ends: what
+/// could not be written down comes first.
 pub(super) async fn finish(
     running: Running,
     viewer: &Viewer,
     epoch: u64,
     (ended, run, flatten): (Ended, &'static str, Option<Bps>),
-) -> Result<Summary, Failure> {
+    directory: &Directory,
+) -> (Summary, Result<(), Failure>) {
     let Running { desk, links, helpers } = running;
     if flatten.is_some() {
         desk.tell_engine(Event::Kill);
@@ -47,7 +50,7 @@ pub(super) async fn finish(
     helpers.iter().for_each(JoinHandle::abort);
     let summary = desk.close(|engine, venues, tally| summary(epoch, engine, venues, &tally, &accounts));
     let summary = Summary { run, lines_dropped: viewer.dropped(), ..summary };
-    if let Some(recorder) = desk.take_recorder() {
+    let recorded = desk.take_recorder().map_or(Ok(()), |recorder| {
         let reason = match ended {
             Ended::TimeUp => "finished",
             Ended::Stopped => "stopped",
@@ -55,11 +58,14 @@ pub(super) async fn finish(
         };
         let left = u32::try_from(summary.arbitrages.unknown).unwrap_or(u32::MAX);
         let (now, standing) = desk.standing();
-        if let Err(error) = recorder.close(now, reason, left, &standing) {
-            return Err(Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()));
-        }
-    }
-    Ok(summary)
+        recorder
+            .close(now, reason, left, &standing)
+            .map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))
+    });
+    // Only now: what halts while it drains holds the next run too. So does a file that nobody looked for any more.
+    let halted = desk.is_halted() || directory.halt_file().exists();
+    let verdict = recorded.and_then(|()| verdict(&summary, ended, halted));
+    (summary, verdict)
 }
 
 /// Cancels whatever is open at exchanges whose account is known: nothing of ours rests on purpose, and what is to be flat
@@ -148,7 +154,7 @@ fn mismatches(engine: &Engine, accounts: &[(VenueId, Account)]) -> Vec<Mismatch>
     .collect()
 }
 
-pub(super) fn verdict(summary: &Summary, ended: Ended, halted: bool) -> Result<(), Failure> {
+fn verdict(summary: &Summary, ended: Ended, halted: bool) -> Result<(), Failure> {
     let arbitrages = &summary.arbitrages;
     if arbitrages.unknown + arbitrages.parked > 0 {
         let what = format!("{} arbitrages unknown, {} parked", arbitrages.unknown, arbitrages.parked);
@@ -175,5 +181,48 @@ pub(super) fn verdict(summary: &Summary, ended: Ended, halted: bool) -> Result<(
         Ended::TimeUp | Ended::Stopped => Ok(()),
         Ended::Interrupted => Err(Failure::new(Exit::Interrupted, "", "")),
         Ended::Terminated => Err(Failure::new(Exit::Terminated, "", "")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::desk::tests::quiet_desk;
+    use super::super::pace::Pace;
+    use super::*;
+    use crate::show::{Show, Told};
+
+    /// Shows nothing.
+    struct Nobody;
+
+    impl Show for Nobody {
+        fn tell(&mut self, _: &Told) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// How a run ends that is interrupted, and halted by what happens while its links say goodbye.
+    fn ended(halts: impl FnOnce(&Desk, &Directory) + 'static) -> Option<Exit> {
+        let place = tempfile::tempdir().expect("a directory");
+        let directory = Directory(place.path().to_owned());
+        let run = async {
+            let desk = quiet_desk(&[]);
+            let link = tokio::task::spawn_local({
+                let (desk, directory) = (desk.clone(), directory.clone());
+                async move { halts(&desk, &directory) }
+            });
+            let running = Running { desk, links: vec![link], helpers: Vec::new() };
+            let viewer = Viewer::spawn(Box::new(Nobody), || {}).expect("a thread");
+            finish(running, &viewer, 1, (Ended::Interrupted, "LIVE", None), &directory).await
+        };
+        let (_, verdict) = Pace::Sleep.block_on(run).expect("a runtime");
+        verdict.err().map(|failure| failure.exit)
+    }
+
+    #[test]
+    fn what_halts_a_run_that_drains_is_how_it_ends() {
+        assert_eq!(ended(|_, _| ()), Some(Exit::Interrupted));
+        assert_eq!(ended(|desk, _| desk.halt("R36", "more orders left")), Some(Exit::Halted));
+        let file = |_: &Desk, directory: &Directory| directory.put_halt_file(&"somebody").expect("written");
+        assert_eq!(ended(file), Some(Exit::Halted));
     }
 }

@@ -3,13 +3,13 @@
 use super::coins::Coins;
 use super::control::{self, Controls, Directory, Door, Starting};
 use super::desk::Desk;
-use super::finish::{finish, verdict};
+use super::finish::finish;
 use super::limits;
 use super::machine;
 use super::pace::Pace;
 use super::paper::Paper;
 use super::past::Past;
-use super::ready::{Ready, ready};
+use super::ready::{Ready, ready, unless_stopped};
 use super::reasons::Reasons;
 use super::reconcile::Reconciler;
 use super::record::Recorder;
@@ -150,8 +150,12 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
         Err(failure) => return Err(given_up(clock.now(), recorder, unfinished.as_ref(), failure)),
     };
     let times = (clock, started_at, epoch);
-    let opened = open(config, venues, &markets, times, Rc::clone(&viewer), (recorder, unfinished)).await?;
-    let (mut running, adopted) = opened;
+    let so_far = (recorder, unfinished);
+    let opened =
+        open(config, venues, &markets, times, Rc::clone(&viewer), so_far, (&directory, &quit)).await?;
+    let Some((mut running, adopted)) = opened else {
+        return stopped(&directory);
+    };
     if Pace::of(args.spin, args.sleep) == Pace::Alert {
         running.helpers.push(tokio::task::spawn_local(running.desk.clone().stay_alert()));
     }
@@ -183,13 +187,11 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     // From here on every wait has its own end, and a slow disk must not look like a thread that stands still.
     drop(watchdog);
     let flatten = controls.flatten.get().then_some(config.risk.flatten_collar_bps);
-    let halted = running.desk.is_halted();
-    let summary = finish(running, &viewer, epoch, (ended, controls.run, flatten)).await;
+    let how = (ended, controls.run, flatten);
+    let (summary, verdict) = finish(running, &viewer, epoch, how, &controls.directory).await;
     helpers.iter().for_each(JoinHandle::abort);
     let _ = std::fs::remove_file(controls.directory.socket());
     drop((controls, door));
-    let summary = summary?;
-    let verdict = verdict(&summary, ended, halted);
     Viewer::end(viewer, summary).await;
     verdict
 }
@@ -335,6 +337,8 @@ pub(super) struct Running {
     pub(super) helpers: Vec<JoinHandle<()>>,
 }
 
+/// What its exchanges say last, and the run with what earlier ones left: how many arbitrages that is. `None` when it was stopped
+/// before its links started.
 async fn open(
     config: &Config,
     mut venues: Vec<Venue>,
@@ -342,11 +346,18 @@ async fn open(
     (clock, started_at, epoch): (Clock, Timestamp, u64),
     viewer: Rc<Viewer>,
     (mut recorder, unfinished): (Recorder, Option<Unfinished>),
-) -> Result<(Running, usize), Failure> {
-    let SetUp { setups, listed_fees, pending } = match set_up(config, &mut venues, markets).await {
-        Ok(set_up) => set_up,
-        Err(failure) => return Err(given_up(clock.now(), recorder, unfinished.as_ref(), failure)),
-    };
+    (directory, stop): (&Directory, &Notify),
+) -> Result<Option<(Running, usize)>, Failure> {
+    let undecided = unfinished.as_ref().map_or(0, Unfinished::undecided_orders);
+    let SetUp { setups, listed_fees, pending } =
+        match unless_stopped(stop, set_up(config, &mut venues, markets)).await {
+            Some(Ok(set_up)) => set_up,
+            Some(Err(failure)) => return Err(given_up(clock.now(), recorder, unfinished.as_ref(), failure)),
+            None => {
+                recorder.abandon(clock.now(), undecided);
+                return Ok(None);
+            }
+        };
     let settings = limits::settings(config);
     let rests: Vec<_> = venues.iter().map(|venue| (venue.id, Arc::clone(&venue.rest))).collect();
     let dead_man: Vec<_> = venues
@@ -373,10 +384,19 @@ async fn open(
     let reconciler =
         Reconciler::new(desk.clone(), &rests, compared, reasons.clone(), config.risk.delist_guard_h);
     let coins = Coins::new(desk.clone(), rests, &setups, reasons);
-    if config.mode == Mode::Paper {
+    let looked = if config.mode == Mode::Paper {
         desk.on_paper(Paper::new(config.paper.latency_ms, fees(&setups)));
+        Some(())
     } else {
-        coins.look().await;
+        unless_stopped(stop, coins.look()).await
+    };
+    // The last moment at which nothing was sent. From here to where it is watched for, nothing waits.
+    let free = no_halt_file(directory);
+    if looked.is_none() || free.is_err() {
+        if let Some(recorder) = desk.take_recorder() {
+            recorder.abandon(clock.now(), undecided);
+        }
+        return free.map(|()| None);
     }
     let links = pending.into_iter().map(|link| link.run(&desk)).collect();
     let mut helpers =
@@ -394,7 +414,7 @@ async fn open(
         helpers.push(tokio::task::spawn_local(desk.clone().rehearse(settings, setups)));
     }
     helpers.extend(dead_man.into_iter().map(|rest| tokio::task::spawn_local(keep_alive(rest))));
-    Ok((Running { desk, links, helpers }, adopted))
+    Ok(Some((Running { desk, links, helpers }, adopted)))
 }
 
 /// A run cannot begin: its session ends, and has sent nothing that could be lost.
@@ -502,3 +522,6 @@ fn viewer(args: &RunArgs, mode: Mode, names: Names) -> Result<Viewer, Failure> {
     })
     .map_err(failed)
 }
+
+#[cfg(test)]
+mod tests;

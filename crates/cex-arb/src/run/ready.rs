@@ -76,10 +76,12 @@ pub(super) async fn ready(
 
 /// What comes of it, or nothing once somebody wants the program to end. What was found out until then is written down, and the rest
 /// is as it was.
-async fn unless_stopped<T>(stop: &Notify, doing: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn unless_stopped<T>(stop: &Notify, doing: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
-        done = doing => Some(done),
+        // Whoever was answered that it ends must not see it go on.
+        biased;
         () = stop.notified() => None,
+        done = doing => Some(done),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure, written};
 use cex_core::{Markets, SymbolId, SymbolInfo};
 use cex_journal::messages::{OperatorAck, SessionEnd, SessionStart};
 use cex_transport::{Clock, TransportConfig};
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -91,28 +91,32 @@ struct Stopped {
 /// `arb resume`: an operator has looked.
 ///
 /// # Errors
-/// When the halt cannot be lifted.
+/// When the halt cannot be lifted: then it stays.
 pub fn resume(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     let (config, directory) = place(args)?;
-    match std::fs::remove_file(directory.halt_file()) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => {
-            let what = format!("{}: {error}", directory.halt_file().display());
-            return Err(Failure::new(Exit::Internal, what, "remove it by hand"));
-        }
+    match lift(&config, &directory)? {
+        Some(status) => show(args, &status, out),
+        None => written(if args.json {
+            writeln!(out, "{{\"event\":\"resumed\",\"running\":false}}")
+        } else {
+            writeln!(out, "acknowledged; no engine runs, the next one may trade")
+        }),
     }
-    match ask(&directory, Verb::Resume) {
-        Ok(status) => show(args, &status, out),
+}
+
+/// Lifts the halt: an engine that runs does so itself, or refuses. Where none does, the acknowledgement is on disk before the halt
+/// file goes: the file may be all that holds the next start.
+fn lift(config: &Config, directory: &Directory) -> Result<Option<Status>, Failure> {
+    match ask(directory, Verb::Resume) {
         Err(failure) if failure.exit == Exit::NotRunning => {
-            acknowledge(&config, &directory)?;
-            written(if args.json {
-                writeln!(out, "{{\"event\":\"resumed\",\"running\":false}}")
-            } else {
-                writeln!(out, "acknowledged; no engine runs, the next one may trade")
-            })
+            acknowledge(config, directory)?;
+            directory.remove_halt_file().map_err(|error| {
+                let what = format!("{}: {error}", directory.halt_file().display());
+                Failure::new(Exit::Internal, what, "remove it by hand")
+            })?;
+            Ok(None)
         }
-        Err(failure) => Err(failure),
+        answered => answered.map(Some),
     }
 }
 
@@ -342,4 +346,58 @@ fn print(status: &Status, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "    {what:<24} {count:>8}")?;
     }
     status.trips.iter().try_for_each(|trip| writeln!(out, "  ! {trip}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::control::{self, Door, Starting};
+    use super::*;
+    use std::rc::Rc;
+
+    /// A halted directory, and the configuration of its runs.
+    fn halted() -> (tempfile::TempDir, Config, Directory) {
+        let place = tempfile::tempdir().expect("a directory");
+        let path = place.path().join("arb.toml");
+        std::fs::write(&path, "version = 1\n[venues.mexc]\n[venues.gateio]\n").expect("written");
+        let around = Surroundings {
+            vars: [("HOME".to_owned(), place.path().display().to_string())].into(),
+            directory: place.path().to_owned(),
+        };
+        let config = Config::load(Some(&path), &[], &around).map_err(|problems| problems.to_string());
+        let directory = Directory(place.path().to_owned());
+        directory.put_halt_file(&"somebody").expect("written");
+        (place, config.expect("a configuration"), directory)
+    }
+
+    #[test]
+    fn a_halt_is_lifted_only_once_the_journal_has_it() {
+        let (_place, config, directory) = halted();
+        let journal = directory.0.join("journal");
+        std::fs::write(&journal, "no directory").expect("written");
+        let failed = lift(&config, &directory).expect_err("nothing can be written");
+        assert_eq!(failed.exit, Exit::CheckFailed);
+        assert!(directory.halt_file().exists(), "the next start is held");
+        std::fs::remove_file(&journal).expect("it is there");
+        assert_eq!(lift(&config, &directory), Ok(None));
+        assert!(!directory.halt_file().exists());
+        assert!(journal.is_dir());
+    }
+
+    #[tokio::test]
+    async fn a_halt_stays_where_a_start_refuses_to_lift_it() {
+        let (_place, config, directory) = halted();
+        let listener = control::listen(&directory.socket()).expect("nobody else is there");
+        let clock = Clock::new();
+        let started_at = clock.now();
+        let starting = Starting { clock, started_at, run: "LIVE", stop: Rc::default() };
+        let asked = tokio::task::spawn_blocking({
+            let directory = directory.clone();
+            move || lift(&config, &directory)
+        });
+        let here = tokio::task::LocalSet::new();
+        here.spawn_local(control::serve(listener, Rc::new(Door::new(starting))));
+        let refused = here.run_until(asked).await.expect("it ends").expect_err("it only starts");
+        assert!(refused.what.contains("it is starting"), "{}", refused.what);
+        assert!(directory.halt_file().exists());
+    }
 }

@@ -58,6 +58,11 @@ pub struct Names {
     pub title: String,
 }
 
+/// The rule that stops a venue whose clock is far from ours (R29).
+const CLOCK: &str = "clock";
+/// What cures it.
+const CLOCK_CURE: &str = "set the machine's clock, arb stop, start, then arb resume";
+
 impl Names {
     /// The name of a venue.
     #[must_use]
@@ -75,6 +80,8 @@ impl Names {
     #[must_use]
     pub fn trip(&self, trip: &Trip) -> String {
         match trip.scope {
+            // Looking alone does not cure it: a run goes on by the time it began with.
+            Scope::Venue(_) if trip.rule == CLOCK => format!("{trip}: {CLOCK_CURE}"),
             Scope::Symbol(symbol) => format!("{}: {trip}", self.symbol(symbol)),
             Scope::All | Scope::Venue(_) => trip.to_string(),
         }
@@ -163,5 +170,24 @@ fn pump(show: &mut dyn Show, receiver: &Receiver<Told>, quit: &dyn Fn()) -> std:
             asked = true;
             quit();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cex_core::VenueId;
+    use cex_risk::Until;
+
+    #[test]
+    fn a_clock_that_is_far_off_says_what_cures_it() {
+        let scope = Scope::Venue(VenueId::new(0, "mexc").expect("short"));
+        let said = |rule| Names::default().trip(&Trip { rule, scope, until: Until::Operator });
+        assert_eq!(said("auth"), "rule auth stopped openings at mexc until an operator has looked");
+        assert_eq!(
+            said(cex_risk::trip::rule(CLOCK).expect("there is one")),
+            "rule clock stopped openings at mexc until an operator has looked: set the machine's clock, arb stop, start, then \
+             arb resume"
+        );
     }
 }

@@ -1,0 +1,129 @@
+//! What happens between a start that knows all it must and a run.
+
+use super::*;
+use crate::run::record::Tolerance;
+use crate::run::venue::shared_markets;
+use crate::show::Told;
+use crate::venues::EXCHANGES;
+use cex_interface::{Secret, VenueConfig};
+use cex_sim::fault::{Fault, Moment, RestEffect};
+use cex_sim::server::{SimConfig, SimExchange, SimHandle, SimServer};
+use cex_transport::TransportConfig;
+
+/// Shows nothing.
+struct Nobody;
+
+impl Show for Nobody {
+    fn tell(&mut self, _: &Told) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether a run with these exchanges opens once it is ready, and whether its session then has an end: one without may have sent
+/// what a loss of power took.
+async fn opened(
+    (venues, markets): (Vec<Venue>, Vec<Arc<Markets>>),
+    quit: &Notify,
+    halted: bool,
+) -> (Result<bool, Exit>, bool) {
+    let place = tempfile::tempdir().expect("a directory");
+    let path = place.path().join("arb.toml");
+    std::fs::write(&path, "version = 1\n[venues.mexc]\n[venues.gateio]\n").expect("written");
+    let around = Surroundings {
+        vars: [("HOME".to_owned(), place.path().display().to_string())].into(),
+        directory: place.path().to_owned(),
+    };
+    let config = Config::load(Some(&path), &[], &around).map_err(|problems| problems.to_string());
+    let (config, directory) = (config.expect("a configuration"), Directory(place.path().to_owned()));
+    let clock = Clock::new();
+    let now = clock.now();
+    let (writer, _, _) = journal(&config, &directory, now).map_err(|failure| failure.what).expect("new");
+    let live = |boot: &str| SessionStart {
+        mode: messages::Mode::Live.into(),
+        boot: boot.to_owned(),
+        ..SessionStart::default()
+    };
+    let writer = begin(writer, now, live("before")).map_err(|failure| failure.what).expect("written");
+    let tolerance = Tolerance { lag: config.risk.journal_max_lag_ms, free: config.risk.journal_min_free_mib };
+    let recorder = Recorder::new(writer, tolerance, Names::default(), directory.clone());
+    if halted {
+        directory.put_halt_file(&"somebody").expect("written");
+    }
+    let viewer = Rc::new(Viewer::spawn(Box::new(Nobody), || {}).expect("a thread"));
+    let (times, so_far) = ((clock, now, 1), (recorder, None));
+    let opening = open(&config, venues, &markets, times, viewer, so_far, (&directory, quit));
+    let outcome = opening.await.map(|run| run.is_some()).map_err(|failure| failure.exit);
+    let mut past = Past::read(&place.path().join("journal")).expect("a journal");
+    past.begins(&live("after"));
+    (outcome, past.doubt().is_none())
+}
+
+#[test]
+fn what_is_stopped_or_halted_once_it_is_ready_opens_nothing_and_ends_its_session() {
+    let program = async {
+        let opened = async |rung: bool, halted| {
+            let quit = Notify::new();
+            if rung {
+                quit.notify_one();
+            }
+            opened((Vec::new(), Vec::new()), &quit, halted).await
+        };
+        assert_eq!(opened(false, false).await, (Ok(true), false), "it runs");
+        assert_eq!(opened(true, false).await, (Ok(false), true), "somebody was told that it ends");
+        assert_eq!(opened(false, true).await, (Err(Exit::Halted), true));
+        assert_eq!(
+            opened(true, true).await,
+            (Ok(false), true),
+            "whoever stops it looks for the file once more"
+        );
+    };
+    Pace::Sleep.block_on(program).expect("a runtime");
+}
+
+/// The first exchange, and all it lists.
+async fn first(sim: &SimHandle) -> (Vec<Venue>, Vec<Arc<Markets>>) {
+    let registration = EXCHANGES[0];
+    let exchange = SimExchange::ALL.into_iter().find(|exchange| exchange.name() == registration.name);
+    let endpoint = sim.endpoint(exchange.expect("the simulator knows it"));
+    let account = sim.accounts().first().expect("an account");
+    let config = VenueConfig {
+        rest_url: Some(endpoint.rest.clone()),
+        ws_url: Some(endpoint.ws.clone()),
+        key: Secret::new(account.key.clone()),
+        secret: Secret::new(account.secret.clone()),
+        ..VenueConfig::public(VenueId::new(0, registration.name).expect("short"))
+    };
+    let opened = Venue::open(&registration, config, TransportConfig::default(), Clock::new());
+    let (venue, rules) = opened.await.unwrap_or_else(|failure| panic!("{failure}"));
+    let markets = shared_markets(&[venue.id], vec![rules]).unwrap_or_else(|failure| panic!("{failure}"));
+    (vec![venue], markets)
+}
+
+#[test]
+fn a_stop_ends_a_start_whose_exchange_does_not_tell_of_its_coins() {
+    let sim = SimServer::start(SimConfig { seed: 7, symbols: 1, ..SimConfig::default() }).expect("loopback");
+    let program = async {
+        let exchanges = first(&sim).await;
+        let coins = Fault::rest("GET", "/api/v3/capital/config/getall", Moment::Before, RestEffect::Stall);
+        sim.inject(SimExchange::ALL[0], coins).expect("a fault it knows");
+        let quit = Notify::new();
+        let asked = async {
+            while sim.fired().expect("it runs").is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            quit.notify_one();
+        };
+        tokio::join!(opened(exchanges, &quit, false), asked).0
+    };
+    assert_eq!(Pace::Sleep.block_on(program).expect("a runtime"), (Ok(false), true));
+    sim.stop().expect("it stops");
+}
+
+#[test]
+fn a_stopped_start_that_is_halted_says_so() {
+    let place = tempfile::tempdir().expect("a directory");
+    let directory = Directory(place.path().to_owned());
+    assert_eq!(stopped(&directory), Ok(()));
+    directory.put_halt_file(&"somebody").expect("written");
+    assert_eq!(stopped(&directory).map_err(|failure| failure.exit), Err(Exit::Halted));
+}
