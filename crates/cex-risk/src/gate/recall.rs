@@ -166,8 +166,11 @@ impl Gate {
     /// for a second, which is over before anybody could compare it.
     #[must_use]
     pub fn counts(&self) -> String {
-        let venues = self.venues.iter().map(VenueRisk::counts);
-        // Whether a symbol without any was ever asked for makes no difference.
+        // Whether a venue or a symbol of which nothing is counted was ever asked for makes no difference.
+        let nothing = VenueRisk::new(&self.limits).counts();
+        let venues = self.venues.iter().map(VenueRisk::counts).enumerate();
+        let venues = venues.filter(|(_, counts)| *counts != nothing);
+        let venues = venues.map(|(index, counts)| format!("venue {index}: {counts}"));
         let symbols = self.symbols.iter().enumerate().filter_map(|(index, symbol)| {
             let surprises: Vec<_> = symbol.surprises().collect();
             (!surprises.is_empty()).then(|| format!("{index}: {surprises:?}"))
