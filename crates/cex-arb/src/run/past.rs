@@ -100,6 +100,10 @@ impl Past {
     /// Takes in the next record. A number that is none was not written by us; the order it belongs to stays open and is
     /// asked for.
     pub fn take_in(&mut self, seq: u64, at: Timestamp, entry: &Entry) {
+        // The next session does not tell that the last one had written all of what it began.
+        if !matches!(entry, Entry::Balance(_) | Entry::SessionStart(_)) {
+            self.ledger.listed();
+        }
         match entry {
             Entry::SessionStart(start) => {
                 self.sessions.begin(start);

@@ -12,6 +12,8 @@ pub(super) struct Ledger {
     held: BTreeMap<String, BTreeMap<String, Decimal>>,
     /// Venues whose account was read in this session.
     read: BTreeSet<String>,
+    /// The first list of a venue in this session, as far as it was read: a list that the power cut short is none.
+    listing: Option<(String, BTreeMap<String, Decimal>)>,
     /// When the last fill of a venue was written down: what it moved may not show in its account yet.
     moved_at: BTreeMap<String, Timestamp>,
     /// Whether the session that writes knows what earlier ones left undecided.
@@ -25,6 +27,7 @@ impl Ledger {
     pub(super) fn begin(&mut self, mode: Mode) {
         self.settles = mode == Mode::Live;
         self.read.clear();
+        self.listing = None;
         // Accounts on paper begin anew.
         if mode == Mode::Paper {
             self.moved_at.clear();
@@ -38,13 +41,28 @@ impl Ledger {
             return Ok(());
         }
         let total = decimal(&balance.free)?.checked_add(decimal(&balance.locked)?)?;
-        let held = self.held.entry(balance.venue.clone()).or_default();
-        // The first of a session begins a list of everything; what is not in it is not held any more.
-        if self.read.insert(balance.venue.clone()) {
-            held.clear();
-        }
+        let Some(held) = self.held.get_mut(&balance.venue).filter(|_| self.read.contains(&balance.venue))
+        else {
+            // The first of a session begins a list of everything; what is not in it is not held any more.
+            if self.listing.as_ref().is_none_or(|(venue, _)| *venue != balance.venue) {
+                self.listed();
+                self.listing = Some((balance.venue.clone(), BTreeMap::new()));
+            }
+            if let Some((_, list)) = &mut self.listing {
+                list.insert(balance.asset.clone(), total);
+            }
+            return Ok(());
+        };
         held.insert(balance.asset.clone(), total);
         Ok(())
+    }
+
+    /// Something else was written down after a list, so it is whole.
+    pub(super) fn listed(&mut self) {
+        if let Some((venue, list)) = self.listing.take() {
+            self.read.insert(venue.clone());
+            self.held.insert(venue, list);
+        }
     }
 
     /// A fill that was not told before.
@@ -87,6 +105,7 @@ impl Ledger {
 
     /// Something did not fit: nothing is known of this venue until its account is read again.
     pub(super) fn lose(&mut self, venue: &str) {
+        self.listing.take_if(|(listing, _)| listing == venue);
         self.held.remove(venue);
     }
 }
@@ -131,6 +150,8 @@ mod tests {
         for (asset, free) in [("BTC", "4"), ("USDT", "999"), ("MX", "9")] {
             ledger.adopt(&balance(asset, free, Source::Answer)).expect("fits");
         }
+        assert_eq!(held(&ledger, "BTC"), None, "the list may have been cut short");
+        ledger.listed();
         ledger.adopt(&balance("BTC", "77", Source::Stream)).expect("fits");
         ledger.fill(AT, &fill(Side::Buy)).expect("fits");
         let all =
@@ -147,6 +168,7 @@ mod tests {
         ledger.begin(Mode::Live);
         assert_eq!(all(&ledger), ["5", "1000", "9", "0"]);
         ledger.adopt(&balance("USDT", "7", Source::Answer)).expect("fits");
+        ledger.listed();
         assert_eq!(all(&ledger), ["0", "8", "0", "0"]);
         assert_eq!(ledger.moved_at("mexc"), Some(AT));
         ledger.begin(Mode::Paper);

@@ -409,13 +409,19 @@ fn a_fill_that_is_found_counts_once_whatever_a_session_that_only_looks_has_read(
             ..Default::default()
         })
     };
-    let past = read(&[
+    let over = Entry::SessionEnd(messages::SessionEnd::default());
+    let mut entries = vec![
         session(Mode::Live),
         balance("5"),
+        over,
         session(Mode::Observe),
         balance("6"),
         session(Mode::Live),
         fill("b", "mexc", "1", Side::Buy, "1"),
-    ]);
-    assert_eq!(past.held("mexc", "BTC".parse().expect("a coin")), Some(Decimal::from(6)));
+    ];
+    let held = |entries: &[Entry]| read(entries).held("mexc", "BTC".parse().expect("a coin"));
+    assert_eq!(held(&entries), Some(Decimal::from(6)));
+    // The power went in the middle of what the next one held.
+    entries.extend([session(Mode::Live), balance("9"), session(Mode::Live)]);
+    assert_eq!(held(&entries), Some(Decimal::from(6)));
 }
