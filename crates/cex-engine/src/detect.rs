@@ -21,87 +21,91 @@ pub struct Crossing {
 
 /// The best prices of one symbol on every venue, before and after fees.
 #[derive(Debug, Clone, Default)]
-pub struct Tops {
+pub struct Tops(Vec<Top>);
+
+/// Those of one venue. Two of them share a cache line: what is compared has left the caches when it is needed.
+#[derive(Debug, Clone, Copy)]
+struct Top {
     /// Zero where there is none.
-    bids: Vec<i64>,
+    bid: i64,
     /// The largest integer where there is none.
-    asks: Vec<i64>,
-    keep: Vec<i64>,
-    pay: Vec<i64>,
+    ask: i64,
+    /// What a sale leaves of its value, and what a purchase costs, in 10^-8 of it.
+    keep: i64,
+    pay: i64,
+}
+
+impl Top {
+    const fn absent(fee: Bps) -> Self {
+        Self { bid: 0, ask: i64::MAX, keep: Bps::ONE - fee.e8(), pay: Bps::ONE + fee.e8() }
+    }
 }
 
 impl Tops {
     /// Tops of venues with these taker fees, all absent.
     #[must_use]
     pub fn new(taker_fees: &[Bps]) -> Self {
-        Self {
-            bids: vec![0; taker_fees.len()],
-            asks: vec![i64::MAX; taker_fees.len()],
-            keep: taker_fees.iter().map(|fee| Bps::ONE - fee.e8()).collect(),
-            pay: taker_fees.iter().map(|fee| Bps::ONE + fee.e8()).collect(),
-        }
+        Self(taker_fees.iter().map(|fee| Top::absent(*fee)).collect())
     }
 
     /// A venue takes this much from now on.
     pub fn set_fee(&mut self, venue: usize, fee: Bps) {
-        (self.keep[venue], self.pay[venue]) = (Bps::ONE - fee.e8(), Bps::ONE + fee.e8());
+        let Top { bid, ask, .. } = self.0[venue];
+        self.0[venue] = Top { bid, ask, ..Top::absent(fee) };
     }
 
     /// Sets the top of one venue; `None` for an empty side, both `None` for a book that must not be used. Whether
     /// anything changed.
     pub fn set(&mut self, venue: usize, bid: Option<Price>, ask: Option<Price>) -> bool {
         let (bid, ask) = (bid.map_or(0, |price| price.0), ask.map_or(i64::MAX, |price| price.0));
-        let changed = self.bids[venue] != bid || self.asks[venue] != ask;
-        (self.bids[venue], self.asks[venue]) = (bid, ask);
+        let top = &mut self.0[venue];
+        let changed = top.bid != bid || top.ask != ask;
+        (top.bid, top.ask) = (bid, ask);
         changed
     }
 
     /// The crossing with the largest edge after fees that involves `changed`, if its book crosses any other.
     #[must_use]
     pub fn crossing(&self, changed: usize) -> Option<Crossing> {
-        let (bid, ask) = (self.bids[changed], self.asks[changed]);
+        let Top { bid, ask, .. } = self.0[changed];
         let mut best: Option<(OrderedFloat<f64>, usize, usize)> = None;
-        for other in 0..self.bids.len() {
+        for (index, other) in self.0.iter().enumerate() {
             // A book is never compared with itself: crossed within one venue means broken, not profitable.
-            if other == changed {
+            if index == changed {
                 continue;
             }
-            if bid > self.asks[other] {
-                self.rank(other, changed, &mut best);
+            if bid > other.ask {
+                self.rank(index, changed, &mut best);
             }
-            if self.bids[other] > ask {
-                self.rank(changed, other, &mut best);
+            if other.bid > ask {
+                self.rank(changed, index, &mut best);
             }
         }
         let (_, buy, sell) = best?;
-        Some(Crossing { buy, sell, gross: self.gross(buy, sell)?, net: self.net(buy, sell)? })
+        self.between(buy, sell)
     }
 
     /// The crossing of this pair now, if it still crosses.
     #[must_use]
     pub fn pair(&self, buy: usize, sell: usize) -> Option<Crossing> {
-        if self.bids[sell] <= self.asks[buy] {
-            return None;
-        }
-        Some(Crossing { buy, sell, gross: self.gross(buy, sell)?, net: self.net(buy, sell)? })
+        if self.0[sell].bid <= self.0[buy].ask { None } else { self.between(buy, sell) }
     }
 
     fn rank(&self, buy: usize, sell: usize, best: &mut Option<(OrderedFloat<f64>, usize, usize)>) {
-        let gain = self.bids[sell] as f64 * self.keep[sell] as f64;
-        let score = OrderedFloat(gain / (self.asks[buy] as f64 * self.pay[buy] as f64));
+        let (ask, bid) = (&self.0[buy], &self.0[sell]);
+        let gain = bid.bid as f64 * bid.keep as f64;
+        let score = OrderedFloat(gain / (ask.ask as f64 * ask.pay as f64));
         if best.is_none_or(|(known, ..)| score > known) {
             *best = Some((score, buy, sell));
         }
     }
 
-    fn gross(&self, buy: usize, sell: usize) -> Option<Bps> {
-        ratio(i128::from(self.bids[sell]), i128::from(self.asks[buy]))
-    }
-
-    fn net(&self, buy: usize, sell: usize) -> Option<Bps> {
-        let gain = i128::from(self.bids[sell]) * i128::from(self.keep[sell]);
-        let cost = i128::from(self.asks[buy]) * i128::from(self.pay[buy]);
-        ratio(gain, cost)
+    fn between(&self, buy: usize, sell: usize) -> Option<Crossing> {
+        let (ask, bid) = (&self.0[buy], &self.0[sell]);
+        let gross = ratio(i128::from(bid.bid), i128::from(ask.ask))?;
+        let gain = i128::from(bid.bid) * i128::from(bid.keep);
+        let net = ratio(gain, i128::from(ask.ask) * i128::from(ask.pay))?;
+        Some(Crossing { buy, sell, gross, net })
     }
 }
 
