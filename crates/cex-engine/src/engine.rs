@@ -14,6 +14,7 @@
 //! | `rules` | rules that change while they are traded by |
 //! | `flatten` | what ended arbitrages left over, traded away |
 //! | `leveling` | what a half-done arbitrage left open into closing orders |
+//! | `warm` | what frames and openings of a symbol read, kept in the caches |
 
 mod accounts;
 mod adopt;
@@ -26,6 +27,7 @@ mod orders;
 mod proof;
 mod rules;
 mod trade;
+mod warm;
 
 use crate::detect::Tops;
 use crate::execute::Arbitrages;

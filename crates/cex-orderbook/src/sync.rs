@@ -18,6 +18,7 @@ use crate::book::{Beyond, Book, BookConfig};
 use cex_core::{BookUpdate, Level, SymbolId, SyncRule, Timestamp, UpdateKind};
 use pending::{Frame, Pending};
 use state::Phase;
+use std::hint::black_box;
 use std::time::Duration;
 use watch::Watch;
 
@@ -130,6 +131,14 @@ impl BookSync {
             | SyncState::Waiting { outage, .. }
             | SyncState::Stale { outage, .. } => Some(outage),
         }
+    }
+
+    /// Reads what the next frame will touch, and does nothing with it ([`Book::warm`]).
+    pub fn warm(&self) {
+        self.book.warm();
+        black_box((self.symbol, self.rule, self.limits.pending_frames, self.behind));
+        black_box((self.heard_seq, self.heard_ts, self.counters.updates, self.counters.checks));
+        black_box((self.as_of(), self.watch.due, self.pending.newest()));
     }
 
     /// Where the book stands.

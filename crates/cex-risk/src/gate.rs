@@ -22,6 +22,7 @@ use cex_core::{
     Asset, Bps, ClientOrderId, Decimal, Fill, Leg, NumError, OrderKind, OrderRequest, Plan, Price, Scale,
     Symbol, SymbolId, TimeInForce, Timestamp, VenueId,
 };
+use std::hint::black_box;
 use std::time::Duration;
 
 /// Something the gate approved. Only the gate can make one, and taking the content out uses it up.
@@ -295,6 +296,17 @@ impl Gate {
     /// The value of what a venue holds, in quote (R13).
     pub fn set_equity(&mut self, venue: VenueId, equity: Decimal) {
         self.venue(venue).equity = equity;
+    }
+
+    /// Reads what [`Self::approve`] will read of a symbol, and does nothing with it: what lies in the processor's caches then
+    /// costs the decision nothing.
+    pub fn warm(&self, now: Timestamp, id: SymbolId, symbol: Symbol) {
+        if let Some(risk) = self.symbols.get(id.index()) {
+            risk.warm(now);
+        }
+        for venue in &self.venues {
+            black_box((venue.wallet(now, symbol.base), venue.wallet(now, symbol.quote)));
+        }
     }
 
     /// Arbitrages open now.

@@ -5,6 +5,7 @@ use crate::gate::ArbitrageId;
 use crate::limits::Limits;
 use crate::stops::Stops;
 use cex_core::{Bps, Decimal, NumError, Side, Timestamp, VenueId};
+use std::hint::black_box;
 use std::time::Duration;
 
 /// Surprising fees in a row that stop a symbol (R30).
@@ -58,6 +59,18 @@ impl SymbolRisk {
         let long = self.net.checked_add(self.buying)?.checked_add(qty)?;
         let short = self.selling.checked_add(qty)?.checked_sub(self.net)?;
         Ok(long.max(short))
+    }
+
+    /// Reads what an opening reads.
+    pub(crate) fn warm(&self, now: Timestamp) {
+        black_box((
+            self.breaker.allows(now),
+            self.blocked,
+            self.stops.iter().count(),
+            self.pause_until,
+            self.dust,
+        ));
+        let _ = black_box(self.worst(Decimal::ZERO));
     }
 
     /// An order for this much base leaves.

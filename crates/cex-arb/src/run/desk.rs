@@ -26,6 +26,9 @@ use std::time::Duration;
 
 /// How often the way of an order is rehearsed at most: with every frame would double their cost, seldom leaves it cold.
 const REHEARSE_EVERY: Duration = Duration::from_micros(200);
+/// Symbols whose books and rules are read into the caches with each rehearsal: some hundred come round before they are lost
+/// again.
+const WARMED_EACH: usize = 2;
 
 /// How often the engine is told how journal and clocks are: a journal may lag by less before openings stop.
 const WATCH_EVERY: Duration = Duration::from_millis(25);
@@ -44,6 +47,8 @@ struct Core {
     viewer: Rc<Viewer>,
     understudy: Option<Understudy>,
     rehearsed_at: Timestamp,
+    /// Symbols kept in the caches so far.
+    warmed: usize,
     /// Approvals that were used up by sending an order.
     permits: u64,
     recorder: Option<Recorder>,
@@ -94,6 +99,7 @@ impl Desk {
             viewer,
             understudy: None,
             rehearsed_at: started_at,
+            warmed: 0,
             permits: 0,
             recorder: None,
             hearing: Hearing::default(),
@@ -506,18 +512,28 @@ impl Core {
     /// Goes the way of an order from books to signed bytes on a connection, and throws them away there, unless that was
     /// done a moment ago. Without it the way is cold when an order comes, and takes several times as long.
     fn rehearse(&mut self, now: Timestamp) {
-        let Some(understudy) = &mut self.understudy else { return };
-        if now.since(self.rehearsed_at) < REHEARSE_EVERY {
+        if self.understudy.is_none() || now.since(self.rehearsed_at) < REHEARSE_EVERY {
             return;
         }
         self.rehearsed_at = now;
-        let Some(orders) = understudy.play() else {
+        self.warm(now);
+        let Some(orders) = self.understudy.as_mut().and_then(Understudy::play) else {
             // It has played enough: the next one is engaged soon.
             self.understudy = None;
             return;
         };
         for order in orders {
             self.venues[order.venue.index()].rest.rehearse(Request::Place(order));
+        }
+    }
+
+    /// Reads what frames and openings of the next few symbols will read, so that it is in the caches then.
+    fn warm(&mut self, now: Timestamp) {
+        for _ in 0..WARMED_EACH {
+            self.warmed = self.warmed.wrapping_add(1);
+            if let Some(symbol) = self.engine.warm(now, self.warmed) {
+                self.venues.iter().for_each(|venue| venue.rest.warm(symbol));
+            }
         }
     }
 

@@ -102,7 +102,7 @@ impl Engine {
         }
     }
 
-    fn plan(
+    pub(super) fn plan(
         &self,
         now: Timestamp,
         symbol: SymbolId,

@@ -49,6 +49,11 @@ impl Ladder {
         self.horizon = None;
     }
 
+    /// Reads what most frames touch.
+    pub(super) fn warm(&self) -> i64 {
+        self.window.warm(self.hint) ^ self.far.warm()
+    }
+
     /// Applies a frame; answers whether the best level changed.
     #[inline]
     pub(super) fn apply(&mut self, levels: &[Level]) -> bool {

@@ -15,11 +15,12 @@ use crate::metrics::{CallMetrics, RestMetrics};
 use crate::net::Connector;
 use crate::rate::{Budget, Refusal, Urgency, reserving};
 use crate::venue_clock::VenueClock;
-use cex_core::{Markets, OrderKind, Timestamp, VenueId};
+use cex_core::{Markets, OrderKind, SymbolId, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op, Phase, Retry};
 use cex_interface::{CallClass, Capabilities, Cost, HttpRequest, HttpResponse, Protocol, Reply, Request};
 use http::HeaderValue;
 use std::fmt;
+use std::hint::black_box;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -215,6 +216,17 @@ impl Rest {
     /// rehearses often, so that what it takes is in the caches when one must leave.
     pub fn rehearse(self: &Arc<Self>, request: Request) {
         Prepared::rehearse(self, request);
+    }
+
+    /// Looks a market up as a frame of it and an order for it do, and does nothing with it: its rules are in the caches then.
+    pub fn warm(&self, symbol: SymbolId) {
+        let markets = self.markets();
+        let Some(market) = markets.get(symbol) else { return };
+        black_box(
+            markets
+                .by_native(market.native().as_bytes())
+                .map(|market| (market.id, market.scale, market.tick)),
+        );
     }
 
     /// Begins a call at once: on a warm connection its bytes are with the socket when this returns. For the thread that
