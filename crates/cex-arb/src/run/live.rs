@@ -9,7 +9,7 @@ use super::machine;
 use super::pace::Pace;
 use super::paper::Paper;
 use super::past::Past;
-use super::ready::{Ready, ready, unless_stopped};
+use super::ready::{Ready, is_written, ready, unless_stopped};
 use super::reasons::Reasons;
 use super::reconcile::Reconciler;
 use super::record::Recorder;
@@ -367,7 +367,8 @@ async fn open(
         .collect();
     let mut engine = Engine::new(settings.clone(), &setups, epoch);
     let entered = unfinished.as_ref().map(|past| past.enter(clock.now(), &mut engine, &mut recorder));
-    let adopted = match entered.unwrap_or(Ok(0)) {
+    let written = |adopted| is_written(&mut recorder).map(|()| adopted);
+    let adopted = match entered.unwrap_or(Ok(0)).and_then(written) {
         Ok(adopted) => adopted,
         Err(failure) => return Err(given_up(clock.now(), recorder, unfinished.as_ref(), failure)),
     };
