@@ -221,8 +221,9 @@ mod tests {
         };
         let config = Config::load(Some(&path), &[], &around).map_err(|problems| problems.to_string());
         let (config, directory) = (config.expect("a configuration"), Directory(place.path().to_owned()));
-        let (writer, _, past) =
-            journal(&config, &directory, NOW).map_err(|failure| failure.what).expect("new");
+        let (writer, _, past) = journal(config.storage.journal_options(), &directory, NOW)
+            .map_err(|failure| failure.what)
+            .expect("new");
         let live = |boot: &str| SessionStart {
             mode: messages::Mode::Live.into(),
             boot: boot.to_owned(),
