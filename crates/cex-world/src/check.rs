@@ -11,7 +11,9 @@ mod naked;
 use crate::fuse::Death;
 use crate::plan::Family;
 use crate::run::CANARY;
-use cex_core::{ClientOrderId, Decimal, MarketEvent, Markets, OrderRequest, SymbolId, Timestamp, VenueId};
+use cex_core::{
+    ClientOrderId, Decimal, Market, MarketEvent, Markets, OrderRequest, Symbol, SymbolId, Timestamp, VenueId,
+};
 use cex_engine::{Ending, Engine, EngineConfig, Notice};
 use cex_errors::{ExchangeError, Outcome};
 use cex_interface::Reply;
@@ -118,7 +120,7 @@ struct Open {
     /// Its first order, which names it.
     name: ClientOrderId,
     since: Timestamp,
-    symbol: SymbolId,
+    symbol: Option<Symbol>,
     /// What both legs may move, at their limits.
     gross: Decimal,
 }
@@ -174,9 +176,14 @@ impl Checks {
         }
     }
 
-    /// What is traded.
+    /// What a process trades, by its own numbers.
     pub(crate) fn knows(&mut self, markets: Vec<Arc<Markets>>) {
         self.markets = markets;
+    }
+
+    /// What this process calls so.
+    fn name_of(&self, symbol: SymbolId) -> Option<Symbol> {
+        self.markets.iter().find_map(|markets| markets.get(symbol)).map(Market::symbol)
     }
 
     /// The process died: what it had heard of books is gone with it.
@@ -302,7 +309,7 @@ impl Checks {
             sum.checked_add(self.notional(order).unwrap_or(Decimal::from(i64::MAX)))
         });
         let gross = gross.unwrap_or(Decimal::from(i64::MAX));
-        let (name, symbol) = (orders[0].client_id, orders[0].symbol);
+        let (name, symbol) = (orders[0].client_id, self.name_of(orders[0].symbol));
         self.open.insert(self.arbitrages, Open { name, since: now, symbol, gross });
         for order in orders {
             self.leaves(now, order, Sent { of: self.arbitrages, mark });

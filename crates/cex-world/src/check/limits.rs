@@ -1,7 +1,7 @@
 //! I1: no limit is exceeded, reckoned from what left and what it came to.
 
 use super::{Checks, Invariant};
-use cex_core::{ClientOrderId, Decimal, OrderRequest, SymbolId, Timestamp, VenueId};
+use cex_core::{ClientOrderId, Decimal, OrderRequest, Symbol, SymbolId, Timestamp, VenueId};
 use cex_engine::{Ending, Outcome};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -28,8 +28,8 @@ pub(super) struct Risked {
     peak: Decimal,
     /// A loss that only an operator may forgive.
     lost: Option<String>,
-    /// Symbols that are to rest.
-    rests: BTreeMap<SymbolId, Timestamp>,
+    /// Symbols that are to rest, by name: another process may number them otherwise.
+    rests: BTreeMap<Symbol, Timestamp>,
 }
 
 impl Risked {
@@ -70,8 +70,9 @@ impl Checks {
         wrong.extend(self.totals_exceeded(now, orders[0].client_id, gross));
         wrong.extend(self.open_exceeded(orders, gross));
         wrong.extend(self.losses_exceeded(now));
-        let symbol = orders[0].symbol;
-        if let Some(until) = self.risked.rests.get(&symbol).filter(|until| now < **until) {
+        let symbol = self.name_of(orders[0].symbol);
+        let rests = symbol.and_then(|symbol| self.risked.rests.get(&symbol));
+        if let Some(until) = rests.filter(|until| now < **until) {
             wrong.push(format!("a symbol is to rest until {until} (R23)"));
         }
         for what in wrong {
@@ -143,7 +144,8 @@ impl Checks {
         if sum.is_ok_and(|sum| sum > limits.max_gross) {
             wrong.push(format!("{sum:?} open (R14)"));
         }
-        let of_symbol = self.open.values().filter(|open| open.symbol == orders[0].symbol).count();
+        let symbol = self.name_of(orders[0].symbol);
+        let of_symbol = self.open.values().filter(|open| open.symbol == symbol).count();
         for (what, count, most) in [
             ("arbitrages open", self.open.len(), limits.max_open),
             ("arbitrages open in a symbol", of_symbol, limits.max_open_per_symbol),
@@ -179,6 +181,7 @@ impl Checks {
         if outcome.ending == Ending::Withheld {
             return;
         }
+        let symbol = self.name_of(outcome.symbol);
         let Self { risked, limits, .. } = self;
         if !outcome.orders.first().is_some_and(|name| risked.ended.insert(*name)) {
             return;
@@ -198,7 +201,7 @@ impl Checks {
         match outcome.ending {
             Ending::BothFilled | Ending::Withheld | Ending::Swept => {}
             Ending::NoneFilled | Ending::Unwound | Ending::Dust | Ending::Parked => {
-                risked.rests.insert(outcome.symbol, now + limits.cooldown);
+                risked.rests.extend(symbol.map(|symbol| (symbol, now + limits.cooldown)));
             }
         }
     }

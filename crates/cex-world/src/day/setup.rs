@@ -89,7 +89,7 @@ impl Day {
         Ok(day)
     }
 
-    /// The truth of every book is remembered from now on, and what is traded is known to who checks.
+    /// The truth of every book is remembered from now on.
     fn watch_all(&mut self) -> Result<(), String> {
         for place in &self.places {
             for market in place.markets.iter() {
@@ -97,7 +97,6 @@ impl Day {
                 watched.map_err(|error| error.to_string())?;
             }
         }
-        self.desk.checks.knows(self.places.iter().map(|place| Arc::clone(&place.markets)).collect());
         Ok(())
     }
 }

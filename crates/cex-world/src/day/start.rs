@@ -69,6 +69,7 @@ impl Day {
         }
         self.prove_unfinished(&mut unfinished)?;
         self.set_markets(&markets);
+        self.desk.checks.knows(markets);
 
         let mut setups = Vec::new();
         for index in 0..self.places.len() {
