@@ -18,7 +18,7 @@ pub fn settings() -> EngineConfig {
             max_leg_notional: Decimal::from(1_000_000),
             max_open_per_symbol: 1,
             max_edge: Bps::from_bps(5_000),
-            max_unknown: 0,
+            max_unknown: 1,
             ..Limits::boundless()
         },
         mode: Mode::Active,

@@ -184,6 +184,8 @@ struct VenueState {
 struct KnownOrder {
     arbitrage: ArbitrageId,
     venue: VenueId,
+    symbol: SymbolId,
+    sent_at: Timestamp,
     order_id: Option<OrderId>,
 }
 
@@ -409,6 +411,12 @@ impl Engine {
     #[must_use]
     pub fn book_version(&self, venue: VenueId, symbol: SymbolId) -> Option<u64> {
         self.slot(venue, symbol)?.sync.live().map(|live| live.last_seq)
+    }
+
+    /// How the exchange names an order of ours, as far as that is known.
+    #[must_use]
+    pub fn order_id(&self, client_id: ClientOrderId) -> Option<OrderId> {
+        self.orders.get(&client_id)?.order_id
     }
 
     /// Whether nothing is on the way any more.

@@ -148,8 +148,8 @@ enum Missed {
     ByName,
     /// Nor among the open orders.
     Open,
-    /// What it traded, if anything, is booked: the account traded no more by it.
-    Traded,
+    /// What it traded, if anything, is booked: the account traded no more by it, asked then.
+    Traded(Timestamp),
 }
 
 /// One order and what is known of it.
@@ -287,8 +287,13 @@ impl OrderRun {
         }
     }
 
-    /// The exchange refused it: nothing happened there.
-    pub fn refused(&mut self) {
+    /// The exchange refused it: nothing happened there. Where it has told of the order otherwise, it is asked again.
+    pub fn refused(&mut self, now: Timestamp) {
+        let told =
+            self.order_id.is_some() || self.state == OrderState::Accepted || !self.booked.qty.is_zero();
+        if told && !self.is_settled() {
+            return self.ask_again(now);
+        }
         self.end(OrderStatus::Rejected);
     }
 
@@ -363,7 +368,7 @@ impl OrderRun {
 
     /// All that the account traded by it is booked, asked for at `asked_at`; that may be nothing.
     pub fn traded_read(&mut self, asked_at: Timestamp) {
-        self.missed_too(Missed::Open, Missed::Traded, asked_at);
+        self.missed_too(Missed::Open, Missed::Traded(asked_at), asked_at);
     }
 
     fn missed_too(&mut self, before: Missed, after: Missed, asked_at: Timestamp) {
@@ -372,10 +377,11 @@ impl OrderRun {
         }
     }
 
-    /// Whether all that is missing to a proof is what the account holds.
+    /// Whether all that is missing to a proof is what the account holds, asked for at `asked_at`: after what it traded, for what it
+    /// held before that says nothing.
     #[must_use]
-    pub const fn awaits_account(&self) -> bool {
-        matches!(self.missed, Missed::Traded)
+    pub fn awaits_account(&self, asked_at: Timestamp) -> bool {
+        matches!(self.missed, Missed::Traded(before) if asked_at >= before)
     }
 
     /// Neither did the exchange know the order, nor is it open, and what the account traded by it and held when asked at `asked_at`
@@ -383,9 +389,12 @@ impl OrderRun {
     /// never accepted and filled nothing never arrived, any other was forgotten early and filled what it traded. An order of
     /// which more was reported than is booked is never believed away.
     pub fn absent(&mut self, asked_at: Timestamp) {
-        let missed = std::mem::replace(&mut self.missed, Missed::No);
+        if !self.awaits_account(asked_at) {
+            return;
+        }
+        self.missed = Missed::No;
         let is_open = matches!(self.state, OrderState::Unknown { .. } | OrderState::Accepted);
-        if !is_open || missed != Missed::Traded || self.reported != self.booked.qty {
+        if !is_open || self.reported != self.booked.qty {
             return;
         }
         let first = match self.absent_since {
@@ -484,7 +493,7 @@ impl OrderRun {
                 Missed::No => Question::State,
                 Missed::ByName => Question::Open,
                 Missed::Open => Question::Trades,
-                Missed::Traded => Question::Account,
+                Missed::Traded(_) => Question::Account,
             },
         })
     }
@@ -518,7 +527,7 @@ pub enum Ending {
     Dust,
     /// The legs differed and the difference could not be traded away; it stays in inventory.
     Parked,
-    /// It had no legs: what others had left over was traded away.
+    /// It had no legs: what others had left over was traded away, as far as a venue took it.
     Swept,
 }
 
@@ -696,7 +705,7 @@ impl Arbitrage {
         let (legs, closings) = self.orders.split_at(self.legs().min(self.orders.len()));
         let filled = |runs: &[OrderRun]| runs.iter().any(|run| !run.booked.qty.is_zero());
         if self.carried.is_some() {
-            return Ok(if filled(closings) { Ending::Swept } else { Ending::Dust });
+            return Ok(Ending::Swept);
         }
         if !filled(legs) && !filled(closings) {
             return Ok(if self.is_withheld() { Ending::Withheld } else { Ending::NoneFilled });

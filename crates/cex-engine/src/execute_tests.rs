@@ -164,14 +164,15 @@ fn not_found_is_no_proof_until_all_else_was_looked_at() {
         run.not_open(at(now));
         assert_eq!(run.question(at(now + 2_000)), Some(Question::Trades));
         run.traded_read(at(now));
-        assert!(run.awaits_account());
+        run.absent(at(now - 1));
+        assert!(run.awaits_account(at(now)), "an answer from before what it traded was asked for is none");
         assert_eq!(run.question(at(now + 3_000)), Some(Question::Account));
         run.absent(at(now));
         at(now)
     };
     let first = round(&mut run);
     assert!(run.is_unknown(first), "once is not twice");
-    assert!(!run.awaits_account(), "every round begins with its name");
+    assert!(!run.awaits_account(at(60_000)), "every round begins with its name");
     round(&mut run);
     assert_eq!(run.state, OrderState::Ended { status: OrderStatus::Rejected, filled: Decimal::ZERO });
 }
@@ -289,7 +290,7 @@ fn an_order_unsettled_for_two_minutes_is_told_once() {
 #[test]
 fn what_speaks_against_a_venue() {
     let mut refused = run();
-    refused.refused();
+    refused.refused(START);
     let mut kept = run();
     kept.not_sent();
     let mut empty = run();
@@ -321,4 +322,24 @@ fn asks_when_quiet_and_for_missing_fills() {
     let mut unknown = self::run();
     unknown.unknown(at(50));
     assert_eq!(unknown.question(at(50)), Some(Question::State), "an unknown fate is asked about at once");
+}
+
+#[test]
+fn a_refusal_ends_no_order_that_the_exchange_told_of() {
+    let told: [fn(&mut OrderRun); 3] = [
+        |run| run.accepted(START, id()),
+        |run| run.report(START, &report(OrderStatus::PartiallyFilled, "1")),
+        |run| booked(run, "1", "1"),
+    ];
+    for tell in told {
+        let mut run = run();
+        tell(&mut run);
+        run.refused(START + Duration::from_secs(1));
+        assert!(!run.is_settled() && !matches!(run.state, OrderState::Ended { .. }), "{run:?}");
+        assert_eq!(run.question(START + Duration::from_secs(1)), Some(Question::State));
+    }
+    let mut filled = run();
+    booked(&mut filled, "1", "5");
+    filled.refused(START);
+    assert_eq!(filled.state, OrderState::Ended { status: OrderStatus::Filled, filled: decimal("5") });
 }

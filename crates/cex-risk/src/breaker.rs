@@ -16,22 +16,20 @@ pub enum OrderResult {
 
 /// Opens after too many failures in a row; lets one attempt through after a pause, and opens again if that fails. Attempts
 /// are orders of a venue, or arbitrages of a symbol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breaker<A> {
     max_failures: u32,
     pause: Duration,
     /// Failures farther apart do not count together.
     window: Duration,
+    /// The failures in a row that still count, oldest first.
+    failed_at: Vec<Timestamp>,
     state: State<A>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State<A> {
-    Closed {
-        failures: u32,
-        /// When the first of them came.
-        since: Timestamp,
-    },
+    Closed,
     Open {
         until: Timestamp,
     },
@@ -42,8 +40,6 @@ enum State<A> {
 }
 
 impl<A: Copy + PartialEq> Breaker<A> {
-    const CLOSED: State<A> = State::Closed { failures: 0, since: Timestamp::EPOCH };
-
     /// Opens after `max_failures` in a row, for `pause`.
     #[must_use]
     pub const fn new(max_failures: u32, pause: Duration) -> Self {
@@ -53,14 +49,14 @@ impl<A: Copy + PartialEq> Breaker<A> {
     /// Opens after `max_failures` in a row within `window`, for `pause`.
     #[must_use]
     pub const fn within(max_failures: u32, pause: Duration, window: Duration) -> Self {
-        Self { max_failures, pause, window, state: Self::CLOSED }
+        Self { max_failures, pause, window, failed_at: Vec::new(), state: State::Closed }
     }
 
     /// Whether an attempt may be made now.
     #[must_use]
     pub fn allows(&self, now: Timestamp) -> bool {
         match self.state {
-            State::Closed { .. } => true,
+            State::Closed => true,
             State::Open { until } => now >= until,
             State::HalfOpen { .. } => false,
         }
@@ -92,33 +88,35 @@ impl<A: Copy + PartialEq> Breaker<A> {
     }
 
     /// It was opened in an earlier run.
-    pub const fn open_until(&mut self, until: Timestamp) {
+    pub fn open_until(&mut self, until: Timestamp) {
+        self.failed_at.clear();
         self.state = State::Open { until };
     }
 
     /// An attempt ended; whether that opened the breaker. While it is open nothing closes it but its pause and one
     /// attempt after that.
     pub fn ended(&mut self, now: Timestamp, attempt: A, result: OrderResult) -> bool {
-        let reopened = State::Open { until: now + self.pause };
-        self.state = match (self.state, result) {
-            (State::Closed { .. }, OrderResult::Worked) => Self::CLOSED,
-            (State::Closed { failures, since }, OrderResult::Failed) => {
-                let (failures, since) = if failures > 0 && now.since(since) < self.window {
-                    (failures + 1, since)
-                } else {
-                    (1, now)
-                };
-                if failures >= self.max_failures { reopened } else { State::Closed { failures, since } }
+        match (self.state, result) {
+            (State::Closed, OrderResult::Worked) => self.failed_at.clear(),
+            (State::Closed, OrderResult::Failed) => {
+                self.failed_at.retain(|at| now.since(*at) < self.window);
+                self.failed_at.push(now);
+                if self.failed_at.len() >= self.max_failures as usize {
+                    self.open(now);
+                    return true;
+                }
             }
             (State::HalfOpen { probe }, result) if probe == attempt => match result {
-                OrderResult::Worked => Self::CLOSED,
-                OrderResult::Failed => reopened,
-                OrderResult::Withheld => State::Open { until: now },
+                OrderResult::Worked => self.state = State::Closed,
+                OrderResult::Failed => {
+                    self.open(now);
+                    return true;
+                }
+                OrderResult::Withheld => self.state = State::Open { until: now },
             },
-            (State::Closed { .. }, OrderResult::Withheld)
-            | (State::Open { .. } | State::HalfOpen { .. }, _) => return false,
-        };
-        self.state == reopened
+            (State::Closed, OrderResult::Withheld) | (State::Open { .. } | State::HalfOpen { .. }, _) => {}
+        }
+        false
     }
 }
 
@@ -222,5 +220,12 @@ mod tests {
         assert!(!breaker.ended(at(60), order("b"), OrderResult::Failed), "a minute later");
         assert!(breaker.ended(at(119), order("c"), OrderResult::Failed));
         assert!(!breaker.allows(at(128)));
+        let mut breaker = Breaker::within(3, Duration::from_secs(10), Duration::from_secs(600));
+        let opened = [0, 590, 650, 770].map(|secs| breaker.ended(at(secs), order("d"), OrderResult::Failed));
+        assert_eq!(
+            opened,
+            [false, false, false, true],
+            "those within the last ten minutes count, whenever it began"
+        );
     }
 }

@@ -84,7 +84,7 @@ pub struct Limits {
     pub max_all_failures: u32,
     /// Within what time failures count together (R24, R26).
     pub failure_window: Duration,
-    /// Orders whose fate is unknown, per venue, above which nothing new is opened there (R27).
+    /// Orders whose fate is unknown, per venue, with which nothing new is opened there (R27).
     pub max_unknown: u32,
     /// Orders of unknown fate with which a venue stops for a while (R25).
     pub stop_unknown: u32,

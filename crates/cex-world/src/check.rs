@@ -218,7 +218,7 @@ impl Checks {
     }
 
     /// Of these orders the journal has a record.
-    pub(crate) fn journal_has(&mut self, known: impl Fn(ClientOrderId) -> bool) {
+    pub(crate) fn journal_has(&mut self, known: impl Fn(ClientOrderId) -> Option<Decimal>) {
         self.risked.journal_has(known);
     }
 

@@ -12,35 +12,36 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Cancels all open orders of the markets registered; how many there were. An order that was on its way may show up after the first
-/// look, so there must be none twice.
+/// look, so there must be none twice. What cannot be cancelled keeps nothing else from it, and is tried again.
 ///
 /// # Errors
 /// In words, when it is not proven that nothing is open.
 pub async fn all(rest: &Rest) -> Result<usize, String> {
-    let (mut canceled, mut empty) = (0, 0);
+    let (mut canceled, mut empty) = (BTreeSet::new(), 0);
     let until = Instant::now() + PATIENCE;
-    while empty < 2 {
-        let open = open_symbols(rest).await?;
-        empty = if open.is_empty() { empty + 1 } else { 0 };
-        canceled += open.len();
-        if !open.is_empty() && Instant::now() > until {
-            return Err(format!("{} orders are still open", open.len()));
+    loop {
+        let (open, failed) = match Lists::of(rest).open_orders().await {
+            Ok(open) if open.unreadable > 0 => {
+                let what = format!("{} open orders could not be read", open.unreadable);
+                (open.rows, Some(what))
+            }
+            Ok(open) => (open.rows, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        empty = if open.is_empty() && failed.is_none() { empty + 1 } else { 0 };
+        if empty == 2 {
+            return Ok(canceled.len());
         }
-        let symbols: BTreeSet<SymbolId> = open.into_iter().collect();
+        canceled.extend(open.iter().map(|order| (order.order_id, order.client_id)));
+        if Instant::now() > until && empty == 0 {
+            return Err(failed.unwrap_or_else(|| format!("{} orders are still open", open.len())));
+        }
+        let symbols: BTreeSet<SymbolId> = open.iter().map(|order| order.symbol).collect();
         for symbol in symbols {
-            let answer = rest.call(&Request::CancelAll { symbol }).await;
-            answer.map_err(|error| error.to_string())?;
+            if let Err(error) = rest.call(&Request::CancelAll { symbol }).await {
+                tracing::warn!(%error, "open orders were not cancelled: they are looked for again");
+            }
         }
         tokio::time::sleep(LOOK).await;
     }
-    Ok(canceled)
-}
-
-/// The symbol of every open order.
-async fn open_symbols(rest: &Rest) -> Result<Vec<SymbolId>, String> {
-    let open = Lists::of(rest).open_orders().await.map_err(|error| error.to_string())?;
-    if open.unreadable > 0 {
-        return Err(format!("{} open orders could not be read", open.unreadable));
-    }
-    Ok(open.iter().map(|order| order.symbol).collect())
 }

@@ -326,7 +326,7 @@ impl Controls {
             // What is ending opens nothing any more, whoever has looked.
             Verb::Resume if self.draining.get() => Err("it is ending".to_owned()),
             // No record would tell the next run that an operator has looked, nor of what was closed meanwhile.
-            Verb::Resume if self.desk.halts_for_its_journal() => {
+            Verb::Resume if self.desk.has_lost_its_journal() => {
                 Err("the journal cannot be written: arb stop, mend the disk, look at both accounts, then arb resume"
                     .to_owned())
             }
@@ -410,6 +410,9 @@ const fn journal_name(state: JournalState) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::desk::tests::quiet_desk;
+    use crate::run::record::tests::on_failing_disk;
+    use std::sync::atomic::Ordering;
 
     #[tokio::test]
     async fn a_start_tells_that_it_starts_is_ended_by_a_stop_and_acknowledges_nothing() {
@@ -431,5 +434,31 @@ mod tests {
             assert_eq!(answer.error.is_some(), !obeyed, "{verb:?}");
             assert_eq!(rung().await, ends, "{verb:?}");
         }
+    }
+
+    #[test]
+    fn nobody_acknowledges_what_no_record_would_tell_the_next_run_of() {
+        let place = tempfile::tempdir().expect("a directory");
+        let (recorder, directory, broken) = on_failing_disk(place.path());
+        let desk = quiet_desk(&[]);
+        desk.record_into(recorder);
+        let controls = Controls {
+            started_at: desk.look(|now, _, _, _| now),
+            desk: desk.clone(),
+            names: Names::default(),
+            stop: Rc::default(),
+            draining: Rc::default(),
+            flatten: Rc::default(),
+            directory,
+            run: "LIVE",
+        };
+        assert!(controls.obey(Verb::Resume).ok);
+        broken.store(true, Ordering::Relaxed);
+        desk.halt("operator", "arb kill");
+        let halt_file = controls.directory.halt_file();
+        assert!(halt_file.exists(), "the halt could not be written either");
+        let answer = controls.obey(Verb::Resume);
+        assert!(!answer.ok && answer.error.is_some_and(|why| why.contains("mend the disk")));
+        assert!(halt_file.exists() && desk.is_halted());
     }
 }

@@ -219,7 +219,7 @@ fn demo_settings() -> EngineConfig {
             max_orders_per_second: 8,
             cooldown: Duration::from_secs(1),
             max_cooldown: Duration::from_secs(1),
-            max_unknown: 0,
+            max_unknown: 1,
             max_failures: 5,
             breaker_pause: Duration::from_secs(5),
             ..Limits::boundless()

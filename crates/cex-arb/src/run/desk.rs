@@ -152,15 +152,20 @@ impl Desk {
         self.feed(now, Event::Acknowledge);
     }
 
-    /// Halts it, again if need be, when the journal cannot be written any more: an operator looks when it has ended. Whether
-    /// that is so.
+    /// Whether the journal cannot be written any more. Where orders leave, it is halted then, again if need be: an operator looks
+    /// when it has ended.
     #[must_use]
-    pub fn halts_for_its_journal(&self) -> bool {
-        let lost = self.0.borrow().recorder.as_ref().is_some_and(Recorder::loses_orders);
+    pub fn has_lost_its_journal(&self) -> bool {
+        let (failed, lost) = {
+            let core = self.0.borrow();
+            let told =
+                core.recorder.as_ref().map(|recorder| (recorder.has_failed(), recorder.loses_orders()));
+            told.unwrap_or_default()
+        };
         if lost {
             self.halt("R34", "the journal cannot be written");
         }
-        lost
+        failed
     }
 
     /// Whether somebody or something halted it, and no operator has looked since.
@@ -313,7 +318,9 @@ impl Desk {
         };
         self.feed(clock.now(), Event::Kill);
         self.idle(until).await;
-        if let Some(give) = flatten {
+        if self.has_lost_its_journal() && flatten.is_some() {
+            tracing::error!("what is left over is not traded away: no record would tell the next run of it");
+        } else if let Some(give) = flatten {
             self.feed(clock.now(), Event::Flatten { give });
             self.idle(clock.now() + patience).await;
         }

@@ -15,9 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// How long orders on the way may take to end once the run is over: proving that a lost one never arrived takes its time
-/// to expire, the exchange's lag, and two questions.
-const DRAIN: Duration = Duration::from_secs(20);
+/// How long orders on the way may take to end once the run is over: that the answer to a lost one never comes is known after ten
+/// seconds, that it never arrived after its time to expire, the exchange's lag, and two questions; then what it left open is
+/// closed.
+const DRAIN: Duration = Duration::from_secs(30);
 /// How long links may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(4);
 

@@ -9,7 +9,7 @@ use super::machine;
 use super::pace::Pace;
 use super::paper::Paper;
 use super::past::Past;
-use super::ready::{Ready, ready, unless_stopped};
+use super::ready::{Ready, is_written, ready, unless_stopped};
 use super::reasons::Reasons;
 use super::reconcile::Reconciler;
 use super::record::Recorder;
@@ -134,7 +134,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let starting = Starting { clock, started_at, run: mode_name(config.mode), stop: Rc::clone(&quit) };
     let door = Rc::new(Door::new(starting));
     let serving = tokio::task::spawn_local(control::serve(listener, Rc::clone(&door)));
-    let (writer, recovered, mut past) = journal(config, &directory, started_at)?;
+    let (writer, recovered, mut past) = read_aside(config, &directory, started_at).await?;
     let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
     let start = session(config, epoch);
     past.begins(&start);
@@ -254,15 +254,27 @@ async fn until_the_end(args: &RunArgs, quit: &Notify) -> Result<Ended, Failure> 
     })
 }
 
+/// The journal of a run, read on a thread of its own: a long one takes its time, and whoever asks is answered meanwhile.
+async fn read_aside(
+    config: &Config,
+    directory: &Directory,
+    now: Timestamp,
+) -> Result<(Writer, Recovered, Past), Failure> {
+    let (options, directory) = (config.storage.journal_options(), directory.clone());
+    let read = tokio::task::spawn_blocking(move || journal(options, &directory, now)).await;
+    read.unwrap_or_else(|error| {
+        Err(Failure::new(Exit::Internal, format!("the journal's reader: {error}"), ""))
+    })
+}
+
 /// The journal of a run, and what it says, in one reading.
 pub(super) fn journal(
-    config: &Config,
+    options: cex_journal::Options,
     directory: &Directory,
     now: Timestamp,
 ) -> Result<(Writer, Recovered, Past), Failure> {
     let mut past = Past::default();
     let path = directory.0.join("journal");
-    let options = config.storage.journal_options();
     let opened = cex_journal::open_directory_reading(&path, options, now, &mut |record| past.take(record));
     let opened =
         opened.map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
@@ -367,7 +379,8 @@ async fn open(
         .collect();
     let mut engine = Engine::new(settings.clone(), &setups, epoch);
     let entered = unfinished.as_ref().map(|past| past.enter(clock.now(), &mut engine, &mut recorder));
-    let adopted = match entered.unwrap_or(Ok(0)) {
+    let written = |adopted| is_written(&mut recorder).map(|()| adopted);
+    let adopted = match entered.unwrap_or(Ok(0)).and_then(written) {
         Ok(adopted) => adopted,
         Err(failure) => return Err(given_up(clock.now(), recorder, unfinished.as_ref(), failure)),
     };

@@ -65,6 +65,7 @@ pub(super) async fn ready(
     let mut recorder = Recorder::new(writer, tolerance, names.clone(), directory.clone());
     set_markets(&venues, &named);
     let looked = unless_stopped(stop, look_back(config, &venues, &mut unfinished, &mut recorder)).await;
+    let looked = looked.map(|looked| looked.and_then(|()| is_written(&mut recorder)));
     if looked != Some(Ok(())) {
         recorder.abandon(clock.now(), unfinished.undecided_orders());
         return looked.transpose().map(|_| None);
@@ -72,6 +73,17 @@ pub(super) async fn ready(
     set_markets(&venues, &markets);
     let unfinished = Some(unfinished).filter(|_| config.mode == Mode::Live);
     Ok(Some(Ready { venues, markets, names, recorder, unfinished }))
+}
+
+/// Whether what was found out is written down. If it is not, nothing that earlier runs left open may be closed: no record would tell
+/// the next run of it, and it would close it once more (R34).
+pub(super) fn is_written(recorder: &mut Recorder) -> Result<(), Failure> {
+    recorder.flush();
+    if !recorder.has_failed() {
+        return Ok(());
+    }
+    let fix = "mend the disk, then start again: what earlier runs left open waits for that start";
+    Err(Failure::new(Exit::CheckFailed, "the journal cannot be written", fix))
 }
 
 /// What comes of it, or nothing once somebody wants the program to end. What was found out until then is written down, and the rest
@@ -190,8 +202,11 @@ mod tests {
     use super::*;
     use crate::config::Surroundings;
     use crate::run::past::Past;
+    use crate::run::record::tests::on_failing_disk;
     use cex_core::Timestamp;
+    use cex_journal::Entry;
     use cex_journal::messages::{self, SessionStart};
+    use std::sync::atomic::Ordering;
 
     const NOW: Timestamp = Timestamp::from_secs(1_000);
 
@@ -206,8 +221,9 @@ mod tests {
         };
         let config = Config::load(Some(&path), &[], &around).map_err(|problems| problems.to_string());
         let (config, directory) = (config.expect("a configuration"), Directory(place.path().to_owned()));
-        let (writer, _, past) =
-            journal(&config, &directory, NOW).map_err(|failure| failure.what).expect("new");
+        let (writer, _, past) = journal(config.storage.journal_options(), &directory, NOW)
+            .map_err(|failure| failure.what)
+            .expect("new");
         let live = |boot: &str| SessionStart {
             mode: messages::Mode::Live.into(),
             boot: boot.to_owned(),
@@ -232,6 +248,16 @@ mod tests {
     async fn a_start_that_failed_has_sent_nothing_that_could_be_lost() {
         assert!(doubted(false).await);
         assert!(!doubted(true).await);
+    }
+
+    #[test]
+    fn a_start_whose_findings_cannot_be_written_goes_no_further() {
+        let place = tempfile::tempdir().expect("a directory");
+        let (mut recorder, _, broken) = on_failing_disk(place.path());
+        assert_eq!(is_written(&mut recorder), Ok(()));
+        broken.store(true, Ordering::Relaxed);
+        recorder.learned(NOW, &Entry::PastSought(messages::PastSought {}));
+        assert_eq!(is_written(&mut recorder).map_err(|failure| failure.exit), Err(Exit::CheckFailed));
     }
 
     #[test]

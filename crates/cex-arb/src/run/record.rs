@@ -91,15 +91,22 @@ impl Recorder {
     /// How the journal is (R34).
     #[must_use]
     pub fn state(&self) -> JournalState {
-        if self.failed || self.health.failed() || self.health.starved() {
+        if self.has_failed() {
             JournalState::Failed
-        } else if self.health.lag(Instant::now()) > self.tolerance.lag
+        } else if self.health.starved()
+            || self.health.lag(Instant::now()) > self.tolerance.lag
             || self.health.free_bytes() < self.tolerance.free
         {
             JournalState::Behind
         } else {
             JournalState::Well
         }
+    }
+
+    /// Whether nothing can be written any more. One whose next segment cannot be made yet still takes what the current one holds.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed || self.health.failed()
     }
 
     /// Whether it takes nothing any more although orders leave. What leaves from then on no later run can know of: it waits for an
@@ -438,7 +445,7 @@ impl Recorder {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use cex_core::{Leg, OrderKind, Price, Qty, Scale, Side, SymbolId, TimeInForce};
     use cex_journal::storage::{Access, Directory as Disk, Storage, StorageFile};
@@ -577,7 +584,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
     /// A recorder of BTC/USDT on a disk that can be broken.
-    fn on_failing_disk(place: &std::path::Path) -> (Recorder, Directory, Arc<AtomicBool>) {
+    pub(in crate::run) fn on_failing_disk(place: &std::path::Path) -> (Recorder, Directory, Arc<AtomicBool>) {
         let directory = Directory(place.to_owned());
         let broken = Arc::new(AtomicBool::new(false));
         let disk = Disk::create(&place.join("journal")).expect("a directory");

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 /// How long a running engine may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long a stopped engine may take to let go of what is open.
-const STOP: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_secs(90);
 /// Between two looks at open orders.
 const LOOK: Duration = Duration::from_millis(200);
 

@@ -5,7 +5,7 @@
 //!
 //! | our last fill there, as far as the records and this run know | the answer |
 //! |---|---|
-//! | must be in it | is adopted; at once when it is the first, at a second look when it is far off (R32) |
+//! | must be in it | is adopted; at once when it is the run's first, at a second look when it is far off (R32) |
 //! | may be missing, and it shows what we held at some moment since, or next to it | is adopted, with what filled since that moment |
 //! | may be missing, and it shows something else | is asked for again |
 //!
@@ -191,10 +191,12 @@ impl Engine {
         let waited =
             first && asked_at >= since + lag * PATIENCE && !missing.iter().any(|(_, fill)| is_ours(fill));
         let knows = !matches!(state.basis.opening, Opening::Unknown);
+        let opens = !matches!(state.basis.opening, Opening::Adopted);
         let nearest = self.nearest(venue, &missing, balances);
         // What does not fit is more than any limit.
         let drift = nearest.as_ref().map_or(Decimal::from(i64::MAX), |nearest| nearest.drift);
-        let drift = if first { Decimal::ZERO } else { drift };
+        // Before an answer of this run was adopted there is nothing that the next could have drifted from.
+        let drift = if opens { Decimal::ZERO } else { drift };
         self.gate.drifted(venue, drift);
         // What is small is rounding, and the exchange's word counts. What is not is looked at twice before it does.
         let over = drift > self.config.limits.max_drift;
@@ -202,7 +204,7 @@ impl Engine {
         let doubted = over && !state.drifting;
         state.drifting = over;
         if doubted {
-            return;
+            return self.ask_soon(now, venue);
         }
         let adopted = match nearest {
             Ok(Nearest { is_it, held, .. }) if all_in || (knows && is_it) => Some(held),

@@ -45,7 +45,9 @@ impl Engine {
         for index in 0..self.symbols.len() {
             let symbol = SymbolId(u32::try_from(index).unwrap_or(u32::MAX));
             let Some(dust) = self.left_over(symbol) else { continue };
-            if let Some(sweep) = self.sweep_of(now, symbol, dust, give) {
+            let Some(sweep) = self.sweep_of(now, symbol, dust, give) else { continue };
+            // What no venue takes stays where it is, and says nothing of how the symbol trades.
+            if !matches!(self.closing_legs(&sweep, dust.base), Closing::TooSmall) {
                 self.begin_sweep(now, sweep);
             }
         }

@@ -54,7 +54,7 @@ impl Engine {
         }
         self.with_order(now, (client_id, None), out, |run| match outcome {
             CallOutcome::NotSent => run.not_sent(),
-            CallOutcome::Refused => run.refused(),
+            CallOutcome::Refused => run.refused(now),
             CallOutcome::Unknown => run.unknown(now),
         });
     }
@@ -72,14 +72,8 @@ impl Engine {
 
     /// An order was answered, or its answer will never come: what that says of its venue (R25).
     fn note_answer(&mut self, now: Timestamp, client_id: ClientOrderId, came: bool, out: &mut Commands) {
-        let Some(known) = self.orders.get(&client_id) else { return };
-        let (venue, arbitrage) = (known.venue, self.arbitrages.get_mut(known.arbitrage));
-        let Some((symbol, sent_at)) = arbitrage
-            .and_then(|arbitrage| arbitrage.order_mut(client_id))
-            .map(|run| (run.request.symbol, run.sent_at()))
-        else {
-            return;
-        };
+        // Its arbitrage may be over: streams often tell of fills before the answer comes.
+        let Some(&KnownOrder { venue, symbol, sent_at, .. }) = self.orders.get(&client_id) else { return };
         let took = came.then(|| now.since(sent_at));
         self.gate.answered(now, venue, took);
         let told = took.map_or(Told::Lost, Told::Answered);
@@ -158,7 +152,8 @@ impl Engine {
         balances: &[Balance],
         out: &mut Commands,
     ) {
-        let runs = self.arbitrages.orders().filter(|run| run.request.venue == venue && run.awaits_account());
+        let runs =
+            self.arbitrages.orders().filter(|run| run.request.venue == venue && run.awaits_account(asked_at));
         let explained = |run: &OrderRun| {
             let Some(state) = self.symbol(run.request.symbol) else { return false };
             let base = state.symbol.base;

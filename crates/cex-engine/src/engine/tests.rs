@@ -68,7 +68,7 @@ fn limits() -> Limits {
         max_orders_per_second: 10,
         cooldown: Duration::from_secs(10),
         max_cooldown: Duration::from_secs(10),
-        max_unknown: 0,
+        max_unknown: 1,
         max_failures: 5,
         breaker_pause: Duration::from_secs(60),
         ..Limits::boundless()

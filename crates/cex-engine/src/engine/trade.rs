@@ -231,7 +231,8 @@ impl Engine {
 
     /// An order is about to leave. Everything that must be known when its answer comes is known before.
     pub(super) fn note_sent(&mut self, now: Timestamp, id: ArbitrageId, order: &OrderRequest) {
-        let known = KnownOrder { arbitrage: id, venue: order.venue, order_id: None };
+        let OrderRequest { venue, symbol, .. } = *order;
+        let known = KnownOrder { arbitrage: id, venue, symbol, sent_at: now, order_id: None };
         self.orders.insert(order.client_id, known);
         if let Some(state) = self.venues.get_mut(order.venue.index()) {
             state.active_at = now;

@@ -63,7 +63,7 @@ impl Gate {
                 return Err(Refusal::BreakerOpen { venue });
             }
             let unknown = state.unknown;
-            if unknown > max {
+            if unknown >= max {
                 return Err(Refusal::UnknownOrders { venue, unknown, max });
             }
         }

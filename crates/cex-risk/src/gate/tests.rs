@@ -20,7 +20,7 @@ fn limits() -> Limits {
         max_orders_per_second: 3,
         cooldown: Duration::from_secs(30),
         max_cooldown: Duration::from_secs(60),
-        max_unknown: 0,
+        max_unknown: 1,
         max_failures: 3,
         breaker_pause: Duration::from_secs(60),
         failure_window: Duration::from_secs(600),

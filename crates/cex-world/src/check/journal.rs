@@ -39,6 +39,10 @@ struct Plain {
     untold: BTreeSet<String>,
     /// Orders that were written down, and how often.
     times: BTreeMap<String, u32>,
+    /// Orders that a start found: they are valued as the arbitrage is that they were found to be of.
+    found: BTreeSet<String>,
+    /// What the legs of an opening may have moved, by the name of each.
+    moved: BTreeMap<String, Decimal>,
 }
 
 impl Day {
@@ -106,7 +110,8 @@ impl Day {
         let plain = self.plain().unwrap_or_default();
         let ends: BTreeMap<&String, Decimal> =
             plain.ends.iter().filter_map(|end| Some((&end.name, end.mark.parse().ok()?))).collect();
-        let swept = plain.cycle_of.iter().filter(|(_, name)| plain.swept.contains(*name));
+        let swept = plain.cycle_of.iter();
+        let swept = swept.filter(|(order, name)| plain.swept.contains(*name) || plain.found.contains(*order));
         swept.filter_map(|(order, name)| Some((ClientOrderId::new(order)?, *ends.get(name)?))).collect()
     }
 
@@ -121,12 +126,14 @@ impl Day {
         fees.fold(Decimal::ZERO, |sum, fee| sum.checked_add(fee).unwrap_or(sum))
     }
 
-    /// Names of orders that the journal has.
-    pub(crate) fn written_orders(&mut self) -> BTreeSet<String> {
+    /// Orders that the journal has, and what the opening of each may have moved by it: of one that was found, what it filled.
+    pub(crate) fn written_orders(&mut self) -> BTreeMap<String, Decimal> {
         if let Some(journal) = &mut self.desk.journal {
             journal.recorder.flush();
         }
-        self.plain().map(|plain| plain.cycle_of.into_keys().collect()).unwrap_or_default()
+        let Plain { cycle_of, moved, .. } = self.plain().unwrap_or_default();
+        let of = |name: String| (name.clone(), moved.get(&name).copied().unwrap_or_default());
+        cycle_of.into_keys().map(of).collect()
     }
 
     /// How often an operator has looked while no process was there, and the arbitrages that were open then, by name.
@@ -175,6 +182,15 @@ impl Plain {
                 }
                 if intent.acknowledged {
                     self.theirs.insert(first.clone());
+                }
+                let names = || intent.legs.iter().map(|leg| leg.client_id.clone());
+                if intent.purpose == "found" {
+                    self.found.extend(names());
+                }
+                if intent.parent.is_empty() {
+                    let parts = intent.legs.iter().filter_map(|leg| leg.notional.parse::<Decimal>().ok());
+                    let moved = parts.fold(Decimal::ZERO, |sum, part| sum.checked_add(part).unwrap_or(sum));
+                    self.moved.extend(names().map(|name| (name, moved)));
                 }
                 let cycle = if intent.parent.is_empty() { first } else { intent.parent };
                 self.cycle_of.extend(intent.legs.into_iter().map(|leg| (leg.client_id, cycle.clone())));

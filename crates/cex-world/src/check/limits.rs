@@ -48,9 +48,13 @@ impl Risked {
         self.recent.clear();
     }
 
-    /// Of these orders the journal has a record; no later process can count any other.
-    pub(super) fn journal_has(&mut self, known: impl Fn(ClientOrderId) -> bool) {
-        self.openings.retain(|(_, name, _)| known(*name));
+    /// Of these orders the journal has a record; no later process can count any other, nor more than the record says.
+    pub(super) fn journal_has(&mut self, known: impl Fn(ClientOrderId) -> Option<Decimal>) {
+        self.openings.retain_mut(|(_, name, gross)| {
+            let moved = known(*name);
+            *gross = moved.map_or(*gross, |moved| moved.min(*gross));
+            moved.is_some()
+        });
     }
 
     /// An operator has looked.

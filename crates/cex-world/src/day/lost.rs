@@ -126,7 +126,7 @@ impl Day {
             return;
         }
         let known = self.written_orders();
-        self.desk.checks.journal_has(|order| known.contains(order.as_str()));
+        self.desk.checks.journal_has(|order| known.get(order.as_str()).copied());
     }
 }
 

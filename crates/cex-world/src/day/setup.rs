@@ -198,7 +198,7 @@ fn settings(seed: u64) -> EngineConfig {
         max_orders_per_second: 8,
         cooldown: Duration::from_secs(1),
         max_cooldown: Duration::from_secs(1),
-        max_unknown: 0,
+        max_unknown: 1,
         max_failures: 5,
         breaker_pause: Duration::from_secs(5),
         max_drift: Decimal::ONE,

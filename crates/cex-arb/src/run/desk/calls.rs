@@ -182,6 +182,8 @@ impl Desk {
         let ask = move |rest: Arc<Rest>| async move { Lists::of(&rest).fills(symbol, since, to).await };
         self.ask(core, venue, ask, move |desk, now, result| match result {
             Ok(fills) => {
+                // Its number may have been learned meanwhile.
+                let order_id = desk.0.borrow().engine.order_id(client_id).or(order_id);
                 let ours = of_order(&fills.rows, client_id, order_id);
                 desk.record(|recorder| ours.for_each(|fill| recorder.fill(now, &fill)));
                 let (fills, whole) = (fills.rows.as_slice(), fills.unreadable == 0);
@@ -238,6 +240,9 @@ impl Desk {
         let desk = self.clone();
         tokio::task::spawn_local(async move {
             let result = ask(rest).await;
+            if let Err(error) = &result {
+                desk.shut_out(venue, error);
+            }
             let now = desk.0.borrow().clock.now();
             then(&desk, now, result);
         });

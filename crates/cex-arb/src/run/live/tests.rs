@@ -37,7 +37,9 @@ async fn opened(
     let (config, directory) = (config.expect("a configuration"), Directory(place.path().to_owned()));
     let clock = Clock::new();
     let now = clock.now();
-    let (writer, _, _) = journal(&config, &directory, now).map_err(|failure| failure.what).expect("new");
+    let (writer, _, _) = journal(config.storage.journal_options(), &directory, now)
+        .map_err(|failure| failure.what)
+        .expect("new");
     let live = |boot: &str| SessionStart {
         mode: messages::Mode::Live.into(),
         boot: boot.to_owned(),

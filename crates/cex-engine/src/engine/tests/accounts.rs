@@ -239,6 +239,8 @@ fn an_account_that_was_lost_is_ready_when_it_fits_or_every_fill_must_show() {
     assert!(is_asked(&mut stage, 1_000));
     answer(&mut stage, "4000", "55");
     assert_eq!((is_ready(&stage), held(&stage)), (true, ["4000", "55"].map(str::to_owned)));
+    let trips: Vec<_> = stage.view().trips.iter().map(|trip| trip.rule).collect();
+    assert_eq!(trips, ["drift"], "what moved while nobody listened is told");
 }
 
 #[test]

@@ -121,3 +121,31 @@ fn what_cannot_be_bought_back_is_tried_three_times_and_waits_for_an_operator() {
     let rules: Vec<_> = stage.view().trips.iter().map(|trip| trip.rule).collect();
     assert_eq!(rules, ["parked"], "its symbol waits for an operator too");
 }
+
+#[test]
+fn what_no_venue_takes_is_let_be_at_the_end_and_speaks_against_nobody() {
+    let (mut config, setups) = setups();
+    config.limits.max_all_failures = 1;
+    let mut stage = Stage::with(config, &setups);
+    charged(&mut stage, "0.004");
+    stage.feed(Event::Kill);
+    stage.feed(Event::Flatten { give: Bps::from_bps(100) });
+    assert_eq!((placed(stage.pass(50)), stage.view().open), (vec![], 0));
+    assert_eq!(
+        (stage.view().trips, stage.view().totals.ended.len()),
+        (vec![], 1),
+        "the arbitrage that left it"
+    );
+}
+
+#[test]
+fn what_was_large_enough_and_finds_nobody_pauses_no_symbol() {
+    let (mut config, setups) = setups();
+    config.limits.max_all_failures = 1;
+    let mut stage = Stage::with(config, &setups);
+    charged(&mut stage, "0.0125");
+    let orders = placed(stage.pass(1_000));
+    stage.fill(&orders[0], "100.10", "0.010", ("0", "USDT"));
+    stage.report(&orders[0], OrderStatus::Canceled, "0.010");
+    assert_eq!((stage.ended(Ending::Swept), stage.view().open, stage.view().trips), (1, 0, vec![]));
+}

@@ -496,3 +496,24 @@ fn an_order_that_is_not_what_was_approved_throws_the_kill_switch() {
         assert_eq!(told(change), (true, 1));
     }
 }
+
+#[test]
+fn an_answer_that_comes_after_the_fills_counts_like_any_other() {
+    let (mut config, setups) = setups();
+    config.limits.max_answer = Duration::from_secs(2);
+    let mut stage = Stage::with(config, &setups);
+    for stopped in [0, 2] {
+        let [buy, sell] = stage.cross();
+        stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+        stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+        assert_eq!(stage.view().open, 0);
+        stage.now += Duration::from_secs(3);
+        for order in [&buy, &sell] {
+            let (client_id, order_id) = (order.client_id, order_id(order));
+            stage.feed(Event::Placed { client_id, order_id, order: None });
+        }
+        assert_eq!(stage.view().trips.iter().filter(|trip| trip.rule == "latency").count(), stopped);
+        // b comes back, so that it can cross again.
+        stage.delta(1, &[level(10_100, 0)], &[level(10_010, 10_000)]);
+    }
+}
