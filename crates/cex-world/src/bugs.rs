@@ -159,6 +159,10 @@ bugs! {
     OpensBeforeLevel,
     /// A start after a loss of power does not look for orders of which no record tells (P2).
     NothingSought,
+    /// An acknowledgement is not written down (K4).
+    AcknowledgementUnwritten,
+    /// An acknowledgement where nothing runs is written as one of a run that trades (P4).
+    AcknowledgedByARun,
 }
 
 /// The first seed in which a bug shows, and what it breaks; `None` when it does not within so many.

@@ -7,6 +7,7 @@ mod close;
 mod journal;
 mod limits;
 mod naked;
+mod operator;
 
 use crate::fuse::Death;
 use crate::plan::Family;
@@ -45,7 +46,7 @@ pub enum Invariant {
     I7,
     /// No order is decided on a stale book.
     I8,
-    /// After the kill switch nothing is opened.
+    /// After the kill switch nothing is opened, until an operator has looked; and what they have looked at is theirs.
     I9,
     /// When faults stop, everything works again.
     I10,
@@ -103,6 +104,10 @@ pub struct Counts {
     pub searches: u64,
     /// Fills of such orders that they found.
     pub found: u64,
+    /// Acknowledgements of an operator to a process that runs.
+    pub resumed: u64,
+    /// Acknowledgements of one while no process was there.
+    pub resumed_alone: u64,
 }
 
 /// An order that left us.
@@ -145,6 +150,8 @@ pub(crate) struct Checks {
     arbitrages: u64,
     /// What was told to be left over for people.
     parked: BTreeSet<u64>,
+    /// Arbitrages that an operator has looked at while no process was there, by name: what is open of them is theirs.
+    theirs: BTreeSet<ClientOrderId>,
     /// When a book was last heard of, by venue and symbol.
     heard: BTreeMap<(VenueId, SymbolId), Timestamp>,
     /// Books that changed since they were last compared.
@@ -168,6 +175,7 @@ impl Checks {
             open: BTreeMap::new(),
             arbitrages: 0,
             parked: BTreeSet::new(),
+            theirs: BTreeSet::new(),
             heard: BTreeMap::new(),
             touched: Vec::new(),
             killed_at: None,
@@ -197,6 +205,13 @@ impl Checks {
         self.naked.excuse_until(now + RESTART);
     }
 
+    /// The process ended by itself: what it had heard of books is gone with it.
+    pub(crate) fn ended(&mut self) {
+        self.heard.clear();
+        self.risked.died();
+        self.touched.clear();
+    }
+
     /// Placements that left a process that is gone.
     pub(crate) fn left(&mut self, placements: BTreeMap<ClientOrderId, u32>) {
         for (client_id, times) in placements {
@@ -212,12 +227,6 @@ impl Checks {
     /// Of these orders the journal has a record.
     pub(crate) fn journal_has(&mut self, known: impl Fn(ClientOrderId) -> Option<Decimal>) {
         self.risked.journal_has(known);
-    }
-
-    /// An operator lets openings go on.
-    pub(crate) fn acknowledged(&mut self) {
-        self.killed_at = None;
-        self.risked.acknowledged();
     }
 
     /// Whether something does not hold; the run ends then.
@@ -319,6 +328,10 @@ impl Checks {
 
     /// A closing order of an arbitrage is to leave.
     pub(crate) fn closes(&mut self, now: Timestamp, order: &OrderRequest, of: ClientOrderId) {
+        if self.theirs.contains(&of) {
+            let what = format!("{} trades what an operator has looked at", order.client_id);
+            self.violate(Invariant::I9, now, what);
+        }
         match self.sent.get(&of).copied() {
             Some(sent) => self.leaves(now, order, sent),
             // What trades leftovers away is named after its own first order, and stands on one leg by its nature.

@@ -3,6 +3,7 @@
 mod carry;
 mod life;
 mod lost;
+mod operator;
 mod recovery;
 mod setup;
 mod start;
@@ -24,7 +25,7 @@ use cex_journal::storage::MemoryDisk;
 use cex_sim::server::SimExchange;
 use cex_sim::world::{Arrival, LineId, World};
 use cex_transport::driver::DialBudget;
-pub(crate) use life::Crash;
+pub(crate) use life::{Crash, Halt};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -61,6 +62,7 @@ pub(crate) struct Day {
     pub(crate) fuse: Fuse,
     pub(crate) disk: MemoryDisk,
     pub(crate) life: life::Life,
+    pub(crate) operator: operator::Operator,
     seed: u64,
     config: EngineConfig,
     /// Whether orders are on disk before they leave; elsewhere those of the last moments are in no journal after a loss of power.
@@ -152,7 +154,10 @@ impl Day {
         // What a crash left is looked at after everything that happens, until it is level.
         let leveling = if self.life.levels { self.world.next_at() } else { Timestamp::MAX };
         let look = self.desk.checks.next_look();
-        [engine, plan, places, journal, leveling, look].into_iter().min().unwrap_or(Timestamp::MAX)
+        [engine, plan, places, journal, leveling, look, self.operator.looks_at()]
+            .into_iter()
+            .min()
+            .unwrap_or(Timestamp::MAX)
     }
 
     /// Everything that happens at one moment, to a process that may die in it.
@@ -182,6 +187,7 @@ impl Day {
         while let Some(planned) = self.planned.pop_front_if(|planned| planned.at <= at) {
             self.go_wrong(&planned);
         }
+        self.let_operator_look(at);
         self.desk.checks.look(at, &self.world);
     }
 

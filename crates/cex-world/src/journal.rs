@@ -4,6 +4,7 @@
 use cex_arb::run::control::Directory;
 use cex_arb::run::past::Past;
 use cex_arb::run::record::{Recorder, Tolerance};
+use cex_arb::run::remote::write_acknowledgement;
 use cex_arb::show::Names;
 use cex_core::Timestamp;
 use cex_journal::messages::SessionStart;
@@ -47,6 +48,20 @@ pub(crate) fn open(
     let mut writer = opened.writer;
     writer.begin(now, start)?;
     Ok(Opened { writer, syncer, recovered: opened.recovered, past })
+}
+
+/// Writes down that an operator has looked while no process is there, as `arb resume` does.
+pub(crate) fn acknowledge(
+    disk: &MemoryDisk,
+    now: Timestamp,
+    start: SessionStart,
+) -> Result<(), JournalError> {
+    let options = Options { segment_bytes: SEGMENT_BYTES, sync: SyncPolicy::Strict };
+    let mut past = Past::default();
+    let opened =
+        cex_journal::open_reading(Arc::new(disk.clone()), options, now, &mut |record| past.take(record));
+    let (opened, _syncer) = opened?;
+    write_acknowledgement(now, opened.writer, start, opened.recovered.halt, &past)
 }
 
 /// What a journal says, from its beginning.

@@ -2,11 +2,10 @@
 
 use crate::bugs::Bug;
 use crate::check::{Counts, Invariant, Violation};
-use crate::day::{Crash, Day};
+use crate::day::{Crash, Day, Halt};
 use crate::fuse::Death;
 use crate::plan::{Dice, Family};
 use cex_core::Timestamp;
-use cex_engine::Event;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -141,6 +140,7 @@ pub fn run(seed: u64, options: &Options) -> Report {
     } else {
         day.whole_run(&schedule);
     }
+    day.operator.leave();
     day.kill();
     day.drain();
     if !day.desk.checks.is_broken() {
@@ -154,10 +154,14 @@ impl Day {
         if let Some(kill_at) = schedule.kill_at {
             self.run_until(kill_at);
             self.kill();
+            if self.life.halt != Halt::Off {
+                self.call_operator();
+            }
         }
         self.run_until(schedule.calm_from);
         self.world.calm();
         self.disarm();
+        self.operator.hurry(self.now());
         let ban = if self.is_banned { BAN } else { Duration::ZERO };
         let restart = if self.life.deaths > 0 { CALM } else { Duration::ZERO };
         self.run_until(schedule.calm_from + CALM + ban + restart);
@@ -168,6 +172,7 @@ impl Day {
 
     /// A short run that is about one crash: as soon as everything works again it may end.
     fn crash_run(&mut self, schedule: &Schedule, crash: CrashAt) {
+        self.operator.hurry(self.now());
         self.run_until(schedule.faults_from);
         let before = self.fuse.effects();
         let pause = RESTART_PAUSES[usize::try_from(crash.effect).unwrap_or(0) % RESTART_PAUSES.len()];
@@ -199,23 +204,8 @@ impl Day {
     fn kill(&mut self) {
         // To a process that is not there nobody can say anything.
         if !self.desk.checks.is_broken() && self.desk.journal.is_some() && !self.fuse.is_blown() {
-            let now = self.now();
-            self.desk.trace.tell(now, "the kill switch is thrown".to_owned());
-            self.desk.checks.killed_at.get_or_insert(now);
-            let is_written = !self.has(Bug::HaltUnwritten);
-            if is_written {
-                self.desk.record(now, |recorder| recorder.halt(now, "operator", "the kill switch"));
-            }
-            self.life.halted = !self.fuse.is_blown();
-            if !self.life.halted {
-                // It died over it: whoever threw the switch got no answer, and knows that nothing is halted.
-                self.desk.checks.killed_at = None;
-                return;
-            }
-            if self.has(Bug::KillIgnored) {
-                return;
-            }
-            self.feed(Event::Kill);
+            // If it dies over it whoever threw the switch got no answer.
+            self.halt("operator", "the kill switch");
         }
     }
 

@@ -102,6 +102,8 @@ struct Told<'a> {
     starts_failed: u64,
     starts_that_searched: u64,
     lost_fills_found: u64,
+    resumed_running: u64,
+    resumed_alone: u64,
     endings: &'a BTreeMap<&'static str, u64>,
     alarms: &'a BTreeMap<&'static str, u64>,
     faults: &'a BTreeMap<String, u64>,
@@ -136,6 +138,8 @@ impl Summary {
             starts_failed: counts.failed_starts,
             starts_that_searched: counts.searches,
             lost_fills_found: counts.found,
+            resumed_running: counts.resumed,
+            resumed_alone: counts.resumed_alone,
             endings: &counts.endings,
             alarms: &counts.alarms,
             faults: &counts.faults,
@@ -174,6 +178,8 @@ impl Counts {
         self.failed_starts += other.failed_starts;
         self.searches += other.searches;
         self.found += other.found;
+        self.resumed += other.resumed;
+        self.resumed_alone += other.resumed_alone;
         other.endings.iter().for_each(|(name, count)| *self.endings.entry(name).or_default() += count);
         other.alarms.iter().for_each(|(name, count)| *self.alarms.entry(name).or_default() += count);
         other.faults.iter().for_each(|(name, count)| *self.faults.entry(name.clone()).or_default() += count);
@@ -205,6 +211,11 @@ impl fmt::Display for Summary {
             f,
             "starts that searched {}, and found {} fills of which no record told",
             counts.searches, counts.found
+        )?;
+        writeln!(
+            f,
+            "operators looked    {} times at a process, and {} times at none",
+            counts.resumed, counts.resumed_alone
         )?;
         for (ending, count) in &counts.endings {
             writeln!(f, "  ended {ending:<12} {count}")?;

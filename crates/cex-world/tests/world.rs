@@ -42,3 +42,12 @@ fn a_trace_says_what_happened_and_changes_nothing() {
     assert!(traced.lines.iter().any(|line| line.contains("Open {")));
     assert_eq!(traced.hash, run(5, &with(&Family::ALL)).hash);
 }
+
+#[test]
+fn an_operator_is_called_looks_and_the_day_goes_on() {
+    let reports: Vec<Report> = (1..40).map(|seed| run(seed, &with(&[Family::P, Family::O]))).collect();
+    reports.iter().for_each(assert_holds);
+    let looked = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
+    assert!(looked(|report| report.counts.resumed) > 0, "at a process that ran");
+    assert!(looked(|report| report.counts.resumed_alone) > 0, "where none was there");
+}

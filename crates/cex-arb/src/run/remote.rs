@@ -10,8 +10,9 @@ use crate::cli::{ControlArgs, StopArgs};
 use crate::config::command::failure;
 use crate::config::{Config, Surroundings};
 use crate::exit::{Exit, Failure, written};
-use cex_core::{Markets, SymbolId, SymbolInfo};
+use cex_core::{Markets, SymbolId, SymbolInfo, Timestamp};
 use cex_journal::messages::{OperatorAck, SessionEnd, SessionStart};
+use cex_journal::{JournalError, Writer};
 use cex_transport::{Clock, TransportConfig};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -123,20 +124,34 @@ fn lift(config: &Config, directory: &Directory) -> Result<Option<Status>, Failur
 /// Writes the acknowledgement into the journal of a run that is not there.
 fn acknowledge(config: &Config, directory: &Directory) -> Result<(), Failure> {
     let now = Clock::new().now();
-    let (mut writer, recovered) = open_journal(config, directory, now)?;
-    let failed =
-        |error: cex_journal::JournalError| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy());
+    let (writer, recovered) = open_journal(config, directory, now)?;
+    let failed = |error: JournalError| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy());
+    let past = Past::read(&directory.0.join("journal")).map_err(failed)?;
+    let start = SessionStart { pid: std::process::id(), boot: machine::boot(), ..SessionStart::default() };
+    write_acknowledgement(now, writer, start, recovered.halt, &past).map_err(failed)
+}
+
+/// Writes into the journal of a run that is not there, and says `past`, that an operator has looked; `halt` is the record that they
+/// were wanted for. It is a session of its own, of a mode that trades nothing: what earlier ones left open is theirs from then on.
+///
+/// # Errors
+/// When it is not known to be on disk.
+pub fn write_acknowledgement(
+    now: Timestamp,
+    mut writer: Writer,
+    start: SessionStart,
+    halt: Option<u64>,
+    past: &Past,
+) -> Result<(), JournalError> {
     // Also without a halt: a run that ended because of what an earlier one left open waits for it.
-    let halt_seq = recovered.halt.unwrap_or_default();
+    let halt_seq = halt.unwrap_or_default();
     let ack = OperatorAck { by: "operator".to_owned(), reason: "arb resume".to_owned(), halt_seq };
     // Orders nobody has seen to their end stay to be asked for.
-    let past = Past::read(&directory.0.join("journal")).map_err(failed)?;
     let orders_left = past.undecided();
-    let start = SessionStart { pid: std::process::id(), boot: machine::boot(), ..SessionStart::default() };
     let end = SessionEnd { reason: "finished".to_owned(), orders_left, ..SessionEnd::default() };
-    let done =
-        writer.begin(now, start).and_then(|_| writer.append(now, &ack)).and_then(|_| writer.close(now, &end));
-    done.map_err(failed)
+    writer.begin(now, start)?;
+    writer.append(now, &ack)?;
+    writer.close(now, &end)
 }
 
 /// `arb kill`: halts every run of this configuration, cancels what is open at the exchanges, and looks until nothing is.

@@ -6,7 +6,7 @@ use crate::day::Day;
 use cex_arb::run::proof::prove;
 use cex_core::{Asset, ClientOrderId, Decimal, NumError, Side, Timestamp, VenueId};
 use cex_sim::server::{AccountLedger, Ledger};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// An order on its way may take this long while nothing is wrong.
@@ -109,6 +109,8 @@ impl Day {
         swept: &BTreeMap<ClientOrderId, Decimal>,
     ) -> Result<(), NumError> {
         let other_fee = self.other_fees_written();
+        let operators = self.orders_of_operators();
+        let is_first = self.life.restarts == 0;
         let holdings = self.desk.engine.holdings();
         let holdings: BTreeMap<(VenueId, Asset), Decimal> =
             holdings.into_iter().map(|(venue, asset, held)| ((venue, asset), held)).collect();
@@ -132,17 +134,19 @@ impl Day {
         // What traded leftovers away has no buying leg: what it is valued at is in its end.
         let legless = |id: &ClientOrderId| swept.get(id).copied();
         let marks = checks.sent.iter();
-        let marks = marks.map(|(id, sent)| (*id, legless(id).unwrap_or(sent.mark))).collect();
+        let marks: BTreeMap<ClientOrderId, Decimal> =
+            marks.map(|(id, sent)| (*id, legless(id).unwrap_or(sent.mark))).collect();
         let proof = prove(&ledgers, &marks, &holdings)?;
         for mismatch in &proof.mismatches {
             checks.violate(Invariant::I4, now, format!("holdings differ: {mismatch:?}"));
         }
+        let profit = proof.profit.checked_sub(came_to(ledger, &operators, &marks)?)?;
         // Earlier processes' profit is known to the rules only, and theirs leave out fills that came late.
-        let ours = if checks.counts.deaths > 0 { total } else { totals.realised };
+        let ours = if is_first { totals.realised } else { total };
         // Fees in an exchange's own coin are in our profit by what they count as, and in the ledgers in that coin.
-        let other_fee = if checks.counts.deaths > 0 { other_fee } else { totals.other_fee };
-        if proof.profit != ours.checked_add(other_fee)? {
-            let what = format!("we say {ours} and {other_fee} of fees, the ledgers say {}", proof.profit);
+        let other_fee = if is_first { totals.other_fee } else { other_fee };
+        if profit != ours.checked_add(other_fee)? {
+            let what = format!("we say {ours} and {other_fee} of fees, the ledgers say {profit}");
             checks.violate(Invariant::I5, now, what);
         }
         if totals.late_fills == 0 {
@@ -201,6 +205,28 @@ impl Checks {
         }
         Ok(())
     }
+}
+
+/// What fills of these orders came to, with their base at its mark, as the proof reckons.
+fn came_to(
+    ledger: &Ledger,
+    orders: &BTreeSet<ClientOrderId>,
+    marks: &BTreeMap<ClientOrderId, Decimal>,
+) -> Result<Decimal, NumError> {
+    let mut sum = Decimal::ZERO;
+    for fill in ledger.accounts.iter().flat_map(|account| &account.fills) {
+        let Some(id) = client_id(fill).filter(|id| orders.contains(id)) else { continue };
+        let (base, quote) = match fill.side {
+            Side::Buy => (fill.qty, fill.notional.negated()?),
+            Side::Sell => (fill.qty.negated()?, fill.notional),
+        };
+        let fee_in = |asset: Asset| if fill.fee_asset == asset { fill.fee } else { Decimal::ZERO };
+        let base = base.checked_sub(fee_in(fill.symbol.base))?;
+        let quote = quote.checked_sub(fee_in(fill.symbol.quote))?;
+        let mark = marks.get(&id).copied().unwrap_or(fill.price);
+        sum = sum.checked_add(quote)?.checked_add(base.checked_mul(mark)?)?;
+    }
+    Ok(sum)
 }
 
 /// I4: what was there, plus what fills moved, less fees, is what is there. Answers the assets of which it is not.

@@ -7,7 +7,7 @@ use cex_core::{Fill, OrderRequest, VenueId};
 use cex_engine::{Command, Event, Notice};
 use cex_errors::{ErrorKind, ExchangeError, Outcome};
 use cex_interface::{OrderRef, Reply, Request, TimeRange};
-use cex_risk::Approved;
+use cex_risk::{Approved, Until};
 use cex_transport::Urgency;
 
 /// Fills asked for at once of one order; as the desk does it.
@@ -36,6 +36,9 @@ impl Day {
                 self.desk.record(now, |recorder| recorder.notice(now, &notice));
             }
             self.desk.checks.notice(now, &notice);
+            if matches!(&notice, Notice::Tripped(trip) if trip.until == Until::Operator) {
+                self.call_operator();
+            }
         }
         self.check_books();
     }

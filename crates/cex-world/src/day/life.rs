@@ -3,6 +3,7 @@
 use super::Day;
 use super::start::NoStart;
 use crate::bugs::Bug;
+use crate::check::Invariant;
 use crate::fuse::Death;
 use cex_arb::run::recover::{Leveled, leveled};
 use cex_core::Timestamp;
@@ -55,10 +56,26 @@ pub(crate) struct Life {
     pub(crate) deaths: u32,
     /// How often the machine was started again.
     pub(super) boots: u32,
+    /// A process is there that does not run yet.
+    pub(super) is_starting: bool,
+    /// How many processes came after the first one.
+    pub(crate) restarts: u32,
     /// Effects of all processes when this one began.
     began_at: u64,
-    /// The last halt was on disk.
-    pub(crate) halted: bool,
+    /// What the next start finds.
+    pub(crate) halt: Halt,
+}
+
+/// Whether a halt waits for an operator, on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Halt {
+    /// None does: there was none, or it was acknowledged.
+    #[default]
+    Off,
+    /// One does.
+    On,
+    /// Whoever wrote, or acknowledged, it got no answer.
+    Unknown,
 }
 
 impl Day {
@@ -150,7 +167,11 @@ impl Day {
             self.fuse.blow_after(again);
         }
         self.life.began_at = self.fuse.effects();
-        match self.start() {
+        self.life.restarts += 1;
+        self.life.is_starting = true;
+        let started = self.start();
+        self.life.is_starting = false;
+        match started {
             Ok(adopted) => {
                 let now = self.now();
                 self.life.levels = adopted > 0;
@@ -158,19 +179,63 @@ impl Day {
                 self.desk.trace.tell(now, format!("a process begins, and goes on with {adopted}"));
             }
             Err(NoStart::Died) => {}
-            Err(NoStart::Failed(why)) => {
+            Err(NoStart::Failed { why, for_operator }) => {
                 let now = self.now();
                 self.desk.trace.tell(now, format!("a start fails: {why}"));
                 self.desk.checks.counts.failed_starts += 1;
                 self.world.client_dies(true);
                 self.bury();
                 self.life.starts_at = Some(now + AGAIN);
+                if for_operator {
+                    let looks_at = self.call_operator();
+                    self.desk.checks.told_people(looks_at);
+                }
             }
         }
     }
 
-    /// Opens nothing before what earlier processes left open is level; what cannot be made so is an operator's, who is
-    /// quick here.
+    /// Stops all openings until an operator has looked, over restarts too. Whether that is on disk.
+    pub(crate) fn halt(&mut self, by: &str, reason: &str) -> bool {
+        let now = self.now();
+        self.desk.trace.tell(now, format!("{by}: halted: {reason}"));
+        let is_written = !self.has(Bug::HaltUnwritten);
+        if is_written {
+            self.desk.record(now, |recorder| recorder.halt(now, by, reason));
+        }
+        if self.fuse.is_blown() {
+            // Whoever halts it gets no answer.
+            self.life.halt = if self.life.halt == Halt::On { Halt::On } else { Halt::Unknown };
+            return false;
+        }
+        self.life.halt = Halt::On;
+        self.desk.checks.halted(now);
+        if !self.has(Bug::KillIgnored) {
+            self.feed(Event::Kill);
+        }
+        true
+    }
+
+    /// The process ends by itself, as `arb run` does: nothing is on the way.
+    fn end(&mut self) {
+        let now = self.now();
+        let standing = self.desk.engine.standing(now);
+        let Some(journal) = self.desk.journal.take() else { return };
+        let closed = journal.recorder.close(now, "stopped", 0, &standing);
+        if self.fuse.is_blown() {
+            return;
+        }
+        if let Err(error) = closed {
+            self.desk.checks.violate(Invariant::I3, now, format!("a session does not end: {error}"));
+        }
+        self.desk.trace.tell(now, "the process ends".to_owned());
+        self.world.client_dies(true);
+        self.bury();
+        self.desk.checks.ended();
+        self.life.starts_at = Some(now + AGAIN);
+    }
+
+    /// Opens nothing before what earlier processes left open is level; what cannot be made so is an operator's: the run halts, over
+    /// restarts too, and ends.
     pub(super) fn level_first(&mut self) {
         if !self.life.levels || self.fuse.is_blown() {
             return;
@@ -178,10 +243,16 @@ impl Day {
         let now = self.now();
         match leveled(&self.desk.engine.view(now)) {
             Leveled::NotYet => {}
-            Leveled::All | Leveled::NotAll => {
+            Leveled::All => {
                 self.life.levels = false;
                 self.effects.recovery = self.fuse.effects() - self.life.began_at;
                 self.feed(Event::Mode(Mode::Active));
+            }
+            Leveled::NotAll => {
+                self.life.levels = false;
+                if self.halt("recovery", "what an earlier run left open could not be traded away") {
+                    self.end();
+                }
             }
         }
     }

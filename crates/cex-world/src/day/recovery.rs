@@ -136,13 +136,13 @@ impl Day {
         for index in 0..self.places.len() {
             let orders = match self.ask(index, Request::OpenOrders { symbol: None })? {
                 Reply::Orders(orders) => orders,
-                other => return Err(NoStart::Failed(format!("open orders answered as {other:?}"))),
+                other => return Err(NoStart::failed(format!("open orders answered as {other:?}"))),
             };
             for (_, request) in cancel_ours(orders) {
                 match self.call(index, request)? {
                     Ok(_) => {}
                     Err(error) if error.kind == ErrorKind::OrderNotFound => {}
-                    Err(error) => return Err(NoStart::Failed(error.to_string())),
+                    Err(error) => return Err(NoStart::failed(error.to_string())),
                 }
             }
         }

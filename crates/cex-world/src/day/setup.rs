@@ -1,6 +1,7 @@
 //! A run is set up: exchanges opened, faults drawn, the first process started; what a process is made of.
 
 use super::life::Life;
+use super::operator::Operator;
 use super::{Day, Desk, Place};
 use crate::bugs::Planted;
 use crate::check::Checks;
@@ -72,6 +73,7 @@ impl Day {
             fuse,
             disk: MemoryDisk::default(),
             life: Life::default(),
+            operator: Operator::new(seed),
             seed,
             config: told,
             is_strict,

@@ -1,12 +1,13 @@
 //! A process starts: the same way the first time and after a crash, in the order of `arb run`.
 
+use super::life::Halt;
 use super::setup::{link_up, open_place, setup};
 use super::{Day, Place};
 use crate::bugs::Bug;
 use crate::check::Invariant;
 use crate::journal;
 use crate::rest::Purpose;
-use cex_arb::exit::Failure;
+use cex_arb::exit::{Exit, Failure};
 use cex_arb::run::past::Past;
 use cex_arb::run::recover::Unfinished;
 use cex_arb::run::venue::{listed_markets, shared_markets};
@@ -30,14 +31,25 @@ const SETUP_MAX: Duration = Duration::from_secs(10);
 pub(crate) enum NoStart {
     /// The process died.
     Died,
-    /// It ended by itself, and said why.
-    Failed(String),
+    /// It ended by itself.
+    Failed {
+        /// Why, as it said.
+        why: String,
+        /// Only an operator can make the next one go on.
+        for_operator: bool,
+    },
 }
 
 impl NoStart {
     /// What `arb run` would have ended with.
     pub(super) fn of(failure: &Failure) -> Self {
-        Self::Failed(failure.to_string())
+        let for_operator = matches!(failure.exit, Exit::Halted | Exit::Residual);
+        Self::Failed { why: failure.to_string(), for_operator }
+    }
+
+    /// It could not be made; the next one may.
+    pub(super) fn failed(why: impl Into<String>) -> Self {
+        Self::Failed { why: why.into(), for_operator: false }
     }
 }
 
@@ -54,8 +66,13 @@ impl Day {
         };
         let opened = journal::open(&self.disk, self.syncs_first(), self.now(), session);
         let opened = opened.map_err(|error| self.journal_refused(&error.to_string()))?;
-        let is_halted = opened.recovered.halt.is_some();
+        let halt = opened.recovered.halt;
         self.still_lives()?;
+        self.learn_of_operator();
+        self.found_halt(halt.is_some());
+        if let Some(seq) = halt {
+            return Err(self.refuse(opened, seq));
+        }
 
         let markets = self.open_venues()?;
         let (journal, past) = opened.record(names(&self.places, &markets));
@@ -76,7 +93,7 @@ impl Day {
             let known = |places: &[Place], now| places[index].rest.knows_time(now);
             self.wait_until(self.now() + SETUP_MAX, known)?;
             let fees = self.call(index, Request::Fees { symbol: None })?;
-            setups.push(setup(&self.places[index], fees).map_err(NoStart::Failed)?);
+            setups.push(setup(&self.places[index], fees).map_err(NoStart::failed)?);
         }
         let now = self.now();
         let mut engine = Engine::new(self.config.clone(), &setups, epoch);
@@ -88,7 +105,6 @@ impl Day {
         journal.touched(now);
         let adopted = entered.map_err(|failure| NoStart::of(&failure))?;
         self.still_lives()?;
-        self.acknowledge(&mut engine, is_halted);
         if self.has(Bug::TripsForgotten) {
             engine.handle(now, Event::Acknowledge, &mut self.desk.out);
         }
@@ -100,24 +116,48 @@ impl Day {
         self.forget_lost();
         self.desk.engine = engine;
         for place in &mut self.places {
-            link_up(self.seed, &self.world, place).map_err(NoStart::Failed)?;
+            link_up(self.seed, &self.world, place).map_err(NoStart::failed)?;
         }
         Ok(adopted)
     }
 
-    /// An operator has looked at what halted an earlier process. A halt that was on disk is there.
-    fn acknowledge(&mut self, engine: &mut Engine, is_halted: bool) {
+    /// A halt that was on disk is there, and none that was acknowledged.
+    fn found_halt(&mut self, is_halted: bool) {
         let now = self.now();
-        if self.life.halted && !is_halted {
-            let what = "a halt was on disk, and the next start does not know of it".to_owned();
-            self.desk.checks.violate(Invariant::I9, now, what);
+        match (self.life.halt, is_halted) {
+            (Halt::On, false) => {
+                let what = "a halt was on disk, and the next start does not know of it".to_owned();
+                self.desk.checks.violate(Invariant::I9, now, what);
+            }
+            (Halt::Off, true) => {
+                let what = "a start is halted, and whatever halted it was acknowledged".to_owned();
+                self.desk.checks.violate(Invariant::I9, now, what);
+            }
+            (Halt::On | Halt::Unknown, true) => {
+                self.life.halt = Halt::On;
+                self.desk.checks.halted(now);
+            }
+            (Halt::Off | Halt::Unknown, false) => {
+                self.life.halt = Halt::Off;
+                self.desk.checks.killed_at = None;
+            }
         }
-        if is_halted {
-            self.desk.record(now, |recorder| recorder.acknowledged(now, "operator"));
-            engine.handle(now, Event::Acknowledge, &mut self.desk.out);
-            self.life.halted = false;
-            self.desk.checks.acknowledged();
-        }
+    }
+
+    /// A start that is halted ends, and says what an operator must look at.
+    fn refuse(&mut self, opened: journal::Opened, seq: u64) -> NoStart {
+        let now = self.now();
+        let (journal, past) = opened.record(names(&[], &[]));
+        let mut recorder = journal.recorder;
+        let mut unfinished = match Unfinished::new(past) {
+            Ok(unfinished) => unfinished,
+            Err(failure) => return self.journal_refused(&failure.to_string()),
+        };
+        let what = format!("halted: record {seq} of the journal was not acknowledged");
+        let failure = Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume");
+        let failure = unfinished.tell_doubt(now, failure, &mut recorder);
+        recorder.abandon(now, unfinished.undecided_orders());
+        if self.fuse.is_blown() { NoStart::Died } else { NoStart::of(&failure) }
     }
 
     /// A crash leaves no journal that the next start must refuse.
@@ -127,7 +167,7 @@ impl Day {
         }
         let now = self.now();
         self.desk.checks.violate(Invariant::I3, now, format!("the journal is refused: {why}"));
-        NoStart::Failed(why.to_owned())
+        NoStart::failed(why)
     }
 
     /// Whether what is written is on disk before anything leaves.
@@ -143,7 +183,7 @@ impl Day {
         for (index, exchange) in SimExchange::ALL.into_iter().enumerate() {
             // No two processes draw the same luck.
             let seed = self.seed.wrapping_add(u64::from(self.life.deaths) << 32);
-            self.places.push(open_place(seed, index, exchange, now).map_err(NoStart::Failed)?);
+            self.places.push(open_place(seed, index, exchange, now).map_err(NoStart::failed)?);
             if self.has(Bug::SignedLate) {
                 self.places[index].rest.sign_off_by = -10_000_000_000;
             }
@@ -155,7 +195,7 @@ impl Day {
         for index in 0..self.places.len() {
             match self.ask(index, Request::Symbols)? {
                 Reply::Symbols(rules) => stated.push(rules),
-                other => return Err(NoStart::Failed(format!("symbols answered as {other:?}"))),
+                other => return Err(NoStart::failed(format!("symbols answered as {other:?}"))),
             }
         }
         let ids: Vec<VenueId> = self.places.iter().map(|place| place.id).collect();
@@ -181,15 +221,14 @@ impl Day {
         places[index].rest.begin(world, request, Purpose::Setup, Urgency::CanWait);
         self.wait_until(self.now() + SETUP_MAX, |places, _| places[index].rest.has_done())?;
         let answer = self.places[index].rest.take_done().pop();
-        let (_, result) =
-            answer.ok_or_else(|| NoStart::Failed("an exchange did not answer in time".to_owned()))?;
+        let (_, result) = answer.ok_or_else(|| NoStart::failed("an exchange did not answer in time"))?;
         self.desk.checks.answered(&result);
         Ok(result)
     }
 
     /// As [`Self::call`] of something that must be answered.
     pub(super) fn ask(&mut self, index: usize, request: Request) -> Result<Reply, NoStart> {
-        self.call(index, request)?.map_err(|error| NoStart::Failed(error.to_string()))
+        self.call(index, request)?.map_err(|error| NoStart::failed(error.to_string()))
     }
 
     pub(super) fn still_lives(&self) -> Result<(), NoStart> {
@@ -206,7 +245,7 @@ impl Day {
         loop {
             self.still_lives()?;
             if self.desk.checks.is_broken() {
-                return Err(NoStart::Failed("something does not hold".to_owned()));
+                return Err(NoStart::failed("something does not hold"));
             }
             let now = self.now();
             if is_so(&self.places, now) || now >= until {
@@ -270,6 +309,6 @@ mod tests {
         assert_eq!(day.now(), later);
         day.desk.checks.violate(Invariant::I6, later, "something".to_owned());
         let ended = day.wait_until(later + Duration::from_secs(1), |_, _| false);
-        assert!(matches!(ended, Err(NoStart::Failed(_))), "{ended:?}");
+        assert!(matches!(ended, Err(NoStart::Failed { .. })), "{ended:?}");
     }
 }
