@@ -1,5 +1,5 @@
 use super::*;
-use cex_core::{Liquidity, OrderKind, Price, Qty, Text, TimeInForce, VenueId};
+use cex_core::{ClientOrderId, Liquidity, OrderKind, Price, Qty, Side, SymbolId, Text, TimeInForce, VenueId};
 
 const START: Timestamp = Timestamp::from_secs(100);
 
