@@ -59,7 +59,7 @@ bugs! {
     AbsenceBelieved,
     /// The fills of an order are never asked for (W7).
     FillsNeverRead,
-    /// An old balance counts as a new one, and none is looked at twice (W16).
+    /// The answer about an account before the last one counts as the last, and none is looked at twice (W16).
     StaleBalanceAdopted,
     /// An acknowledgement is read as the end (O11).
     AckIsFinal,

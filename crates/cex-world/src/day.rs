@@ -18,7 +18,7 @@ use crate::run::Effects;
 use crate::trace::Trace;
 use crate::wire::{Around, Hears, Wire};
 use cex_arb::run::record::Recorder;
-use cex_core::{Market, Markets, SymbolId, Timestamp, VenueId};
+use cex_core::{Account, Market, Markets, SymbolId, Timestamp, VenueId};
 use cex_engine::{Commands, Engine, EngineConfig, Event};
 use cex_interface::Outbox;
 use cex_journal::storage::MemoryDisk;
@@ -49,6 +49,8 @@ pub(crate) struct Place {
     pub(crate) wires: Vec<Wire>,
     pub(crate) dials: DialBudget,
     pub(crate) markets: Arc<Markets>,
+    /// What its account was last, for the bug that answers with it.
+    pub(crate) account_before: Option<Account>,
 }
 
 /// Everything.
@@ -257,7 +259,7 @@ impl Day {
         while self.places[place].rest.has_done() {
             for (purpose, result) in self.places[place].rest.take_done() {
                 let (mut purpose, mut result) = (purpose, result);
-                self.spoil_answer(&mut purpose, &mut result);
+                self.spoil_answer(place, &mut purpose, &mut result);
                 if self.fuse.is_blown() {
                     return;
                 }

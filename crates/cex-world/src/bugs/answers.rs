@@ -55,17 +55,24 @@ impl Day {
     }
 
     /// What becomes of the answer to any other call.
-    pub(crate) fn spoil_answer(&mut self, purpose: &mut Purpose, result: &mut Result<Reply, ExchangeError>) {
+    pub(crate) fn spoil_answer(
+        &mut self,
+        place: usize,
+        purpose: &mut Purpose,
+        result: &mut Result<Reply, ExchangeError>,
+    ) {
         const LATER: Duration = Duration::from_secs(3_600);
         if let Purpose::Order { asked_at, .. } = purpose
             && self.has(Bug::AbsenceBelieved)
         {
             *asked_at += LATER;
         }
-        if let Purpose::Account { asked_at } = purpose
+        if let (Purpose::Account { asked_at }, Ok(Reply::Account(account))) = (&mut *purpose, &mut *result)
             && self.has(Bug::StaleBalanceAdopted)
         {
             *asked_at += LATER;
+            let before = self.places[place].account_before.replace(account.clone());
+            *account = before.unwrap_or_else(|| account.clone());
         }
         if matches!(purpose, Purpose::Fills { .. }) && self.has(Bug::FillsNeverRead) {
             *result = Ok(Reply::Done);

@@ -148,6 +148,7 @@ pub(super) fn open_place(
         wires: Vec::new(),
         dials: DialBudget::new(LinkConfig::default().dial_spacing),
         markets: Arc::default(),
+        account_before: None,
     })
 }
 
