@@ -282,8 +282,8 @@ pub trait PrivateExchange: PublicExchange {
     ) -> impl Future<Output = Result<Listing<Fill>, ExchangeError>> + Send;
 
     /// All fills of one order, however many, in as many calls as it takes, oldest first; `from` to `to` is when they may
-    /// have happened. An error where one moment alone holds more of them than the exchange can be made to show: fewer
-    /// are never told as all.
+    /// have happened. An order the exchange does not know any more is looked for in all fills of that time. An error where
+    /// one moment alone holds more of them than the exchange can be made to show: fewer are never told as all.
     fn order_trades_all(
         &self,
         symbol: SymbolId,

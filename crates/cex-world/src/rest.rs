@@ -45,8 +45,8 @@ pub(crate) enum Purpose {
     Cancel { client_id: ClientOrderId },
     /// What the account traded, of which an order is looked for.
     Trades { client_id: ClientOrderId, order_id: Option<OrderId>, asked_at: Timestamp },
-    /// Fills of an order.
-    Fills { client_id: ClientOrderId, order_id: OrderId },
+    /// Fills of an order; `since` is from when the account's are asked for, should the exchange have forgotten the order.
+    Fills { client_id: ClientOrderId, order_id: OrderId, symbol: SymbolId, since: Option<Timestamp> },
     /// All an account holds.
     Account { asked_at: Timestamp },
 }

@@ -162,7 +162,10 @@ async fn forgotten_orders_fills_remain(stage: &mut Stage) -> Verdict {
         let ours = told.iter().filter(|fill| fill.order_id == placed.order_id).map(|fill| fill.qty);
         Ok((sum(ours)? == expected).then_some(()))
     })
-    .await
+    .await?;
+    let (from, to) = (stage.now() - Duration::from_secs(60), stage.now() + Duration::from_secs(2));
+    let told = stage.exchange.order_trades_all(market.id, placed.order_id, from, to).await?;
+    same("quantity of its fills, asked for by its number", &expected, &sum(told.iter().map(|fill| fill.qty))?)
 }
 
 async fn order_hidden_at_first_is_found_later(stage: &mut Stage) -> Verdict {

@@ -107,7 +107,8 @@ impl<'a> Lists<'a> {
         Ok(all)
     }
 
-    /// All fills of one order, however many, oldest first; `from` to `to` is when they may have happened.
+    /// All fills of one order, however many, oldest first; `from` to `to` is when they may have happened. An exchange that does
+    /// not know the order any more, and says so, is asked for all fills of that time, of which the order's are told.
     ///
     /// # Errors
     /// Where one moment alone holds more of them than the exchange can be made to show: fewer are never told as all.
@@ -119,12 +120,22 @@ impl<'a> Lists<'a> {
         to: Timestamp,
     ) -> Result<Listing<Fill>, ExchangeError> {
         let rule = self.capabilities().fills_page;
-        let order = Some(order);
-        let ask = |range| self.some_fills(Request::MyTrades { symbol, order, range, limit: rule.rows });
-        let dense = |range| self.fills_of_order_in_a_moment(symbol, order, range);
-        let mut all = self.all_of(Op::MyTrades, rule, (from, to), ask, dense, Fill::key).await?;
-        all.rows.sort_by_key(|fill| fill.exchange_ts);
-        Ok(all)
+        let named = Some(order);
+        let ask =
+            |range| self.some_fills(Request::MyTrades { symbol, order: named, range, limit: rule.rows });
+        let dense = |range| self.fills_of_order_in_a_moment(symbol, named, range);
+        match self.all_of(Op::MyTrades, rule, (from, to), ask, dense, Fill::key).await {
+            Ok(mut all) => {
+                all.rows.sort_by_key(|fill| fill.exchange_ts);
+                Ok(all)
+            }
+            Err(error) if error.kind == ErrorKind::OrderNotFound => {
+                let mut all = self.fills(symbol, from, to).await?;
+                all.rows.retain(|fill| fill.order_id == order);
+                Ok(all)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The orders one call answers.

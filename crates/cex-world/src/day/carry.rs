@@ -97,10 +97,11 @@ impl Day {
                 let request = Request::OpenOrders { symbol: Some(symbol) };
                 self.begin(venue, request, Purpose::Open { client_id, asked_at }, Urgency::Normal);
             }
-            Command::QueryFills { venue, symbol, client_id, order_id, .. } => {
+            Command::QueryFills { venue, symbol, client_id, order_id, since } => {
                 let (order, range) = (Some(order_id), TimeRange::default());
                 let request = Request::MyTrades { symbol, order, range, limit: FILLS };
-                self.begin(venue, request, Purpose::Fills { client_id, order_id }, Urgency::Normal);
+                let purpose = Purpose::Fills { client_id, order_id, symbol, since: Some(since) };
+                self.begin(venue, request, purpose, Urgency::Normal);
             }
             Command::QueryTrades { venue, symbol, client_id, order_id, since, asked_at } => {
                 let range = TimeRange { from: Some(since), to: None };
@@ -253,8 +254,15 @@ impl Day {
                 let whole = whole && fills.len() < FILLS as usize;
                 self.feed(Event::TradesRead { client_id, asked_at, fills: &fills, whole });
             }
-            Purpose::Fills { client_id, .. } => {
-                let Some((fills, _)) = fills_of(result) else { return };
+            Purpose::Fills { client_id, order_id, symbol, since: Some(since) } if is_forgotten(&result) => {
+                let range = TimeRange { from: Some(since), to: None };
+                let request = Request::MyTrades { symbol, order: None, range, limit: FILLS };
+                let purpose = Purpose::Fills { client_id, order_id, symbol, since: None };
+                self.begin(venue, request, purpose, Urgency::Normal);
+            }
+            Purpose::Fills { client_id, order_id, .. } => {
+                let Some((mut fills, _)) = fills_of(result) else { return };
+                fills.retain(|fill| fill.order_id == order_id);
                 self.desk.record(now, |recorder| fills.iter().for_each(|fill| recorder.fill(now, fill)));
                 self.feed(Event::FillsRead { client_id, fills: &fills });
             }
@@ -299,6 +307,11 @@ impl Day {
             }
         }
     }
+}
+
+/// Whether an exchange does not know the order it was asked about.
+fn is_forgotten(result: &Result<Reply, ExchangeError>) -> bool {
+    result.as_ref().is_err_and(|error| error.kind == ErrorKind::OrderNotFound)
 }
 
 /// Fills that were asked for, and whether those are all; `None` when it was no such answer, or none at all.
