@@ -122,8 +122,8 @@ sections! {
         "R8: largest difference between the ages of two books." max_age_gap_ms: unit::Ms = "300", "10" to "10000";
         "R9: longest time since a book was compared with the exchange's own." audit_max_age_s: unit::Seconds = "300", "10" to "3600";
         "R10: furthest price from the venue's own mid." collar_own_bps: unit::BasisPoints = "50", "1" to "1000";
-        "R10: furthest price from the mid over all venues." collar_cross_bps: unit::BasisPoints = "200", "1" to "2000";
-        "R11: least edge, after fees and the reserve for slippage." min_edge_bps: unit::BasisPoints = "8", "0" to "1000", least "0.5";
+        "R10: how far the mids of the two venues may be apart." collar_cross_bps: unit::BasisPoints = "200", "1" to "2000";
+        "R11: least edge, after fees." min_edge_bps: unit::BasisPoints = "8", "0" to "1000", least "0.5";
         "R11: largest edge that is believed; above, the data is suspected." max_edge_bps: unit::BasisPoints = "300", "1" to "5000";
         "R11: how long a symbol whose edge was not believed is left alone." quarantine_s: unit::Seconds = "600", "1" to "86400";
         "R12: largest net position of one symbol, unknown orders at their worst." max_symbol_net_usdt: unit::Usdt = "300", "1" to "1000000";
@@ -133,13 +133,13 @@ sections! {
         "R15: cycles open at once." max_open_cycles: unit::Count = "4", "1" to "1000";
         "R15: cycles open at once in one symbol." max_open_cycles_per_symbol: unit::Count = "1", "1" to "100";
         "R15: cycles open at once at one venue." max_open_cycles_per_venue: unit::Count = "4", "1" to "1000";
-        "R16: part of the free balance that is kept for fees." fee_buffer_pct: unit::Percent = "1", "0" to "50", least "0.05";
+        "R16: part of what a leg spends that must be free beside it." fee_buffer_pct: unit::Percent = "1", "0" to "50", least "0.05";
         "R17: orders a second in one symbol at one venue." max_symbol_orders_per_s: unit::Count = "5", "1" to "100";
         "R17: orders a second at one venue." max_venue_orders_per_s: unit::Count = "20", "1" to "1000";
         "R17: orders at one venue in one burst." max_order_burst: unit::Count = "10", "1" to "1000";
-        "R18: orders a minute; more, and only closing is allowed." max_orders_per_min: unit::Count = "120", "1" to "60000";
-        "R18: orders a day." max_orders_per_day: unit::Count = "20000", "1" to "10000000";
-        "R18: notional a day." max_day_notional_usdt: unit::Usdt = "100000", "1" to "1000000000";
+        "R18: orders of openings a minute; more, and only closing is allowed." max_orders_per_min: unit::Count = "120", "1" to "60000";
+        "R18: orders of openings a day." max_orders_per_day: unit::Count = "20000", "1" to "10000000";
+        "R18: notional of openings a day." max_day_notional_usdt: unit::Usdt = "100000", "1" to "1000000000";
         "R19: part of the request budget that is kept for cancels, hedges and questions." request_reserve_pct: unit::Percent = "30", "10" to "90";
         "R20: realised loss of one UTC day that stops everything." max_day_loss_usdt: unit::Usdt = "50", "0.01" to "1000000";
         "R20: realised loss of one hour after which only closing is allowed." max_hour_loss_usdt: unit::Usdt = "20", "0.01" to "1000000";
@@ -158,10 +158,10 @@ sections! {
         "R25: slowest answer of a hundred that is tolerated." venue_p99_ms: unit::Ms = "2000", "50" to "60000";
         "R26: failures over all symbols that stop everything." global_failures: unit::Count = "5", "1" to "1000";
         "R27: unknown orders at one venue with which nothing is opened." max_unknown: unit::Count = "1", "1" to "100";
-        "R28: longest time with one leg and not the other." hedge_ms: unit::Ms = "1500", "100" to "60000";
+        "R28: time in which the other leg should follow; after four times that the difference is parked and its symbol stops." hedge_ms: unit::Ms = "1500", "100" to "60000";
         "R28: largest notional of one leg without the other." max_naked_usdt: unit::Usdt = "200", "1" to "1000000";
         "R28: attempts to mend half a cycle." hedge_attempts: unit::Count = "3", "1" to "10";
-        "R28: largest loss that mending may lock in." max_unwind_bps: unit::BasisPoints = "30", "0" to "1000", least "0.5";
+        "R28: how far from the best price mending may trade; the best price itself must keep to both collars." max_unwind_bps: unit::BasisPoints = "30", "0" to "1000", least "0.5";
         "R29: how wrong the difference to a venue's clock may be." max_clock_error_ms: unit::Ms = "250", "1" to "1000";
         "R29: longest standstill of the program after which all books are stale." max_pause_ms: unit::Ms = "1000", "100" to "10000";
         "R30: how much more than expected a fee may be; the third in a row pauses the symbol." fee_surprise_bps: unit::BasisPoints = "1", "0" to "100", least "0.05";
@@ -172,7 +172,7 @@ sections! {
         "R34: how far the disk may lag behind the journal." journal_max_lag_ms: unit::Ms = "100", "10" to "10000";
         "R34: space that must be left on the journal's disk." journal_min_free_mib: unit::Mib = "1024", "64" to "1048576";
         "R35: longest silence of the trading thread." watchdog_ms: unit::Ms = "2000", "100" to "60000";
-        "Kill switch: furthest price from the mid at which holdings are sold." flatten_collar_bps: unit::BasisPoints = "100", "1" to "5000";
+        "stop --flatten: how far from the best price leftovers may be traded away." flatten_collar_bps: unit::BasisPoints = "100", "1" to "5000";
     }
     /// Accounts that exist on paper only, the same at each exchange.
     Paper "paper" {
