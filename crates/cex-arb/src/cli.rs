@@ -106,7 +106,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub json: bool,
     /// Print the summary only
-    #[arg(long)]
+    #[arg(long, short)]
     pub quiet: bool,
 }
 

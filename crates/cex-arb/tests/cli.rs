@@ -338,3 +338,49 @@ fn a_kill_halts_whatever_a_run_would_refuse() {
         assert!(!state.join("HALT").exists());
     }
 }
+
+/// What `arb kill` says and does in this place, of exchanges that nobody reaches.
+fn kill(place: &std::path::Path, lines: &str, vars: &[(&str, &str)]) -> Output {
+    let config = place.join("arb.toml");
+    let nowhere =
+        "key = \"env:K\"\nsecret = \"env:K\"\nrest = \"http://127.0.0.1:9\"\nws = \"ws://127.0.0.1:9\"\n";
+    let file = format!(
+        "version = 1\n{lines}[venues.mexc]\n{nowhere}[venues.gateio]\n{nowhere}[storage]\ndir = \"{}\"\n",
+        place.join("state").display()
+    );
+    std::fs::write(&config, file).expect("our own file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_arb"));
+    command.args(["kill", "--config"]).arg(&config).env_remove("K").envs(vars.iter().copied());
+    command.output().expect("the program starts")
+}
+
+#[test]
+fn a_kill_needs_no_key_to_halt() {
+    let place = tempfile::tempdir().expect("a directory");
+    let output = kill(place.path(), "", &[]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(9), "{said}{}", text(&output.stderr));
+    for venue in ["mexc", "gateio"] {
+        assert!(said.contains(&format!("{venue}: NOT PROVEN FLAT: venues.{venue}.key: env:K")), "{said}");
+    }
+    assert!(place.path().join("state/HALT").exists());
+}
+
+#[test]
+fn a_kill_goes_on_where_the_halt_cannot_be_written() {
+    let place = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir_all(place.path().join("state/HALT")).expect("a directory in its way");
+    let output = kill(place.path(), "", &[("K", "k")]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(9), "{said}{}", text(&output.stderr));
+    assert!(said.contains("mexc: NOT PROVEN FLAT") && said.contains("NOT HALTED OVER RESTARTS"), "{said}");
+}
+
+#[test]
+fn a_kill_on_paper_touches_no_account() {
+    let place = tempfile::tempdir().expect("a directory");
+    let output = kill(place.path(), "mode = \"paper\"\n", &[("K", "k")]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}{}", text(&output.stderr));
+    assert!(!said.contains("mexc") && place.path().join("state/paper/HALT").exists(), "{said}");
+}

@@ -409,7 +409,7 @@ fn a_halt_holds_an_engine_that_hangs_and_every_later_one_until_somebody_has_look
     let started = number(&stage.status(), "started");
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(number(&stage.status(), "started"), started, "nothing new is opened");
-    assert!(stage.say("stop", &[]).status.success());
+    assert_eq!(stage.say("stop", &[]).status.code(), Some(8), "it ends halted");
     child.wait().expect("it is ours");
     let refused = stage.say("run", &["--live", "--yes-live", "mexc+gateio", "--seconds", "1"]);
     assert_eq!(refused.status.code(), Some(8), "{}", said(&refused));

@@ -81,7 +81,8 @@ impl Config {
     }
 
     /// As [`Config::load`], for what halts, ends or asks after a run and opens nothing itself: it must not be held up by values
-    /// that were hardly meant so and by variables that override nothing. Those are given back, to be told.
+    /// that were hardly meant so and by variables that override nothing, which are given back, to be told; nor by secrets that
+    /// only a run can read, of which [`Venue::key_unread`] tells.
     ///
     /// # Errors
     /// As [`Config::load`], of all the rest.

@@ -105,6 +105,16 @@ impl Problems {
         self.doubts.as_mut().unwrap_or(&mut self.found).push(problem);
     }
 
+    /// Adds one about a secret that cannot be had. Where doubts refuse nothing, it refuses nothing either: what it is, is given
+    /// back.
+    pub(super) fn unread(&mut self, key: &str, origin: &Origin, what: String, fix: String) -> Option<String> {
+        if self.doubts.is_some() {
+            return Some(what);
+        }
+        self.add(key, origin, what, fix);
+        None
+    }
+
     fn problem(&self, key: &str, origin: &Origin, what: String, fix: String) -> Problem {
         let (place, line) = match origin {
             Origin::File(span) => (self.place(span), Some(self.line(span))),

@@ -171,6 +171,15 @@ fn what_only_a_run_must_refuse_holds_no_control_up() {
         let told = lenient.unwrap_or_else(|problems| panic!("{lines} {vars:?} {problems:?}"));
         assert_eq!((told.len(), strict), (1, Err(told)), "told here, refused there");
     }
+    // A key that only a run can read: told where it is needed.
+    let keys = "version = 1\n[venues.gateio]\n[venues.mexc]\nkey = \"env:UNSET\"\nsecret = \"env:S\"\n";
+    std::fs::write(file.path(), keys).expect("our own file");
+    let vars = [("S", CANARY)];
+    assert!(Config::load(Some(file.path()), &[], &around(&vars)).is_err());
+    let (config, doubts) = Config::load_for_control(Some(file.path()), &[], &around(&vars)).expect("no run");
+    let mexc = config.venues.iter().find(|venue| venue.exchange.name == "mexc").expect("it is there");
+    assert!(doubts.is_empty() && mexc.config.key.is_empty() && mexc.config.secret.is_empty());
+    assert!(mexc.key_unread.as_ref().is_some_and(|what| what.contains("UNSET")), "{:?}", mexc.key_unread);
     // What cannot be used is refused by both.
     let (strict, lenient) = load("[risk]\nmin_edge_bps = x\n", &[]);
     assert!(strict.is_err() && lenient.is_err());
@@ -226,7 +235,7 @@ fn broken_files_are_told_with_place_line_and_way_out() {
         ),
         (
             "[risk]\nmin_edge_bps = 5001\n",
-            "error: arb.toml:5:1: risk.min_edge_bps: 5001 is out of range: 0 to 1000\n    | min_edge_bps = 5001\n  fix: a number from 0 to 1000, such as: min_edge_bps = 8 (R11: least edge, after fees and the reserve for slippage.)",
+            "error: arb.toml:5:1: risk.min_edge_bps: 5001 is out of range: 0 to 1000\n    | min_edge_bps = 5001\n  fix: a number from 0 to 1000, such as: min_edge_bps = 8 (R11: least edge, after fees.)",
         ),
         (
             "[risk]\nmax_unknown = 1.5\n",
@@ -238,7 +247,7 @@ fn broken_files_are_told_with_place_line_and_way_out() {
         ),
         (
             "[risk]\nmin_edge_bps = nan\n",
-            "error: arb.toml:5:1: risk.min_edge_bps: \"nan\" is not a plain decimal number such as 12.5\n    | min_edge_bps = nan\n  fix: a number from 0 to 1000, such as: min_edge_bps = 8 (R11: least edge, after fees and the reserve for slippage.)",
+            "error: arb.toml:5:1: risk.min_edge_bps: \"nan\" is not a plain decimal number such as 12.5\n    | min_edge_bps = nan\n  fix: a number from 0 to 1000, such as: min_edge_bps = 8 (R11: least edge, after fees.)",
         ),
         (
             "[risk]\nmin_edge_bps = 400\n",

@@ -27,6 +27,8 @@ pub struct Venue {
     /// The operator says that the key reads the withdrawal area and cannot withdraw: one permission may open both lists that
     /// tell of coins and lists that tell of withdrawals.
     pub withdrawals_readable: bool,
+    /// Why its key cannot be had, where that refuses nothing: for whoever halts or asks, and has no part in what a run is given.
+    pub key_unread: Option<String>,
 }
 
 /// Reads the venues; wrong ones are left out, and told.
@@ -58,8 +60,12 @@ impl Reading<'_> {
         let id = VenueId::new(u8::try_from(index).ok()?, exchange.name).ok()?;
         let before = problems.all().len();
         let mut config = VenueConfig::public(id);
-        config.key = self.secret("key", problems);
-        config.secret = self.secret("secret", problems);
+        let mut key_unread = None;
+        config.key = self.secret("key", &mut key_unread, problems);
+        config.secret = self.secret("secret", &mut key_unread, problems);
+        if key_unread.is_some() {
+            (config.key, config.secret) = (Secret::default(), Secret::default());
+        }
         config.rest_url = self.address("rest", problems);
         config.ws_url = self.address("ws", problems);
         config.options = self.options(problems);
@@ -77,7 +83,7 @@ impl Reading<'_> {
             problems.add(&self.section, &self.culprit(&detail), what, fix);
             return None;
         }
-        Some(Venue { exchange, config, taker_fee, withdrawals_readable })
+        Some(Venue { exchange, config, taker_fee, withdrawals_readable, key_unread })
     }
 
     fn find(&self, name: &str) -> Option<&Given> {
@@ -99,14 +105,16 @@ impl Reading<'_> {
         problems.add(&given.key, &given.origin, format!("{}: {what}", given.key), about);
     }
 
-    fn secret(&self, name: &str, problems: &mut Problems) -> Secret {
+    fn secret(&self, name: &str, unread: &mut Option<String>, problems: &mut Problems) -> Secret {
         let Some(given) = self.find(name) else { return Secret::default() };
         let Ok(reference) = Words::read(&unit::Given(&given.raw), None) else {
             self.tell(name, given, "must be a reference in quotes", problems);
             return Secret::default();
         };
         secret::fetch(&reference, self.around).unwrap_or_else(|refused| {
-            problems.add(&given.key, &given.origin, format!("{}: {}", given.key, refused.what), refused.fix);
+            let what = format!("{}: {}", given.key, refused.what);
+            let excused = problems.unread(&given.key, &given.origin, what, refused.fix);
+            *unread = unread.take().or(excused);
             Secret::default()
         })
     }

@@ -6,7 +6,7 @@ use cex_transport::{Lists, Rest};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// How long open orders may take to be gone once they were cancelled.
+/// How long open orders may take to be gone once they were cancelled, and how often looking for them may fail.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks at open orders.
 const LOOK: Duration = Duration::from_millis(200);
@@ -17,8 +17,13 @@ const LOOK: Duration = Duration::from_millis(200);
 /// # Errors
 /// In words, when it is not proven that nothing is open.
 pub async fn all(rest: &Rest) -> Result<usize, String> {
+    all_within(rest, PATIENCE).await
+}
+
+/// As [`all`], with so much patience from the first cancels on.
+pub(super) async fn all_within(rest: &Rest, patience: Duration) -> Result<usize, String> {
     let (mut canceled, mut empty) = (BTreeSet::new(), 0);
-    let until = Instant::now() + PATIENCE;
+    let mut until = None;
     loop {
         let (open, failed) = match Lists::of(rest).open_orders().await {
             Ok(open) if open.unreadable > 0 => {
@@ -33,14 +38,16 @@ pub async fn all(rest: &Rest) -> Result<usize, String> {
             return Ok(canceled.len());
         }
         canceled.extend(open.iter().map(|order| (order.order_id, order.client_id)));
-        if Instant::now() > until && empty == 0 {
-            return Err(failed.unwrap_or_else(|| format!("{} orders are still open", open.len())));
-        }
         let symbols: BTreeSet<SymbolId> = open.iter().map(|order| order.symbol).collect();
         for symbol in symbols {
             if let Err(error) = rest.call(&Request::CancelAll { symbol }).await {
                 tracing::warn!(%error, "open orders were not cancelled: they are looked for again");
             }
+        }
+        // Only now: what a look shows is cancelled however long the look took.
+        let until = *until.get_or_insert_with(|| Instant::now() + patience);
+        if Instant::now() > until && empty == 0 {
+            return Err(failed.unwrap_or_else(|| format!("{} orders are still open", open.len())));
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -2,6 +2,7 @@
 //! use.
 
 use super::desk::Desk;
+use crate::exit::{Exit, Failure};
 use crate::show::Names;
 use cex_core::Timestamp;
 use cex_risk::JournalState;
@@ -132,7 +133,46 @@ pub struct Exchange {
 #[derive(Debug, Clone)]
 pub struct Directory(pub PathBuf);
 
+/// Where a run on paper keeps its own, in the directory of the others: what happened on paper must never be taken for what happened.
+const PAPER: &str = "paper";
+
+/// An engine of the same configuration that runs in another mode, and so in another directory.
+#[derive(Debug, PartialEq, Eq)]
+pub struct OtherMode {
+    directory: PathBuf,
+    on_paper: bool,
+}
+
+impl OtherMode {
+    /// It is not the one that was meant, and it is not told anything.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let what =
+            format!("the engine that runs is another one, in {}: it goes on", self.directory.display());
+        let fix = if self.on_paper { "add --set mode=paper" } else { "leave mode = \"paper\" out" };
+        Failure::new(Exit::NotRunning, what, fix)
+    }
+}
+
 impl Directory {
+    /// Of runs on paper, inside this one.
+    #[must_use]
+    pub fn on_paper(&self) -> Self {
+        Self(self.0.join(PAPER))
+    }
+
+    /// An engine of another mode that answers where none of this one does.
+    #[must_use]
+    pub fn engine_of_another_mode(&self) -> Option<OtherMode> {
+        let outer = self.0.parent().filter(|_| self.0.ends_with(PAPER));
+        let others = [(Some(self.on_paper()), true), (outer.map(|path| Self(path.to_owned())), false)];
+        others.into_iter().find_map(|(other, on_paper)| {
+            let other =
+                other.filter(|other| std::os::unix::net::UnixStream::connect(other.socket()).is_ok())?;
+            Some(OtherMode { directory: other.0, on_paper })
+        })
+    }
+
     /// The control socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {

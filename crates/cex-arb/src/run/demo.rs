@@ -24,6 +24,7 @@ use std::io::IsTerminal;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 /// How long orders on the way may take to end once the run is over: proving that a lost one never arrived takes its time
@@ -46,12 +47,15 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
     let sim = start_simulator(args)?;
     let (venues, markets) = open_venues(&sim, args, clock).await?;
     let quit = Arc::new(Notify::new());
+    let mut terminated = signal(SignalKind::terminate())
+        .map_err(|error| Failure::new(Exit::Internal, format!("signals: {error}"), ""))?;
     let viewer = Rc::new(viewer(args, &venues, &markets, Arc::clone(&quit))?);
     let desk = open_desk(venues, &markets, clock, started_at, Rc::clone(&viewer)).await?;
     let ended = tokio::select! {
         () = tokio::time::sleep(args.seconds.map_or(Duration::MAX, Duration::from_secs)) => Ended::TimeUp,
         () = quit.notified() => Ended::Asked,
         _ = tokio::signal::ctrl_c() => Ended::Asked,
+        _ = terminated.recv() => Ended::Terminated,
         failure = pull_the_plug(&sim, args.cut_after) => return Err(failure),
     };
     desk.desk.drain(DRAIN, None).await;
@@ -81,6 +85,7 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
 enum Ended {
     TimeUp,
     Asked,
+    Terminated,
 }
 
 fn verdict(summary: &Summary, ended: Ended) -> Result<(), Failure> {
@@ -101,6 +106,7 @@ fn verdict(summary: &Summary, ended: Ended) -> Result<(), Failure> {
     match ended {
         Ended::TimeUp => Ok(()),
         Ended::Asked => Err(Failure::new(Exit::Interrupted, "", "")),
+        Ended::Terminated => Err(Failure::new(Exit::Terminated, "", "")),
     }
 }
 

@@ -10,6 +10,7 @@ use super::paper::Paper;
 use super::record::Recorder;
 use super::stopwatch::Stopwatch;
 use super::venue::Venue;
+use crate::show::summary::Arbitrages;
 use crate::show::{Status, Told, Viewer};
 use cex_core::{Bps, ClientOrderId, Decimal, LinkEvent, OrderRequest, SymbolId, Timestamp, VenueId};
 use cex_engine::{
@@ -55,6 +56,8 @@ struct Core {
     hearing: Hearing,
     /// Halted until an operator has looked.
     halted: bool,
+    /// What an operator has looked at.
+    seen: Seen,
     /// Orders go here and nowhere else.
     paper: Option<Paper>,
 }
@@ -62,6 +65,15 @@ struct Core {
 /// A handle on the thread's one [`Engine`] and what is around it. Cheap to clone; never leaves its thread.
 #[derive(Clone)]
 pub struct Desk(Rc<RefCell<Core>>);
+
+/// What of a run's totals an operator had looked at when openings were last allowed to go on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Alarms.
+    pub alarms: u64,
+    /// Arbitrages that were parked.
+    pub parked: u64,
+}
 
 /// What a run came to, beside the engine's own view.
 pub struct Tally {
@@ -104,6 +116,7 @@ impl Desk {
             recorder: None,
             hearing: Hearing::default(),
             halted: false,
+            seen: Seen::default(),
             paper: None,
         })))
     }
@@ -144,6 +157,9 @@ impl Desk {
         let now = self.now();
         {
             let mut core = self.0.borrow_mut();
+            let view = core.engine.view(now);
+            let parked = Arbitrages::new(&view.totals, view.open).parked;
+            core.seen = Seen { alarms: view.totals.alarms, parked };
             core.halted = false;
             if let Some(recorder) = &mut core.recorder {
                 recorder.acknowledged(now, by);
@@ -172,6 +188,12 @@ impl Desk {
     #[must_use]
     pub fn is_halted(&self) -> bool {
         self.0.borrow().halted
+    }
+
+    /// What an operator has looked at, and so is no reason any more to call for one.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        self.0.borrow().seen
     }
 
     /// Tells the engine something that came from elsewhere than a stream.
@@ -287,11 +309,7 @@ impl Desk {
     /// Everything at a glance, once; before it, whether more left than was approved (R36).
     fn glance(&self) {
         let now = self.now();
-        // A statement of its own: halting borrows again.
-        let contradiction = self.0.borrow().contradiction(now);
-        if let Some(what) = contradiction {
-            self.halt("R36", what);
-        }
+        self.halt_if_contradicted();
         let core = self.0.borrow();
         core.viewer.tell(Told::Status(Box::new(Status {
             uptime: now.since(core.started_at),
@@ -299,6 +317,14 @@ impl Desk {
             frames: core.venues.iter().map(Venue::frames).collect(),
             latency: core.stopwatch.rows(),
         })));
+    }
+
+    fn halt_if_contradicted(&self) {
+        // A statement of its own: halting borrows again.
+        let contradiction = self.0.borrow().contradiction();
+        if let Some(what) = contradiction {
+            self.halt("R36", what);
+        }
     }
 
     /// Waits until nothing is on the way any more, at most until then.
@@ -324,6 +350,8 @@ impl Desk {
             self.feed(clock.now(), Event::Flatten { give });
             self.idle(clock.now() + patience).await;
         }
+        // What left last was looked at by nobody yet.
+        self.halt_if_contradicted();
         let mut core = self.0.borrow_mut();
         let core = &mut *core;
         core.engine.finish(clock.now(), &mut core.out);
@@ -481,10 +509,10 @@ impl Core {
         started.is_some_and(|(id, plan)| recorder.opening(decided_at, id.0, plan, legs))
     }
 
-    /// What leaves is not what was approved (R36).
-    fn contradiction(&self, now: Timestamp) -> Option<&'static str> {
+    /// What leaves is not what was approved (R36); told until it halts, also while what is open is let end.
+    fn contradiction(&self) -> Option<&'static str> {
         let bytes = self.venues.iter().find_map(|venue| venue.rest.take_contradiction());
-        let more = !self.orders_match_permits() && !self.engine.view(now).killed;
+        let more = !self.halted && !self.orders_match_permits();
         bytes.or(more.then_some("more orders left than were approved"))
     }
 

@@ -2,7 +2,7 @@
 
 use super::cancel;
 use super::control::Directory;
-use super::desk::{Desk, Tally};
+use super::desk::{Desk, Seen, Tally};
 use super::live::{Ended, Running};
 use super::venue::Venue;
 use crate::exit::{Exit, Failure};
@@ -11,6 +11,7 @@ use crate::show::summary::{Arbitrages, Mismatch, Summary};
 use cex_core::{Account, Bps, Decimal, VenueId};
 use cex_engine::{Engine, Event};
 use cex_interface::{Reply, Request};
+use cex_transport::Rest;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -19,6 +20,10 @@ use tokio::task::JoinHandle;
 /// seconds, that it never arrived after its time to expire, the exchange's lag, and two questions; then what it left open is
 /// closed.
 const DRAIN: Duration = Duration::from_secs(30);
+/// The reason of a session that ended halted, as its end in the journal says it.
+pub(super) const HALTED: &str = "halted";
+/// Of one that left exposure, an order of unknown fate, or a ledger that differs.
+pub(super) const RESIDUAL: &str = "residual";
 /// How long links may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(4);
 
@@ -51,36 +56,56 @@ pub(super) async fn finish(
     helpers.iter().for_each(JoinHandle::abort);
     let summary = desk.close(|engine, venues, tally| summary(epoch, engine, venues, &tally, &accounts));
     let summary = Summary { run, lines_dropped: viewer.dropped(), ..summary };
+    // What halts while it drains holds the next run too. So does a file that nobody looked for any more.
+    let halted = desk.is_halted() || directory.halt_file().exists();
+    let verdict = verdict(&summary, desk.seen(), ended, halted);
+    let reason = reason(ended, &verdict);
     let recorded = desk.take_recorder().map_or(Ok(()), |recorder| {
-        let reason = match ended {
-            Ended::TimeUp => "finished",
-            Ended::Stopped => "stopped",
-            Ended::Interrupted | Ended::Terminated => "interrupted",
-        };
         let left = u32::try_from(summary.arbitrages.unknown).unwrap_or(u32::MAX);
         let (now, standing) = desk.standing();
         recorder
             .close(now, reason, left, &standing)
             .map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))
     });
-    // Only now: what halts while it drains holds the next run too. So does a file that nobody looked for any more.
-    let halted = desk.is_halted() || directory.halt_file().exists();
-    let verdict = recorded.and_then(|()| verdict(&summary, ended, halted));
-    (summary, verdict)
+    (summary, recorded.and(verdict))
 }
 
-/// Cancels whatever is open at exchanges whose account is known: nothing of ours rests on purpose, and what is to be flat
-/// must not fill later.
+/// What a session's end says of why it ended: who stopped it, or what an operator must look at.
+fn reason(ended: Ended, verdict: &Result<(), Failure>) -> &'static str {
+    match (verdict.as_ref().err().map(|failure| failure.exit), ended) {
+        (Some(Exit::Halted), _) => HALTED,
+        (Some(Exit::Residual), _) => RESIDUAL,
+        (_, Ended::TimeUp) => "finished",
+        (_, Ended::Stopped) => "stopped",
+        (_, Ended::Interrupted | Ended::Terminated) => "interrupted",
+    }
+}
+
+/// Asks every exchange whose account can be asked, whether or not its stream is up, all at once.
+async fn ask_accounts<T: 'static, F: Future<Output = T> + 'static>(
+    desk: &Desk,
+    ask: impl Fn(Arc<Rest>) -> F,
+) -> Vec<(VenueId, Option<T>)> {
+    let asked: Vec<_> = desk.look(|_, _, venues, _| {
+        let with_key = venues.iter().filter(|venue| venue.has_key);
+        with_key.map(|venue| (venue.id, Arc::clone(&venue.rest))).collect()
+    });
+    let asked: Vec<_> =
+        asked.into_iter().map(|(venue, rest)| (venue, tokio::task::spawn_local(ask(rest)))).collect();
+    let mut answers = Vec::new();
+    for (venue, answer) in asked {
+        answers.push((venue, answer.await.ok()));
+    }
+    answers
+}
+
+/// Cancels whatever is open: nothing of ours rests on purpose, and what is to be flat must not fill later.
 async fn cancel_open(desk: &Desk) {
     if desk.paper_accounts().is_some() {
         return;
     }
-    let rests: Vec<_> = desk.look(|_, view, venues, _| {
-        let ready = view.venues.iter().zip(venues).filter(|(row, _)| row.account_ready);
-        ready.map(|(_, venue)| (venue.id, Arc::clone(&venue.rest))).collect()
-    });
-    for (venue, rest) in rests {
-        match cancel::all(&rest).await {
+    for (venue, canceled) in ask_accounts(desk, |rest| async move { cancel::all(&rest).await }).await {
+        match canceled.unwrap_or_else(|| Err("asking panicked".to_owned())) {
             Ok(canceled) => tracing::info!(%venue, canceled, "no order is open"),
             Err(what) => tracing::error!(%venue, what, "not proven that no order is open"),
         }
@@ -92,15 +117,12 @@ async fn read_accounts(desk: &Desk) -> Vec<(VenueId, Account)> {
     if let Some(accounts) = desk.paper_accounts() {
         return accounts;
     }
-    let rests: Vec<_> = desk.look(|_, view, venues, _| {
-        let ready = view.venues.iter().zip(venues).filter(|(row, _)| row.account_ready);
-        ready.map(|(_, venue)| (venue.id, Arc::clone(&venue.rest))).collect()
-    });
     let mut accounts = Vec::new();
-    for (venue, rest) in rests {
-        match rest.call(&Request::Account).await {
-            Ok(Reply::Account(account)) => accounts.push((venue, account)),
-            Ok(_) | Err(_) => tracing::warn!(%venue, "the account could not be read at the end"),
+    for (venue, answer) in ask_accounts(desk, |rest| async move { rest.call(&Request::Account).await }).await
+    {
+        match answer {
+            Some(Ok(Reply::Account(account))) => accounts.push((venue, account)),
+            Some(_) | None => tracing::warn!(%venue, "the account could not be read at the end"),
         }
     }
     accounts
@@ -155,10 +177,12 @@ fn mismatches(engine: &Engine, accounts: &[(VenueId, Account)]) -> Vec<Mismatch>
     .collect()
 }
 
-fn verdict(summary: &Summary, ended: Ended, halted: bool) -> Result<(), Failure> {
+/// How a run ends; what an operator has `seen` calls for none any more.
+fn verdict(summary: &Summary, seen: Seen, ended: Ended, halted: bool) -> Result<(), Failure> {
     let arbitrages = &summary.arbitrages;
-    if arbitrages.unknown + arbitrages.parked > 0 {
-        let what = format!("{} arbitrages unknown, {} parked", arbitrages.unknown, arbitrages.parked);
+    let parked = arbitrages.parked.saturating_sub(seen.parked);
+    if arbitrages.unknown + parked > 0 {
+        let what = format!("{} arbitrages unknown, {parked} parked", arbitrages.unknown);
         return Err(Failure::new(Exit::Residual, what, "look at the orders and holdings on both exchanges"));
     }
     if !summary.ledger_mismatches.is_empty() {
@@ -170,19 +194,16 @@ fn verdict(summary: &Summary, ended: Ended, halted: bool) -> Result<(), Failure>
             "somebody else traded or moved coins, or we lost a fill",
         ));
     }
-    if summary.alarms > 0 {
-        let what = format!("{} alarms: something happened that must not", summary.alarms);
+    let alarms = summary.alarms.saturating_sub(seen.alarms);
+    if alarms > 0 {
+        let what = format!("{alarms} alarms: something happened that must not");
         return Err(Failure::new(Exit::Halted, what, "arb journal dump tells what; then: arb resume"));
     }
     if halted {
         let what = "the run was halted: the next one waits for an operator";
         return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
     }
-    match ended {
-        Ended::TimeUp | Ended::Stopped => Ok(()),
-        Ended::Interrupted => Err(Failure::new(Exit::Interrupted, "", "")),
-        Ended::Terminated => Err(Failure::new(Exit::Terminated, "", "")),
-    }
+    ended.verdict()
 }
 
 #[cfg(test)]
@@ -217,6 +238,30 @@ mod tests {
         };
         let (_, verdict) = Pace::Sleep.block_on(run).expect("a runtime");
         verdict.err().map(|failure| failure.exit)
+    }
+
+    #[test]
+    fn what_an_operator_has_looked_at_calls_for_none_at_the_end() {
+        let arbitrages = Arbitrages { parked: 2, ..Arbitrages::default() };
+        let summary = Summary { arbitrages, alarms: 3, ..Summary::default() };
+        let exit = |seen| verdict(&summary, seen, Ended::Stopped, false).err().map(|failure| failure.exit);
+        assert_eq!(exit(Seen { alarms: 3, parked: 2 }), None);
+        assert_eq!(exit(Seen { alarms: 3, parked: 1 }), Some(Exit::Residual));
+        assert_eq!(exit(Seen { alarms: 2, parked: 2 }), Some(Exit::Halted));
+    }
+
+    #[test]
+    fn a_session_s_end_says_what_an_operator_must_look_at() {
+        let failed = |exit| Err(Failure::new(exit, "", ""));
+        for (ended, verdict, said) in [
+            (Ended::TimeUp, Ok(()), "finished"),
+            (Ended::Stopped, Ok(()), "stopped"),
+            (Ended::Terminated, failed(Exit::Terminated), "interrupted"),
+            (Ended::Stopped, failed(Exit::Halted), HALTED),
+            (Ended::Interrupted, failed(Exit::Residual), RESIDUAL),
+        ] {
+            assert_eq!(reason(ended, &verdict), said, "{ended:?}");
+        }
     }
 
     #[test]

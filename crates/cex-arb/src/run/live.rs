@@ -110,16 +110,14 @@ fn ask(label: &str) -> String {
 /// # Errors
 /// When it cannot be made.
 pub fn directory(config: &Config) -> Result<Directory, Failure> {
-    let mut path = PathBuf::from(&config.storage.dir);
-    // What happened on paper must never be taken for what happened.
-    if config.mode == Mode::Paper {
-        path.push("paper");
-    }
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+    let shared = Directory(PathBuf::from(&config.storage.dir));
+    let directory = if config.mode == Mode::Paper { shared.on_paper() } else { shared };
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory.0);
     made.map_err(|error| {
-        Failure::new(Exit::BadConfig, format!("{}: {error}", path.display()), "name another storage.dir")
+        let what = format!("{}: {error}", directory.0.display());
+        Failure::new(Exit::BadConfig, what, "name another storage.dir")
     })?;
-    Ok(Directory(path))
+    Ok(directory)
 }
 
 async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<(), Failure> {
@@ -128,9 +126,18 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let started_at = clock.now();
     let listener = control::listen(&directory.socket()).map_err(|error| {
         let what = format!("{}: {error}", directory.socket().display());
-        Failure::new(Exit::Running, what, "another arb runs there: arb status; or name another storage.dir")
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            let fix = "another arb runs there: arb status; or name another storage.dir";
+            return Failure::new(Exit::Running, what, fix);
+        }
+        Failure::new(
+            Exit::BadConfig,
+            what,
+            "name a storage.dir that can be written, with a path of less than 90 bytes",
+        )
     })?;
     let quit = Rc::new(Notify::new());
+    let signals = Signals::listen(Rc::clone(&quit))?;
     let starting = Starting { clock, started_at, run: mode_name(config.mode), stop: Rc::clone(&quit) };
     let door = Rc::new(Door::new(starting));
     let serving = tokio::task::spawn_local(control::serve(listener, Rc::clone(&door)));
@@ -143,7 +150,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let so_far = (writer, unfinished);
     let ready = ready(config, &directory, (clock, epoch), recovered.halt, so_far, &quit).await?;
     let Some(Ready { venues, markets, names, recorder, unfinished }) = ready else {
-        return stopped(&directory);
+        return stopped(&directory, signals.how());
     };
     let viewer = match viewer(args, config.mode, names.clone()) {
         Ok(viewer) => Rc::new(viewer),
@@ -154,7 +161,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let opened =
         open(config, venues, &markets, times, Rc::clone(&viewer), so_far, (&directory, &quit)).await?;
     let Some((mut running, adopted)) = opened else {
-        return stopped(&directory);
+        return stopped(&directory, signals.how());
     };
     if Pace::of(args.spin, args.sleep) == Pace::Alert {
         running.helpers.push(tokio::task::spawn_local(running.desk.clone().stay_alert()));
@@ -182,7 +189,10 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
         tokio::task::spawn_local(running.desk.clone().watch()),
         tokio::task::spawn_local(level_first(running.desk.clone(), adopted, Rc::clone(&quit))),
     ];
-    let ended = until_the_end(args, &quit).await?;
+    let ended = tokio::select! {
+        () = tokio::time::sleep(args.seconds.map_or(Duration::MAX, Duration::from_secs)) => Ended::TimeUp,
+        () = quit.notified() => signals.how(),
+    };
     controls.draining.set(true);
     // From here on every wait has its own end, and a slow disk must not look like a thread that stands still.
     drop(watchdog);
@@ -197,11 +207,12 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
 }
 
 /// Somebody ended a start: nothing was opened, and nobody listens any more.
-fn stopped(directory: &Directory) -> Result<(), Failure> {
+fn stopped(directory: &Directory, ended: Ended) -> Result<(), Failure> {
     tracing::warn!("stopped while it was starting: what earlier runs left is the next start's");
     // It goes away with the process, as far as anybody can tell who asks there.
     let _ = std::fs::remove_file(directory.socket());
-    no_halt_file(directory)
+    no_halt_file(directory)?;
+    ended.verdict()
 }
 
 /// Whether nothing holds every run.
@@ -242,16 +253,53 @@ pub(super) enum Ended {
     Terminated,
 }
 
-async fn until_the_end(args: &RunArgs, quit: &Notify) -> Result<Ended, Failure> {
-    let failed = |error: std::io::Error| Failure::new(Exit::Internal, format!("signals: {error}"), "");
-    let (mut interrupted, mut terminated) =
-        (signal(SignalKind::interrupt()).map_err(failed)?, signal(SignalKind::terminate()).map_err(failed)?);
-    Ok(tokio::select! {
-        () = tokio::time::sleep(args.seconds.map_or(Duration::MAX, Duration::from_secs)) => Ended::TimeUp,
-        () = quit.notified() => Ended::Stopped,
-        _ = interrupted.recv() => Ended::Interrupted,
-        _ = terminated.recv() => Ended::Terminated,
-    })
+impl Ended {
+    /// How the program ends where nothing else is to be said.
+    pub(super) fn verdict(self) -> Result<(), Failure> {
+        match self {
+            Self::TimeUp | Self::Stopped => Ok(()),
+            Self::Interrupted => Err(Failure::new(Exit::Interrupted, "", "")),
+            Self::Terminated => Err(Failure::new(Exit::Terminated, "", "")),
+        }
+    }
+}
+
+/// SIGINT and SIGTERM, from the program's first moment on: they do what `arb stop` does.
+struct Signals {
+    received: Rc<Cell<Ended>>,
+    listening: JoinHandle<()>,
+}
+
+impl Signals {
+    /// Rings `quit` when one comes.
+    fn listen(quit: Rc<Notify>) -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::new(Exit::Internal, format!("signals: {error}"), "");
+        let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
+        let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
+        let received = Rc::new(Cell::new(Ended::Stopped));
+        let listening = tokio::task::spawn_local({
+            let received = Rc::clone(&received);
+            async move {
+                received.set(tokio::select! {
+                    _ = interrupted.recv() => Ended::Interrupted,
+                    _ = terminated.recv() => Ended::Terminated,
+                });
+                quit.notify_one();
+            }
+        });
+        Ok(Self { received, listening })
+    }
+
+    /// Who rang: a signal, or else somebody who asked.
+    fn how(&self) -> Ended {
+        self.received.get()
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
 }
 
 /// The journal of a run, read on a thread of its own: a long one takes its time, and whoever asks is answered meanwhile.

@@ -52,6 +52,8 @@ pub struct Past {
     sessions: doubt::Sessions,
     sendings: traded::Sendings,
     ledger: ledger::Ledger,
+    /// Why the last session ended.
+    ended: Option<String>,
     /// Whether the session that writes trades: it looks after its own arbitrages, whoever acknowledges what.
     trades: bool,
     /// A session whose end does not say what its records say.
@@ -106,6 +108,7 @@ impl Past {
         }
         match entry {
             Entry::SessionStart(start) => {
+                self.ended = None;
                 self.sessions.begin(start);
                 self.ledger.begin(start.mode());
                 self.begin(start.mode());
@@ -138,6 +141,7 @@ impl Past {
             Entry::RiskTrip(trip) => self.history.push(at, Recalled::Trip(trip.clone())),
             Entry::OperatorAck(_) => self.acknowledge(at),
             Entry::SessionEnd(end) => {
+                self.ended = Some(end.reason.clone());
                 self.sessions.end();
                 self.compare(seq, at, end);
             }
@@ -298,6 +302,12 @@ impl Past {
         if state_hash(&state) != end.state_hash {
             self.contradiction = Some(Contradiction { seq, state, acknowledged: false });
         }
+    }
+
+    /// Why the last session ended, as it says; `None` when it does not.
+    #[must_use]
+    pub fn ended(&self) -> Option<&str> {
+        self.ended.as_deref()
     }
 
     /// Arbitrages that were not seen to their end, by name.

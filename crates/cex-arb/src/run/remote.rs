@@ -1,14 +1,15 @@
 //! `arb status`, `stop`, `kill`, `resume`: what another process says to a running engine, or does without it.
 
 use super::cancel;
-use super::control::{Answer, Directory, Question, Status, Verb};
+use super::control::{Answer, Directory, Question, STARTING, Status, Verb};
+use super::finish::{HALTED, RESIDUAL};
 use super::live::{directory, open_journal};
 use super::machine;
 use super::past::Past;
 use super::venue::Venue;
 use crate::cli::{ControlArgs, StopArgs};
 use crate::config::command::failure;
-use crate::config::{Config, Surroundings};
+use crate::config::{Config, Mode, Surroundings};
 use crate::exit::{Exit, Failure, written};
 use cex_core::{Markets, SymbolId, SymbolInfo, Timestamp};
 use cex_journal::messages::{OperatorAck, SessionEnd, SessionStart};
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 /// How long a running engine may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long a stopped engine may take to let go of what is open.
-const STOP: Duration = Duration::from_secs(90);
+const STOP: Duration = Duration::from_secs(120);
 /// Between two looks at open orders.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -39,8 +40,8 @@ pub fn status(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
 /// `arb stop`: asks, waits until it has ended, and tells what its journal says is left.
 ///
 /// # Errors
-/// Exit code 6 when no engine runs there, 7 when it does not end in time, 9 when orders are undecided or an arbitrage has
-/// not ended.
+/// Exit code 6 when no engine runs there, 7 when it does not end in time, 8 when it ended halted, 9 when orders are undecided, an
+/// arbitrage has not ended or was parked, or holdings differ, 10 when its journal does not say how it ended.
 pub fn stop(args: &StopArgs, out: &mut impl Write) -> Result<(), Failure> {
     let StopArgs { control: args, flatten } = args;
     let (_, directory) = place(args)?;
@@ -60,29 +61,61 @@ pub fn stop(args: &StopArgs, out: &mut impl Write) -> Result<(), Failure> {
     let past = Past::read(&directory.0.join("journal"))
         .map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
     let (unfinished, undecided) = (past.unfinished(), past.undecided());
+    let ended = past.ended().unwrap_or_default();
     written(if args.json {
-        let line = Stopped { event: "stopped", pid: status.pid, unfinished, undecided };
+        let line = Stopped { event: "stopped", pid: status.pid, ended, unfinished, undecided };
         sonic_rs::to_string(&line).map_err(std::io::Error::other).and_then(|line| writeln!(out, "{line}"))
     } else {
         writeln!(
             out,
-            "stopped: process {} let {} arbitrages end; {unfinished} did not, {undecided} orders are undecided",
+            "stopped: process {} had {} arbitrages open; {unfinished} did not end, {undecided} orders are undecided",
             status.pid, status.open
         )
     })?;
-    // Who only looked has left nothing.
-    if unfinished == 0 || status.run == "OBSERVE" {
-        return Ok(());
+    how_it_ended(ended, &status, unfinished, undecided)
+}
+
+/// What an operator must hear of how the run ended that was asked to.
+fn how_it_ended(ended: &str, status: &Status, unfinished: usize, undecided: u32) -> Result<(), Failure> {
+    match ended {
+        HALTED => {
+            let what = "it ended halted: the next run waits for an operator";
+            return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
+        }
+        // A start has not begun its session yet, and the one before it is not what was asked about.
+        "" if status.mode != STARTING => {
+            let what = format!("process {} ended, and its journal does not say how", status.pid);
+            return Err(Failure::new(
+                Exit::CheckFailed,
+                what,
+                "look at both accounts; arb run finds out what became of its orders",
+            ));
+        }
+        _other => {}
     }
-    let what = format!("{unfinished} arbitrages did not end, {undecided} of their orders are undecided");
-    Err(Failure::new(Exit::Residual, what, "arb run finds out, and trades the difference away first"))
+    // Who only looked has left nothing.
+    if unfinished > 0 && status.run != "OBSERVE" {
+        let what = format!("{unfinished} arbitrages did not end, {undecided} of their orders are undecided");
+        return Err(Failure::new(
+            Exit::Residual,
+            what,
+            "arb run finds out, and trades the difference away first",
+        ));
+    }
+    if ended == RESIDUAL {
+        let what = "it ended with arbitrages parked, or with holdings that differ from the accounts";
+        return Err(Failure::new(Exit::Residual, what, "look at both accounts; arb journal dump tells what"));
+    }
+    Ok(())
 }
 
 /// What `stop --json` says.
 #[derive(serde::Serialize)]
-struct Stopped {
+struct Stopped<'a> {
     event: &'static str,
     pid: u32,
+    /// How its journal says it ended: `stopped`, `finished`, `interrupted`, `failed`, `halted`, `residual`; empty when it does not.
+    ended: &'a str,
     /// Arbitrages that did not end.
     unfinished: usize,
     /// Their orders of which not everything is known.
@@ -155,13 +188,13 @@ pub fn write_acknowledgement(
 }
 
 /// `arb kill`: halts every run of this configuration, cancels what is open at the exchanges, and looks until nothing is.
-/// None of that needs the engine: it may be stopped, hanging or gone.
+/// None of that needs the engine: it may be stopped, hanging or gone. What one of the three refuses holds up neither of the others.
 ///
 /// # Errors
-/// Exit code 9 when it is not proven that nothing is open.
+/// Exit code 9 when it is not proven that nothing is open, 1 when the halt is not on disk, 6 when an engine of another mode runs.
 pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     let (config, directory) = place(args)?;
-    halt(&directory)?;
+    let halted = halt(&directory);
     // Both at once: an engine that hangs must not hold up the cancels.
     let asked = std::thread::spawn({
         let directory = directory.clone();
@@ -174,7 +207,7 @@ pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     let told = match asked {
         Ok(status) => format!("process {} opens nothing any more", status.pid),
         Err(failure) if failure.exit == Exit::NotRunning => "no engine runs".to_owned(),
-        Err(failure) => format!("the engine does not answer ({}); the halt file holds it", failure.what),
+        Err(failure) => format!("the engine does not answer ({})", failure.what),
     };
     for (venue, outcome) in &flat {
         written(if args.json {
@@ -188,16 +221,23 @@ pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
         })?;
     }
     let failed = flat.iter().filter(|(_, outcome)| outcome.is_err()).count();
-    written(if args.json {
-        writeln!(out, "{{\"event\":\"killed\",\"not_proven\":{failed}}}")
-    } else {
-        writeln!(out, "halted: {told}; {} keeps it so until arb resume", directory.halt_file().display())
+    let file = directory.halt_file();
+    written(match (args.json, &halted) {
+        (true, _) => {
+            writeln!(out, "{{\"event\":\"killed\",\"not_proven\":{failed},\"halt_file\":{}}}", halted.is_ok())
+        }
+        (false, Ok(())) => writeln!(out, "halted: {told}; {} keeps it so until arb resume", file.display()),
+        (false, Err(failure)) => writeln!(out, "NOT HALTED OVER RESTARTS: {told}; {}", failure.what),
     })?;
-    if failed == 0 {
-        return Ok(());
+    if failed > 0 {
+        let what = format!("{failed} exchanges may have open orders");
+        return Err(Failure::new(Exit::Residual, what, "cancel them at the exchange, or run arb kill again"));
     }
-    let what = format!("{failed} exchanges may have open orders");
-    Err(Failure::new(Exit::Residual, what, "cancel them at the exchange, or run arb kill again"))
+    halted?;
+    match directory.engine_of_another_mode() {
+        None => Ok(()),
+        Some(other) => Err(other.failure()),
+    }
 }
 
 /// What `kill --json` says of an exchange.
@@ -214,18 +254,27 @@ struct Row<'a> {
 fn halt(directory: &Directory) -> Result<(), Failure> {
     let what = format!("{} arb kill, process {}", Clock::new().now(), std::process::id());
     directory.put_halt_file(&what).map_err(|error| {
-        Failure::new(Exit::Internal, format!("{}: {error}", directory.halt_file().display()), "")
+        let file = directory.halt_file();
+        let fix = format!("start nothing before you have put {} there by hand", file.display());
+        Failure::new(Exit::Internal, format!("{}: {error}", file.display()), fix)
     })
 }
 
-/// Cancels all open orders at every exchange at once, over connections of its own.
+/// Cancels all open orders at every exchange at once, over connections of its own. On paper none is ours.
 pub(super) async fn cancel_everywhere(config: &Config) -> Vec<(String, Result<usize, String>)> {
     let mut running = Vec::new();
-    for venue in config.venues.iter().filter(|venue| !venue.config.key.is_empty()) {
+    let on_paper = config.mode == Mode::Paper;
+    let has_key = |venue: &&crate::config::Venue| !venue.config.key.is_empty() || venue.key_unread.is_some();
+    for venue in config.venues.iter().filter(|venue| !on_paper && has_key(venue)) {
         let venue = venue.clone();
         running.push((
             venue.exchange.name.to_owned(),
-            tokio::task::spawn_local(async move { cancel_all(&venue).await }),
+            tokio::task::spawn_local(async move {
+                match &venue.key_unread {
+                    Some(what) => Err(what.clone()),
+                    None => cancel_all(&venue).await,
+                }
+            }),
         ));
     }
     let mut all = Vec::new();
@@ -282,10 +331,18 @@ fn ask(directory: &Directory, verb: Verb) -> Result<Status, Failure> {
 /// Exit code 6 when none runs, 7 when it does not answer.
 pub(super) fn ask_within(directory: &Directory, verb: Verb, patience: Duration) -> Result<Status, Failure> {
     let path = directory.socket();
-    let mut stream = UnixStream::connect(&path).map_err(|error| {
-        let what = format!("no engine runs there ({}: {error})", path.display());
-        Failure::new(Exit::NotRunning, what, "arb run starts one; --config names the one that is meant")
-    })?;
+    let mut stream =
+        UnixStream::connect(&path).map_err(|error| match directory.engine_of_another_mode() {
+            Some(other) => other.failure(),
+            None => {
+                let what = format!("no engine runs there ({}: {error})", path.display());
+                Failure::new(
+                    Exit::NotRunning,
+                    what,
+                    "arb run starts one; --config names the one that is meant",
+                )
+            }
+        })?;
     let talk = || -> std::io::Result<String> {
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
@@ -382,6 +439,39 @@ mod tests {
         let directory = Directory(place.path().to_owned());
         directory.put_halt_file(&"somebody").expect("written");
         (place, config.expect("a configuration"), directory)
+    }
+
+    #[test]
+    fn a_stop_tells_what_the_run_left() {
+        let exit = |ended, mode: &str, unfinished| {
+            let status = Status { mode: mode.to_owned(), run: "LIVE".to_owned(), ..Status::default() };
+            how_it_ended(ended, &status, unfinished, 0).err().map(|failure| failure.exit)
+        };
+        assert_eq!(exit("stopped", "active", 0), None);
+        assert_eq!(exit("stopped", "active", 1), Some(Exit::Residual));
+        assert_eq!(exit(RESIDUAL, "active", 0), Some(Exit::Residual));
+        assert_eq!(exit(HALTED, "active", 1), Some(Exit::Halted));
+        assert_eq!(exit("", "active", 0), Some(Exit::CheckFailed), "it died");
+        assert_eq!(exit("", STARTING, 0), None, "its session had not begun");
+    }
+
+    #[test]
+    fn an_engine_of_another_mode_is_not_taken_for_none() {
+        let place = tempfile::tempdir().expect("a directory");
+        let live = Directory(place.path().to_owned());
+        let paper = live.on_paper();
+        std::fs::create_dir(&paper.0).expect("a directory");
+        assert_eq!(live.engine_of_another_mode(), None);
+        let fix = |asked: &Directory| {
+            let failure = ask(asked, Verb::Status).expect_err("none of this mode runs");
+            assert_eq!(failure.exit, Exit::NotRunning);
+            failure.fix
+        };
+        let listener = std::os::unix::net::UnixListener::bind(paper.socket()).expect("our own directory");
+        assert!(fix(&live).contains("--set mode=paper"));
+        drop(listener);
+        let _listener = std::os::unix::net::UnixListener::bind(live.socket()).expect("our own directory");
+        assert!(fix(&paper).contains("leave mode"));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Venue {
     pub protocol: Arc<dyn Protocol>,
     /// Its request interface.
     pub rest: Arc<Rest>,
+    /// Whether its account can be asked.
+    pub has_key: bool,
     /// Counters of its links.
     pub metrics: Vec<Arc<LinkMetrics>>,
     connector: Connector,
@@ -49,7 +51,7 @@ impl Venue {
         transport: TransportConfig,
         clock: Clock,
     ) -> Result<(Self, Rules), Failure> {
-        let id = config.venue;
+        let (id, has_key) = (config.venue, !config.key.is_empty());
         let failed = |error: ExchangeError| unreachable(&error);
         let protocol = (registration.open)(config).map_err(failed)?;
         let connector = Connector::of(&transport).map_err(|error| {
@@ -70,6 +72,7 @@ impl Venue {
             id,
             protocol,
             rest,
+            has_key,
             metrics: Vec::new(),
             connector,
             config: transport,

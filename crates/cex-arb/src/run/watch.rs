@@ -33,6 +33,10 @@ struct Line {
 /// When the configuration is wrong, or nobody reads what it says.
 pub fn watch(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     let (config, directory) = place(args)?;
+    // It would watch, and could cancel nothing when it must.
+    if let Some(what) = config.venues.iter().find_map(|venue| venue.key_unread.as_ref()) {
+        return Err(Failure::new(Exit::BadConfig, what, "give it the keys of the run it watches"));
+    }
     let silence = config.risk.watchdog_ms;
     let mut watched = None;
     let mut heard_at = Instant::now();

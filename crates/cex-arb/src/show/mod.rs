@@ -102,7 +102,8 @@ pub trait Show: Send {
 /// The hot side of the channel to a [`Show`].
 #[derive(Debug)]
 pub struct Viewer {
-    sender: SyncSender<Told>,
+    /// There until the end.
+    sender: Option<SyncSender<Told>>,
     dropped: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
@@ -116,24 +117,22 @@ impl Viewer {
             // A closed pipe or a gone terminal ends the showing, not the trading.
             let _ = pump(show.as_mut(), &receiver, &quit);
         })?;
-        Ok(Self { sender, dropped, thread: Some(thread) })
+        Ok(Self { sender: Some(sender), dropped, thread: Some(thread) })
     }
 
     /// Hands something over without waiting.
     pub fn tell(&self, told: Told) {
-        if let Err(TrySendError::Full(_)) = self.sender.try_send(told) {
+        let Some(sender) = &self.sender else { return };
+        if let Err(TrySendError::Full(_)) = sender.try_send(told) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Hands over the end, waits until everything is shown.
-    pub fn finish(mut self, summary: Summary) {
+    pub fn finish(self, summary: Summary) {
         // The end is worth waiting for; a viewer that has gone is not.
-        let _ = self.sender.send(Told::Summary(Box::new(summary)));
-        let thread = self.thread.take();
-        drop(self.sender);
-        if let Some(thread) = thread {
-            let _ = thread.join();
+        if let Some(sender) = &self.sender {
+            let _ = sender.send(Told::Summary(Box::new(summary)));
         }
     }
 
@@ -155,6 +154,17 @@ impl Viewer {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// Whatever ends a program, its screen is given back before anything else is said there.
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        drop(self.sender.take());
+        if let Some(thread) = self.thread.take() {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
     }
 }
 

@@ -115,7 +115,7 @@ pub struct Mismatch {
 }
 
 /// The end of a run. Money is exact decimal text in quote coin.
-#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
 pub struct Summary {
     /// Always `summary`.
     pub event: &'static str,

@@ -59,7 +59,7 @@ pub struct Cut {
 /// A program ends orderly.
 #[derive(::serde::Serialize, Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SessionEnd {
-    /// Why: `interrupted`, `halted`, `finished`, `failed`.
+    /// Why: `finished`, `stopped`, `interrupted`; `failed` before it began; `halted`, `residual` when an operator must look.
     #[prost(string, tag = "1")]
     pub reason: ::prost::alloc::string::String,
     /// SHA-256 of the state as replaying the journal must give it.

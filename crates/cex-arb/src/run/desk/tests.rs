@@ -1,5 +1,6 @@
 //! A desk over a simulated exchange: what left is compared with what was approved.
 
+use super::super::cancel;
 use super::super::control::Directory;
 use super::super::limits::settings;
 use super::super::pace::Pace;
@@ -9,9 +10,9 @@ use super::*;
 use crate::config::{Config, Surroundings, command};
 use crate::show::{Names, Show};
 use crate::venues::EXCHANGES;
-use cex_core::{OrderKind, Side, TimeInForce};
+use cex_core::{OrderKind, Price, Qty, Side, TimeInForce};
 use cex_engine::IdSource;
-use cex_interface::{Secret, VenueConfig};
+use cex_interface::{Reply, Secret, VenueConfig};
 use cex_journal::messages::SessionStart;
 use cex_journal::{Entry, Reader};
 use cex_risk::{Scope, Trip, Until};
@@ -90,33 +91,70 @@ async fn desk(sim: &SimHandle, place: &Path) -> (Desk, OrderRequest) {
     (desk, order)
 }
 
-/// R36: the halt is taken where the contradiction is found, and does not end the process that must still close.
+/// R36: the halt is taken where the contradiction is found, also while what is open is let end, and does not end the process that
+/// must still close.
 #[test]
 fn more_orders_than_were_approved_halt_the_desk() {
+    for drains in [false, true] {
+        let sim = SimServer::start(SimConfig { seed: 7, symbols: 1, ..SimConfig::default() });
+        let sim = sim.expect("loopback");
+        let place = tempfile::tempdir().expect("a directory");
+        let program = async {
+            let (desk, order) = desk(&sim, place.path()).await;
+            desk.glance();
+            assert!(!desk.is_halted(), "nothing has left");
+            if drains {
+                desk.tell_engine(Event::Kill);
+            }
+            // Past the desk: nobody approved it. Whether the exchange takes it does not matter.
+            let rest = desk.0.borrow().venues[0].rest.clone();
+            let answer = rest.call(&Request::Place(order)).await;
+            assert_eq!(rest.metrics().of(Op::PlaceOrder).sent.value(), 1, "{answer:?}");
+            if drains {
+                desk.drain(Duration::ZERO, None).await;
+            } else {
+                desk.glance();
+            }
+            assert!(desk.is_halted() && desk.look(|_, view, _, _| view.killed), "drains: {drains}");
+            // It goes on: the next look finds nothing new.
+            desk.glance();
+        };
+        Pace::Sleep.block_on(program).expect("a runtime");
+        let halts: Vec<_> = Reader::of_directory(&place.path().join("journal"), 0)
+            .expect("a journal")
+            .filter_map(|record| match record.expect("whole").entry() {
+                Ok(Entry::Halt(halt)) => Some((halt.by, halt.reason)),
+                _other => None,
+            })
+            .collect();
+        assert_eq!(halts, [("R36".to_owned(), "more orders left than were approved".to_owned())]);
+        sim.stop().expect("it stops");
+    }
+}
+
+#[test]
+fn an_open_order_is_cancelled_however_long_looking_for_it_took() {
     let sim = SimServer::start(SimConfig { seed: 7, symbols: 1, ..SimConfig::default() }).expect("loopback");
     let place = tempfile::tempdir().expect("a directory");
     let program = async {
         let (desk, order) = desk(&sim, place.path()).await;
-        desk.glance();
-        assert!(!desk.is_halted(), "nothing has left");
-        // Past the desk: nobody approved it. Whether the exchange takes it does not matter.
         let rest = desk.0.borrow().venues[0].rest.clone();
-        let answer = rest.call(&Request::Place(order)).await;
-        assert_eq!(rest.metrics().of(Op::PlaceOrder).sent.value(), 1, "{answer:?}");
-        desk.glance();
-        assert!(desk.is_halted() && desk.look(|_, view, _, _| view.killed));
-        // It goes on: the next look finds nothing new.
-        desk.glance();
+        let market = rest.markets().iter().next().cloned().expect("a market");
+        let Ok(Reply::Book(book)) = rest.call(&Request::Book { symbol: market.id, depth: 5 }).await else {
+            panic!("no book")
+        };
+        let price = Price(book.bids[0].price.0 / 2).floor_to(market.tick);
+        let qty = Qty(2 * market.min_notional.0 as i64 / price.0).ceil_to(market.lot).expect("small");
+        let kind = OrderKind::Limit { price, qty: qty.max(market.min_qty), tif: TimeInForce::Gtc };
+        let placed = rest.call(&Request::Place(OrderRequest { kind, ..order })).await;
+        assert!(matches!(placed, Ok(Reply::Placed(_))), "{placed:?}");
+        let open = || async { cex_transport::Lists::of(&rest).open_orders().await.map(|open| open.len()) };
+        assert_eq!(open().await, Ok(1));
+        // No patience is left after the first look.
+        let _proven = cancel::all_within(&rest, Duration::ZERO).await;
+        assert_eq!(open().await, Ok(0));
     };
     Pace::Sleep.block_on(program).expect("a runtime");
-    let halts: Vec<_> = Reader::of_directory(&place.path().join("journal"), 0)
-        .expect("a journal")
-        .filter_map(|record| match record.expect("whole").entry() {
-            Ok(Entry::Halt(halt)) => Some((halt.by, halt.reason)),
-            _other => None,
-        })
-        .collect();
-    assert_eq!(halts, [("R36".to_owned(), "more orders left than were approved".to_owned())]);
     sim.stop().expect("it stops");
 }
 

@@ -125,7 +125,23 @@ fn a_stop_ends_a_start_whose_exchange_does_not_tell_of_its_coins() {
 fn a_stopped_start_that_is_halted_says_so() {
     let place = tempfile::tempdir().expect("a directory");
     let directory = Directory(place.path().to_owned());
-    assert_eq!(stopped(&directory), Ok(()));
+    let ended = |how| stopped(&directory, how).map_err(|failure| failure.exit);
+    assert_eq!(ended(Ended::Stopped), Ok(()));
+    assert_eq!(ended(Ended::Interrupted), Err(Exit::Interrupted));
     directory.put_halt_file(&"somebody").expect("written");
-    assert_eq!(stopped(&directory).map_err(|failure| failure.exit), Err(Exit::Halted));
+    assert_eq!(ended(Ended::Stopped), Err(Exit::Halted));
+}
+
+#[test]
+fn a_signal_ends_a_start_as_a_stop_does() {
+    let program = async {
+        let quit = Rc::new(Notify::new());
+        let signals = Signals::listen(Rc::clone(&quit)).map_err(|failure| failure.what).expect("listens");
+        assert_eq!(signals.how(), Ended::Stopped);
+        let pid = rustix::process::getpid();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("our own process");
+        let ended = unless_stopped(&quit, std::future::pending::<()>()).await;
+        (ended, signals.how())
+    };
+    assert_eq!(Pace::Sleep.block_on(program).expect("a runtime"), (None, Ended::Terminated));
 }
