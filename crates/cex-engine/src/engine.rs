@@ -39,7 +39,7 @@ pub use adopt::{PastArbitrage, PastOrder};
 use books::Snapshot;
 use cex_core::{
     AccountEvent, Bps, ClientOrderId, Decimal, Fill, FillKey, LinkEvent, Market, MarketEvent, Markets,
-    Notional, OrderId, OrderRequest, Plan, Qty, Scale, SnapshotSource, StreamKind, Symbol, SymbolId,
+    Notional, OrderId, OrderRequest, Plan, Price, Qty, Scale, SnapshotSource, StreamKind, Symbol, SymbolId,
     SyncRule, Timestamp, VenueId,
 };
 use cex_orderbook::{BookSync, WatchLimits};
@@ -145,6 +145,12 @@ impl Slot {
     /// Whether it can be compared with the exchange's own: where whole books are asked for, not sent by the stream.
     const fn is_auditable(&self) -> bool {
         matches!(self.rule.snapshot, SnapshotSource::Rest { .. })
+    }
+
+    /// The middle between the best prices of its book; `None` while that cannot be used, or lacks a side.
+    fn mid(&self) -> Option<Price> {
+        let book = self.sync.usable()?;
+        Some(Price(i64::midpoint(book.best_bid()?.price.0, book.best_ask()?.price.0)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every rule with its parameter and unit.
 
-use cex_core::{Bps, Decimal};
+use cex_core::{Bps, Decimal, Price};
 use std::time::Duration;
 
 /// What may be risked. There is no default: whoever trades says every number. R1 to R36 are the numbers of the rules in
@@ -107,6 +107,19 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// How far a price is off the middle of its own book, where that is farther than it may be (R10). A middle of zero is no
+    /// price to go by.
+    #[must_use]
+    pub fn off_mid(&self, price: Price, mid: Price) -> Option<Bps> {
+        Some(apart(price, mid)).filter(|off| *off > self.max_collar)
+    }
+
+    /// How far the middle of a book is from another venue's, where that is farther than it may be (R10).
+    #[must_use]
+    pub fn off_other(&self, mid: Price, other: Price) -> Option<Bps> {
+        Some(apart(mid, other)).filter(|off| *off > self.max_cross_collar)
+    }
+
     /// Nothing is limited. For tests, benches and demonstrations with play money; whoever trades says every number.
     #[must_use]
     pub fn boundless() -> Self {
@@ -162,4 +175,11 @@ impl Limits {
             max_dust: money,
         }
     }
+}
+
+/// How far two prices are apart, as a part of the second; as far as can be when there is none.
+fn apart(price: Price, from: Price) -> Bps {
+    let off = i128::from(price.0.abs_diff(from.0)) * i128::from(Bps::ONE);
+    let off = off.checked_div(i128::from(from.0)).filter(|_| from.0 > 0);
+    Bps::from_e8(off.and_then(|off| i64::try_from(off).ok()).unwrap_or(i64::MAX))
 }

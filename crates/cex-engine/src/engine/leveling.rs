@@ -86,13 +86,15 @@ impl Engine {
             let rank = (deaf, arbitrage.failures_at(venue));
             let slot = self.slot(venue, arbitrage.symbol)?;
             let give = arbitrage.carried.map_or(self.config.max_unwind, |carried| carried.give);
-            Some((rank, self.closing_at(slot, (arbitrage.symbol, side), residual, give)?))
+            // What it is worth by any sane price, should this venue's be none.
+            let sane = arbitrage.plan.buy.limit;
+            Some((rank, self.closing_at(slot, (arbitrage.symbol, side), (residual, sane), give)?))
         });
         let mut legs = match offers {
             [Some((_, Offer::TooSmall)), Some((_, Offer::TooSmall))] => return Closing::TooSmall,
             offers => offers.map(|offer| match offer? {
                 (rank, Offer::Leg { score, leg }) => Some(((rank, -score), leg)),
-                (_, Offer::TooSmall | Offer::Unpaid) => None,
+                (_, Offer::TooSmall | Offer::Unpaid | Offer::OffPrice) => None,
             }),
         };
         legs.sort_by_key(|leg| {
@@ -104,34 +106,30 @@ impl Engine {
         }
     }
 
-    /// What of a difference can be traded away at a venue; `None` while its book cannot be used.
+    /// What of a difference can be traded away at a venue; `None` while its book cannot be used. `sane` is a price for it.
     fn closing_at(
         &self,
         slot: &Slot,
         (symbol, side): (SymbolId, Side),
-        residual: Decimal,
+        (residual, sane): (Decimal, Price),
         give: Bps,
     ) -> Option<Offer> {
         let (book, market) = (slot.sync.usable()?, &slot.market);
         let (give, fee) = (give.e8(), slot.taker_fee.e8());
-        let (limit, score) = match side {
+        let (best, score) = match side {
             Side::Sell => {
                 let best = book.best_bid()?.price;
-                (
-                    closing_limit(side, best, market.tick, give)?,
-                    i128::from(best.0) * i128::from(Bps::ONE - fee),
-                )
+                (best, i128::from(best.0) * i128::from(Bps::ONE - fee))
             }
             Side::Buy => {
                 let best = book.best_ask()?.price;
-                (
-                    closing_limit(side, best, market.tick, give)?,
-                    -i128::from(best.0) * i128::from(Bps::ONE + fee),
-                )
+                (best, -i128::from(best.0) * i128::from(Bps::ONE + fee))
             }
         };
+        let limit = closing_limit(side, best, market.tick, give)?;
+        let off_price = self.is_off_price(slot, symbol, best);
         let wanted = market.scale.qty(residual.abs().ok()?).ok()?.min(market.max_qty).floor_to(market.lot);
-        let leg = |qty: Qty| Leg {
+        let at = |limit: Price, qty: Qty| Leg {
             venue: market.venue,
             side,
             limit,
@@ -139,12 +137,31 @@ impl Engine {
             notional: limit.times(qty),
             fee: slot.taker_fee,
         };
-        if !fits(slot, &leg(wanted)) {
+        let leg = |qty: Qty| at(limit, qty);
+        // A difference is not too small because nobody bids anything for it just now.
+        if !fits(slot, &at(if off_price { sane } else { limit }, wanted)) {
             return Some(Offer::TooSmall);
+        }
+        if off_price {
+            return Some(Offer::OffPrice);
         }
         let paid =
             wanted.min(self.payable(market, symbol, side, limit, slot.taker_fee)?).floor_to(market.lot);
         Some(if fits(slot, &leg(paid)) { Offer::Leg { score, leg: leg(paid) } } else { Offer::Unpaid })
+    }
+
+    /// Whether a book's best price is not where prices are (R10): too far from its own middle, or that from the middle of
+    /// every other usable book of the symbol. A book that has thinned out, or that nobody else bears out, is waited for.
+    fn is_off_price(&self, slot: &Slot, symbol: SymbolId, best: Price) -> bool {
+        let limits = &self.config.limits;
+        let Some(mid) = slot.mid() else { return true };
+        if limits.off_mid(best, mid).is_some() {
+            return true;
+        }
+        let slots = self.symbol(symbol).map_or(&[][..], |state| &state.slots).iter().flatten();
+        let others = slots.filter(|other| other.market.venue != slot.market.venue);
+        let mut mids = others.filter_map(Slot::mid).peekable();
+        mids.peek().is_some() && mids.all(|other| limits.off_other(mid, other).is_some())
     }
 
     /// How much an order may be for by what is free at its venue; `None` when that cannot be told.
@@ -217,7 +234,10 @@ enum Offer {
         leg: Leg,
     },
     TooSmall,
+    /// There is nothing to pay it with.
     Unpaid,
+    /// Its price is not where prices are (R10).
+    OffPrice,
 }
 
 fn fits(slot: &Slot, leg: &Leg) -> bool {

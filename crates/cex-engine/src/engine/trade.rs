@@ -135,8 +135,7 @@ impl Engine {
 
     /// What the gate asks about a book.
     fn facts(&self, now: Timestamp, slot: &Slot) -> Option<BookFacts> {
-        let (live, book) = (slot.sync.live()?, slot.sync.usable()?);
-        let (bid, ask) = (book.best_bid()?.price.0, book.best_ask()?.price.0);
+        let (live, mid) = (slot.sync.live()?, slot.mid()?);
         let offset = self.venues.get(slot.market.venue.index()).and_then(|venue| venue.clock_offset);
         let venue_now =
             offset.map(|nanos| now.shifted(nanos)).filter(|_| live.exchange_ts > Timestamp::EPOCH);
@@ -144,7 +143,7 @@ impl Engine {
             as_of: live.as_of,
             venue_age: venue_now.map(|venue_now| venue_now.since(live.exchange_ts)),
             audit_age: slot.is_auditable().then(|| now.since(live.synced_at)),
-            mid: Price(i64::midpoint(bid, ask)),
+            mid,
         })
     }
 

@@ -8,9 +8,7 @@ use crate::refusal::Refusal;
 use crate::stops::Stops;
 use crate::trip::{Scope, Trip, Until};
 use crate::venue::Wallet;
-use cex_core::{
-    Asset, Bps, ClientOrderId, Decimal, Leg, Notional, NumError, Plan, Price, Side, Timestamp, VenueId,
-};
+use cex_core::{Asset, Bps, ClientOrderId, Decimal, Leg, Notional, NumError, Plan, Side, Timestamp, VenueId};
 use std::time::Duration;
 
 impl Gate {
@@ -128,13 +126,12 @@ impl Gate {
             return Err(Refusal::AgeGap { gap_ms: millis(gap), max_ms: millis(max) });
         }
         for (leg, BookFacts { mid, .. }) in [(&plan.buy, buy), (&plan.sell, sell)] {
-            let (off, max) = (apart(leg.limit, *mid), limits.max_collar);
-            if off > max {
-                return Err(Refusal::Collar { venue: leg.venue, off, max });
+            if let Some(off) = limits.off_mid(leg.limit, *mid) {
+                return Err(Refusal::Collar { venue: leg.venue, off, max: limits.max_collar });
             }
         }
-        let (off, max) = (apart(buy.mid, sell.mid), limits.max_cross_collar);
-        if off > max { Err(Refusal::CrossCollar { off, max }) } else { Ok(()) }
+        let off = limits.off_other(buy.mid, sell.mid);
+        off.map_or(Ok(()), |off| Err(Refusal::CrossCollar { off, max: limits.max_cross_collar }))
     }
 
     /// An edge worth taking, and not one that is too good to be true (R11).
@@ -352,13 +349,6 @@ const fn at_limit(leg: &Leg) -> Notional {
         Side::Buy => leg.limit.times(leg.qty),
         Side::Sell => leg.notional,
     }
-}
-
-/// How far two prices are apart, as a part of the second; as far as can be when there is none.
-fn apart(price: Price, from: Price) -> Bps {
-    let off = i128::from(price.0.abs_diff(from.0)) * i128::from(Bps::ONE);
-    let off = off.checked_div(i128::from(from.0)).filter(|_| from.0 > 0);
-    Bps::from_e8(off.and_then(|off| i64::try_from(off).ok()).unwrap_or(i64::MAX))
 }
 
 fn millis(span: Duration) -> u64 {

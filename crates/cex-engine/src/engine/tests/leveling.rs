@@ -155,3 +155,109 @@ fn what_was_parked_is_traded_away_when_the_run_is_to_end_flat() {
     stage.feed(Event::Flatten { give: Bps::from_bps(100) });
     assert_eq!(stage.view().open, 0, "nothing is left over any more");
 }
+
+/// Bought 5 at a under the collars that are shipped, and b has refused to buy them; before that the books became these: bid and
+/// ask, `None` for one that is lost.
+fn bought_without_having_sold(books: [Option<(i64, i64)>; 2]) -> (Stage, Vec<OrderRequest>) {
+    let (mut config, setups) = setups();
+    (config.limits.max_collar, config.limits.max_cross_collar) = (Bps::from_bps(50), Bps::from_bps(200));
+    let mut stage = Stage::with(config, &setups);
+    let [buy, sell] = stage.cross();
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    for ((index, book), (bid, ask)) in books.into_iter().enumerate().zip([(10_000, 10_010), (10_100, 10_110)])
+    {
+        let commands = match book {
+            None => stage.link(index, LinkEvent::Down),
+            Some(book) => move_book(&mut stage, index, (bid, ask), book),
+        };
+        assert_eq!(placed(commands), vec![]);
+    }
+    let client_id = sell.client_id;
+    let closing = placed(stage.feed(Event::PlaceFailed { client_id, outcome: CallOutcome::Refused }));
+    (stage, closing)
+}
+
+/// A book whose best prices were these has those from now on.
+fn move_book(stage: &mut Stage, index: usize, old: (i64, i64), new: (i64, i64)) -> Vec<Command> {
+    let side = |old, new| {
+        let gone = (old != new).then_some(level(old, 0));
+        gone.into_iter().chain([level(new, 10_000)]).collect::<Vec<_>>()
+    };
+    // What lay behind the best price has gone too.
+    let mut bids = side(old.0, new.0);
+    if index == 1 && new.0 < 10_000 {
+        bids.push(level(10_000, 0));
+    }
+    bids.sort_by_key(|level| std::cmp::Reverse(level.price));
+    let mut asks = side(old.1, new.1);
+    asks.sort_by_key(|level| level.price);
+    stage.delta(index, &bids, &asks)
+}
+
+#[test]
+fn a_difference_is_not_traded_away_where_no_price_is() {
+    for (why, books) in [
+        ("a has thinned out to 40 % below, and b is lost", [Some((6_000, 10_010)), None]),
+        ("so has b", [Some((6_000, 10_010)), Some((6_000, 10_110))]),
+        (
+            "all of a is 40 % below b, and nobody knows which is right",
+            [Some((6_000, 6_010)), Some((10_100, 10_110))],
+        ),
+        ("next to nothing is bid, and that is no reason to take it for dust", [Some((1, 10_010)), None]),
+    ] {
+        let (mut stage, closing) = bought_without_having_sold(books);
+        assert_eq!(closing, vec![], "{why}");
+        for _ in 0..19 {
+            assert_eq!(placed(stage.pass(250)), vec![], "{why}");
+        }
+        assert_eq!(stage.view().open, 1, "{why}");
+        assert_eq!(placed(stage.pass(250)), vec![], "{why}");
+        assert_eq!((stage.ended(Ending::Parked), stage.ended(Ending::Dust)), (1, 0), "{why}");
+        // Nor when the run is to end flat.
+        stage.feed(Event::Flatten { give: Bps::from_bps(5_000) });
+        assert_eq!(placed(stage.pass(250)), vec![], "{why}");
+    }
+}
+
+#[test]
+fn a_difference_is_traded_away_at_prices_that_are_borne_out() {
+    for (why, books, venue) in [
+        ("as ever where nothing has just been refused", [Some((10_000, 10_010)), Some((10_100, 10_110))], 0),
+        ("the market has fallen, and both show it", [Some((6_000, 6_010)), Some((6_010, 6_020))], 0),
+        ("b is lost, and a is as it should be", [Some((10_000, 10_010)), None], 0),
+        (
+            "a bids more than 50 bps below its middle, so b is asked though it has just refused",
+            [Some((9_900, 10_000)), Some((10_100, 10_110))],
+            1,
+        ),
+    ] {
+        let (_, closing) = bought_without_having_sold(books);
+        assert_eq!(closing.iter().map(|order| order.venue.index()).collect::<Vec<_>>(), [venue], "{why}");
+    }
+}
+
+#[test]
+fn a_difference_waits_for_its_price_and_is_traded_away_when_that_is_back() {
+    let (mut stage, closing) = bought_without_having_sold([Some((6_000, 10_010)), None]);
+    assert_eq!(closing, vec![]);
+    assert_eq!(placed(stage.pass(4_000)), vec![]);
+    move_book(&mut stage, 0, (6_000, 10_010), (9_990, 10_010));
+    let closing = placed(stage.pass(250));
+    assert_eq!(closing.iter().map(|order| order.venue).collect::<Vec<_>>(), [stage.venue(0)]);
+    stage.fill(&closing[0], "99.90", "5", ("0.24975", "USDT"));
+    assert_eq!((stage.ended(Ending::Unwound), stage.ended(Ending::Parked)), (1, 0));
+}
+
+#[test]
+fn what_no_venue_takes_is_dust_however_far_off_prices_are() {
+    let (mut config, setups) = setups();
+    (config.limits.max_collar, config.limits.max_cross_collar) = (Bps::from_bps(50), Bps::from_bps(200));
+    let mut stage = Stage::with(config, &setups);
+    let [buy, sell] = stage.cross();
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    stage.fill(&sell, "101", "4.995", ("0.504495", "USDT"));
+    move_book(&mut stage, 0, (10_000, 10_010), (6_000, 10_010));
+    move_book(&mut stage, 1, (10_100, 10_110), (6_000, 10_110));
+    stage.report(&sell, OrderStatus::Canceled, "4.995");
+    assert_eq!(stage.ended(Ending::Dust), 1);
+}
