@@ -20,8 +20,9 @@ impl Gate {
         conditions: &Conditions,
     ) -> Result<[Amounts; 2], Refusal> {
         self.check_standing(now, plan)?;
-        self.check_books(now, plan, conditions)?;
+        self.check_ages(now, plan, conditions)?;
         self.check_edge(now, plan)?;
+        self.check_collars(plan, conditions)?;
         self.check_wallets(now, plan, conditions)?;
         let amounts = [Amounts::of(&plan.buy, conditions)?, Amounts::of(&plan.sell, conditions)?];
         for (leg, Amounts { notional, .. }) in [&plan.buy, &plan.sell].into_iter().zip(amounts) {
@@ -105,8 +106,8 @@ impl Gate {
         Ok(())
     }
 
-    /// Ages, and prices that are where prices are (R7, R8, R9, R10).
-    fn check_books(&self, now: Timestamp, plan: &Plan, conditions: &Conditions) -> Result<(), Refusal> {
+    /// Books that are new enough to decide on (R7, R8, R9).
+    fn check_ages(&self, now: Timestamp, plan: &Plan, conditions: &Conditions) -> Result<(), Refusal> {
         let (buy, sell) = (&conditions.buy_book, &conditions.sell_book);
         let (buy_age, sell_age) = (now.since(buy.as_of), now.since(sell.as_of));
         let limits = &self.limits;
@@ -125,6 +126,13 @@ impl Gate {
         if gap > max {
             return Err(Refusal::AgeGap { gap_ms: millis(gap), max_ms: millis(max) });
         }
+        Ok(())
+    }
+
+    /// Prices that are where prices are (R10). An edge too good to be true has been told by now: its prices are mostly here
+    /// too, and a refusal of this plan alone would leave its symbol to the next one.
+    fn check_collars(&self, plan: &Plan, conditions: &Conditions) -> Result<(), Refusal> {
+        let (limits, buy, sell) = (&self.limits, &conditions.buy_book, &conditions.sell_book);
         for (leg, BookFacts { mid, .. }) in [(&plan.buy, buy), (&plan.sell, sell)] {
             if let Some(off) = limits.off_mid(leg.limit, *mid) {
                 return Err(Refusal::Collar { venue: leg.venue, off, max: limits.max_collar });

@@ -320,6 +320,25 @@ fn an_edge_too_good_to_be_true_puts_its_symbol_into_quarantine() {
     assert_eq!(gate.trips(NOW + Duration::from_secs(300)).count(), 0);
 }
 
+/// Under the limits that are shipped: books 4 % apart, and the edge of them, say more than that this plan is none.
+#[test]
+fn an_edge_too_good_to_be_true_is_told_though_the_books_are_too_far_apart_as_well() {
+    let mut gate = gate();
+    (gate.limits.max_cross_collar, gate.limits.max_edge) = (Bps::from_bps(200), Bps::from_bps(300));
+    gate.limits.quarantine = Duration::from_secs(300);
+    let apart = Conditions { sell_book: book(NOW, 10_400), ..conditions() };
+    let wide = Plan { net_edge: Bps::from_bps(400), ..plan(0) };
+    // What is too old to decide on says nothing of its edge.
+    let old = Conditions { buy_book: book(NOW - Duration::from_millis(501), 10_000), ..apart };
+    assert_eq!(refused(&mut gate, &wide, &old), "book_age");
+    assert_eq!(gate.take_trips().count(), 0);
+    assert_eq!(refused(&mut gate, &wide, &apart), "edge_above");
+    let told: Vec<_> = gate.take_trips().map(|trip| (trip.rule, trip.scope)).collect();
+    assert_eq!(told, [("quarantine", Scope::Symbol(SymbolId(0)))]);
+    assert_eq!(refused(&mut gate, &plan(0), &conditions()), "quarantine");
+    assert_eq!(refused(&mut gate, &plan(1), &apart), "cross_collar", "an edge that could be");
+}
+
 #[test]
 fn the_operator_and_the_journal_decide_before_all_else() {
     let mut gate = gate();
