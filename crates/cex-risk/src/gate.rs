@@ -271,10 +271,10 @@ impl Gate {
 
     /// Trips in force.
     pub fn trips(&self, now: Timestamp) -> impl Iterator<Item = Trip> {
-        let venues = self.venues.iter().map(|venue| venue.stops);
-        let symbols = self.symbols.iter().map(|symbol| symbol.stops);
-        let all = std::iter::once(self.stops).chain(venues).chain(symbols);
-        all.flat_map(|stops| stops.iter()).filter(move |trip| trip.is_in_force(now))
+        let venues = self.venues.iter().map(|venue| &venue.stops);
+        let symbols = self.symbols.iter().map(|symbol| &symbol.stops);
+        let all = std::iter::once(&self.stops).chain(venues).chain(symbols);
+        all.flat_map(Stops::iter).filter(move |trip| trip.is_in_force(now))
     }
 
     /// The symbol must not be traded, or may again (R2): why, in a few words.

@@ -459,6 +459,39 @@ fn whoever_has_looked_at_one_loss_has_not_lifted_the_days_limit() {
 }
 
 #[test]
+fn every_rule_that_an_arbitrage_breaks_is_told_and_waits_for_an_operator() {
+    let (mut gate, mut later) = (gate(), gate());
+    (gate.limits.max_cycle_loss, gate.limits.max_drawdown) = (decimal("5"), decimal("5"));
+    let (id, _) = gate.approve(NOW, &plan(0), &conditions(), || ids("x")).expect("nothing in force");
+    gate.finished(NOW, id, CycleEnd::Filled, sums("-6", "0")).expect("fits");
+    let told: Vec<_> = gate.take_trips().collect();
+    let rules = |trips: &[Trip]| trips.iter().map(|trip| trip.rule).collect::<Vec<_>>();
+    assert_eq!(rules(&told), ["cycle_loss", "drawdown"]);
+    // Whoever takes them writes them down, and the next run has both.
+    told.iter().for_each(|trip| later.recall().trip(*trip));
+    for gate in [&mut gate, &mut later] {
+        assert_eq!(gate.trips(NOW).collect::<Vec<_>>(), told);
+        gate.acknowledge();
+        assert_eq!(gate.trips(NOW).count(), 0);
+    }
+    assert!(gate.approve(NOW, &plan(1), &conditions(), || ids("y")).is_ok(), "an operator has looked");
+}
+
+#[test]
+fn a_venue_that_is_held_already_tells_of_the_next_rule_too() {
+    let mut gate = gate();
+    gate.limits.max_drift = decimal("1");
+    let scope = Scope::Venue(venue(0));
+    gate.trip(Trip { rule: "clock", scope, until: Until::Operator });
+    gate.drifted(venue(0), decimal("2"));
+    gate.drifted(venue(0), decimal("2"));
+    assert_eq!(gate.take_trips().map(|trip| trip.rule).collect::<Vec<_>>(), ["clock", "drift"]);
+    assert_eq!(gate.trips(NOW).count(), 2);
+    gate.acknowledge();
+    assert_eq!(gate.trips(NOW).count(), 0);
+}
+
+#[test]
 fn an_account_that_goes_on_differing_stops_its_venue_again() {
     let mut gate = gate();
     gate.limits.max_drift = decimal("1");
