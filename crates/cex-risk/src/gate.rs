@@ -16,7 +16,7 @@ use crate::pace::{OrderWindow, OrderWindows, Pace};
 use crate::refusal::Refusal;
 use crate::stops::Stops;
 use crate::symbol::SymbolRisk;
-use crate::trip::{Scope, Trip, Until, VENUE_FAILURES};
+use crate::trip::{SYMBOL_FAILURES, Scope, Trip, Until, VENUE_FAILURES};
 use crate::venue::{VenueRisk, Wallet};
 use cex_core::{
     Asset, Bps, ClientOrderId, Decimal, Fill, Leg, NumError, OrderKind, OrderRequest, Plan, Price, Scale,
@@ -271,10 +271,10 @@ impl Gate {
 
     /// Trips in force.
     pub fn trips(&self, now: Timestamp) -> impl Iterator<Item = Trip> {
-        let venues = self.venues.iter().map(|venue| &venue.stops);
-        let symbols = self.symbols.iter().map(|symbol| &symbol.stops);
-        let all = std::iter::once(&self.stops).chain(venues).chain(symbols);
-        all.flat_map(Stops::iter).filter(move |trip| trip.is_in_force(now))
+        let venues = self.venues.iter().flat_map(VenueRisk::trips);
+        let symbols = self.symbols.iter().flat_map(SymbolRisk::trips);
+        let all = self.stops.iter().chain(venues).chain(symbols);
+        all.filter(move |trip| trip.is_in_force(now))
     }
 
     /// The symbol must not be traded, or may again (R2): why, in a few words.
@@ -416,7 +416,21 @@ impl Gate {
         }
         if opened {
             let until = Until::Time(now + limits.breaker_pause);
-            self.untold.push(Trip { rule: VENUE_FAILURES, scope: Scope::Venue(venue_id), until });
+            self.tell_opened(Trip { rule: VENUE_FAILURES, scope: Scope::Venue(venue_id), until });
+        }
+    }
+
+    /// A breaker opened. It is no other stop of its scope: when its time is over one attempt decides how it goes on.
+    fn tell_opened(&mut self, trip: Trip) {
+        self.note_opened(trip);
+        self.untold.push(trip);
+    }
+
+    fn note_opened(&mut self, trip: Trip) {
+        match trip.scope {
+            Scope::All => {}
+            Scope::Venue(venue) => self.venue(venue).opened = Some(trip),
+            Scope::Symbol(symbol) => self.symbol(symbol).opened = Some(trip),
         }
     }
 
@@ -472,13 +486,18 @@ impl Gate {
                 false
             }
             CycleEnd::Failed | CycleEnd::Parked => {
-                risk.breaker.ended(now, id, OrderResult::Failed);
+                let opened = risk.breaker.ended(now, id, OrderResult::Failed);
                 risk.went_wrong(now, limits);
+                if opened {
+                    let until = Until::Time(now + limits.breaker_pause);
+                    self.tell_opened(Trip { rule: SYMBOL_FAILURES, scope: Scope::Symbol(symbol), until });
+                }
                 true
             }
             // What others left over says nothing of how the symbol trades.
             CycleEnd::Swept => return self.note_sums(now, Some(symbol), end, sums),
         };
+        let (limits, risk) = self.symbol_with_limits(symbol);
         if risk.earned(sums.edge, limits) {
             let until = Until::Time(now + self.limits.breaker_pause);
             self.trip(Trip { rule: "slippage", scope: Scope::Symbol(symbol), until });

@@ -4,6 +4,7 @@ use crate::breaker::Breaker;
 use crate::gate::ArbitrageId;
 use crate::limits::Limits;
 use crate::stops::Stops;
+use crate::trip::Trip;
 use cex_core::{Bps, Decimal, NumError, Side, Timestamp, VenueId};
 use std::hint::black_box;
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub(crate) struct SymbolRisk {
     /// Why it must not be traded, if so (R2).
     pub(crate) blocked: Option<&'static str>,
     pub(crate) stops: Stops,
+    /// The trip its breaker last opened with: beside the others, because its end is half an end.
+    pub(crate) opened: Option<Trip>,
     /// It pauses until then.
     pub(crate) pause_until: Timestamp,
     /// How long the next pause is.
@@ -43,6 +46,7 @@ impl SymbolRisk {
             breaker: Breaker::within(limits.max_symbol_failures, limits.breaker_pause, limits.failure_window),
             blocked: None,
             stops: Stops::default(),
+            opened: None,
             pause_until: Timestamp::EPOCH,
             pause: limits.cooldown,
             net: Decimal::ZERO,
@@ -52,6 +56,11 @@ impl SymbolRisk {
             surprises: Vec::new(),
             edge: (0, 0),
         }
+    }
+
+    /// Trips that may be in force.
+    pub(crate) fn trips(&self) -> impl Iterator<Item = Trip> {
+        self.stops.iter().chain(self.opened)
     }
 
     /// The largest position that `qty` more on both sides could come to, whichever of the open orders fill.

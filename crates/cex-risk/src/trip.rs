@@ -37,8 +37,11 @@ pub struct Trip {
 /// The breaker of a venue opened: in a later run it goes on where it stood.
 pub const VENUE_FAILURES: &str = "venue_failures";
 
+/// The breaker of a symbol opened: so does this one.
+pub const SYMBOL_FAILURES: &str = "symbol_failures";
+
 /// Every rule that trips, by its name: what a journal tells of an earlier run is looked up here.
-pub const RULES: [&str; 23] = [
+pub const RULES: [&str; 24] = [
     "quarantine",
     "fee_surprise",
     "slippage",
@@ -62,6 +65,7 @@ pub const RULES: [&str; 23] = [
     "parked",
     "clock",
     VENUE_FAILURES,
+    SYMBOL_FAILURES,
 ];
 
 /// The rule of this name; `None` for one that this version does not know.

@@ -4,6 +4,7 @@ use crate::breaker::{Breaker, OrderResult};
 use crate::limits::Limits;
 use crate::pace::{OrderWindows, VenuePace};
 use crate::stops::Stops;
+use crate::trip::Trip;
 use cex_core::{Asset, Bps, ClientOrderId, Decimal, Timestamp};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -71,6 +72,8 @@ impl Wallet {
 pub(crate) struct VenueRisk {
     pub(crate) breaker: Breaker<ClientOrderId>,
     pub(crate) stops: Stops,
+    /// The trip its breaker last opened with: beside the others, because its end is half an end.
+    pub(crate) opened: Option<Trip>,
     pub(crate) pace: VenuePace,
     /// Orders whose fate is unknown.
     pub(crate) unknown: u32,
@@ -109,6 +112,7 @@ impl VenueRisk {
         Self {
             breaker: Breaker::new(limits.max_failures, limits.breaker_pause),
             stops: Stops::default(),
+            opened: None,
             pace: VenuePace::default(),
             unknown: 0,
             windows: OrderWindows::default(),
@@ -126,6 +130,11 @@ impl VenueRisk {
     pub(crate) fn acknowledge(&mut self) {
         self.stops.acknowledge();
         self.drifts = 0;
+    }
+
+    /// Trips that may be in force.
+    pub(crate) fn trips(&self) -> impl Iterator<Item = Trip> {
+        self.stops.iter().chain(self.opened)
     }
 
     /// What is counted of its orders, in words.

@@ -3,7 +3,7 @@
 use super::{ArbitrageId, CycleEnd, CycleSums, Gate, Open};
 use crate::breaker::OrderResult;
 use crate::dust::Dust;
-use crate::trip::{Scope, Trip, Until, VENUE_FAILURES};
+use crate::trip::{SYMBOL_FAILURES, Scope, Trip, Until, VENUE_FAILURES};
 use crate::venue::VenueRisk;
 use cex_core::{Bps, ClientOrderId, Decimal, Fill, NumError, Side, Symbol, SymbolId, Timestamp, VenueId};
 use std::fmt;
@@ -137,6 +137,11 @@ impl Recall<'_> {
         match trip {
             Trip { rule: VENUE_FAILURES, scope: Scope::Venue(venue), until: Until::Time(until) } => {
                 self.0.venue(venue).breaker.open_until(until);
+                self.0.note_opened(trip);
+            }
+            Trip { rule: SYMBOL_FAILURES, scope: Scope::Symbol(symbol), until: Until::Time(until) } => {
+                self.0.symbol(symbol).breaker.open_until(until);
+                self.0.note_opened(trip);
             }
             stopped => self.0.trip(stopped),
         }

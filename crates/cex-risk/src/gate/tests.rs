@@ -530,7 +530,11 @@ fn a_restart_forgets_neither_losses_nor_pauses_nor_trips() {
     assert_eq!(later.standing(now).day_profit, decimal("-6"));
     assert_eq!((later.standing(now).orders_today, later.standing(now).dust), (6, decimal("1.5")));
     let rules = |gate: &Gate| gate.trips(now).map(|trip| trip.rule).collect::<Vec<_>>();
-    assert_eq!(rules(&later), ["day_loss"], "more than five were lost today");
+    assert_eq!(
+        rules(&later),
+        ["day_loss", "symbol_failures"],
+        "more than five were lost today, and two failed"
+    );
     assert_eq!(rules(&later), rules(&gate));
     assert_eq!(later.take_trips().count(), 0, "it was told when it happened");
     // The day over, what the symbol did still counts.
@@ -610,12 +614,60 @@ fn a_venue_whose_orders_failed_is_tried_with_one_order_after_a_restart_too() {
     let scope = Scope::Venue(venue(1));
     assert_eq!(trips, [Trip { rule: "venue_failures", scope, until: Until::Time(until) }]);
     later.recall().trip(trips[0]);
+    for gate in [&gate, &later] {
+        assert_eq!(gate.trips(until - Duration::from_nanos(1)).collect::<Vec<_>>(), trips);
+        assert_eq!(gate.trips(until).count(), 0, "the next order decides");
+    }
     assert_eq!(refused(&mut later, &plan(0), &conditions()), refused(&mut gate, &plan(0), &conditions()));
     let after = conditions_at(until);
     later.approve(until, &plan(0), &after, || ids("d")).expect("the pause is over");
     let next = later.approve(until, &plan(1), &after, || ids("e")).expect_err("one at a time");
     assert_eq!(next.rule(), "breaker_open");
     assert_eq!(later.take_trips().count(), 0, "it was told when it happened");
+}
+
+#[test]
+fn a_symbol_whose_arbitrages_failed_is_told_and_tried_with_one_after_a_restart_too() {
+    let limits = Limits { max_symbol_failures: 1, cooldown: Duration::ZERO, ..limits() };
+    let (mut gate, mut later) = (gate(), gate());
+    (gate.limits, later.limits) = (limits.clone(), limits);
+    let (id, _) = gate.approve(NOW, &plan(0), &conditions(), || ids("a")).expect("nothing in force");
+    end(&mut gate, id, CycleEnd::Failed);
+    let trips: Vec<_> = gate.take_trips().collect();
+    let until = NOW + Duration::from_secs(60);
+    let scope = Scope::Symbol(SymbolId(0));
+    assert_eq!(trips, [Trip { rule: "symbol_failures", scope, until: Until::Time(until) }]);
+    later.recall().trip(trips[0]);
+    let after = conditions_at(until);
+    for (gate, names) in [(&mut gate, ["b", "c"]), (&mut later, ["d", "e"])] {
+        assert_eq!(gate.trips(until - Duration::from_nanos(1)).collect::<Vec<_>>(), trips);
+        gate.acknowledge();
+        assert_eq!(refused(gate, &plan(0), &conditions()), "symbol_breaker_open", "time ends it");
+        assert_eq!((gate.trips(until).count(), gate.is_probing(until, SymbolId(0))), (0, true));
+        let (probe, _) = gate.approve(until, &plan(0), &after, || ids(names[0])).expect("the pause is over");
+        gate.limits.max_open_per_symbol = 2;
+        let next = gate.approve(until, &plan(0), &after, || ids(names[1])).expect_err("one at a time");
+        assert_eq!(next.rule(), "symbol_breaker_open");
+        assert_eq!(gate.take_trips().count(), 0, "it was told when it happened");
+        // That one failed too: stopped again, and told again.
+        gate.finished(until, probe, CycleEnd::Failed, sums("0", "0")).expect("fits");
+        let again = Trip { until: Until::Time(until + Duration::from_secs(60)), ..trips[0] };
+        assert_eq!(gate.take_trips().collect::<Vec<_>>(), [again]);
+        assert_eq!(gate.trips(until).collect::<Vec<_>>(), [again]);
+    }
+}
+
+#[test]
+fn a_longer_stop_of_the_same_scope_hides_no_open_breaker() {
+    let mut gate = gate();
+    let longer = Until::Time(NOW + Duration::from_secs(600));
+    gate.trip(Trip { rule: "latency", scope: Scope::Venue(venue(1)), until: longer });
+    for order in ["a", "b", "c"] {
+        fail(&mut gate, ClientOrderId::new(order).expect("plain"));
+    }
+    let rules = |trips: &mut dyn Iterator<Item = Trip>| trips.map(|trip| trip.rule).collect::<Vec<_>>();
+    assert_eq!(rules(&mut gate.take_trips()), ["latency", "venue_failures"]);
+    assert_eq!(rules(&mut gate.trips(NOW)), ["latency", "venue_failures"]);
 }
 
 #[test]
