@@ -242,11 +242,14 @@ impl Gate {
         self.kill.reset();
         self.stops.acknowledge();
         self.venues.iter_mut().for_each(VenueRisk::acknowledge);
-        self.symbols.iter_mut().for_each(|symbol| {
+        for (index, symbol) in self.symbols.iter_mut().enumerate() {
             symbol.stops.acknowledge();
-            // Whoever has looked has seen what was left over too.
+            // Whoever has looked has seen what was left over too; what is on the way is still to be levelled.
             symbol.dust = Decimal::ZERO;
-        });
+            if self.open.iter().all(|open| open.symbol.index() != index) {
+                symbol.forget_position();
+            }
+        }
         self.left_over.clear();
         self.dust = Decimal::ZERO;
         self.failures.clear();
@@ -383,11 +386,10 @@ impl Gate {
         venue.breaker.attempt(now, order);
     }
 
-    /// Books a fill: holdings, the order's reservation, and the symbol's position. The caller sees to it that a fill is
-    /// booked once.
+    /// Books a fill, whoever's it is: holdings, and the order's reservation. The caller sees to it that a fill is booked once,
+    /// and that one of ours moves the symbol's position too: [`Self::carry`].
     pub fn book(&mut self, symbol: Symbol, fill: &Fill) -> Result<(), NumError> {
-        self.funds.book(symbol, fill)?;
-        self.carry(symbol, fill)
+        self.funds.book(symbol, fill)
     }
 
     /// An order ended: what it still reserved is free again.

@@ -27,7 +27,7 @@ pub(crate) struct SymbolRisk {
     pub(crate) pause_until: Timestamp,
     /// How long the next pause is.
     pause: Duration,
-    /// Bought less sold, in base.
+    /// Bought less sold by our own orders, in base, since an operator last looked.
     net: Decimal,
     /// What open orders may still buy and sell, in base.
     buying: Decimal,
@@ -103,6 +103,11 @@ impl SymbolRisk {
             Side::Sell => self.net.checked_sub(qty)?,
         };
         Ok(())
+    }
+
+    /// What was bought and not sold, or the other way round, is the operator's from now on.
+    pub(crate) const fn forget_position(&mut self) {
+        self.net = Decimal::ZERO;
     }
 
     const fn open(&mut self, side: Side) -> &mut Decimal {

@@ -244,6 +244,9 @@ impl Engine {
     /// Books a new fill of our order in its arbitrage.
     fn attribute(&mut self, now: Timestamp, client_id: ClientOrderId, fill: &Fill, out: &mut Commands) {
         let Some(symbol) = self.symbol(fill.symbol).map(|state| state.symbol) else { return };
+        if self.gate.carry(symbol, fill).is_err() {
+            return self.alarm("a fill does not fit into the position", out);
+        }
         let Ok(other_fee) = self.other_fee(symbol, fill) else {
             return self.alarm("a fee does not fit", out);
         };

@@ -8,6 +8,7 @@ mod leveling;
 mod orders;
 mod other_fees;
 mod outcomes;
+mod position;
 mod proof;
 mod rules;
 mod trading;

@@ -197,8 +197,9 @@ impl Gate {
         id
     }
 
-    /// What a fill moves of its symbol's position: what was received or given, a fee taken in base included. A fill of an
-    /// earlier run counts too, for an arbitrage that is adopted: accounts have it already.
+    /// What a fill of an order of ours moves of its symbol's position (R12): what was received or given, a fee taken in base
+    /// included. A fill of an earlier run counts too, for an arbitrage that is adopted: accounts have it already. What somebody
+    /// else trades by hand moves holdings, and is no position of ours.
     pub fn carry(&mut self, symbol: Symbol, fill: &Fill) -> Result<(), NumError> {
         let fee = fill.fee_in(symbol.base)?;
         let moved = match fill.side {

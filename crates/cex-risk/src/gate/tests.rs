@@ -595,12 +595,20 @@ fn the_position_of_a_symbol_is_what_was_received_and_given() {
         exchange_ts: NOW,
     };
     let worst = |gate: &mut Gate| gate.symbol(SymbolId(0)).worst(Decimal::ZERO).expect("fits").to_string();
-    gate.book(symbol, &fill(Side::Buy, "BTC")).expect("fits");
+    gate.carry(symbol, &fill(Side::Buy, "BTC")).expect("fits");
     assert_eq!(worst(&mut gate), "4.99", "long by what came");
-    gate.book(symbol, &fill(Side::Sell, "BTC")).expect("fits");
+    gate.carry(symbol, &fill(Side::Sell, "BTC")).expect("fits");
     assert_eq!(worst(&mut gate), "0.02", "short by both fees");
-    gate.book(symbol, &fill(Side::Buy, "USDT")).expect("fits");
+    gate.carry(symbol, &fill(Side::Buy, "USDT")).expect("fits");
     assert_eq!(worst(&mut gate), "4.98");
+    gate.book(symbol, &fill(Side::Buy, "USDT")).expect("fits");
+    assert_eq!(worst(&mut gate), "4.98", "holdings alone are no position");
+    let open = gate.adopt(NOW, SymbolId(0), [venue(0), venue(1)], Decimal::ZERO);
+    gate.acknowledge();
+    assert_eq!(worst(&mut gate), "4.98", "what is on the way is levelled yet");
+    gate.finished(NOW, open, CycleEnd::Parked, sums("0", "4.98")).expect("fits");
+    gate.acknowledge();
+    assert_eq!(worst(&mut gate), "0");
 }
 
 #[test]
