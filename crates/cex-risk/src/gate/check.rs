@@ -1,4 +1,4 @@
-//! The rules of an opening, from cheap to dear. The first that is broken refuses it.
+//! The rules of an opening, from cheap to dear. The first that is broken refuses it; the mode is the last of them.
 
 use super::{BookFacts, Conditions, Gate, JournalState};
 use crate::funds::FundsError;
@@ -36,17 +36,15 @@ impl Gate {
         self.check_totals(now, gross)?;
         self.check_exposure(plan, conditions, amounts[0].qty, gross)?;
         self.check_inventory(plan, &amounts)?;
-        Ok(amounts)
+        // Last, so that whoever only watches sees what else stands in the way. Nothing has been counted or reserved so far.
+        if self.mode == Mode::Active { Ok(amounts) } else { Err(Refusal::Mode(self.mode)) }
     }
 
-    /// Who stands in the way: operator, journal, tripped rules, breakers, unknown orders, pauses (R1, R2, R15, R23 to R27,
+    /// Who stands in the way: kill switch, journal, tripped rules, breakers, unknown orders, pauses (R1, R2, R15, R23 to R27,
     /// R33, R34).
     fn check_standing(&mut self, now: Timestamp, plan: &Plan) -> Result<(), Refusal> {
         if self.kill.is_thrown() {
             return Err(Refusal::KillSwitch);
-        }
-        if self.mode != Mode::Active {
-            return Err(Refusal::Mode(self.mode));
         }
         match self.journal {
             JournalState::Well => {}

@@ -340,12 +340,24 @@ fn an_edge_too_good_to_be_true_is_told_though_the_books_are_too_far_apart_as_wel
 }
 
 #[test]
-fn the_operator_and_the_journal_decide_before_all_else() {
+fn the_kill_switch_and_the_journal_decide_first_and_the_mode_last() {
     let mut gate = gate();
+    let before = gate.standing(NOW);
     for (mode, rule) in [(Mode::Observe, "observe"), (Mode::CloseOnly, "close_only")] {
         gate.set_mode(mode);
-        assert_eq!(refused(&mut gate, &plan(0), &conditions()), rule);
+        for _ in 0..20 {
+            assert_eq!(refused(&mut gate, &plan(0), &conditions()), rule);
+        }
+        let old = Conditions { buy_book: book(NOW - Duration::from_millis(501), 10_000), ..conditions() };
+        assert_eq!(refused(&mut gate, &plan(0), &old), "book_age", "whoever only watches is told why");
+        let thin = Plan { net_edge: Bps::ZERO, ..plan(0) };
+        assert_eq!(refused(&mut gate, &thin, &conditions()), "edge_below");
+        gate.kill_switch().throw();
+        assert_eq!(refused(&mut gate, &plan(0), &old), "kill_switch");
+        gate.kill_switch().reset();
     }
+    assert_eq!((gate.standing(NOW), gate.open_count()), (before, 0), "nothing is counted");
+    assert_eq!((gate.trips(NOW).count(), gate.funds().orders().count()), (0, 0));
     gate.set_mode(Mode::Active);
     for state in [JournalState::Behind, JournalState::Failed] {
         gate.set_journal(state);

@@ -95,6 +95,20 @@ fn every_opportunity_ends_with_a_verdict() {
 }
 
 #[test]
+fn whoever_only_watches_is_told_what_stands_in_the_way_beside_the_mode() {
+    for (age_ms, verdict) in [(0, Verdict::Refused("observe")), (5_001, Verdict::Stale)] {
+        let (mut config, setups) = setups();
+        config.mode = Mode::Observe;
+        let mut stage = Stage::with(config, &setups);
+        stage.now += Duration::from_millis(age_ms);
+        let crossed = stage.delta(1, &[level(10_100, 5_000)], &[level(10_010, 0), level(10_110, 9_000)]);
+        assert_eq!(placed(crossed), vec![]);
+        stage.delta(1, &[level(10_100, 0)], &[]);
+        assert_eq!(stage.view().totals.opportunities, BTreeMap::from([(verdict, 1)]), "{age_ms} ms");
+    }
+}
+
+#[test]
 fn a_snapshot_asked_for_before_the_connection_was_lost_is_not_joined_to_the_next() {
     let mut stage = Stage::ready();
     let venue = stage.venue(0);
