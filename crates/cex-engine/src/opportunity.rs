@@ -20,7 +20,7 @@ pub enum Verdict {
     NoBalance,
     /// A book was too old to decide on.
     Stale,
-    /// We had just traded there and the book did not show it yet.
+    /// An order of ours is out there, or was just now and the book does not show it yet.
     Settling,
     /// An account was not known well enough to trade.
     NotReady,

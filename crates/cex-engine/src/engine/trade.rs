@@ -87,7 +87,9 @@ impl Engine {
         let state = self.symbol(symbol).ok_or(refuse(Verdict::Stale))?;
         let (buy, sell) = (slot(state, crossing.buy), slot(state, crossing.sell));
         let (Some(buy), Some(sell)) = (buy, sell) else { return Err(refuse(Verdict::Stale)) };
-        if [buy, sell].iter().any(|slot| slot.sync.as_of() < Some(slot.touched_at + self.config.settle)) {
+        let is_settling =
+            |slot: &Slot| self.is_out(slot) || slot.sync.as_of() < Some(slot.touched_at + self.config.settle);
+        if is_settling(buy) || is_settling(sell) {
             return Err(refuse(Verdict::Settling));
         }
 
@@ -100,6 +102,13 @@ impl Engine {
             }
             Err(refusal) => Err((refusal.into(), plan.expected)),
         }
+    }
+
+    /// Whether an order of ours is out in a market: what its book shows may be what that order takes.
+    fn is_out(&self, slot: &Slot) -> bool {
+        let here = |order: &OrderRequest| order.venue == slot.market.venue && order.symbol == slot.market.id;
+        self.arbitrages.orders().any(|run| !run.is_settled() && here(&run.request))
+            || self.starting.iter().any(|starting| starting.orders.iter().any(here))
     }
 
     pub(super) fn plan(

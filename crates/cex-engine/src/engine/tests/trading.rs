@@ -202,6 +202,26 @@ fn a_book_just_traded_on_must_show_it_before_it_is_traded_on_again() {
 }
 
 #[test]
+fn what_an_order_of_ours_is_out_for_is_not_taken_a_second_time() {
+    let (mut config, setups) = setups();
+    config.limits.max_open_per_symbol = 2;
+    let mut stage = Stage::with(config, &setups);
+    let [buy, sell] = stage.cross();
+    // Neither order has an answer: the books still show what they take.
+    stage.now += Duration::from_millis(100);
+    for index in [0, 1] {
+        assert_eq!(placed(stage.delta(index, &[level(9_000, 1_000)], &[])), vec![]);
+    }
+    // One leg is over, and its book has moved on; the other is still out.
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    stage.now += Duration::from_millis(100);
+    assert_eq!(placed(stage.delta(0, &[], &[])), vec![]);
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    assert_eq!(placed(stage.delta(0, &[], &[])), vec![], "b does not show it yet");
+    let [_, _] = stage.cross();
+}
+
+#[test]
 fn the_same_events_give_the_same_commands() {
     let run = || {
         let mut stage = Stage::ready();
