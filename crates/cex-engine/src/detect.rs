@@ -64,6 +64,12 @@ impl Tops {
         changed
     }
 
+    /// The best bid of a venue, if there is one.
+    #[must_use]
+    pub fn bid(&self, venue: usize) -> Option<Price> {
+        self.0.get(venue).map(|top| Price(top.bid)).filter(|bid| bid.0 > 0)
+    }
+
     /// The crossing with the largest edge after fees that involves `changed`, if its book crosses any other.
     #[must_use]
     pub fn crossing(&self, changed: usize) -> Option<Crossing> {

@@ -119,6 +119,8 @@ struct SymbolState {
     slots: Vec<Option<Slot>>,
     tops: Tops,
     opportunities: Vec<Opportunity>,
+    /// Its last usable best bid, where holdings were valued or a book was lost: what is held is worth something without a book.
+    last_bid: Option<Price>,
 }
 
 /// One symbol at one venue.
@@ -586,6 +588,7 @@ fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<Sym
                 slots: venues.iter().map(|_| None).collect(),
                 tops: Tops::default(),
                 opportunities: Vec::new(),
+                last_bid: None,
             });
             let taker_fee = setup.taker_fees.get(&market.id).copied().unwrap_or(market.info.taker_fee);
             let sync = rules::new_sync(config, market, Some(setup.sync));

@@ -198,8 +198,10 @@ impl Engine {
         // Before an answer of this run was adopted there is nothing that the next could have drifted from.
         let drift = if opens { Decimal::ZERO } else { drift };
         self.gate.drifted(venue, drift);
-        // What is small is rounding, and the exchange's word counts. What is not is looked at twice before it does.
-        let over = drift > self.config.limits.max_drift;
+        // What is small is rounding, and the exchange's word counts. What is not, or has no price to tell by, is looked at twice
+        // before it does.
+        let unpriced = !opens && nearest.as_ref().is_ok_and(|nearest| !nearest.priced);
+        let over = unpriced || drift > self.config.limits.max_drift;
         let Some(state) = self.venues.get_mut(venue.index()) else { return };
         let doubted = over && !state.drifting;
         state.drifting = over;

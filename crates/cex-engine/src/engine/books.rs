@@ -191,6 +191,9 @@ impl Engine {
         let live = bid.is_some() && ask.is_some();
         if live != slot.live {
             slot.live = live;
+            if !live {
+                state.last_bid = state.tops.bid(venue.index()).or(state.last_bid);
+            }
             out.notices.push(if live {
                 Notice::BookLive { venue, symbol }
             } else {

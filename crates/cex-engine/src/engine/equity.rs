@@ -1,7 +1,7 @@
 //! What coins and accounts are worth, now and then: for limits, not for profit.
 
-use super::Engine;
-use cex_core::{Asset, Decimal, NumError, Timestamp, VenueId};
+use super::{Engine, SymbolState};
+use cex_core::{Asset, Decimal, NumError, Price, Timestamp, VenueId};
 use std::time::Duration;
 
 /// How often accounts are valued.
@@ -13,6 +13,9 @@ impl Engine {
             return;
         }
         self.equity_at = now + EVERY;
+        for state in self.symbols.iter_mut().flatten() {
+            state.last_bid = state.bid().or(state.last_bid);
+        }
         for index in 0..self.venues.len() {
             let venue = self.venues[index].id;
             // What does not fit is more than any limit.
@@ -28,18 +31,26 @@ impl Engine {
         })
     }
 
-    /// Quote for one coin, by the best bid of the first book that tells; one for a quote, nothing for a coin of which no
-    /// book tells. All symbols of a run have one quote.
+    /// Quote for one coin, by the best bid of the first book that tells, or the last that one told; one for a quote, nothing for
+    /// a coin of which no book has told yet. All symbols of a run have one quote.
     pub(super) fn worth(&self, asset: Asset) -> Decimal {
         let mut states = self.symbols.iter().flatten();
         if states.any(|state| state.symbol.quote == asset) {
             return Decimal::ONE;
         }
-        let traded = self.symbols.iter().flatten().filter(|state| state.symbol.base == asset);
-        let books = traded.flat_map(|state| {
-            let usable = state.slots.iter().flatten().filter_map(|slot| slot.sync.usable());
-            usable.filter_map(|book| Some(state.scale.price_value(book.best_bid()?.price)))
-        });
-        books.into_iter().next().unwrap_or(Decimal::ZERO)
+        let traded = || self.symbols.iter().flatten().filter(|state| state.symbol.base == asset);
+        let value = |state: &SymbolState, bid| state.scale.price_value(bid);
+        let now = traded().find_map(|state| Some(value(state, state.bid()?)));
+        // A book that was lost took nothing of what is held with it: without a price a whole account could go unnoticed.
+        let last = || traded().find_map(|state| Some(value(state, state.last_bid?)));
+        now.or_else(last).unwrap_or(Decimal::ZERO)
+    }
+}
+
+impl SymbolState {
+    /// The best bid of the first book that can be used.
+    fn bid(&self) -> Option<Price> {
+        let mut usable = self.slots.iter().flatten().filter_map(|slot| slot.sync.usable());
+        usable.find_map(|book| Some(book.best_bid()?.price))
     }
 }

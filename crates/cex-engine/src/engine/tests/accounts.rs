@@ -301,3 +301,34 @@ fn what_fills_before_the_first_account_is_added_to_the_records() {
     answer(&mut stage, "5000", "50");
     assert_eq!((is_ready(&stage), held(&stage)), (true, LEDGER.map(str::to_owned)), "from before it");
 }
+
+#[test]
+fn a_coin_whose_books_are_lost_is_worth_what_it_last_was() {
+    let (mut config, setups) = setups();
+    config.limits.max_drift = decimal("1");
+    let mut stage = Stage::with(config, &setups);
+    stage.now += Duration::from_secs(2);
+    for index in [0, 1] {
+        stage.link(index, LinkEvent::Down);
+    }
+    assert_eq!(stage.engine.worth(asset("BTC")), decimal("100"));
+    answer(&mut stage, "5000", "49");
+    assert_eq!(held(&stage), ["5000", "50"], "a whole coin less is looked at twice");
+    answer(&mut stage, "5000", "49");
+    let trips: Vec<_> = stage.view().trips.iter().map(|trip| trip.rule).collect();
+    assert_eq!((trips, held(&stage)), (vec!["drift"], ["5000", "49"].map(str::to_owned)));
+}
+
+#[test]
+fn a_coin_that_never_had_a_price_is_looked_at_twice_too() {
+    let mut stage = started(None, false);
+    answer(&mut stage, "5000", "50");
+    assert_eq!(held(&stage), ["5000", "50"], "there was nothing to compare the first with");
+    stage.now += Duration::from_secs(10);
+    answer(&mut stage, "5000", "49");
+    assert_eq!(held(&stage), ["5000", "50"]);
+    answer(&mut stage, "5000", "49");
+    assert_eq!((held(&stage), stage.view().trips), (["5000", "49"].map(str::to_owned), vec![]));
+    answer(&mut stage, "5000", "48.999999");
+    assert_eq!(held(&stage), ["5000", "48.999999"], "rounding");
+}
