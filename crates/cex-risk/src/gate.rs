@@ -241,6 +241,7 @@ impl Gate {
     pub fn acknowledge(&mut self) {
         self.kill.reset();
         self.stops.acknowledge();
+        self.losses.acknowledge();
         self.venues.iter_mut().for_each(VenueRisk::acknowledge);
         for (index, symbol) in self.symbols.iter_mut().enumerate() {
             symbol.stops.acknowledge();

@@ -73,6 +73,11 @@ impl Losses {
         (self.total, self.peak) = (total, peak.max(total));
     }
 
+    /// An operator has looked at how far profit fell: from now on it is counted from here. Hours and days end by themselves.
+    pub(crate) const fn acknowledge(&mut self) {
+        self.peak = self.total;
+    }
+
     /// Profit of the day and of the hour of `now`, in all, and at its highest.
     pub(crate) fn standing(&self, now: Timestamp) -> [Decimal; 4] {
         let secs = now.as_secs();
@@ -114,7 +119,15 @@ mod tests {
         assert_eq!(
             told(86_400, -1),
             [("drawdown", Until::Operator)],
-            "it is counted from the highest, for ever"
+            "it is counted from the highest, until an operator has looked"
         );
+        losses.acknowledge();
+        let mut told = |profit: i64| {
+            let now = start + Duration::from_secs(10 * 86_400);
+            let trips = losses.note(now, Decimal::from(profit), &limits).expect("fits");
+            trips.iter().flatten().map(|trip| trip.rule).collect::<Vec<_>>()
+        };
+        assert_eq!(told(-5), [] as [&str; 0], "an operator has looked");
+        assert_eq!(told(20), [] as [&str; 0]);
     }
 }

@@ -21,7 +21,7 @@ pub struct Standing {
     pub hour_profit: Decimal,
     /// Profit of all days.
     pub total: Decimal,
-    /// Its highest.
+    /// Its highest since an operator last looked.
     pub peak: Decimal,
     /// Orders of openings today.
     pub orders_today: u32,
@@ -56,7 +56,7 @@ impl Drop for Recall<'_> {
 }
 
 impl Recall<'_> {
-    /// What all arbitrages before those told one by one came to, and the most that ever was.
+    /// What all arbitrages before those told one by one came to, and the most that was since an operator last looked.
     pub fn profit(&mut self, total: Decimal, peak: Decimal) {
         self.0.losses.begin_at(total, peak);
     }

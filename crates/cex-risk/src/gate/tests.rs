@@ -490,6 +490,36 @@ fn every_rule_that_an_arbitrage_breaks_is_told_and_waits_for_an_operator() {
 }
 
 #[test]
+fn an_acknowledged_drawdown_is_counted_anew_in_this_run_and_in_the_next() {
+    let limits = Limits { max_drawdown: decimal("5"), ..limits() };
+    let (mut gate, mut later) = (gate(), gate());
+    (gate.limits, later.limits) = (limits.clone(), limits);
+    let lose = |gate: &mut Gate, later: &mut Gate, profit: &str| {
+        let id = gate.adopt(NOW, SymbolId(0), [venue(0), venue(1)], Decimal::ZERO);
+        gate.finished(NOW, id, CycleEnd::Filled, sums(profit, "0")).expect("fits");
+        let told: Vec<_> = gate.take_trips().map(|trip| trip.rule).collect();
+        let mut recall = later.recall();
+        recall.end(NOW, Some(SymbolId(0)), CycleEnd::Filled, sums(profit, "0"), None).expect("fits");
+        drop(recall);
+        assert_eq!(
+            later.standing(NOW).to_string(),
+            gate.standing(NOW).to_string(),
+            "what a session ends with"
+        );
+        told
+    };
+    assert_eq!(lose(&mut gate, &mut later, "10"), [] as [&str; 0]);
+    assert_eq!(lose(&mut gate, &mut later, "-6"), ["drawdown"]);
+    gate.acknowledge();
+    later.recall().acknowledged();
+    assert_eq!(later.standing(NOW), gate.standing(NOW));
+    assert_eq!(gate.standing(NOW).peak, decimal("4"));
+    assert_eq!(lose(&mut gate, &mut later, "-5"), [] as [&str; 0], "five since then may be lost");
+    assert_eq!(lose(&mut gate, &mut later, "-1"), ["drawdown"]);
+    assert_eq!(later.trips(NOW).collect::<Vec<_>>(), gate.trips(NOW).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_venue_that_is_held_already_tells_of_the_next_rule_too() {
     let mut gate = gate();
     gate.limits.max_drift = decimal("1");

@@ -60,6 +60,7 @@ impl Risked {
     /// An operator has looked.
     pub(super) fn acknowledged(&mut self) {
         self.lost = None;
+        self.peak = self.total;
     }
 }
 

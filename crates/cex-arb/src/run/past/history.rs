@@ -141,6 +141,8 @@ impl History {
             Recalled::Acknowledged => {
                 self.standing.clear();
                 self.left_over.clear();
+                // As the gate counts it (R21).
+                self.peak = self.total;
             }
             Recalled::Trip(_) | Recalled::Opening { .. } | Recalled::Sent { .. } | Recalled::Noted(_) => {}
         }

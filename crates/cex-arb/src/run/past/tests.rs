@@ -197,6 +197,12 @@ fn what_is_older_than_two_days_counts_in_the_sums_only() {
     assert_eq!(past.standing(day(9)).expect("fits").dust.to_string(), "1", "some of it was bought back");
     past.take_in(8, day(9), &Entry::OperatorAck(messages::OperatorAck::default()));
     assert_eq!(past.standing(day(9)).expect("fits").dust, Decimal::ZERO);
+    // The highest profit is counted anew, while the acknowledgement is told and when it is in the sums.
+    for later in [9, 20] {
+        past.take_in(9, day(later), &end("f", "withheld", "0"));
+        let Standing { total, peak, dust, .. } = past.standing(day(later)).expect("fits");
+        assert_eq!([total, peak, dust].map(|sum| sum.to_string()), ["4.9", "4.9", "0"], "day {later}");
+    }
 }
 
 #[test]
