@@ -114,7 +114,7 @@ pub struct RestConfig {
     pub budget_wait_max: Duration,
     /// Added to every budget's window: departures are counted, the exchange counts arrivals.
     pub budget_spread: Duration,
-    /// Part of each budget, in per cent, that is kept for cancels, hedges and questions; `None` for what the adapter says.
+    /// Part of each budget, in per cent, that is kept for cancels, hedges and urgent questions; `None` for what the adapter says.
     pub reserve_pct: Option<u8>,
     /// The exchange's clock counts as unknown beyond this error.
     pub clock_error_max: Duration,

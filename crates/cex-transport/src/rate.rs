@@ -14,7 +14,8 @@ use std::time::Duration;
 /// placement that must go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Urgency {
-    /// Nobody trades on the answer: the budget is waited for, within bounds. A placement is refused at once all the same.
+    /// Nobody trades on the answer: the budget is waited for, within bounds, and its reserve is left to those who cannot
+    /// wait. A placement is refused at once all the same.
     CanWait,
     /// As the call's class says.
     #[default]
@@ -204,7 +205,9 @@ fn weight_of(cost: &Cost, bucket: Bucket) -> u64 {
 
 const fn may_use_reserve(class: CallClass, urgency: Urgency) -> bool {
     match (class, urgency) {
-        (CallClass::Query | CallClass::Cancel, _) | (_, Urgency::MustGo) => true,
+        (CallClass::Cancel, _) | (CallClass::Query, Urgency::Normal) | (_, Urgency::MustGo) => true,
+        // What compares, again and again, would leave a hedge nothing of a budget that all calls share.
+        (CallClass::Query, Urgency::CanWait) => false,
         (CallClass::MarketData | CallClass::Placement, Urgency::CanWait | Urgency::Normal) => false,
     }
 }

@@ -41,6 +41,21 @@ fn the_reserve_is_for_calls_that_must_go_through() {
 }
 
 #[test]
+fn a_question_that_can_wait_leaves_the_reserve_alone() {
+    let mut budget = budget(&[rule(ALL, 10, 1_000, 30)]);
+    let query = cost(CallClass::Query, &[(ALL, None, 1)]);
+    let left = (0..20).filter(|_| budget.acquire(&query, Urgency::CanWait, at(0)).is_ok()).count();
+    assert_eq!(left, 7);
+    let wait = Err(Refusal::Wait(Duration::from_secs(1)));
+    assert_eq!(budget.acquire(&query, Urgency::CanWait, at(0)), wait);
+    let [place, cancel] =
+        [CallClass::Placement, CallClass::Cancel].map(|class| cost(class, &[(ALL, None, 1)]));
+    assert_eq!(budget.acquire(&place, Urgency::MustGo, at(0)), Ok(()), "a hedge");
+    assert_eq!(budget.acquire(&cancel, Urgency::CanWait, at(0)), Ok(()));
+    assert_eq!(budget.acquire(&query, Urgency::Normal, at(0)), Ok(()), "about a lost order");
+}
+
+#[test]
 fn the_reserve_rounds_up_but_leaves_one_call() {
     for (capacity, pct, usable) in
         [(12, 30, 8), (10, 30, 7), (1, 30, 1), (2, 99, 1), (5, 0, 5), (4, 100, 1), (0, 30, 0)]

@@ -11,8 +11,8 @@ use std::time::Duration;
 const LEAVES_WITHIN: Duration = Duration::from_millis(50);
 
 /// Calls that a running engine makes beside its orders within one window of a budget they share: open orders every two
-/// seconds, and one of the rarer ones.
-const BESIDE: u32 = 2;
+/// seconds, the fee of one market each second, of which two fall into a window, and one of the rarer ones.
+const BESIDE: u32 = 4;
 
 /// The windows in which orders of this cost are counted: those of the budgets, as long as the budgets hold them, and without
 /// what is kept back for cancels, hedges and questions. No rate per second comes of it: ten in a second and a third is no
@@ -51,7 +51,7 @@ mod tests {
     };
     use cex_interface::{Protocol, Registration, Request, VenueConfig};
     use cex_risk::OrderWindows;
-    use cex_transport::rate::{Budget, Urgency};
+    use cex_transport::rate::{Budget, Refusal, Urgency};
     use std::sync::Arc;
 
     fn place(symbol: u32) -> Request {
@@ -84,11 +84,14 @@ mod tests {
         for millis in 0..60_000_u32 {
             let decided = Timestamp::from_millis(1_000_000 + i64::from(millis));
             // What a running engine asks besides.
-            let asks = [(2_000, Request::OpenOrders { symbol: None }), (10_000, Request::Account)];
-            for (_, request) in asks.into_iter().filter(|(every, _)| millis % every == 0) {
-                budget
-                    .acquire(&protocol.cost(&request), Urgency::Normal, decided)
-                    .expect("it may use the reserve");
+            let asks = [
+                (2_000, Request::OpenOrders { symbol: None }, Urgency::CanWait),
+                (1_000, Request::Fees { symbol: Some(SymbolId(0)) }, Urgency::CanWait),
+                (10_000, Request::Account, Urgency::Normal),
+            ];
+            for (_, request, urgency) in asks.into_iter().filter(|(every, ..)| millis % every == 0) {
+                // Those that can wait do.
+                let _ = budget.acquire(&protocol.cost(&request), urgency, decided);
             }
             let symbol = millis / 7 % 3;
             if gate.wait(decided, SymbolId(symbol)).is_zero() {
@@ -115,6 +118,19 @@ mod tests {
         // Seven in 1.1 s at MEXC, and nearly all of them are made use of.
         let (left, _) = a_minute(&cex_mexc::REGISTRATION, None);
         assert!((340..=385).contains(&left), "{left}");
+    }
+
+    #[test]
+    fn a_burst_of_comparing_leaves_what_a_closing_needs() {
+        let protocol = protocol(&cex_mexc::REGISTRATION);
+        let mut budget = Budget::new(protocol.limits(), RestConfig::default().budget_spread);
+        let now = Timestamp::from_millis(1_000_000);
+        let read = protocol.cost(&Request::OpenOrders { symbol: None });
+        let left = (0..40).filter(|_| budget.acquire(&read, Urgency::CanWait, now).is_ok()).count();
+        assert_eq!(left, 14, "of twenty, and six are kept");
+        assert!(matches!(budget.acquire(&read, Urgency::CanWait, now), Err(Refusal::Wait(_))));
+        assert_eq!(budget.acquire(&protocol.cost(&place(0)), Urgency::MustGo, now), Ok(()));
+        assert_eq!(budget.acquire(&read, Urgency::Normal, now), Ok(()), "about a lost order");
     }
 
     #[test]

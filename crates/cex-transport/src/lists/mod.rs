@@ -8,6 +8,7 @@ mod moment;
 mod pages;
 
 use self::pages::{Answered, Pages};
+use crate::rate::Urgency;
 use crate::rest::Rest;
 use cex_core::{Fill, Order, OrderId, SymbolId, Timestamp};
 use cex_errors::{ErrorKind, ExchangeError, Op};
@@ -18,13 +19,21 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy)]
 pub struct Lists<'a> {
     rest: &'a Rest,
+    urgency: Urgency,
 }
 
 impl<'a> Lists<'a> {
-    /// Of this venue.
+    /// Of this venue, for somebody who can wait: each call waits for its budget, and leaves the reserve alone.
     #[must_use]
     pub const fn of(rest: &'a Rest) -> Self {
-        Self { rest }
+        Self { rest, urgency: Urgency::CanWait }
+    }
+
+    /// For somebody who trades on the answer, as who looks for a lost order: the calls may use the budgets' reserve, and
+    /// fail at once where nothing is left of it.
+    #[must_use]
+    pub const fn urgent(self) -> Self {
+        Self { urgency: Urgency::Normal, ..self }
     }
 
     /// Open orders of all markets registered. Where the exchange lists them of named symbols only, which is found out by
@@ -140,7 +149,7 @@ impl<'a> Lists<'a> {
 
     /// The orders one call answers.
     pub(crate) async fn orders(&self, request: Request) -> Result<Listing<Order>, ExchangeError> {
-        let (read, unreadable) = split(self.rest.call(&request).await?);
+        let (read, unreadable) = split(self.rest.call_stamped(&request, self.urgency).await.result?);
         match read {
             Reply::Orders(rows) => Ok(Listing { rows, unreadable }),
             _another => Err(self.of_another(&request)),
@@ -149,7 +158,7 @@ impl<'a> Lists<'a> {
 
     /// The fills one call answers.
     pub(crate) async fn some_fills(&self, request: Request) -> Result<Listing<Fill>, ExchangeError> {
-        let (read, unreadable) = split(self.rest.call(&request).await?);
+        let (read, unreadable) = split(self.rest.call_stamped(&request, self.urgency).await.result?);
         match read {
             Reply::Fills(rows) => Ok(Listing { rows, unreadable }),
             _another => Err(self.of_another(&request)),

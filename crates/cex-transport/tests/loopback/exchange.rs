@@ -142,6 +142,7 @@ impl Protocol for MadeUp {
             Request::Account => (Method::Get, "/account"),
             Request::Place(_) | Request::TestOrder(_) => (Method::Post, "/order"),
             Request::Cancel { .. } => (Method::Delete, "/order"),
+            Request::OpenOrders { .. } => (Method::Get, "/orders"),
             Request::CreateListenKey => (Method::Post, "/key"),
             _other => return Err(Self::error(request, ErrorKind::Unsupported)),
         };
@@ -196,6 +197,7 @@ impl Protocol for MadeUp {
                 order: None,
             }),
             Request::Cancel { .. } => Reply::Canceled { order_id: None, order: None },
+            Request::OpenOrders { .. } => Reply::Orders(Vec::new()),
             Request::CreateListenKey => Reply::ListenKey(body.to_owned()),
             _other => Reply::Done,
         })

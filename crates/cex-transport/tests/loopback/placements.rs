@@ -5,7 +5,7 @@ use super::http_server::{Act, Asked, HttpServer, ok, status, until};
 use cex_core::{Market, Markets, OrderRequest, Scale, Side, SymbolId, TimeInForce};
 use cex_errors::{ErrorKind, ExchangeError, Op, Outcome, Phase};
 use cex_interface::{OrderRef, Reply, Request, WrittenOrder};
-use cex_transport::{RestConfig, Urgency};
+use cex_transport::{Lists, RestConfig, Urgency};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -326,7 +326,10 @@ async fn the_reserve_takes_cancels_and_hedges_when_orders_are_spent() {
     assert!(hedge.result.is_ok());
     let cancel = Request::Cancel { symbol: SymbolId(0), order: OrderRef::Client(order("open").client_id) };
     assert!(rest.call(&cancel).await.is_ok());
-    assert!(rest.call(&Request::Account).await.is_ok());
+    let open = Lists::of(&rest);
+    let error = open.open_orders_of(SymbolId(0)).await.expect_err("who compares can wait");
+    assert!(matches!(error.kind, ErrorKind::Throttled { .. }), "{error}");
+    assert!(open.urgent().open_orders_of(SymbolId(0)).await.is_ok(), "a lost order is looked for");
     assert!(rest.call(&cancel).await.is_err(), "all ten are gone");
     assert_eq!(server.asked().len(), 10);
 }

@@ -131,7 +131,8 @@ impl Desk {
         client_id: ClientOrderId,
         asked_at: Timestamp,
     ) {
-        let ask = move |rest: Arc<Rest>| async move { Lists::of(&rest).open_orders_of(symbol).await };
+        let ask =
+            move |rest: Arc<Rest>| async move { Lists::of(&rest).urgent().open_orders_of(symbol).await };
         self.ask(core, venue, ask, move |desk, now, result| match result {
             Ok(open) => {
                 let ours = open.iter().filter(|order| order.client_id == Some(client_id));
@@ -153,7 +154,7 @@ impl Desk {
     ) {
         let to = core.clock.now() + CLOCKS_APART;
         let ask = move |rest: Arc<Rest>| async move {
-            Lists::of(&rest).fills_of_order(symbol, order_id, since, to).await
+            Lists::of(&rest).urgent().fills_of_order(symbol, order_id, since, to).await
         };
         self.ask(core, venue, ask, move |desk, now, result| match result {
             Ok(fills) => {
@@ -179,7 +180,8 @@ impl Desk {
         asked_at: Timestamp,
     ) {
         let to = core.clock.now() + CLOCKS_APART;
-        let ask = move |rest: Arc<Rest>| async move { Lists::of(&rest).fills(symbol, since, to).await };
+        let ask =
+            move |rest: Arc<Rest>| async move { Lists::of(&rest).urgent().fills(symbol, since, to).await };
         self.ask(core, venue, ask, move |desk, now, result| match result {
             Ok(fills) => {
                 // Its number may have been learned meanwhile.
