@@ -103,7 +103,7 @@ static CODES: [Row; 118] = [
     (30016, ErrorKind::TradingHalted),
     (30018, ErrorKind::AccountRestricted), // For market orders: those are off; see `by_code`.
     (30019, ErrorKind::TradingHalted),
-    (30020, ErrorKind::PermissionDenied),
+    (30020, ErrorKind::InvalidSymbol), // No permission for one symbol: the key is good for the others.
     (30021, ErrorKind::InvalidSymbol),
     (30025, ErrorKind::NoLiquidity),
     (30026, ErrorKind::OrderNotFound),
@@ -117,7 +117,7 @@ static CODES: [Row; 118] = [
     (33333, ErrorKind::InvalidRequest),
     (44444, ErrorKind::InvalidRequest),
     (60005, ErrorKind::AccountRestricted),
-    (70011, ErrorKind::PermissionDenied),
+    (70011, ErrorKind::InvalidSymbol), // A pair that keys may not trade.
     (88004, ErrorKind::InsufficientBalance),
     (88009, ErrorKind::OrderNotFound),
     (88013, ErrorKind::BelowMinimum),
