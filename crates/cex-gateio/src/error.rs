@@ -83,16 +83,21 @@ const LABELS: &[(&str, ErrorKind)] = &[
     ("SERVER_TIMEOUT", ErrorKind::ServerBusy),
 ];
 
-/// What a label means. The message is looked at for one case only: an order that is too small answers with
-/// the label of any bad parameter (GATEIO-REST-27).
-pub(crate) fn kind_of(label: &str, message: &str) -> ErrorKind {
+/// What a label means as the answer to a call. The message is looked at for one case only: an order that is too small
+/// answers with the label of any bad parameter (GATEIO-REST-27).
+pub(crate) fn kind_of(op: Op, label: &str, message: &str) -> ErrorKind {
     if label == "INVALID_PARAM_VALUE"
         && message.starts_with("Your order size")
         && message.contains("is too small")
     {
         return ErrorKind::BelowMinimum;
     }
-    LABELS.iter().find(|(known, _)| *known == label).map_or(ErrorKind::Unmapped, |(_, kind)| kind.clone())
+    match LABELS.iter().find(|(known, _)| *known == label).map(|(_, kind)| kind) {
+        // An order that is placed cannot have been missed or have ended before: what the answer means is not known.
+        Some(ErrorKind::OrderNotFound) if op == Op::PlaceOrder => ErrorKind::Unmapped,
+        Some(known) => known.clone(),
+        None => ErrorKind::Unmapped,
+    }
 }
 
 /// The error of an answer that is not a success.
@@ -100,7 +105,7 @@ pub(crate) fn of_response(venue: VenueId, op: Op, response: &HttpResponse<'_>) -
     let body = parse::<ErrorBody<'_>>(response.body).ok();
     let label = text(body.as_ref().and_then(|body| body.label.as_ref()));
     let words = body.as_ref().and_then(|body| body.message.as_ref().or(body.detail.as_ref()));
-    let kind = match kind_of(label, text(words)) {
+    let kind = match kind_of(op, label, text(words)) {
         // Label first, status second: several labels come with more than one status (GATEIO-REST-05).
         ErrorKind::RateLimited { .. } => {
             ErrorKind::RateLimited { retry_after: limits::retry_after(response) }
@@ -140,7 +145,7 @@ pub(crate) fn of_stream(venue: VenueId, op: Op, error: &StreamError<'_>) -> Exch
     let label = text(embedded.as_ref().and_then(|body| body.label.as_ref()));
     let words = text(embedded.as_ref().and_then(|body| body.message.as_ref().or(body.detail.as_ref())));
     if !label.is_empty() {
-        return ExchangeError::new(venue, op, kind_of(label, words)).with_code(label, words);
+        return ExchangeError::new(venue, op, kind_of(op, label, words)).with_code(label, words);
     }
     let kind = match error.code.as_str() {
         "1" => ErrorKind::InvalidRequest,
@@ -236,7 +241,7 @@ mod tests {
         for (category, labels, kinds) in table {
             for label in labels.split_ascii_whitespace() {
                 listed += 1;
-                let kind = kind_of(label, "");
+                let kind = kind_of(Op::CancelOrder, label, "");
                 assert!(kinds.contains(&kind), "{label} is {category}, not {kind:?}");
             }
         }
@@ -245,7 +250,8 @@ mod tests {
 
     #[test]
     fn a_small_order_is_told_from_other_bad_parameters() {
-        let check = |message, expected| assert_eq!(kind_of("INVALID_PARAM_VALUE", message), expected);
+        let check =
+            |message, expected| assert_eq!(kind_of(Op::PlaceOrder, "INVALID_PARAM_VALUE", message), expected);
         check("Your order size 0.600000 USDT is too small. The minimum is 3 USDT", ErrorKind::BelowMinimum);
         check("Invalid parameter `text` with value: abc", ErrorKind::InvalidRequest);
     }
@@ -282,6 +288,24 @@ mod tests {
         assert_eq!(error.api_code.expect("kept").as_str(), "BRAND_NEW");
         let error = of_response(venue(), Op::PlaceOrder, &response(502, &[], "<html>"));
         assert_eq!(error.to_string(), "gateio place order: exchange is overloaded or broken (HTTP 502)");
+    }
+
+    #[test]
+    fn an_order_not_found_is_news_of_a_cancel_and_none_of_a_placement() {
+        let labels = LABELS.iter().filter(|(_, kind)| *kind == ErrorKind::OrderNotFound);
+        let labels: Vec<&str> = labels.map(|(label, _)| *label).collect();
+        assert_eq!(labels.len(), 5);
+        for label in labels {
+            let body = format!("{{\"label\":\"{label}\",\"message\":\"?\"}}");
+            for status in [200, 400, 404] {
+                let error = |op| of_response(venue(), op, &response(status, &[], &body));
+                let placed = error(Op::PlaceOrder);
+                assert_eq!((placed.outcome(), placed.retry()), (Outcome::Unknown, Retry::Never), "{label}");
+                for op in [Op::CancelOrder, Op::AmendOrder, Op::QueryOrder] {
+                    assert_eq!(error(op).kind, ErrorKind::OrderNotFound, "{label}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -229,8 +229,10 @@ fn by_code(code: i64, words: &str, request: &Request, response: &HttpResponse<'_
         400 => by_words(words),
         429 | 510 => ErrorKind::RateLimited { retry_after: retry_after(response) },
         30018 if is_market_order(request) => ErrorKind::TradingHalted,
-        _ => match CODES.binary_search_by_key(&code, |(known, _)| *known) {
-            Ok(row) => CODES[row].1.clone(),
+        _ => match CODES.binary_search_by_key(&code, |(known, _)| *known).map(|row| &CODES[row].1) {
+            // An order that is placed cannot have been missed or have ended before: what the answer means is not known.
+            Ok(ErrorKind::OrderNotFound) if places_orders(request) => ErrorKind::Unmapped,
+            Ok(known) => known.clone(),
             Err(_) => ErrorKind::Unmapped,
         },
     }
@@ -287,6 +289,10 @@ const fn writes_orders(request: &Request) -> bool {
         request,
         Request::Place(_) | Request::PlaceBatch(_) | Request::Cancel { .. } | Request::CancelAll { .. }
     )
+}
+
+const fn places_orders(request: &Request) -> bool {
+    matches!(request, Request::Place(_) | Request::PlaceBatch(_))
 }
 
 const fn is_market_order(request: &Request) -> bool {

@@ -352,7 +352,7 @@ impl Reader<'_> {
         if label.is_empty() && text(succeeded) != "false" {
             return Ok(());
         }
-        let kind = error::kind_of(label, message);
+        let kind = error::kind_of(self.op, label, message);
         Err(ExchangeError::new(self.venue, self.op, kind).with_code(label, message))
     }
 

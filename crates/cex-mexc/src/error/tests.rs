@@ -50,8 +50,6 @@ fn codes_are_mapped_and_kept_with_their_words() {
         answer(400, &[], r#"{"msg":"Insufficient position","code":30004}"#, &limit_order()).expect("refused");
     assert_eq!(error.to_string(), "mexc place order: not enough balance (30004: Insufficient position)");
     for (body, expected) in [
-        (r#"{"code":-2013,"msg":"Order does not exist."}"#, ErrorKind::OrderNotFound),
-        (r#"{"code":"-2011","msg":"Unknown order sent."}"#, ErrorKind::OrderNotFound),
         (
             r#"{"code":700003,"msg":"Timestamp for this request is outside of the recvWindow."}"#,
             ErrorKind::ClockSkew,
@@ -231,14 +229,31 @@ fn every_code_of_the_reference_has_its_category() {
             let row = CODES.iter().find(|(known, _)| known == code);
             let kind = row.map(|(_, kind)| kind).unwrap_or_else(|| panic!("{code} is not in the table"));
             assert!(kinds.contains(kind), "{code} is {category}, not {kind:?}");
-            assert_eq!(kind_of_answer(*code), *kind, "{code}");
+            assert_eq!(kind_of_answer(*code, &cancel()), *kind, "{code}");
         }
     }
     assert_eq!(listed, CODES.len(), "the table has a code the reference has not");
 }
 
-fn kind_of_answer(code: i64) -> ErrorKind {
-    kind(400, &format!(r#"{{"code":{code},"msg":"?"}}"#), &limit_order())
+fn kind_of_answer(code: i64, request: &Request) -> ErrorKind {
+    kind(400, &format!(r#"{{"code":{code},"msg":"?"}}"#), request)
+}
+
+#[test]
+fn an_order_not_found_is_news_of_a_cancel_and_none_of_a_placement() {
+    let Request::Place(order) = limit_order() else { panic!("a placement") };
+    let batch = Request::PlaceBatch(vec![order]);
+    let codes: Vec<i64> =
+        CODES.iter().filter(|(_, kind)| *kind == ErrorKind::OrderNotFound).map(|(code, _)| *code).collect();
+    assert_eq!(codes, [-2013, -2011, 22222, 30026, 88009]);
+    for code in codes {
+        for request in [limit_order(), batch.clone()] {
+            assert_eq!(kind_of_answer(code, &request).outcome(), Outcome::Unknown, "{code}");
+        }
+        let row = of_row(venue(), order, (&code.to_string(), "?"));
+        assert_eq!((row.outcome(), row.retry()), (Outcome::Unknown, Retry::Never), "{code} of a row");
+        assert_eq!(kind_of_answer(code, &cancel()), ErrorKind::OrderNotFound, "{code}");
+    }
 }
 
 /// Whatever stands before the exchange may answer; none of it is ever an acceptance, and a placement stays unknown.
