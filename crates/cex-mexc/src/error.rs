@@ -15,9 +15,13 @@ pub const FRONT_END_BAN: Duration = Duration::from_secs(90);
 
 /// The shortest ban the exchange documents (MEXC-LIMIT-03): what a 418 without `Retry-After` counts as.
 const SHORTEST_BAN: Duration = Duration::from_secs(120);
+/// The longest one: more is a broken clock, or a time where seconds were meant.
+const LONGEST_BAN: Duration = Duration::from_secs(3 * 24 * 3_600);
 
-/// What a 429 without `Retry-After` counts as.
+/// What a 429 without `Retry-After` counts as, and the least that is waited.
 const LIMIT_PAUSE: Duration = Duration::from_secs(1);
+/// After so long whoever exceeded a limit is served again, as the exchange says (MEXC-LIMIT-03).
+const LONGEST_LIMIT_PAUSE: Duration = Duration::from_secs(600);
 
 /// A refusal is short: a longer body is not searched a second time for a code about budgets.
 const LONGEST_REFUSAL: usize = 1_024;
@@ -280,8 +284,15 @@ fn is_html(response: &HttpResponse<'_>) -> bool {
         || response.body.trim_ascii_start().first() == Some(&b'<')
 }
 
+/// What the exchange asks to wait, within what it documents: nothing blocks us for years, or not at all.
 fn retry_after(response: &HttpResponse<'_>) -> Option<Duration> {
-    response.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+    let seconds = response.header("retry-after")?.trim().parse().ok()?;
+    let (least, most) = match response.status {
+        418 => (SHORTEST_BAN, LONGEST_BAN),
+        403 => (FRONT_END_BAN, LONGEST_BAN),
+        _ => (LIMIT_PAUSE, LONGEST_LIMIT_PAUSE),
+    };
+    Some(Duration::from_secs(seconds).clamp(least, most))
 }
 
 const fn writes_orders(request: &Request) -> bool {

@@ -139,7 +139,7 @@ fn limits_and_bans_are_not_executed_and_say_how_long() {
     for (status, headers, body, request, expected) in [
         (429, &header[..], limited, limit_order(), ErrorKind::RateLimited { retry_after: wait(7) }),
         (429, &[][..], "", limit_order(), ErrorKind::RateLimited { retry_after: None }),
-        (418, &header[..], limited, limit_order(), ErrorKind::Banned { retry_after: wait(7) }),
+        (418, &header[..], limited, limit_order(), ErrorKind::Banned { retry_after: wait(120) }),
         (403, &[][..], "<HTML>", Request::Account, ErrorKind::Banned { retry_after: wait(90) }),
         (
             400,
@@ -154,6 +154,32 @@ fn limits_and_bans_are_not_executed_and_say_how_long() {
             expected,
             "{status} {body}"
         );
+    }
+}
+
+#[test]
+fn a_wait_is_believed_within_what_is_documented() {
+    let wait = |seconds| Some(Duration::from_secs(seconds));
+    for (status, said, expected) in [
+        (429, "1700000000", wait(600)),
+        (429, "0", wait(1)),
+        (429, "30", wait(30)),
+        (418, "1700000000", wait(3 * 24 * 3_600)),
+        (418, "0", wait(120)),
+        (418, "3600", wait(3_600)),
+        (418, "-1", None),
+        (418, "Wed, 21 Oct 2026 07:28:00 GMT", None),
+    ] {
+        let header = [("retry-after", said.as_bytes())];
+        let error = answer(status, &header, "", &Request::Account).expect("an error");
+        let told = match error.kind {
+            ErrorKind::RateLimited { retry_after } | ErrorKind::Banned { retry_after } => retry_after,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told, expected, "{status} {said}");
+        let found = feedback(&HttpResponse { status, headers: &header, body: b"" });
+        let wait = expected.unwrap_or(SHORTEST_BAN);
+        assert_eq!(found, Some(Feedback::Blocked { bucket: None, wait }), "{status} {said}");
     }
 }
 

@@ -22,6 +22,11 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// What a server asks to wait counts as this at least ...
+const LEAST_WAIT: Duration = Duration::from_secs(1);
+/// ... and as this at most: the longest ban that an exchange documents (MEXC-LIMIT-03).
+const LONGEST_WAIT: Duration = Duration::from_secs(3 * 24 * 3_600);
+
 /// Why there is no WebSocket.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
@@ -123,9 +128,10 @@ fn accept_for(key: &str) -> Option<http::HeaderValue> {
     response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT)
 }
 
+/// What the server asks to wait: never nothing, and not for ever because of a time where seconds were meant.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).clamp(LEAST_WAIT, LONGEST_WAIT))
 }
 
 fn has_token(headers: &HeaderMap, name: http::HeaderName, token: &str) -> bool {
@@ -142,6 +148,21 @@ mod tests {
         // RFC 6455 §1.3.
         let accept = accept_for("dGhlIHNhbXBsZSBub25jZQ==").expect("a key");
         assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn a_wait_is_believed_within_bounds() {
+        for (said, expected) in [
+            ("1700000000", Some(LONGEST_WAIT)),
+            ("0", Some(LEAST_WAIT)),
+            (" 90 ", Some(Duration::from_secs(90))),
+            ("-1", None),
+            ("soon", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, said.parse().expect("a value"));
+            assert_eq!(retry_after(&headers), expected, "{said}");
+        }
     }
 
     #[test]
