@@ -211,9 +211,18 @@ impl Reader<'_> {
 
     fn account(&self) -> Result<Account, Fault> {
         let rows: Vec<AccountRow<'_>> = parse(self.body)?;
-        let balances = rows.iter().map(|row| {
+        // A coin whose name we cannot hold cannot be one of ours. One of ours whose number cannot be read fails them all:
+        // a coin that is not listed is zero.
+        let held = rows.iter().filter_map(|row| match Asset::new(row.currency.as_str()) {
+            Ok(asset) => Some((asset, row)),
+            Err(_) => {
+                tracing::debug!(venue = %self.venue, coin = row.currency.as_str(), "balance left out");
+                None
+            }
+        });
+        let balances = held.map(|(asset, row)| {
             Ok(Balance {
-                asset: Asset::new(row.currency.as_str()).map_err(|_| "currency")?,
+                asset,
                 free: row.available.decimal()?,
                 locked: row.locked.decimal()?,
                 as_of: time(row.refresh_time.as_ref(), None),

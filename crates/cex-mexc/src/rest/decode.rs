@@ -35,7 +35,7 @@ pub(super) fn decode(
             Reply::ServerTime(time.map(Timestamp::from_millis).ok_or(ErrorKind::Undecodable("server time"))?)
         }
         Request::Symbols => Reply::Symbols(symbols(venue, body)?),
-        Request::Assets => Reply::Assets(assets(body)?),
+        Request::Assets => Reply::Assets(assets(venue, body)?),
         Request::Book { symbol, .. } => Reply::Book(book(market(markets, *symbol)?, body)?),
         Request::Trades { symbol, range, .. } => {
             Reply::Trades(trades(market(markets, *symbol)?, *range, body)?)
@@ -45,7 +45,7 @@ pub(super) fn decode(
         }
         Request::Tickers { symbol } => Reply::Tickers(tickers(markets, *symbol, body)?),
         Request::BookTickers { symbol } => Reply::BookTickers(book_tickers(markets, *symbol, body)?),
-        Request::Account => Reply::Account(account(body)?),
+        Request::Account => Reply::Account(account(venue, body)?),
         Request::Fees { symbol } => Reply::Fees(vec![fee(*symbol, body)?]),
         // That it is answered at all is the news (MEXC-REST-26).
         Request::Withdrawals => {
@@ -152,21 +152,32 @@ fn symbols(venue: VenueId, body: &[u8]) -> Result<Vec<SymbolInfo>, ErrorKind> {
     Ok(found)
 }
 
-/// Coins and chains. A coin whose name we cannot hold cannot be one of ours and is left out.
-fn assets(body: &[u8]) -> Result<Vec<AssetInfo>, ErrorKind> {
+/// Coins and chains. A coin whose name we cannot hold cannot be one of ours and is left out; so is one of which a chain
+/// cannot be read: a coin that is not listed cannot be moved.
+fn assets(venue: VenueId, body: &[u8]) -> Result<Vec<AssetInfo>, ErrorKind> {
     let coins = json::<Vec<Coin<'_>>>(body, "coins")?;
-    let named = coins.iter().filter_map(|coin| Some((Asset::new(coin.coin.text()?).ok()?, coin)));
-    named
-        .map(|(asset, coin)| {
-            Ok(AssetInfo {
+    let mut found = Vec::with_capacity(coins.len());
+    for coin in &coins {
+        let name = coin.coin.text();
+        let Some(Ok(asset)) = name.map(Asset::new) else {
+            tracing::debug!(%venue, coin = name, "coin left out: its name cannot be held");
+            continue;
+        };
+        match coin.network_list.iter().map(network).collect() {
+            Ok(networks) => found.push(AssetInfo {
                 asset,
                 name: coin.name.text().unwrap_or_default().to_owned(),
                 // Whether a coin trades is said of its symbols, not of the coin.
                 trade_enabled: true,
-                networks: coin.network_list.iter().map(network).collect::<Result<_, _>>()?,
-            })
-        })
-        .collect()
+                networks,
+            }),
+            Err(error) => tracing::warn!(%venue, coin = name, %error, "coin left out"),
+        }
+    }
+    if found.is_empty() && !coins.is_empty() {
+        return Err(ErrorKind::Undecodable("coins"));
+    }
+    Ok(found)
 }
 
 /// A chain: the new short name where there is one (MEXC-REST-22). The contract is the only safe key of a coin.
@@ -370,20 +381,23 @@ fn book_tickers(
 
 /// Balances: a coin that is not listed is zero. The commissions of this answer are null and never used
 /// (MEXC-REST-19).
-fn account(body: &[u8]) -> Result<Account, ErrorKind> {
+fn account(venue: VenueId, body: &[u8]) -> Result<Account, ErrorKind> {
     let reply = json::<AccountReply<'_>>(body, "account")?;
     let as_of = reply.update_time.millis();
-    let balance = |entry: &crate::wire::BalanceEntry<'_>| {
-        Some(match (number(&entry.free, "balance"), maybe_number(&entry.locked, "balance")) {
-            (Ok(free), Ok(locked)) => {
-                let asset = Asset::new(entry.asset.text()?).ok()?;
-                Ok(Balance { asset, free, locked: locked.unwrap_or_default(), as_of })
-            }
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        })
-    };
+    // A coin whose name we cannot hold cannot be one of ours, whatever its numbers. One of ours whose number cannot be read
+    // fails them all: a coin that is not listed is zero.
+    let mut balances = Vec::with_capacity(reply.balances.len());
+    for entry in &reply.balances {
+        let name = entry.asset.text();
+        let Some(Ok(asset)) = name.map(Asset::new) else {
+            tracing::debug!(%venue, coin = name, "balance left out");
+            continue;
+        };
+        let locked = maybe_number(&entry.locked, "balance")?.unwrap_or_default();
+        balances.push(Balance { asset, free: number(&entry.free, "balance")?, locked, as_of });
+    }
     Ok(Account {
-        balances: reply.balances.iter().filter_map(balance).collect::<Result<_, _>>()?,
+        balances,
         can_trade: reply.can_trade.text().map(|_| reply.can_trade.flag()),
         can_withdraw: reply.can_withdraw.text().map(|_| reply.can_withdraw.flag()),
     })

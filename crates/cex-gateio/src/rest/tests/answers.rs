@@ -36,6 +36,20 @@ fn answers_that_are_none_leave_a_write_unknown_and_fail_a_read() {
     }
 }
 
+#[test]
+fn a_balance_whose_coin_cannot_be_held_is_left_out_alone() {
+    let row =
+        |coin: &str, free: &str| format!(r#"{{"currency":"{coin}","available":"{free}","locked":"0"}}"#);
+    let long = "A".repeat(40);
+    let body = format!("[{},{}]", row(&long, "much"), row("USDT", "12.5"));
+    let Ok(Reply::Account(account)) = decoded(&Request::Account, &body) else { panic!("an account") };
+    let held: Vec<_> =
+        account.balances.iter().map(|one| (one.asset.as_str(), one.free.to_string())).collect();
+    assert_eq!(held, [("USDT", "12.5".to_owned())]);
+    // A coin that is not listed is zero: one of ours that cannot be read fails them all.
+    assert!(decoded(&Request::Account, &format!("[{}]", row("USDT", "much"))).is_err());
+}
+
 /// The parser would overflow the stack, and with it end the program.
 #[test]
 fn an_answer_that_nests_too_deep_is_refused_and_leaves_a_placement_unknown() {

@@ -197,6 +197,10 @@ fn balances_are_exact() {
     assert_eq!((usdt.free, usdt.locked), (dec("1000.5"), dec("35")));
     assert_eq!(account.balances[1].free, dec("0.006016465074677006"));
     assert!(reply(&Request::Account, r#"{"balances":[{"asset":"USDT","free":"much"}]}"#).is_err());
+    let odd =
+        r#"{"balances":[{"asset":"A NAME THAT IS FAR TOO LONG","free":"much"},{"asset":"USDT","free":"1"}]}"#;
+    let Ok(Reply::Account(account)) = reply(&Request::Account, odd) else { panic!("an account") };
+    assert_eq!(account.balances.iter().map(|held| held.asset.as_str()).collect::<Vec<_>>(), ["USDT"]);
     assert!(reply(&Request::Account, r#"{"balances":[{"asset":"USDT","free":null}]}"#).is_err());
 }
 
@@ -234,6 +238,20 @@ fn coins_tell_chains_under_either_spelling() {
         (btc.network.as_str(), btc.contract.as_deref(), btc.deposit_enabled),
         ("Bitcoin(BTC)", None, false)
     );
+}
+
+#[test]
+fn a_coin_of_which_a_chain_cannot_be_read_is_left_out() {
+    for odd in ["withdrawFee", "withdrawMin", "withdrawMax"] {
+        let body = format!(
+            r#"[{{"coin":"ODD","networkList":[{{"netWork":"A"}},{{"netWork":"B","{odd}":"much"}}]}},
+                {{"coin":"USDT","networkList":[{{"netWork":"BSC","{odd}":"10"}}]}}]"#
+        );
+        let Ok(Reply::Assets(assets)) = reply(&Request::Assets, &body) else { panic!("coins") };
+        assert_eq!(assets.iter().map(|coin| coin.asset.as_str()).collect::<Vec<_>>(), ["USDT"], "{odd}");
+    }
+    let all_odd = r#"[{"coin":"ODD","networkList":[{"netWork":"A","withdrawFee":"much"}]}]"#;
+    assert!(reply(&Request::Assets, all_odd).is_err());
 }
 
 #[test]
