@@ -265,17 +265,13 @@ impl Window {
         }
     }
 
-    /// Takes back from the oldest entries it may stand in; one that has expired meanwhile is gone already.
+    /// Takes back what was booked at that instant. One that has expired meanwhile is gone already; one that was booked under
+    /// a later time, since the clock had gone back, stays until that expires: nothing is taken from what left later.
     fn give_back(&mut self, weight: u32, taken_at: Timestamp) {
-        // A charge is booked under its own time, or under a later one that was the newest then.
-        let booked = self.taken.iter_mut().skip_while(|(at, _)| *at < taken_at);
-        let mut left = weight;
-        for (_, taken) in booked {
-            let back = left.min(*taken);
-            *taken -= back;
-            left -= back;
-        }
-        self.sum -= u64::from(weight - left);
+        let Some((_, taken)) = self.taken.iter_mut().find(|(at, _)| *at == taken_at) else { return };
+        let back = weight.min(*taken);
+        *taken -= back;
+        self.sum -= u64::from(back);
         while self.taken.pop_back_if(|(_, taken)| *taken == 0).is_some() {}
     }
 

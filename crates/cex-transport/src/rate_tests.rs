@@ -113,9 +113,14 @@ fn what_did_not_leave_is_given_back() {
     }
     assert_eq!(budget.usage(ALL, None, at(10)), Some((0, 3)));
     assert_eq!(budget.acquire(&place, Urgency::Normal, at(20)), Ok(()));
-    // Given back after its window has passed: there is nothing left to give back, and what came later stays.
-    budget.give_back(&place, at(1_500));
-    assert_eq!(budget.usage(ORDERS, None, at(900)), Some((1, 2)));
+    assert_eq!(budget.acquire(&place, Urgency::Normal, at(1_500)), Ok(()));
+    // Given back after its window has passed: there is nothing left to give back, and what left later stays.
+    budget.give_back(&place, at(20));
+    assert_eq!(budget.usage(ORDERS, None, at(1_500)), Some((1, 2)));
+    // Booked under a later time: it is not known which.
+    assert_eq!(budget.acquire(&place, Urgency::Normal, at(1_400)), Ok(()));
+    budget.give_back(&place, at(1_400));
+    assert_eq!(budget.usage(ORDERS, None, at(1_500)), Some((2, 2)));
 }
 
 #[test]
