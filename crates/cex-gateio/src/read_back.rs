@@ -1,6 +1,7 @@
 //! An order read back from the bytes that go to the socket (R36): by nothing of what wrote them.
 //!
-//! A placement is a flat JSON object of texts, in the body of a request (GATEIO-ORD-01) or in a frame of the trading stream.
+//! A placement is a flat JSON object of texts in the body of a request (GATEIO-ORD-01). Frames of the trading stream are not
+//! read back: no engine sends its orders that way.
 
 use crate::wire::parse;
 use cex_core::{Side, TimeInForce};
