@@ -290,7 +290,9 @@ impl Rest {
         }
         let spent = matches!(error.kind, ErrorKind::Throttled { .. });
         let (most, timeout) = bounds(pending.cost.class, &self.config);
-        if !error.op.is_idempotent() || pending.repeats >= most || spent {
+        // As transport has it: each creation of a listen key makes another.
+        let may = error.op.is_idempotent() && pending.request != Request::CreateListenKey;
+        if !may || pending.repeats >= most || spent {
             return None;
         }
         let at_least = match error.retry() {

@@ -4,7 +4,7 @@ use super::call::{Answer, CallStamps, Started};
 use super::conn::{Failure, HttpConn, RawResponse};
 use super::direct::{DirectConn, Preamble};
 use super::message::{header_list, is_compressed, outgoing};
-use super::policy::{Lane, Policy};
+use super::policy::{Lane, Policy, may_repeat};
 use super::pool::{Conn, Lease, Pool, Target};
 use super::prepared::Prepared;
 use crate::clock::Clock;
@@ -190,7 +190,7 @@ impl Rest {
                 Err(error) => {
                     self.doubt_clock(request, error, answer.stamps.encoded_at);
                     let policy = Policy::of(cost.class, &self.config);
-                    self.pause_before_repeat(error, repeats, policy, &mut clock_mended).await
+                    self.pause_before_repeat(request, error, (repeats, policy), &mut clock_mended).await
                 }
             };
             let Some(pause) = pause else {
@@ -455,9 +455,9 @@ impl Rest {
     /// How long to wait before the same call is made again; `None` when it must not be, or is not worth it.
     async fn pause_before_repeat(
         &self,
+        request: &Request,
         error: &ExchangeError,
-        repeats: u32,
-        policy: Policy,
+        (repeats, policy): (u32, Policy),
         clock_mended: &mut bool,
     ) -> Option<Duration> {
         if is_about_time(&error.kind) {
@@ -465,7 +465,7 @@ impl Rest {
         }
         // A budget that is spent is told at once: its wait has been waited already where that is wanted.
         let spent = matches!(error.kind, ErrorKind::Throttled { .. });
-        if !error.op.is_idempotent() || repeats >= policy.repeats || spent {
+        if !may_repeat(request) || repeats >= policy.repeats || spent {
             return None;
         }
         let at_least = match error.retry() {

@@ -2,7 +2,7 @@
 
 use crate::config::RestConfig;
 use crate::rate::Urgency;
-use cex_interface::CallClass;
+use cex_interface::{CallClass, Request};
 use std::time::Duration;
 
 /// Which set of connections a call uses.
@@ -33,6 +33,12 @@ pub(super) struct Policy {
     pub(super) lane: Lane,
     /// Whether it may wait for its budget instead of being refused.
     pub(super) waits_for_budget: Waits,
+}
+
+/// Whether a call may be made again after an answer that never came. Each creation of a listen key makes another key, of which
+/// an account may have few: whoever needs one begins again, by looking for those there are.
+pub(super) const fn may_repeat(request: &Request) -> bool {
+    request.op().is_idempotent() && !matches!(request, Request::CreateListenKey)
 }
 
 impl Policy {

@@ -49,6 +49,16 @@ async fn repeats_end() {
 }
 
 #[tokio::test]
+async fn a_listen_key_is_asked_for_once() {
+    for bad in [Act::Die, status(503, "busy"), status(200, "<html>")] {
+        let server = failing_first(1, bad.clone()).await;
+        let rest = synced(MadeUp::new(&server.url), config()).await;
+        assert!(rest.call(&Request::CreateListenKey).await.is_err(), "{bad:?}: there may be a key now");
+        assert_eq!(server.count("POST", "/key"), 1);
+    }
+}
+
+#[tokio::test]
 async fn what_is_refused_for_good_or_for_long_is_not_repeated() {
     let long = Act::Answer(429, vec![("retry-after", "600".to_owned())], Vec::new());
     for (bad, expected) in [
