@@ -132,9 +132,9 @@ impl<S: Sink> Relay<S> {
             Role::Gone => return out.clear(),
         };
         if self.overlaps {
-            out.market.retain(|event| self.merge.admits(ear, event));
+            out.market.retain_mut(|event| self.merge.admits(ear, event));
         } else {
-            out.market.iter().for_each(|event| self.merge.note(event));
+            out.market.iter_mut().for_each(|event| self.merge.note(event));
         }
         self.sink.deliver(now, received, out);
     }
