@@ -93,8 +93,12 @@ def suite(places):
         expect(0 <= decimal(fee.maker_fee) <= decimal("0.01"), fee)
         both = rich.get_batch_spot_fee("BTC_USDT,ETH_USDT")
         same(set(both), {"BTC_USDT", "ETH_USDT"}, "pairs")
-        wallet = gate_api.WalletApi(api_client("rich")).get_trade_fee(currency_pair=PAIR)
-        same(wallet.taker_fee, fee.taker_fee, "taker fee")
+        def wallet(account):
+            return gate_api.WalletApi(api_client(account))
+
+        # Of the account as a whole a key must reach wallets to read it.
+        refused("FORBIDDEN", 403, wallet("rich").get_trade_fee, currency_pair=PAIR)
+        same(wallet("can-withdraw").get_trade_fee(currency_pair=PAIR).taker_fee, fee.taker_fee, "taker fee")
 
     @s.check("account")
     def _():

@@ -53,6 +53,8 @@ pub const ACCOUNT: Bucket = Bucket("account");
 pub const DEPTH: Bucket = Bucket("depth");
 /// Batches of orders: 2/s.
 pub const BATCHES: Bucket = Bucket("batches");
+/// The account's fees, of one symbol in a call: 20 of the 500 that one call's documentation allows in 10 s.
+pub const FEES: Bucket = Bucket("fees");
 /// Calls about listen keys: 1/s, burst 5.
 pub const LISTEN_KEYS: Bucket = Bucket("listen keys");
 
@@ -78,6 +80,7 @@ pub(crate) fn rules(on: bool) -> Vec<BucketRule> {
         rule(ACCOUNT, 2, 1_334, 0),
         rule(DEPTH, 10, 2_000, 0),
         rule(BATCHES, 1, 500, 0),
+        rule(FEES, 25, 10_000, 0),
         rule(LISTEN_KEYS, 5, 5_000, 0),
     ]
 }
@@ -92,8 +95,8 @@ pub(crate) fn cost(request: &Request, on: bool) -> Cost {
         | Request::Trades { .. }
         | Request::Klines { .. }
         | Request::Tickers { .. }
-        | Request::BookTickers { .. }
-        | Request::Fees { .. } => (CallClass::MarketData, None),
+        | Request::BookTickers { .. } => (CallClass::MarketData, None),
+        Request::Fees { .. } => (CallClass::MarketData, Some(FEES)),
         Request::Book { .. } => (CallClass::MarketData, Some(DEPTH)),
         Request::Account => (CallClass::Query, Some(ACCOUNT)),
         Request::Order { .. }
@@ -137,6 +140,7 @@ mod tests {
             (Request::Book { symbol, depth: 1_000 }, &["all", "depth"]),
             (Request::CancelAll { symbol }, &["all", "orders"]),
             (Request::Account, &["all", "account"]),
+            (Request::Fees { symbol: Some(symbol) }, &["all", "fees"]),
             (Request::PlaceBatch(vec![]), &["all", "orders", "batches"]),
             (Request::CreateListenKey, &["all", "listen keys"]),
         ] {
@@ -147,10 +151,10 @@ mod tests {
     #[test]
     fn every_charged_budget_exists_and_rates_hold() {
         let rules = rules(true);
-        for bucket in [ALL, ORDERS, ACCOUNT, DEPTH, BATCHES, LISTEN_KEYS] {
+        for bucket in [ALL, ORDERS, ACCOUNT, DEPTH, BATCHES, FEES, LISTEN_KEYS] {
             assert!(rules.iter().any(|rule| rule.bucket == bucket), "{bucket:?}");
         }
-        for (rule, rate) in rules.iter().zip([15.0, 10.0, 1.5, 5.0, 2.0, 1.0]) {
+        for (rule, rate) in rules.iter().zip([15.0, 10.0, 1.5, 5.0, 2.0, 2.5, 1.0]) {
             assert!(f64::from(rule.capacity) / rule.window.as_secs_f64() <= rate, "{:?}", rule.bucket);
         }
     }

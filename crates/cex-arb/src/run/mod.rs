@@ -16,7 +16,7 @@
 //! | [`live`] | `arb run`: the exchanges of a configuration |
 //! | `ready`, [`probe`] | what must be so before a run does anything; what keys may do |
 //! | [`limits`], [`choice`], [`coins`] | a configuration's limits for the engine; which symbols are traded, and whether their coins are the same |
-//! | `budget` | how many orders an exchange's request budgets take |
+//! | `budget`, `fees` | how many orders an exchange's request budgets take; what an account pays |
 //! | [`cancel`], `finish` | every open order cancelled; the end of a run |
 //! | [`control`], [`remote`] | the control socket, from both sides: `arb status`, `stop`, `kill`, `resume` |
 //! | [`watchdog`], [`watch`] | what notices a thread, or a process, that stands still |
@@ -29,6 +29,7 @@ pub mod coins;
 pub mod control;
 pub mod demo;
 pub mod desk;
+mod fees;
 mod finish;
 pub mod limits;
 pub mod live;

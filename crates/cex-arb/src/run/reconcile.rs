@@ -2,6 +2,7 @@
 //! Balances are read by the engine itself, wallets by [`super::coins`].
 
 use super::desk::Desk;
+use super::fees;
 use super::reasons::{Reasons, Source};
 use cex_core::{
     AccountEvent, Bps, Fill, Market, Markets, NumError, Order, SymbolId, SymbolInfo, Timestamp, VenueId,
@@ -10,10 +11,11 @@ use cex_engine::{Event, VenueSetup};
 use cex_interface::{OrderRef, Reply, Request};
 use cex_transport::{Lists, Rest};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 /// Open orders are looked at this often ...
 const ORDERS_EVERY: Duration = Duration::from_secs(2);
@@ -154,6 +156,15 @@ impl Reconciler {
     /// Rules and fees: a symbol whose rules or fee changed is left alone until nothing of it is open; then they are adopted, and
     /// it is traded again.
     pub async fn rules(self) {
+        let mut of_markets = JoinSet::new();
+        for index in 0..self.venues.len() {
+            of_markets.spawn_local(self.clone().market_fees(index));
+        }
+        self.lists().await;
+    }
+
+    /// Rules, and fees of accounts as a whole.
+    async fn lists(&self) {
         let mut changes: Vec<Change> = Vec::new();
         loop {
             for _ in 0..RULES_EVERY.as_secs() {
@@ -224,24 +235,75 @@ impl Reconciler {
         self.listed_fees.get(index).is_some_and(|listed| *listed)
     }
 
-    /// Where there is no fee for the account as a whole the list's is compared, and each fill's charge with what was expected
-    /// (R30).
+    /// The fee of an account as a whole. Where there is none the markets' are compared, or the list's, and each fill's charge with
+    /// what was expected (R30).
     async fn compare_fees(&self, index: usize, rest: &Rest) -> Vec<Change> {
-        let Ok(Reply::Fees(fees)) = rest.call(&Request::Fees { symbol: None }).await else {
-            return Vec::new();
-        };
-        let Some(fee) = fees.iter().find(|fee| fee.symbol.is_none()) else { return Vec::new() };
-        let setups = self.setups.borrow();
-        let Some(setup) = setups.get(index) else { return Vec::new() };
-        let mut changes = Vec::new();
-        for market in setup.markets.iter() {
-            let rose = fee.taker > reckoned(setup, market);
-            if rose {
-                changes.push(Change { index, symbol: market.id, what: What::Fee(fee.taker) });
+        match fees::of_account(rest).await {
+            Ok(Some(fee)) => self
+                .symbols(index)
+                .into_iter()
+                .filter_map(|symbol| self.compare_fee(index, symbol, fee))
+                .collect(),
+            Ok(None) => Vec::new(),
+            Err(error) => {
+                tracing::debug!(%error, "the account's fee could not be read");
+                Vec::new()
             }
-            self.leave_alone(market, Source::Fee(setup.venue), rose.then_some(FEE_ROSE));
         }
-        changes
+    }
+
+    /// Where an account's fee is told market by market: one market a second, so that orders find their budget, and each as often as
+    /// the others' fees where there are no more than sixty.
+    async fn market_fees(self, index: usize) {
+        let Some((venue, rest)) = self.venues.get(index) else { return };
+        if self.lists_fees(index) {
+            return;
+        }
+        let (mut changes, mut waiting) = (Vec::<Change>::new(), VecDeque::new());
+        let mut seconds = 0;
+        loop {
+            tokio::time::sleep(ADOPT_EVERY).await;
+            changes.retain(|change| !self.adopt(change));
+            seconds += 1;
+            if waiting.is_empty() && seconds >= RULES_EVERY.as_secs() {
+                seconds = 0;
+                match fees::of_account(rest).await {
+                    // Compared with the rules.
+                    Ok(Some(_)) => changes.clear(),
+                    Ok(None) => waiting = self.symbols(index).into(),
+                    Err(error) => tracing::debug!(%error, "the account's fee could not be read"),
+                }
+            }
+            let Some(symbol) = waiting.pop_front() else { continue };
+            let Some(market) = self.market(index, symbol) else { continue };
+            match fees::of_market(rest, &market).await {
+                Ok(Some(fee)) => {
+                    changes.retain(|change| change.symbol != symbol);
+                    changes.extend(self.compare_fee(index, symbol, fee));
+                }
+                Ok(None) => tracing::debug!(%venue, "the exchange tells no fee of a market"),
+                Err(error) => tracing::debug!(%error, symbol = %market.symbol(), "its fee could not be read"),
+            }
+        }
+    }
+
+    fn symbols(&self, index: usize) -> Vec<SymbolId> {
+        let setups = self.setups.borrow();
+        setups.get(index).into_iter().flat_map(|setup| setup.markets.iter()).map(|market| market.id).collect()
+    }
+
+    fn market(&self, index: usize, symbol: SymbolId) -> Option<Market> {
+        self.setups.borrow().get(index)?.markets.get(symbol).cloned()
+    }
+
+    /// What of a market's fee is to be adopted.
+    fn compare_fee(&self, index: usize, symbol: SymbolId, fee: Bps) -> Option<Change> {
+        let setups = self.setups.borrow();
+        let setup = setups.get(index)?;
+        let market = setup.markets.get(symbol)?;
+        let rose = fee > reckoned(setup, market);
+        self.leave_alone(market, Source::Fee(setup.venue), rose.then_some(FEE_ROSE));
+        rose.then_some(Change { index, symbol, what: What::Fee(fee) })
     }
 
     /// Tries to adopt a change; whether it is, or is no matter any more.

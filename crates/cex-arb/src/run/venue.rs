@@ -2,6 +2,7 @@
 
 use super::budget::order_windows;
 use super::desk::Desk;
+use super::fees;
 use crate::exit::{Exit, Failure};
 use crate::show::summary::ExchangeRow;
 use cex_core::{
@@ -9,7 +10,7 @@ use cex_core::{
     SymbolInfo, TimeInForce, VenueId,
 };
 use cex_engine::{VenueSetup, VenueView};
-use cex_errors::ExchangeError;
+use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{Link, Protocol, Registration, Reply, Request, Subscription, VenueConfig};
 use cex_risk::OrderWindow;
 use cex_transport::metrics::LinkMetrics;
@@ -93,21 +94,26 @@ impl Venue {
         Ok(VenueSetup { venue: self.id, markets, sync, taker_fees, order_windows })
     }
 
-    /// The account's own taker fee where the exchange tells it for the account as a whole; elsewhere the list fee of each
-    /// market stands.
+    /// The account's own taker fees: its one fee where the exchange tells that, elsewhere that of each market. None without a
+    /// key, or where the exchange tells neither: there the list fee of each market stands.
     async fn taker_fees(&self, markets: &Markets) -> Result<BTreeMap<SymbolId, Bps>, Failure> {
-        match self.rest.call(&Request::Fees { symbol: None }).await {
-            Ok(Reply::Fees(fees)) => Ok(fees
-                .iter()
-                .filter(|fee| fee.symbol.is_none())
-                .flat_map(|fee| markets.iter().map(move |market| (market.id, fee.taker)))
-                .collect()),
-            Ok(other) => {
-                Err(Failure::new(Exit::Internal, format!("{}: fees answered as {other:?}", self.id), ""))
-            }
-            Err(error) if error.outcome() == cex_errors::Outcome::NotSent => Ok(BTreeMap::new()),
-            Err(error) => Err(unreachable(&error)),
+        if !self.has_key {
+            return Ok(BTreeMap::new());
         }
+        if let Some(fee) = fees::of_account(&self.rest).await.map_err(|error| unreachable(&error))? {
+            return Ok(markets.iter().map(|market| (market.id, fee)).collect());
+        }
+        fees::of_markets(&self.rest, markets).await.map_err(|error| match error.kind {
+            ErrorKind::PermissionDenied => Failure::new(
+                Exit::Credentials,
+                format!("{}: the key may not read what the account pays: {error}", self.id),
+                format!(
+                    "give it the permissions that docs/exchanges/{}.md names under \"Settings\"",
+                    self.id
+                ),
+            ),
+            _ => unreachable(&error),
+        })
     }
 
     /// How many openings fit into the exchange's budgets beside what is kept back for closings.

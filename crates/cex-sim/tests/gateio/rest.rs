@@ -3,7 +3,7 @@
 use crate::bench::{BTC, Bench, ETH, KEY, NOW, SECRET, label, parse, sign, text};
 use cex_core::Side;
 use cex_sim::dialect::HttpAnswer;
-use cex_sim::dialect::gateio::GateioConfig;
+use cex_sim::dialect::gateio::{GateioConfig, KeyRules};
 use sonic_rs::{JsonContainerTrait as _, JsonValueTrait as _, Value};
 use std::time::Duration;
 
@@ -277,7 +277,11 @@ fn trades_tickers_and_candles_agree() {
 
 #[test]
 fn fees_are_fractions_and_the_account_is_classic() {
-    let mut bench = Bench::new();
+    let spot = Bench::new().json("GET", "/api/v4/wallet/fee", "", "");
+    assert_eq!((spot.0, label(&spot.1)), (403, "FORBIDDEN"), "a wallet's, to be read too");
+    let rules = KeyRules { has_wallet: true, ..KeyRules::default() };
+    let mut bench =
+        Bench::with(GateioConfig { keys: [(KEY.to_owned(), rules)].into(), ..GateioConfig::default() });
     let (_, fee) = bench.json("GET", "/api/v4/wallet/fee", "currency_pair=BTC_USDT", "");
     assert_eq!((text(&fee["taker_fee"]), text(&fee["maker_fee"])), ("0.002", "0.002"));
     let (_, fees) = bench.json("GET", "/api/v4/spot/batch_fee", "currency_pairs=BTC_USDT,ETH_USDT", "");

@@ -152,16 +152,23 @@ pub(super) fn open_place(
     })
 }
 
-/// A venue as the engine is told of it.
-pub(super) fn setup(place: &Place, fees: Result<Reply, ExchangeError>) -> Result<VenueSetup, String> {
-    // The account's own fee where the exchange tells it for the account as a whole; elsewhere the list fee stands.
-    let taker_fees: BTreeMap<_, Bps> = match fees {
-        Ok(Reply::Fees(fees)) => {
-            let whole = fees.iter().filter(|fee| fee.symbol.is_none());
-            whole.flat_map(|fee| place.markets.iter().map(move |one| (one.id, fee.taker))).collect()
+/// A venue as the engine is told of it, with what its exchange answered of fees.
+pub(super) fn setup(place: &Place, answers: &[Result<Reply, ExchangeError>]) -> Result<VenueSetup, String> {
+    // The account's own fee: as a whole where the exchange tells that, elsewhere a market's, or the list's where that is more.
+    let mut taker_fees: BTreeMap<_, Bps> = BTreeMap::new();
+    for fee in
+        answers.iter().flatten().flat_map(|answer| if let Reply::Fees(fees) = answer { &**fees } else { &[] })
+    {
+        for market in place.markets.iter() {
+            match fee.symbol {
+                None => taker_fees.insert(market.id, fee.taker),
+                Some(symbol) if symbol == market.id => {
+                    taker_fees.insert(symbol, fee.taker.max(market.info.taker_fee))
+                }
+                Some(_) => None,
+            };
         }
-        Ok(_) | Err(_) => BTreeMap::new(),
-    };
+    }
     let book = place.rest.protocol.capabilities().books.first();
     let sync = book.map(|book| book.sync).ok_or_else(|| format!("{} names no book stream", place.id))?;
     let markets = Arc::clone(&place.markets);

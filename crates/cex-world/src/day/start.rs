@@ -14,7 +14,7 @@ use cex_arb::run::venue::{listed_markets, shared_markets};
 use cex_arb::show::Names;
 use cex_core::{Markets, Timestamp, VenueId};
 use cex_engine::{Engine, Event};
-use cex_errors::ExchangeError;
+use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{Reply, Request};
 use cex_journal::messages::{self, SessionStart};
 use cex_risk::Mode;
@@ -92,8 +92,16 @@ impl Day {
         for index in 0..self.places.len() {
             let known = |places: &[Place], now| places[index].rest.knows_time(now);
             self.wait_until(self.now() + SETUP_MAX, known)?;
-            let fees = self.call(index, Request::Fees { symbol: None })?;
-            setups.push(setup(&self.places[index], fees).map_err(NoStart::failed)?);
+            let mut fees = vec![self.call(index, Request::Fees { symbol: None })?];
+            if let Err(ExchangeError { kind: ErrorKind::Unsupported | ErrorKind::PermissionDenied, .. }) =
+                &fees[0]
+            {
+                let traded = Arc::clone(&self.places[index].markets);
+                for symbol in traded.iter().map(|market| market.id) {
+                    fees.push(self.call(index, Request::Fees { symbol: Some(symbol) })?);
+                }
+            }
+            setups.push(setup(&self.places[index], &fees).map_err(NoStart::failed)?);
         }
         let now = self.now();
         let mut engine = Engine::new(self.config.clone(), &setups, epoch);

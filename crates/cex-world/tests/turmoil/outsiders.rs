@@ -64,7 +64,7 @@ fn own_orders_that_the_book_echoes_are_no_depth_that_ruins() {
 #[test]
 fn a_feed_that_crosses_itself_is_no_book_until_it_is_mended() {
     for (exchange, channel) in [(SimExchange::Mexc, "depth"), (SimExchange::Gateio, "spot.o")] {
-        with_trader(63, async move |trader: Trader| {
+        with_trader(65, async move |trader: Trader| {
             let cross = Fault::ws(Stream::Public, &[channel], WsEffect::Cross).times(20).skip(5);
             trader.stage.sim.inject(exchange, &cross).expect("a good fault");
             // Every book that is usable meanwhile is still what the exchange's was.

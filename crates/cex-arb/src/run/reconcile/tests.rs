@@ -143,3 +143,18 @@ fn a_list_fee_is_nothing_where_the_account_states_its_own() {
         assert_eq!((count, fee), (changes, Some(Bps::from_bps(8))));
     }
 }
+
+#[test]
+fn an_account_fee_that_rises_is_adopted_whoever_tells_it() {
+    let (reconciler, market) = reconciler(Some(Bps::from_bps(8)));
+    for (told, expected) in [(8, 8), (9, 9), (5, 9), (12, 12)] {
+        let change = reconciler.compare_fee(0, market.id, Bps::from_bps(told));
+        assert_eq!(change.is_some(), reconciler.reasons.why(market.id).is_some(), "left alone meanwhile");
+        assert!(change.iter().all(|change| reconciler.adopt(change)), "nothing is open");
+        assert_eq!(reconciler.reasons.why(market.id), None, "and traded again");
+        let reckoned = reconciler.desk.inspect(|_, engine| engine.reckons_with(&market));
+        assert_eq!(reckoned, Some(Bps::from_bps(expected)), "{told}");
+    }
+    assert_eq!(reconciler.symbols(0), [market.id]);
+    assert_eq!(reconciler.market(0, market.id).map(|known| known.id), Some(market.id));
+}

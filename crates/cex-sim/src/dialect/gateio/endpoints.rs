@@ -196,9 +196,9 @@ impl Private<'_> {
         }
     }
 
-    /// Whether a key needs the right to use wallets.
+    /// Whether a key needs the right to use wallets, to read too.
     pub(super) const fn needs_wallet(&self) -> bool {
-        matches!(self, Self::Withdrawals | Self::Deposits | Self::Transfer)
+        matches!(self, Self::Withdrawals | Self::Deposits | Self::Transfer | Self::WalletFee)
     }
 }
 

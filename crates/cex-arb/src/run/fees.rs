@@ -1,0 +1,205 @@
+//! What an account pays for taking, as its exchange says: for the account as a whole, or market by market.
+
+use cex_core::{Bps, Market, Markets, SymbolId};
+use cex_errors::{ErrorKind, ExchangeError, Op};
+use cex_interface::{Reply, Request};
+use cex_transport::Rest;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A budget that is spent for longer than this is not waited for: it is a ban, or a mistake.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// The fee of the account as a whole. Nothing where the exchange has no such call, or the key may not make it: single markets may
+/// tell all the same.
+///
+/// # Errors
+/// What else the call fails with; a budget that is spent is no reason to believe that there is no fee.
+pub(super) async fn of_account(rest: &Rest) -> Result<Option<Bps>, ExchangeError> {
+    match rest.call(&Request::Fees { symbol: None }).await {
+        Ok(Reply::Fees(fees)) => Ok(fees.iter().find(|fee| fee.symbol.is_none()).map(|fee| fee.taker)),
+        Ok(_another) => Err(of_another(rest)),
+        Err(error) if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::PermissionDenied) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is reckoned with in one market: its account's fee, or the list's where that is more, since what is promised to an account
+/// ends sooner than a list changes. Nothing where the exchange has no such call. Waits for the request budget.
+///
+/// # Errors
+/// What the call fails with.
+pub(super) async fn of_market(rest: &Rest, market: &Market) -> Result<Option<Bps>, ExchangeError> {
+    loop {
+        match rest.call(&Request::Fees { symbol: Some(market.id) }).await {
+            Ok(Reply::Fees(fees)) => {
+                let its = fees.iter().find(|fee| fee.symbol == Some(market.id));
+                let its = its.ok_or_else(|| of_another(rest))?;
+                return Ok(Some(its.taker.max(market.info.taker_fee)));
+            }
+            Ok(_another) => return Err(of_another(rest)),
+            Err(error) => match error.kind {
+                ErrorKind::Unsupported => return Ok(None),
+                ErrorKind::Throttled { retry_after } if retry_after <= LONGEST_PAUSE => {
+                    tokio::time::sleep(retry_after).await;
+                }
+                _ => return Err(error),
+            },
+        }
+    }
+}
+
+/// What is reckoned with in each market, as [`of_market`] says it; several are asked for at once, as many as the budget lets leave.
+///
+/// # Errors
+/// What the first call that fails fails with.
+pub(super) async fn of_markets(
+    rest: &Rest,
+    markets: &Markets,
+) -> Result<BTreeMap<SymbolId, Bps>, ExchangeError> {
+    let markets: Vec<&Market> = markets.iter().collect();
+    let (next, found) = (Cell::new(0), RefCell::new(BTreeMap::new()));
+    let some = || async {
+        while let Some(market) = markets.get(next.replace(next.get() + 1)) {
+            let Some(fee) = of_market(rest, market).await? else { break };
+            found.borrow_mut().insert(market.id, fee);
+        }
+        Ok::<_, ExchangeError>(())
+    };
+    tokio::try_join!(some(), some(), some(), some())?;
+    Ok(found.into_inner())
+}
+
+fn of_another(rest: &Rest) -> ExchangeError {
+    ExchangeError::new(rest.venue(), Op::Fees, ErrorKind::Undecodable("the answer to another call"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+    use crate::run::pace::Pace;
+    use crate::run::venue::{Venue, shared_markets};
+    use crate::venues::EXCHANGES;
+    use cex_interface::{Secret, VenueConfig};
+    use cex_sim::fault::{Canned, Fault, Moment, RestEffect, VenueFault};
+    use cex_sim::server::{Rights, SimAccount, SimConfig, SimExchange, SimHandle, SimServer};
+    use cex_transport::{Clock, TransportConfig};
+    use std::sync::Arc;
+
+    const MEXC: usize = 0;
+    const GATEIO: usize = 1;
+
+    fn simulated(rights: Rights) -> SimHandle {
+        let accounts = vec![SimAccount { rights, ..SimAccount::new("one") }];
+        SimServer::start(SimConfig { seed: 7, symbols: 3, accounts, ..SimConfig::default() })
+            .expect("loopback")
+    }
+
+    /// An exchange whose rules have been read.
+    async fn opened(sim: &SimHandle, index: usize) -> (Venue, Arc<Markets>) {
+        let registration = EXCHANGES[index];
+        let endpoint = sim.endpoint(SimExchange::ALL[index]);
+        let account = sim.accounts().first().expect("an account");
+        let config = VenueConfig {
+            rest_url: Some(endpoint.rest.clone()),
+            ws_url: Some(endpoint.ws.clone()),
+            key: Secret::new(account.key.clone()),
+            secret: Secret::new(account.secret.clone()),
+            ..VenueConfig::public(cex_core::VenueId::new(0, registration.name).expect("short"))
+        };
+        let opened = Venue::open(&registration, config, TransportConfig::default(), Clock::new());
+        let (venue, rules) = opened.await.unwrap_or_else(|failure| panic!("{failure}"));
+        let markets = shared_markets(&[venue.id], vec![rules]).unwrap_or_else(|failure| panic!("{failure}"));
+        (venue, markets[0].clone())
+    }
+
+    fn refusing(sim: &SimHandle, index: usize, path: &str, answer: Canned) {
+        let fault = Fault::rest("GET", path, Moment::Before, RestEffect::Answer(answer)).always();
+        sim.inject(SimExchange::ALL[index], fault).expect("a fault it knows");
+    }
+
+    fn run(program: impl Future<Output = ()>) {
+        Pace::Sleep.block_on(program).expect("a runtime");
+    }
+
+    /// A fee that was listed lower than the account is charged, and one that was listed higher.
+    #[test]
+    fn each_market_is_reckoned_with_by_the_larger_of_list_and_account() {
+        for index in [MEXC, GATEIO] {
+            let sim = simulated(Rights::Trade);
+            run(async {
+                let (venue, markets) = opened(&sim, index).await;
+                let all: Vec<&Market> = markets.iter().collect();
+                for (market, taker) in all.iter().zip([30, 0]) {
+                    let (symbol, taker) = (market.symbol(), Bps::from_bps(taker));
+                    let fees = VenueFault::Fees { symbol, maker: Bps::ZERO, taker };
+                    sim.inject(SimExchange::ALL[index], Fault::venue(fees)).expect("a fault it knows");
+                }
+                let setup = venue.setup(Arc::clone(&markets)).await;
+                let setup = setup.unwrap_or_else(|failure| panic!("{failure}"));
+                let listed = |market: &Market| market.info.taker_fee;
+                assert!(listed(all[1]) > Bps::ZERO);
+                let expected = [Bps::from_bps(30), listed(all[1]), listed(all[2])];
+                let told: Vec<Bps> = all.iter().map(|market| setup.taker_fees[&market.id]).collect();
+                assert_eq!(told, expected, "{}", venue.id);
+            });
+            sim.stop().expect("it stops");
+        }
+    }
+
+    #[test]
+    fn a_key_that_reaches_wallets_is_told_one_fee_for_all() {
+        let sim = simulated(Rights::Withdraw);
+        run(async {
+            let (venue, _) = opened(&sim, GATEIO).await;
+            assert!(matches!(of_account(&venue.rest).await, Ok(Some(fee)) if fee > Bps::ZERO));
+        });
+        sim.stop().expect("it stops");
+    }
+
+    #[test]
+    fn a_start_that_may_not_read_fees_says_what_the_key_lacks() {
+        let sim = simulated(Rights::Trade);
+        run(async {
+            for (index, path, body) in [
+                (
+                    MEXC,
+                    "/api/v3/tradeFee",
+                    r#"{"code":700007,"msg":"No permission to access the endpoint."}"#,
+                ),
+                (GATEIO, "/api/v4/spot/batch_fee", r#"{"label":"FORBIDDEN","message":"no permission"}"#),
+            ] {
+                let (venue, markets) = opened(&sim, index).await;
+                refusing(&sim, index, path, Canned::json(403, body));
+                let failure = venue.setup(markets).await.map(|_| ()).expect_err("it cannot be known");
+                assert_eq!(failure.exit, Exit::Credentials, "{failure}");
+                assert!(failure.fix.contains(venue.id.name()), "{failure}");
+            }
+        });
+        sim.stop().expect("it stops");
+    }
+
+    /// That it was not told is no reason to believe that there is none.
+    #[test]
+    fn a_fee_that_cannot_be_read_now_ends_the_start() {
+        let sim = simulated(Rights::Withdraw);
+        run(async {
+            for (index, path, body) in [
+                (GATEIO, "/api/v4/wallet/fee", r#"{"label":"TOO_MANY_REQUESTS","message":"x"}"#),
+                (MEXC, "/api/v3/tradeFee", r#"{"code":429,"msg":"Too Many Requests"}"#),
+            ] {
+                let (venue, markets) = opened(&sim, index).await;
+                refusing(&sim, index, path, Canned { retry_after: Some(60), ..Canned::json(429, body) });
+                // The second time our own budget does not let it leave.
+                for _ in 0..2 {
+                    let ended = venue.setup(Arc::clone(&markets)).await;
+                    let failure = ended.map(|_| ()).expect_err("it is not known");
+                    assert_eq!(failure.exit, Exit::Unreachable, "{failure}");
+                }
+            }
+        });
+        sim.stop().expect("it stops");
+    }
+}
