@@ -46,6 +46,11 @@ pub(super) fn answer(books: &[Book], method: &str, target: &str) -> Option<Strin
             let quote = balance("USDT");
             format!("{{\"canTrade\":true,\"updateTime\":null,\"balances\":[{quote},{}]}}", coins.join(","))
         }
+        ("GET", "/api/v3/tradeFee") => {
+            "{\"data\":{\"makerCommission\":0.0,\"takerCommission\":0.0005},\"code\":0,\"msg\":\"success\",\
+             \"timestamp\":0}"
+                .to_owned()
+        }
         (_, "/api/v3/userDataStream") => "{\"listenKey\":\"0123456789abcdef\"}".to_owned(),
         _other => return None,
     })
