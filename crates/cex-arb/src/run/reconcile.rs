@@ -146,7 +146,7 @@ impl Reconciler {
 
     fn book(&self, now: Timestamp, venue: VenueId, fills: &[Fill]) {
         for fill in fills {
-            if fill.exchange_ts >= self.began && !self.desk.knows_fill(fill.key()) {
+            if fill.exchange_ts >= self.began && !self.desk.holds(fill) {
                 tracing::warn!(%venue, trade = %fill.trade_id, "a fill nobody heard of is booked");
                 self.desk.account_event(now, venue, &AccountEvent::Fill(*fill));
             }

@@ -57,8 +57,8 @@ enum Opening {
     Unknown,
     /// What earlier runs wrote down; what this run had filled comes on top.
     Records(Held),
-    /// An answer of the exchange, adopted: it is in the ledger.
-    Adopted,
+    /// An answer of the exchange to a question of then, adopted: it is in the ledger.
+    Adopted(Timestamp),
 }
 
 /// What our ledger of an account rests on, and which fills an answer may not show yet.
@@ -87,6 +87,14 @@ impl Basis {
             self.fills.pop_front();
         }
         self.fills.push_back((now, symbol, *fill));
+    }
+
+    /// When the account was asked for that was adopted last.
+    pub(super) const fn adopted(&self) -> Option<Timestamp> {
+        match self.opening {
+            Opening::Adopted(asked_at) => Some(asked_at),
+            Opening::Unknown | Opening::Records(_) => None,
+        }
     }
 
     /// Whether an answer to a question of then shows every fill.
@@ -191,7 +199,7 @@ impl Engine {
         let waited =
             first && asked_at >= since + lag * PATIENCE && !missing.iter().any(|(_, fill)| is_ours(fill));
         let knows = !matches!(state.basis.opening, Opening::Unknown);
-        let opens = !matches!(state.basis.opening, Opening::Adopted);
+        let opens = state.basis.adopted().is_none();
         let nearest = self.nearest(venue, &missing, balances);
         // What does not fit is more than any limit.
         let drift = nearest.as_ref().map_or(Decimal::from(i64::MAX), |nearest| nearest.drift);
@@ -214,7 +222,7 @@ impl Engine {
             Ok(_) | Err(_) => None,
         };
         match adopted {
-            Some(held) => self.adopt_account(venue, held),
+            Some(held) => self.adopt_account(venue, asked_at, held),
             None => self.ask_soon(now, venue),
         }
     }
@@ -228,11 +236,11 @@ impl Engine {
         }
     }
 
-    /// From now on we hold this there, and nothing else.
-    fn adopt_account(&mut self, venue: VenueId, held: Held) {
+    /// From now on we hold this there, and nothing else: so its exchange answered to a question of then.
+    fn adopt_account(&mut self, venue: VenueId, asked_at: Timestamp, held: Held) {
         if let Some(state) = self.venues.get_mut(venue.index()) {
             (state.drifting, state.account_ready) = (false, true);
-            state.basis.opening = Opening::Adopted;
+            state.basis.opening = Opening::Adopted(asked_at);
         }
         for (known, asset, _) in self.gate.funds().all_held() {
             if known == venue && !held.contains_key(&asset) {
@@ -248,7 +256,7 @@ impl Engine {
     fn ledger(&self, venue: VenueId) -> Result<Held, NumError> {
         let mut ours = match self.venues.get(venue.index()).map(|state| &state.basis.opening) {
             Some(Opening::Records(held)) => held.clone(),
-            Some(Opening::Unknown | Opening::Adopted) | None => Held::new(),
+            Some(Opening::Unknown | Opening::Adopted(_)) | None => Held::new(),
         };
         for (_, asset, held) in self.gate.funds().all_held().into_iter().filter(|row| row.0 == venue) {
             let sum = ours.entry(asset).or_default();

@@ -150,10 +150,18 @@ impl Engine {
         self.orders.contains_key(&client_id) || self.starting.iter().any(|starting| starting.has(client_id))
     }
 
-    /// Whether a fill was booked.
+    /// Whether a fill is in our holdings: it was booked, or it is somebody else's and was made before the account was asked for
+    /// that we adopted last. Fills of ours are booked one by one, whatever an account shows.
     #[must_use]
-    pub fn knows_fill(&self, key: FillKey) -> bool {
-        self.seen_fills.contains(&key)
+    pub fn holds(&self, fill: &Fill) -> bool {
+        if self.seen_fills.contains(&fill.key()) {
+            return true;
+        }
+        let Some(state) = self.venues.get(fill.venue.index()) else { return false };
+        let shown_until = state.basis.adopted().map(|at| at.shifted(state.clock_offset.unwrap_or(0)));
+        let is_ours = self.whose(fill.venue, fill.client_id, Some(fill.order_id)).is_some()
+            || fill.client_id.is_some_and(|client_id| self.knows_order(client_id));
+        !is_ours && shown_until.is_some_and(|until| fill.exchange_ts <= until)
     }
 
     /// Symbols in which orders of ours ended at a venue since then.

@@ -358,7 +358,7 @@ impl Engine {
     }
 
     /// Our id of an order that a report names by ours, by the exchange's, or by both.
-    fn whose(
+    pub(super) fn whose(
         &self,
         venue: VenueId,
         client_id: Option<ClientOrderId>,

@@ -1,7 +1,7 @@
 //! What those who compare the engine with the exchanges ask of it, and tell it.
 
 use super::Desk;
-use cex_core::{AccountEvent, Bps, ClientOrderId, FillKey, Market, SymbolId, SymbolInfo, Timestamp, VenueId};
+use cex_core::{AccountEvent, Bps, ClientOrderId, Fill, Market, SymbolId, SymbolInfo, Timestamp, VenueId};
 use cex_engine::Event;
 
 impl Desk {
@@ -11,10 +11,10 @@ impl Desk {
         self.0.borrow().engine.knows_order(client_id)
     }
 
-    /// Whether a fill was booked, here or by an earlier run.
+    /// Whether a fill is in our holdings, booked here or by an earlier run, or shown by an account.
     #[must_use]
-    pub fn knows_fill(&self, key: FillKey) -> bool {
-        self.0.borrow().engine.knows_fill(key)
+    pub fn holds(&self, fill: &Fill) -> bool {
+        self.0.borrow().engine.holds(fill)
     }
 
     /// Symbols in which orders of ours ended at a venue since then.
@@ -39,7 +39,7 @@ impl Desk {
         let key = format!("rules of {} at {}", market.symbol(), market.venue);
         let old = before.map(|(info, fee)| in_words(&info, fee)).unwrap_or_default();
         let new = in_words(&market.info, taker_fee);
-        tracing::warn!(venue = %market.venue, symbol = %market.symbol(), old, new, "its rules are adopted");
+        tracing::info!(venue = %market.venue, symbol = %market.symbol(), old, new, "its rules are adopted");
         self.record(|recorder| recorder.changed(now, &key, &old, &new, market.venue.name()));
         true
     }

@@ -332,3 +332,38 @@ fn a_coin_that_never_had_a_price_is_looked_at_twice_too() {
     answer(&mut stage, "5000", "48.999999");
     assert_eq!(held(&stage), ["5000", "48.999999"], "rounding");
 }
+
+#[test]
+fn what_somebody_else_filled_before_an_account_was_asked_for_is_in_it() {
+    let mut stage = started(None, false);
+    let order = OrderRequest {
+        venue: stage.venue(0),
+        symbol: SYMBOL,
+        client_id: ClientOrderId::new("theirs").expect("plain"),
+        side: Side::Buy,
+        kind: OrderKind::Limit { price: Price(10_010), qty: Qty(500_000), tif: cex_core::TimeInForce::Ioc },
+        expires_in: Duration::from_secs(1),
+    };
+    let theirs = stage.fill_event(&order, "100.10", "5", ("0.25025", "USDT"));
+    stage.now += Duration::from_secs(1);
+    assert!(!stage.engine.holds(&theirs), "no account was told yet");
+    answer(&mut stage, "4499.24975", "55");
+    assert!(is_ready(&stage) && stage.engine.holds(&theirs));
+    let later = Fill { exchange_ts: stage.now + Duration::from_millis(1), ..theirs };
+    assert!(!stage.engine.holds(&later), "made after the question");
+    // By the exchange's clock, which is a second ahead.
+    let venue = stage.venue(0);
+    stage.feed(Event::Clock { venue, offset_nanos: Some(1_000_000_000) });
+    assert!(stage.engine.holds(&later));
+    stage.feed(Event::Account { venue, event: &AccountEvent::Fill(later) });
+    assert!(stage.engine.holds(&Fill { exchange_ts: Timestamp::MAX, ..later }), "it was booked");
+}
+
+#[test]
+fn what_we_filled_is_booked_whatever_an_account_shows() {
+    let mut stage = traded();
+    let [buy, _] = stage.cross();
+    let fill = stage.fill_event(&buy, "100.10", "1", ("0.05005", "USDT"));
+    stage.now += Duration::from_secs(20);
+    assert!(!stage.engine.holds(&Fill { exchange_ts: Timestamp::EPOCH, ..fill }));
+}
