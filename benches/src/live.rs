@@ -83,7 +83,7 @@ impl Live {
         let (mut setups, mut pending) = (Vec::new(), Vec::new());
         for (venue, markets) in venues.iter_mut().zip(&markets) {
             let setup = venue.setup(Arc::clone(markets)).await;
-            setups.push(setup.unwrap_or_else(|failure| panic!("{failure}")));
+            setups.push(setup.unwrap_or_else(|failure| panic!("{failure}")).0);
             pending.extend(venue.start(markets, true).unwrap_or_else(|failure| panic!("{failure}")));
         }
         let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);

@@ -3,6 +3,8 @@
 use super::desk::{Desk, Tally};
 use super::pace::Pace;
 use super::proof::{Proof, prove};
+use super::reasons::Reasons;
+use super::reconcile::Reconciler;
 use super::venue::{Venue, shared_markets};
 use crate::cli::DemoArgs;
 use crate::exit::{Exit, Failure};
@@ -191,21 +193,27 @@ async fn open_desk(
     started_at: Timestamp,
     viewer: Rc<Viewer>,
 ) -> Result<Running, Failure> {
-    let (mut setups, mut pending) = (Vec::new(), Vec::new());
+    let (mut setups, mut fees_told, mut pending) = (Vec::new(), Vec::new(), Vec::new());
     for (venue, markets) in venues.iter_mut().zip(markets) {
-        setups.push(venue.setup(Arc::clone(markets)).await?);
+        let (setup, told) = venue.setup(Arc::clone(markets)).await?;
+        setups.push(setup);
+        fees_told.push(told);
         pending.extend(venue.start(markets, true)?);
     }
     // Milliseconds since the epoch: larger in every later run, so no client order id is ever used twice.
     let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
     let settings = demo_settings();
     let engine = Engine::new(settings.clone(), &setups, epoch);
+    let rests: Vec<_> = venues.iter().map(|venue| (venue.id, Arc::clone(&venue.rest))).collect();
     let desk = Desk::new(engine, venues, clock, started_at, viewer);
     desk.keep_marks();
+    let compared = (&*setups, &*fees_told);
+    let reconciler = Reconciler::new(desk.clone(), &rests, compared, Reasons::default(), Duration::ZERO);
     let links = pending.into_iter().map(|link| link.run(&desk)).collect();
     let helpers = vec![
         tokio::task::spawn_local(desk.clone().wake()),
         tokio::task::spawn_local(desk.clone().report()),
+        tokio::task::spawn_local(reconciler.rules()),
         tokio::task::spawn_local(desk.clone().rehearse(settings, setups)),
     ];
     Ok(Running { desk, links, helpers })

@@ -1,15 +1,25 @@
 //! What an account pays for taking, as its exchange says: for the account as a whole, or market by market.
 
-use cex_core::{Bps, Market, Markets, SymbolId};
+use cex_core::{Bps, Market};
 use cex_errors::{ErrorKind, ExchangeError, Op};
 use cex_interface::{Reply, Request};
 use cex_transport::Rest;
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A budget that is spent for longer than this is not waited for: it is a ban, or a mistake.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// How an exchange tells what an account pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Not at all, or there is no key to ask with: the fees of its list stand.
+    Listed,
+    /// As one fee for all markets.
+    AsOne,
+    /// That of one market in each call. There are many, so a start does not wait for them, and a market is traded once its fee is
+    /// known.
+    ByMarket,
+}
 
 /// The fee of the account as a whole. Nothing where the exchange has no such call, or the key may not make it: single markets may
 /// tell all the same.
@@ -50,27 +60,6 @@ pub(super) async fn of_market(rest: &Rest, market: &Market) -> Result<Option<Bps
     }
 }
 
-/// What is reckoned with in each market, as [`of_market`] says it; several are asked for at once, as many as the budget lets leave.
-///
-/// # Errors
-/// What the first call that fails fails with.
-pub(super) async fn of_markets(
-    rest: &Rest,
-    markets: &Markets,
-) -> Result<BTreeMap<SymbolId, Bps>, ExchangeError> {
-    let markets: Vec<&Market> = markets.iter().collect();
-    let (next, found) = (Cell::new(0), RefCell::new(BTreeMap::new()));
-    let some = || async {
-        while let Some(market) = markets.get(next.replace(next.get() + 1)) {
-            let Some(fee) = of_market(rest, market).await? else { break };
-            found.borrow_mut().insert(market.id, fee);
-        }
-        Ok::<_, ExchangeError>(())
-    };
-    tokio::try_join!(some(), some(), some(), some())?;
-    Ok(found.into_inner())
-}
-
 fn of_another(rest: &Rest) -> ExchangeError {
     ExchangeError::new(rest.venue(), Op::Fees, ErrorKind::Undecodable("the answer to another call"))
 }
@@ -79,9 +68,13 @@ fn of_another(rest: &Rest) -> ExchangeError {
 mod tests {
     use super::*;
     use crate::exit::Exit;
+    use crate::run::desk::tests::quiet_desk;
     use crate::run::pace::Pace;
+    use crate::run::reasons::Reasons;
+    use crate::run::reconcile::Reconciler;
     use crate::run::venue::{Venue, shared_markets};
     use crate::venues::EXCHANGES;
+    use cex_core::Markets;
     use cex_interface::{Secret, VenueConfig};
     use cex_sim::fault::{Canned, Fault, Moment, RestEffect, VenueFault};
     use cex_sim::server::{Rights, SimAccount, SimConfig, SimExchange, SimHandle, SimServer};
@@ -90,6 +83,8 @@ mod tests {
 
     const MEXC: usize = 0;
     const GATEIO: usize = 1;
+    /// Where each tells the fee of a market.
+    const FEE_PATHS: [&str; 2] = ["/api/v3/tradeFee", "/api/v4/spot/batch_fee"];
 
     fn simulated(rights: Rights) -> SimHandle {
         let accounts = vec![SimAccount { rights, ..SimAccount::new("one") }];
@@ -126,7 +121,7 @@ mod tests {
 
     /// A fee that was listed lower than the account is charged, and one that was listed higher.
     #[test]
-    fn each_market_is_reckoned_with_by_the_larger_of_list_and_account() {
+    fn each_market_is_reckoned_with_by_the_larger_of_list_and_account_and_not_traded_before() {
         for index in [MEXC, GATEIO] {
             let sim = simulated(Rights::Trade);
             run(async {
@@ -138,12 +133,39 @@ mod tests {
                     sim.inject(SimExchange::ALL[index], Fault::venue(fees)).expect("a fault it knows");
                 }
                 let setup = venue.setup(Arc::clone(&markets)).await;
-                let setup = setup.unwrap_or_else(|failure| panic!("{failure}"));
+                let (setup, told) = setup.unwrap_or_else(|failure| panic!("{failure}"));
+                assert_eq!((told, setup.taker_fees.len()), (Told::ByMarket, 0));
                 let listed = |market: &Market| market.info.taker_fee;
                 assert!(listed(all[1]) > Bps::ZERO);
                 let expected = [Bps::from_bps(30), listed(all[1]), listed(all[2])];
-                let told: Vec<Bps> = all.iter().map(|market| setup.taker_fees[&market.id]).collect();
-                assert_eq!(told, expected, "{}", venue.id);
+
+                let desk = quiet_desk(std::slice::from_ref(&setup));
+                let rests = [(venue.id, Arc::clone(&venue.rest))];
+                let (compared, reasons) = ((&[setup][..], &[told][..]), Reasons::default());
+                let reconciler =
+                    Reconciler::new(desk.clone(), &rests, compared, reasons.clone(), Duration::ZERO);
+                let alone = || all.iter().filter(|market| reasons.why(market.id).is_some()).count();
+                assert_eq!(alone(), all.len(), "no fee is known yet");
+                // The second answer is a refusal of one call: it is asked again, after the others.
+                let refused = Fault::rest(
+                    "GET",
+                    FEE_PATHS[index],
+                    Moment::Before,
+                    RestEffect::Answer(Canned::json(500, "")),
+                );
+                sim.inject(SimExchange::ALL[index], refused.skip(1)).expect("a fault it knows");
+                let asking = tokio::task::spawn_local(reconciler.rules());
+                let waited = tokio::time::Instant::now();
+                while alone() > 0 {
+                    assert!(waited.elapsed() < Duration::from_secs(30), "{} are left alone yet", alone());
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                asking.abort();
+                let reckoned: Vec<_> = all
+                    .iter()
+                    .map(|market| desk.inspect(|_, engine| engine.reckons_with(market)).unwrap_or_default())
+                    .collect();
+                assert_eq!(reckoned, expected, "{}", venue.id);
             });
             sim.stop().expect("it stops");
         }
@@ -163,16 +185,12 @@ mod tests {
     fn a_start_that_may_not_read_fees_says_what_the_key_lacks() {
         let sim = simulated(Rights::Trade);
         run(async {
-            for (index, path, body) in [
-                (
-                    MEXC,
-                    "/api/v3/tradeFee",
-                    r#"{"code":700007,"msg":"No permission to access the endpoint."}"#,
-                ),
-                (GATEIO, "/api/v4/spot/batch_fee", r#"{"label":"FORBIDDEN","message":"no permission"}"#),
+            for (index, body) in [
+                (MEXC, r#"{"code":700007,"msg":"No permission to access the endpoint."}"#),
+                (GATEIO, r#"{"label":"FORBIDDEN","message":"no permission"}"#),
             ] {
                 let (venue, markets) = opened(&sim, index).await;
-                refusing(&sim, index, path, Canned::json(403, body));
+                refusing(&sim, index, FEE_PATHS[index], Canned::json(403, body));
                 let failure = venue.setup(markets).await.map(|_| ()).expect_err("it cannot be known");
                 assert_eq!(failure.exit, Exit::Credentials, "{failure}");
                 assert!(failure.fix.contains(venue.id.name()), "{failure}");
@@ -188,7 +206,7 @@ mod tests {
         run(async {
             for (index, path, body) in [
                 (GATEIO, "/api/v4/wallet/fee", r#"{"label":"TOO_MANY_REQUESTS","message":"x"}"#),
-                (MEXC, "/api/v3/tradeFee", r#"{"code":429,"msg":"Too Many Requests"}"#),
+                (MEXC, FEE_PATHS[MEXC], r#"{"code":429,"msg":"Too Many Requests"}"#),
             ] {
                 let (venue, markets) = opened(&sim, index).await;
                 refusing(&sim, index, path, Canned { retry_after: Some(60), ..Canned::json(429, body) });

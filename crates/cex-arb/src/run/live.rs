@@ -3,6 +3,7 @@
 use super::coins::Coins;
 use super::control::{self, Controls, Directory, Door, Starting};
 use super::desk::Desk;
+use super::fees::Told;
 use super::finish::finish;
 use super::limits;
 use super::machine;
@@ -409,7 +410,7 @@ async fn open(
     (directory, stop): (&Directory, &Notify),
 ) -> Result<Option<(Running, usize)>, Failure> {
     let undecided = unfinished.as_ref().map_or(0, Unfinished::undecided_orders);
-    let SetUp { setups, listed_fees, pending } =
+    let SetUp { setups, fees_told, pending } =
         match unless_stopped(stop, set_up(config, &mut venues, markets)).await {
             Some(Ok(set_up)) => set_up,
             Some(Err(failure)) => return Err(given_up(clock.now(), recorder, unfinished.as_ref(), failure)),
@@ -441,7 +442,7 @@ async fn open(
     desk.record_into(recorder);
     desk.tell_trips();
     let reasons = Reasons::default();
-    let compared = (&*setups, &*listed_fees);
+    let compared = (&*setups, &*fees_told);
     let reconciler =
         Reconciler::new(desk.clone(), &rests, compared, reasons.clone(), config.risk.delist_guard_h);
     let coins = Coins::new(desk.clone(), rests, &setups, reasons);
@@ -487,23 +488,23 @@ fn given_up(now: Timestamp, recorder: Recorder, past: Option<&Unfinished>, failu
 /// What the engine is told of its exchanges, and the links to them that nobody listens to yet.
 struct SetUp {
     setups: Vec<VenueSetup>,
-    /// Where the account states no fee of its own.
-    listed_fees: Vec<bool>,
+    /// How each tells its fees.
+    fees_told: Vec<Told>,
     pending: Vec<PendingLink>,
 }
 
 async fn set_up(config: &Config, venues: &mut [Venue], markets: &[Arc<Markets>]) -> Result<SetUp, Failure> {
-    let (mut setups, mut listed_fees, mut pending) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut setups, mut fees_told, mut pending) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (venue, markets)) in venues.iter_mut().zip(markets).enumerate() {
-        let mut setup = venue.setup(Arc::clone(markets)).await?;
-        listed_fees.push(setup.taker_fees.is_empty());
+        let (mut setup, told) = venue.setup(Arc::clone(markets)).await?;
+        fees_told.push(told);
         if let Some(fee) = config.venues.get(index).and_then(|venue| venue.taker_fee) {
             reckon_with(&mut setup, fee);
         }
         setups.push(setup);
         pending.extend(venue.start(markets, has_key(config, index))?);
     }
-    Ok(SetUp { setups, listed_fees, pending })
+    Ok(SetUp { setups, fees_told, pending })
 }
 
 /// Has plans reckon with a configured fee, unless the exchange says that it takes more (M6): a plan must not earn on paper

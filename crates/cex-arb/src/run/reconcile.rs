@@ -2,7 +2,7 @@
 //! Balances are read by the engine itself, wallets by [`super::coins`].
 
 use super::desk::Desk;
-use super::fees;
+use super::fees::{self, Told};
 use super::reasons::{Reasons, Source};
 use cex_core::{
     AccountEvent, Bps, Fill, Market, Markets, NumError, Order, SymbolId, SymbolInfo, Timestamp, VenueId,
@@ -25,6 +25,10 @@ const FILLS_EVERY: Duration = Duration::from_secs(5);
 const FILLS_BACK: Duration = Duration::from_secs(60);
 /// ... and rules and fees this often.
 const RULES_EVERY: Duration = Duration::from_secs(60);
+/// Fees that are not known yet are asked for this often, so that orders find their budget ...
+const FIRST_FEES_EVERY: Duration = Duration::from_millis(200);
+/// ... and after one that could not be read, this long after.
+const FAILED_FEES_EVERY: Duration = Duration::from_secs(5);
 /// Of the symbols traded, so many per cent may be missing from a list before the list is not believed.
 const MISSING_PCT: usize = 20;
 
@@ -38,8 +42,8 @@ pub struct Reconciler {
     venues: Rc<[(VenueId, Arc<Rest>)]>,
     /// What symbols are traded by now.
     setups: Rc<RefCell<Vec<VenueSetup>>>,
-    /// Whether an account states no fee of its own, by venue: there the fee of the list stands.
-    listed_fees: Rc<[bool]>,
+    /// How fees are told, by venue.
+    fees_told: Rc<[Told]>,
     reasons: Reasons,
     /// So long before a symbol is delisted it is left alone.
     delist_guard: Duration,
@@ -48,20 +52,26 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// For these venues; why symbols must be left alone is put into `reasons`. `listed_fees` says of each venue whether its
-    /// account states no fee of its own.
+    /// For these venues, of which each tells its fees as it does; why symbols must be left alone is put into `reasons`. A market
+    /// whose fee is not known yet is left alone from now on.
     #[must_use]
     pub fn new(
         desk: Desk,
         venues: &[(VenueId, Arc<Rest>)],
-        (setups, listed_fees): (&[VenueSetup], &[bool]),
+        (setups, fees_told): (&[VenueSetup], &[Told]),
         reasons: Reasons,
         delist_guard: Duration,
     ) -> Self {
         let began = venues.first().map_or(Timestamp::EPOCH, |(_, rest)| rest.clock().now());
         let setups = Rc::new(RefCell::new(setups.to_vec()));
-        let listed_fees = listed_fees.into();
-        Self { desk, venues: venues.into(), setups, listed_fees, reasons, delist_guard, began }
+        let fees_told = fees_told.into();
+        let new = Self { desk, venues: venues.into(), setups, fees_told, reasons, delist_guard, began };
+        for index in (0..new.fees_told.len()).filter(|index| new.tells_fees(*index) == Told::ByMarket) {
+            for market in new.symbols(index).into_iter().filter_map(|symbol| new.market(index, symbol)) {
+                new.block(&market, Source::Fee(market.venue), Some("its fee is not known yet"));
+            }
+        }
+        new
     }
 
     /// Open orders: nothing of ours rests on purpose. One that is there twice in a row is cancelled; one of another run
@@ -199,6 +209,7 @@ impl Reconciler {
             tracing::error!(%venue, missing, all, "a list of symbols lacks too many to be believed");
             return Vec::new();
         }
+        let listed = self.tells_fees(index) == Told::Listed;
         let mut changes = Vec::new();
         for market in setup.markets.iter() {
             let info = told.get(&market.symbol()).copied();
@@ -206,7 +217,7 @@ impl Reconciler {
             let why = match difference(market, info, now + self.delist_guard) {
                 None => {
                     let higher = |info: &SymbolInfo| info.taker_fee > reckoned(setup, market);
-                    rose = info.filter(|info| self.lists_fees(index) && higher(info));
+                    rose = info.filter(|info| listed && higher(info));
                     None
                 }
                 Some(Difference::Stop(why)) => Some(why),
@@ -223,16 +234,16 @@ impl Reconciler {
             if let Some(info) = rose {
                 changes.push(Change { index, symbol: market.id, what: What::Fee(info.taker_fee) });
             }
-            if self.lists_fees(index) {
+            if listed {
                 self.leave_alone(market, Source::Fee(venue), rose.map(|_| FEE_ROSE));
             }
         }
         changes
     }
 
-    /// Whether the fee of the list stands at a venue.
-    fn lists_fees(&self, index: usize) -> bool {
-        self.listed_fees.get(index).is_some_and(|listed| *listed)
+    /// How a venue tells its fees.
+    fn tells_fees(&self, index: usize) -> Told {
+        self.fees_told.get(index).copied().unwrap_or(Told::Listed)
     }
 
     /// The fee of an account as a whole. Where there is none the markets' are compared, or the list's, and each fill's charge with
@@ -252,13 +263,16 @@ impl Reconciler {
         }
     }
 
-    /// Where an account's fee is told market by market: one market a second, so that orders find their budget, and each as often as
-    /// the others' fees where there are no more than sixty.
+    /// Where an account's fee is told market by market: first all of them, at a pace that leaves orders their budget, each market
+    /// being traded from then on. Then one a second, so that each is asked for as often as the others' fees where there are no
+    /// more than sixty.
     async fn market_fees(self, index: usize) {
         let Some((venue, rest)) = self.venues.get(index) else { return };
-        if self.lists_fees(index) {
+        let told = self.tells_fees(index);
+        if told == Told::Listed {
             return;
         }
+        self.first_fees(index).await;
         let (mut changes, mut waiting) = (Vec::<Change>::new(), VecDeque::new());
         let mut seconds = 0;
         loop {
@@ -287,6 +301,38 @@ impl Reconciler {
         }
     }
 
+    /// Asks for the fees that are not known yet, until all are: those of a venue that tells them market by market.
+    async fn first_fees(&self, index: usize) {
+        let Some((venue, rest)) = self.venues.get(index) else { return };
+        let mut waiting: VecDeque<SymbolId> = match self.tells_fees(index) {
+            Told::ByMarket => self.symbols(index).into(),
+            Told::Listed | Told::AsOne => return,
+        };
+        let markets = waiting.len();
+        // What an earlier run left open on a symbol is closed first.
+        let mut told: Vec<(Market, Bps)> = Vec::new();
+        while !waiting.is_empty() || !told.is_empty() {
+            tokio::time::sleep(FIRST_FEES_EVERY).await;
+            told.retain(|(market, fee)| !self.learn(index, market, *fee));
+            let Some(symbol) = waiting.pop_front() else { continue };
+            let Some(market) = self.market(index, symbol) else { continue };
+            match fees::of_market(rest, &market).await {
+                Ok(Some(fee)) => told.push((market, fee)),
+                Ok(None) => {
+                    tracing::warn!(%venue, symbol = %market.symbol(), "its fee is not told: it is left alone");
+                    waiting.push_back(symbol);
+                    tokio::time::sleep(FAILED_FEES_EVERY).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, symbol = %market.symbol(), "its fee could not be read: it is left alone");
+                    waiting.push_back(symbol);
+                    tokio::time::sleep(FAILED_FEES_EVERY).await;
+                }
+            }
+        }
+        tracing::info!(%venue, markets, "all fees are known");
+    }
+
     fn symbols(&self, index: usize) -> Vec<SymbolId> {
         let setups = self.setups.borrow();
         setups.get(index).into_iter().flat_map(|setup| setup.markets.iter()).map(|market| market.id).collect()
@@ -308,34 +354,56 @@ impl Reconciler {
 
     /// Tries to adopt a change; whether it is, or is no matter any more.
     fn adopt(&self, change: &Change) -> bool {
-        let mut setups = self.setups.borrow_mut();
-        let Some(setup) = setups.get_mut(change.index) else { return true };
+        let setups = self.setups.borrow();
+        let Some(setup) = setups.get(change.index) else { return true };
         let Some(known) = setup.markets.get(change.symbol) else { return true };
+        let listed = self.tells_fees(change.index) == Told::Listed;
         let reckoned = reckoned(setup, known);
         let (market, fee, source) = match &change.what {
             // A list fee that rose with the rules is adopted with them: once they are, nothing tells that it had been lower.
             What::Rules(market) => {
-                let listed = if self.lists_fees(change.index) { market.info.taker_fee } else { reckoned };
-                ((**market).clone(), reckoned.max(listed), Source::Rules(setup.venue))
+                let told = if listed { market.info.taker_fee } else { reckoned };
+                ((**market).clone(), reckoned.max(told), Source::Rules(setup.venue))
             }
             What::Fee(fee) => (known.clone(), *fee, Source::Fee(setup.venue)),
         };
-        if !self.desk.adopt_rules(&market, fee) {
+        drop(setups);
+        let adopted = self.trade_by(change.index, &market, fee);
+        if adopted {
+            self.leave_alone(&market, source, None);
+        }
+        adopted
+    }
+
+    /// The fee of a market is known for the first time; whether the market can be traded now.
+    fn learn(&self, index: usize, market: &Market, fee: Bps) -> bool {
+        let rises = self.setups.borrow().get(index).is_some_and(|setup| fee > reckoned(setup, market));
+        let adopted = !rises || self.trade_by(index, market, fee);
+        if adopted {
+            self.block(market, Source::Fee(market.venue), None);
+        }
+        adopted
+    }
+
+    /// Has a market traded by these rules and for this fee, unless something of its symbol is open; whether it is.
+    fn trade_by(&self, index: usize, market: &Market, fee: Bps) -> bool {
+        if !self.desk.adopt_rules(market, fee) {
             return false;
         }
+        let mut setups = self.setups.borrow_mut();
+        let Some(setup) = setups.get_mut(index) else { return true };
         let others = setup.markets.iter().filter(|other| other.id != market.id).cloned();
         setup.markets = Arc::new(Markets::new(others.chain([market.clone()]).collect()));
         setup.taker_fees.insert(market.id, fee);
-        if let Some((_, rest)) = self.venues.get(change.index) {
+        if let Some((_, rest)) = self.venues.get(index) {
             rest.set_markets(Arc::clone(&setup.markets));
         }
-        self.leave_alone(&market, source, None);
         true
     }
 
     /// A symbol must be left alone for a reason, or for this one no more; told when that is news.
     fn leave_alone(&self, market: &Market, source: Source, why: Option<&'static str>) {
-        if !self.reasons.set(market.id, source, why) {
+        if !self.block(market, source, why) {
             return;
         }
         let (venue, symbol, left) = (market.venue, market.symbol(), self.reasons.why(market.id));
@@ -350,7 +418,15 @@ impl Reconciler {
                 tracing::warn!(%venue, %symbol, "traded again");
             }
         }
-        self.desk.tell_engine(Event::Blocked { symbol: market.id, why: left });
+    }
+
+    /// The same without a word; whether it is news.
+    fn block(&self, market: &Market, source: Source, why: Option<&'static str>) -> bool {
+        let news = self.reasons.set(market.id, source, why);
+        if news {
+            self.desk.tell_engine(Event::Blocked { symbol: market.id, why: self.reasons.why(market.id) });
+        }
+        news
     }
 }
 

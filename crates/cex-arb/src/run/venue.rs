@@ -2,7 +2,7 @@
 
 use super::budget::order_windows;
 use super::desk::Desk;
-use super::fees;
+use super::fees::{self, Told};
 use crate::exit::{Exit, Failure};
 use crate::show::summary::ExchangeRow;
 use cex_core::{
@@ -82,38 +82,42 @@ impl Venue {
         Ok((venue, rules))
     }
 
-    /// What the engine must know of it.
-    pub async fn setup(&self, markets: Arc<Markets>) -> Result<VenueSetup, Failure> {
+    /// What the engine must know of it, and how its fees are told.
+    pub async fn setup(&self, markets: Arc<Markets>) -> Result<(VenueSetup, Told), Failure> {
         let book = self.protocol.capabilities().books.first();
         let sync = book
             .map(|book| book.sync)
             .ok_or_else(|| Failure::new(Exit::Internal, format!("{} names no book stream", self.id), ""))?;
         self.rest.set_markets(Arc::clone(&markets));
-        let taker_fees = self.taker_fees(&markets).await?;
+        let (taker_fees, told) = self.taker_fees(&markets).await?;
         let order_windows = self.order_windows(&markets);
-        Ok(VenueSetup { venue: self.id, markets, sync, taker_fees, order_windows })
+        Ok((VenueSetup { venue: self.id, markets, sync, taker_fees, order_windows }, told))
     }
 
-    /// The account's own taker fees: its one fee where the exchange tells that, elsewhere that of each market. None without a
-    /// key, or where the exchange tells neither: there the list fee of each market stands.
-    async fn taker_fees(&self, markets: &Markets) -> Result<BTreeMap<SymbolId, Bps>, Failure> {
+    /// The account's own taker fees, as far as they are known now: its one fee where the exchange tells that. Where it tells that
+    /// of each market the first is asked for, so that a key that may not ask ends the start.
+    async fn taker_fees(&self, markets: &Markets) -> Result<(BTreeMap<SymbolId, Bps>, Told), Failure> {
+        let listed = (BTreeMap::new(), Told::Listed);
         if !self.has_key {
-            return Ok(BTreeMap::new());
+            return Ok(listed);
         }
         if let Some(fee) = fees::of_account(&self.rest).await.map_err(|error| unreachable(&error))? {
-            return Ok(markets.iter().map(|market| (market.id, fee)).collect());
+            return Ok((markets.iter().map(|market| (market.id, fee)).collect(), Told::AsOne));
         }
-        fees::of_markets(&self.rest, markets).await.map_err(|error| match error.kind {
-            ErrorKind::PermissionDenied => Failure::new(
+        let Some(first) = markets.iter().next() else { return Ok(listed) };
+        match fees::of_market(&self.rest, first).await {
+            Ok(Some(_)) => Ok((BTreeMap::new(), Told::ByMarket)),
+            Ok(None) => Ok(listed),
+            Err(error) if error.kind == ErrorKind::PermissionDenied => Err(Failure::new(
                 Exit::Credentials,
                 format!("{}: the key may not read what the account pays: {error}", self.id),
                 format!(
                     "give it the permissions that docs/exchanges/{}.md names under \"Settings\"",
                     self.id
                 ),
-            ),
-            _ => unreachable(&error),
-        })
+            )),
+            Err(error) => Err(unreachable(&error)),
+        }
     }
 
     /// How many openings fit into the exchange's budgets beside what is kept back for closings.

@@ -151,7 +151,8 @@ impl Stage {
         let (mut venues, markets) = self.venues(&links).await;
         let (mut setups, mut pending) = (Vec::new(), Vec::new());
         for (venue, markets) in venues.iter_mut().zip(&markets) {
-            setups.push(venue.setup(Arc::clone(markets)).await.unwrap_or_else(|failure| panic!("{failure}")));
+            let setup = venue.setup(Arc::clone(markets)).await;
+            setups.push(setup.unwrap_or_else(|failure| panic!("{failure}")).0);
             let started = venue.start(markets, mode == Mode::Active);
             pending.extend(started.unwrap_or_else(|failure| panic!("{failure}")));
         }

@@ -71,7 +71,7 @@ async fn desk(sim: &SimHandle, place: &Path) -> (Desk, OrderRequest) {
     let opened = Venue::open(&registration, config, TransportConfig::default(), clock);
     let (venue, rules) = opened.await.unwrap_or_else(|failure| panic!("{failure}"));
     let markets = shared_markets(&[venue.id], vec![rules]).unwrap_or_else(|failure| panic!("{failure}"));
-    let setup = venue.setup(markets[0].clone()).await.unwrap_or_else(|failure| panic!("{failure}"));
+    let (setup, _) = venue.setup(markets[0].clone()).await.unwrap_or_else(|failure| panic!("{failure}"));
     let market = setup.markets.iter().next().expect("a market");
     let order = OrderRequest {
         venue: venue.id,

@@ -95,7 +95,8 @@ fn reconciler(stated: Option<Bps>) -> (Reconciler, Market) {
         order_windows: Vec::new(),
     };
     let desk = quiet_desk(std::slice::from_ref(&setup));
-    let setups = (std::slice::from_ref(&setup), &[stated.is_none()][..]);
+    let told = if stated.is_some() { Told::AsOne } else { Told::Listed };
+    let setups = (std::slice::from_ref(&setup), &[told][..]);
     (Reconciler::new(desk, &[], setups, Reasons::default(), Duration::ZERO), market)
 }
 
