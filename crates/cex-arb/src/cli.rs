@@ -296,7 +296,7 @@ pub struct SimArgs {
     #[arg(long, value_name = "CERTIFICATE", value_parser = certificate)]
     pub tls: Option<cex_sim::server::Certificate>,
     /// Where to write the roots a client has to trust, as PEM
-    #[arg(long, value_name = "FILE", requires = "tls")]
+    #[arg(long, value_name = "FILE")]
     pub tls_roots: Option<PathBuf>,
     /// A file that says all this, and accounts and faults besides
     #[arg(long, value_name = "FILE")]

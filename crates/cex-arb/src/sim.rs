@@ -72,6 +72,11 @@ fn config(args: &SimArgs) -> Result<SimConfig, Failure> {
     let is_strict = profile == SimProfile::Strict;
     let rate_limits = args.rate_limits.or(file.rate_limits);
     let rate_limits = rate_limits.unwrap_or(if is_strict { RateLimits::Real } else { RateLimits::Off });
+    let tls = args.tls.or(file.tls);
+    if tls.is_none() && args.tls_roots.is_some() {
+        let what = "--tls-roots: nothing is served over TLS";
+        return Err(Failure::new(Exit::BadConfig, what, "give --tls good too, or `tls` in the file"));
+    }
     let playback = args.playback.as_deref().or(file.playback.as_deref());
     let tape = playback.map(recording).transpose()?.map(Arc::new);
     let usual = SimConfig::default();
@@ -95,7 +100,7 @@ fn config(args: &SimArgs) -> Result<SimConfig, Failure> {
         mexc_market_orders: file.mexc_market_orders.unwrap_or(true),
         speed_percent: args.speed.or(file.speed_percent).unwrap_or(100),
         faults: file.faults,
-        tls: args.tls.or(file.tls),
+        tls,
         rate_limits: rate_limits == RateLimits::Real,
         queue_frames: usual.queue_frames,
     })

@@ -253,6 +253,16 @@ fn sim_over_tls_tells_whom_to_trust() {
     assert!(word(&lines[0]["gateio"], "ws").starts_with("wss://127.0.0.1:"), "{lines:?}");
     let roots = std::fs::read_to_string(&path).expect("written before it is ready");
     assert_eq!(roots.matches("BEGIN CERTIFICATE").count(), 2, "{roots}");
+    std::fs::remove_file(&path).expect("written");
+    let output = arb(&["sim", "--tls-roots", file]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("--tls-roots: nothing is served over TLS") && !path.exists(), "{output:?}");
+    assert_eq!(output.status.code(), Some(3));
+    let config = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("sim-tls.toml");
+    std::fs::write(&config, "tls = \"good\"\n").expect("written");
+    let config = config.to_str().expect("a plain path");
+    simulate(&["--config", config, "--tls-roots", file]);
+    assert!(path.exists(), "whoever says that it is served over TLS");
     let output = arb(&["sim", "--tls", "best"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("use one of good, expired"), "{output:?}");
 }

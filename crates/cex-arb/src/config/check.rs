@@ -25,13 +25,13 @@ pub(super) fn config(
     let risk = Risk::read(given, problems);
     let paper = Paper::read(given, problems);
     let storage = Storage::read(given, problems);
-    let venues = venue::read(given, around, problems);
+    let mut venues = venue::read(given, around, problems);
     if given.contains_key("version") || problems.is_empty() {
         version(given, problems);
     }
     let mode = top.map(|top| top.mode);
     if mode == Some(Mode::Live) {
-        live(given, &venues, problems);
+        live(given, &mut venues, problems);
     }
     if let Some(symbols) = &symbols {
         patterns(given, symbols, problems);
@@ -64,8 +64,15 @@ fn version(given: &Keys, problems: &mut Problems) {
     }
 }
 
-/// Where real money runs nothing is left to a default, and every account has its key.
-fn live(given: &Keys, venues: &[Venue], problems: &mut Problems) {
+/// Where real money runs nothing is left to a default, and every account has its key. Whoever only halts or asks needs neither.
+fn live(given: &Keys, venues: &mut [Venue], problems: &mut Problems) {
+    if problems.are_lenient() {
+        for venue in venues.iter_mut().filter(|venue| !venue.config.has_credentials()) {
+            let name = venue.exchange.name;
+            venue.key_unread.get_or_insert_with(|| format!("venues.{name}: has no key here"));
+        }
+        return;
+    }
     for key in KEYS.iter().filter(|key| key.is_limit() && !given.contains_key(&key.path())) {
         let what = format!("{}: has no value, and limits have no default in mode live", key.path());
         problems.missing(
@@ -170,18 +177,28 @@ fn shown(given: &Keys, name: &str) -> String {
     }
 }
 
-/// `auto` becomes the user's own directory.
+/// Where the files of a run are, whoever asks from wherever: `auto` becomes the user's own directory, `~/` begins in their home,
+/// and anything else is a whole path.
 fn directory(
     given: &Keys,
     mut storage: Storage,
     around: &Surroundings,
     problems: &mut Problems,
 ) -> Option<Storage> {
-    if storage.dir != "auto" {
-        return Some(storage);
-    }
-    let Some(dir) = place::state(around) else {
-        let origin = given.get("storage.dir").map_or(Origin::Default, |given| given.origin.clone());
+    let origin = given.get("storage.dir").map_or(Origin::Default, |given| given.origin.clone());
+    let dir = match storage.dir.as_str() {
+        "auto" => place::state(around),
+        whole if whole.starts_with('/') => return Some(storage),
+        other => match other.strip_prefix("~/") {
+            Some(inside) => around.home().map(|home| home.join(inside)),
+            None => {
+                let what = format!("storage.dir: {other:?} is another place from each directory");
+                problems.add("storage.dir", &origin, what, "a path from /, one from ~/, or auto");
+                return None;
+            }
+        },
+    };
+    let Some(dir) = dir else {
         problems.add("storage.dir", &origin, "storage.dir: there is no home directory", "name a directory");
         return None;
     };

@@ -3,7 +3,7 @@
 use super::keys::{KEYS, Key, VENUE_KEYS};
 use super::layers::{self, Given, Origin, Raw, Surroundings};
 use super::problem::{Problem, Problems};
-use super::{Config, check, file};
+use super::{Config, check, file, place};
 use crate::cli::{ConfigArgs, ConfigCommand};
 use crate::exit::{Exit, Failure, written};
 use crate::venues;
@@ -36,10 +36,8 @@ pub fn run(command: &ConfigCommand, around: &Surroundings, out: &mut impl Write)
 fn checked(args: &ConfigArgs, around: &Surroundings, out: &mut impl Write) -> Result<(), Failure> {
     let loaded = Config::load(args.config.as_deref(), &args.set, around);
     if args.json {
-        let (file, problems) = match &loaded {
-            Ok(config) => (config.file.as_ref().map(|file| file.display().to_string()), &[][..]),
-            Err(problems) => (None, problems.all()),
-        };
+        let file = place::find(args.config.as_deref(), around).map(|file| file.display().to_string());
+        let problems = loaded.as_ref().map_or_else(|problems| problems.all(), |_config| &[]);
         let line = sonic_rs::to_string(&Verdict { ok: loaded.is_ok(), file, problems });
         written(line.map_err(io::Error::other).and_then(|line| writeln!(out, "{line}")))?;
     }

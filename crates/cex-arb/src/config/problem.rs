@@ -60,6 +60,11 @@ impl Problems {
         Self { doubts: Some(Vec::new()), ..Self::new(file) }
     }
 
+    /// Whether what is doubtful refuses nothing.
+    pub(super) const fn are_lenient(&self) -> bool {
+        self.doubts.is_some()
+    }
+
     /// What was found doubtful and refuses nothing.
     pub(super) fn take_doubts(&mut self) -> Vec<Problem> {
         self.doubts.take().unwrap_or_default()

@@ -151,6 +151,23 @@ fn a_part_in_another_unit_is_no_small_part() {
 }
 
 #[test]
+fn a_run_s_directory_is_one_place_wherever_it_is_asked_for() {
+    let dir = |dir: &str| {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), format!("{GOOD}[storage]\ndir = \"{dir}\"\n")).expect("our own file");
+        let config = Config::load(Some(file.path()), &[], &around(&[("HOME", "/home/trader")]));
+        config.map(|config| config.storage.dir).map_err(|problems| problems.to_string())
+    };
+    assert_eq!(dir("/var/lib/arb").as_deref(), Ok("/var/lib/arb"));
+    assert_eq!(dir("~/arb").as_deref(), Ok("/home/trader/arb"));
+    assert_eq!(dir("auto").as_deref(), Ok("/home/trader/.local/state/arb"));
+    for relative in ["here", "./here", "", "~other/x"] {
+        let refused = dir(relative).expect_err(relative);
+        assert!(refused.contains("storage.dir: ") && refused.contains("a path from /"), "{refused}");
+    }
+}
+
+#[test]
 fn what_only_a_run_must_refuse_holds_no_control_up() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let load = |lines: &str, vars: &[(&str, &str)]| {
@@ -180,6 +197,15 @@ fn what_only_a_run_must_refuse_holds_no_control_up() {
     let mexc = config.venues.iter().find(|venue| venue.exchange.name == "mexc").expect("it is there");
     assert!(doubts.is_empty() && mexc.config.key.is_empty() && mexc.config.secret.is_empty());
     assert!(mexc.key_unread.as_ref().is_some_and(|what| what.contains("UNSET")), "{:?}", mexc.key_unread);
+    // Real money runs: without limits written down and without any key a run is refused, and nothing that ends one.
+    let live = "version = 1\nmode = \"live\"\n[venues.gateio]\n[venues.mexc]\nkey = \"env:UNSET\"\nsecret = \"env:S\"\n";
+    std::fs::write(file.path(), live).expect("our own file");
+    assert!(Config::load(Some(file.path()), &[], &around(&vars)).is_err());
+    let (config, doubts) = Config::load_for_control(Some(file.path()), &[], &around(&vars)).expect("no run");
+    assert_eq!((config.mode, doubts), (Mode::Live, vec![]));
+    let unread: Vec<&str> = config.venues.iter().filter_map(|venue| venue.key_unread.as_deref()).collect();
+    assert!(unread.iter().any(|what| what.contains("UNSET")), "{unread:?}");
+    assert!(unread.contains(&"venues.gateio: has no key here"), "{unread:?}");
     // What cannot be used is refused by both.
     let (strict, lenient) = load("[risk]\nmin_edge_bps = x\n", &[]);
     assert!(strict.is_err() && lenient.is_err());
@@ -666,7 +692,11 @@ fn check_finds_the_file_and_ends_with_0_or_3() {
     std::fs::write(&bad, "version = 1\nmode = 3\nseed = 4\n").expect("our own file");
     let (said, code) = check(Some(&bad), &[], true);
     assert!(
-        code == 3 && said.starts_with("{\"ok\":false,\"file\":null,\"problems\":[{\"key\":\"seed\""),
+        code == 3
+            && said.starts_with(&format!(
+                "{{\"ok\":false,\"file\":\"{}\",\"problems\":[{{\"key\":\"seed\"",
+                bad.display()
+            )),
         "{said}"
     );
     let (said, code) = check(Some(&own), &[], true);

@@ -3,7 +3,7 @@
 use super::cancel;
 use super::control::{Answer, Directory, Question, STARTING, Status, Verb};
 use super::finish::{HALTED, RESIDUAL};
-use super::live::{directory, open_journal};
+use super::live::{directory, mode_name, open_journal};
 use super::machine;
 use super::past::Past;
 use super::venue::Venue;
@@ -204,6 +204,7 @@ pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
         .block_on(cancel_everywhere(&config))
         .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?;
     let asked = asked.join().unwrap_or_else(|_| Err(Failure::new(Exit::Internal, "asking panicked", "")));
+    let trades = asked.as_ref().is_ok_and(|status| status.run == mode_name(Mode::Live));
     let told = match asked {
         Ok(status) => format!("process {} opens nothing any more", status.pid),
         Err(failure) if failure.exit == Exit::NotRunning => "no engine runs".to_owned(),
@@ -220,7 +221,20 @@ pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
             }
         })?;
     }
-    let failed = flat.iter().filter(|(_, outcome)| outcome.is_err()).count();
+    // Who may have orders of ours open there, and was not asked.
+    let keyless = config.venues.iter().filter(|venue| config.mode != Mode::Paper && !has_key(venue));
+    let mut unseen = 0;
+    for venue in keyless.map(|venue| venue.exchange.name) {
+        unseen += usize::from(trades);
+        let what = "there is no key to ask with".to_owned();
+        written(if args.json {
+            let line = Row { event: "venue", venue, flat: false, what: Some(&what) };
+            sonic_rs::to_string(&line).map_err(std::io::Error::other).and_then(|line| writeln!(out, "{line}"))
+        } else {
+            writeln!(out, "{venue}: NOT LOOKED AT: {what}")
+        })?;
+    }
+    let failed = unseen + flat.iter().filter(|(_, outcome)| outcome.is_err()).count();
     let file = directory.halt_file();
     written(match (args.json, &halted) {
         (true, _) => {
@@ -260,11 +274,15 @@ fn halt(directory: &Directory) -> Result<(), Failure> {
     })
 }
 
+/// Whether an account is configured, even if its key cannot be read here.
+fn has_key(venue: &crate::config::Venue) -> bool {
+    !venue.config.key.is_empty() || venue.key_unread.is_some()
+}
+
 /// Cancels all open orders at every exchange at once, over connections of its own. On paper none is ours.
 pub(super) async fn cancel_everywhere(config: &Config) -> Vec<(String, Result<usize, String>)> {
     let mut running = Vec::new();
     let on_paper = config.mode == Mode::Paper;
-    let has_key = |venue: &&crate::config::Venue| !venue.config.key.is_empty() || venue.key_unread.is_some();
     for venue in config.venues.iter().filter(|venue| !on_paper && has_key(venue)) {
         let venue = venue.clone();
         running.push((
