@@ -78,6 +78,9 @@ pub struct Status {
     pub run: String,
     /// `starting`, `observe`, `close_only`, `active`.
     pub mode: String,
+    /// When it started, in milliseconds since the epoch: with the process, what tells one run from another.
+    #[serde(default)]
+    pub started_at_ms: i64,
     /// Since the start, in milliseconds.
     pub uptime_ms: u64,
     /// Whether it is ending.
@@ -196,6 +199,25 @@ impl Directory {
         File::open(&self.0)?.sync_all()
     }
 
+    /// The file that says which run ended in order last.
+    fn ended_file(&self) -> PathBuf {
+        self.0.join("ended")
+    }
+
+    /// The run of this process, which started then, has ended in order. Where that cannot be written, it looks as if it had not.
+    pub fn note_ended(&self, started_at: Timestamp) {
+        let run = run_name(std::process::id(), started_at.as_millis());
+        if let Err(error) = std::fs::write(self.ended_file(), run) {
+            tracing::warn!(%error, "that it ended in order could not be written down");
+        }
+    }
+
+    /// Whether the run of this process, which started then, ended in order.
+    #[must_use]
+    pub fn has_ended(&self, pid: u32, started_at_ms: i64) -> bool {
+        std::fs::read_to_string(self.ended_file()).is_ok_and(|last| last == run_name(pid, started_at_ms))
+    }
+
     /// Takes the halt file away, where it is there. Who does so has lifted the halt, or knows that nothing forbids it.
     ///
     /// # Errors
@@ -206,6 +228,11 @@ impl Directory {
             Ok(()) | Err(_) => Ok(()),
         }
     }
+}
+
+/// One run among all of a directory: numbers of processes come again.
+fn run_name(pid: u32, started_at_ms: i64) -> String {
+    format!("process {pid}, started at {started_at_ms}\n")
 }
 
 /// What a client can make happen.
@@ -286,6 +313,7 @@ impl Starting {
             pid: std::process::id(),
             run: self.run.to_owned(),
             mode: STARTING.to_owned(),
+            started_at_ms: self.started_at.as_millis(),
             uptime_ms: u64::try_from(self.clock.now().since(self.started_at).as_millis()).unwrap_or(u64::MAX),
             draining: verb != Verb::Status && done.is_ok(),
             halted: verb == Verb::Kill,
@@ -353,6 +381,11 @@ impl Controls {
     fn obey(&self, verb: Verb) -> Answer {
         let done = match verb {
             Verb::Status => Ok(()),
+            // Whether to trade away what is left was decided when it began to end.
+            Verb::StopFlat if self.draining.get() && !self.flatten.get() => {
+                Err("it is ending already, and trades nothing away: arb run once more, then arb stop --flatten"
+                    .to_owned())
+            }
             Verb::Stop | Verb::StopFlat => {
                 self.draining.set(true);
                 self.flatten.set(self.flatten.get() || verb == Verb::StopFlat);
@@ -402,6 +435,7 @@ impl Controls {
                 pid: std::process::id(),
                 run: self.run.to_owned(),
                 mode: view.mode.name().to_owned(),
+                started_at_ms: self.started_at.as_millis(),
                 uptime_ms: u64::try_from(now.since(self.started_at).as_millis()).unwrap_or(u64::MAX),
                 draining: self.draining.get(),
                 halted: view.killed,

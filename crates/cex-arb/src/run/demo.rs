@@ -1,6 +1,7 @@
 //! `arb demo`: two simulated exchanges on loopback, and the real engine trading between them.
 
 use super::desk::{Desk, Tally};
+use super::fees;
 use super::pace::Pace;
 use super::proof::{Proof, prove};
 use super::reasons::Reasons;
@@ -203,7 +204,9 @@ async fn open_desk(
     // Milliseconds since the epoch: larger in every later run, so no client order id is ever used twice.
     let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
     let settings = demo_settings();
-    let engine = Engine::new(settings.clone(), &setups, epoch);
+    let at_first: Vec<_> =
+        setups.iter().zip(&fees_told).map(|(setup, told)| fees::reckoned_at_first(setup, *told)).collect();
+    let engine = Engine::new(settings.clone(), &at_first, epoch);
     let rests: Vec<_> = venues.iter().map(|venue| (venue.id, Arc::clone(&venue.rest))).collect();
     let desk = Desk::new(engine, venues, clock, started_at, viewer);
     desk.keep_marks();

@@ -1,6 +1,7 @@
 //! What an account pays for taking, as its exchange says: for the account as a whole, or market by market.
 
 use cex_core::{Bps, Market};
+use cex_engine::VenueSetup;
 use cex_errors::{ErrorKind, ExchangeError, Op};
 use cex_interface::{Reply, Request};
 use cex_transport::Rest;
@@ -19,6 +20,32 @@ pub enum Told {
     /// That of one market in each call. There are many, so a start does not wait for them, and a market is traded once its fee is
     /// known.
     ByMarket,
+}
+
+/// What plans and rules reckon with as long as nobody knows a fee. Nothing is opened by it; what earlier runs left is closed by it,
+/// and a fee below it is no surprise (R30).
+const AS_LONG_AS_UNKNOWN: Bps = Bps::from_bps(20);
+
+/// A venue as it is traded at as long as its fees are not known.
+pub(super) fn reckoned_at_first(setup: &VenueSetup, told: Told) -> VenueSetup {
+    let mut reckoned = setup.clone();
+    if told == Told::ByMarket {
+        for market in setup.markets.iter() {
+            let known = setup.taker_fees.get(&market.id).copied().unwrap_or(market.info.taker_fee);
+            reckoned.taker_fees.insert(market.id, known.max(AS_LONG_AS_UNKNOWN));
+        }
+    }
+    reckoned
+}
+
+/// A configured fee below what the exchange takes is no fee to reckon with (M6): a plan must not earn on paper what it pays.
+pub(super) fn tell_if_dearer(market: &Market, stated: Bps, configured: Bps) {
+    if stated > configured {
+        tracing::warn!(
+            venue = %market.venue, symbol = %market.symbol(), %stated, %configured,
+            "the exchange takes more than is configured: its fee is reckoned with"
+        );
+    }
 }
 
 /// The fee of the account as a whole. Nothing where the exchange has no such call, or the key may not make it: single markets may
@@ -199,9 +226,9 @@ mod tests {
         sim.stop().expect("it stops");
     }
 
-    /// That it was not told is no reason to believe that there is none.
+    /// What an earlier run left open is closed whatever that costs; that a fee was not told is no reason to believe that there is none.
     #[test]
-    fn a_fee_that_cannot_be_read_now_ends_the_start() {
+    fn a_fee_that_cannot_be_read_now_is_waited_for_by_openings_alone() {
         let sim = simulated(Rights::Withdraw);
         run(async {
             for (index, path, body) in [
@@ -212,9 +239,11 @@ mod tests {
                 refusing(&sim, index, path, Canned { retry_after: Some(60), ..Canned::json(429, body) });
                 // The second time our own budget does not let it leave.
                 for _ in 0..2 {
-                    let ended = venue.setup(Arc::clone(&markets)).await;
-                    let failure = ended.map(|_| ()).expect_err("it is not known");
-                    assert_eq!(failure.exit, Exit::Unreachable, "{failure}");
+                    let setup = venue.setup(Arc::clone(&markets)).await;
+                    let (setup, told) = setup.unwrap_or_else(|failure| panic!("{failure}"));
+                    assert_eq!((told, setup.taker_fees.len()), (Told::ByMarket, 0));
+                    let at_first = reckoned_at_first(&setup, told).taker_fees;
+                    assert!(at_first.len() == 3 && at_first.values().all(|fee| *fee >= Bps::from_bps(20)));
                 }
             }
         });

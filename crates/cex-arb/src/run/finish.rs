@@ -4,6 +4,7 @@ use super::cancel;
 use super::control::Directory;
 use super::desk::{Desk, Seen, Tally};
 use super::live::{Ended, Running};
+use super::past::VENUE_LAG;
 use super::venue::Venue;
 use crate::exit::{Exit, Failure};
 use crate::show::Viewer;
@@ -15,6 +16,7 @@ use cex_transport::Rest;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// How long orders on the way may take to end once the run is over: that the answer to a lost one never comes is known after ten
 /// seconds, that it never arrived after its time to expire, the exchange's lag, and two questions; then what it left open is
@@ -24,6 +26,8 @@ const DRAIN: Duration = Duration::from_secs(30);
 pub(super) const HALTED: &str = "halted";
 /// Of one that left exposure, an order of unknown fate, or a ledger that differs.
 pub(super) const RESIDUAL: &str = "residual";
+/// Between two readings of accounts that are not what we hold.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 /// How long links may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(4);
 
@@ -36,13 +40,13 @@ pub(super) async fn finish(
     (ended, run, flatten): (Ended, &'static str, Option<Bps>),
     directory: &Directory,
 ) -> (Summary, Result<(), Failure>) {
-    let Running { desk, links, helpers } = running;
+    let Running { desk, links, helpers, dead_man } = running;
     if flatten.is_some() {
         desk.tell_engine(Event::Kill);
         cancel_open(&desk).await;
     }
     desk.drain(DRAIN, flatten).await;
-    let accounts = read_accounts(&desk).await;
+    let accounts = compared_accounts(&desk).await;
     desk.stop_links();
     let farewell = async {
         for link in links {
@@ -54,6 +58,7 @@ pub(super) async fn finish(
         tracing::warn!("some connections did not end in time");
     }
     helpers.iter().for_each(JoinHandle::abort);
+    disarm(&desk, &dead_man).await;
     let summary = desk.close(|engine, venues, tally| summary(epoch, engine, venues, &tally, &accounts));
     let summary = Summary { run, lines_dropped: viewer.dropped(), ..summary };
     // What halts while it drains holds the next run too. So does a file that nobody looked for any more.
@@ -112,6 +117,33 @@ async fn cancel_open(desk: &Desk) {
     }
 }
 
+/// Takes the dead man's switches back when nothing of ours is open or unknown: they cancel whatever is open in the account, orders
+/// that are not ours too. Otherwise they stay.
+async fn disarm(desk: &Desk, dead_man: &[Arc<Rest>]) {
+    if desk.look(|_, view, _, _| view.open + view.unknown > 0) {
+        return;
+    }
+    for rest in dead_man {
+        if let Err(error) = rest.call(&Request::DeadManSwitch { timeout: Duration::ZERO }).await {
+            tracing::warn!(%error, "the dead man's switch is armed yet: in some seconds it cancels all that is open");
+        }
+    }
+}
+
+/// What the exchanges say is held. Where that is not what we hold, it is read again as long as an exchange may tell of an account as
+/// it was before our last fills.
+async fn compared_accounts(desk: &Desk) -> Vec<(VenueId, Account)> {
+    let until = Instant::now() + VENUE_LAG;
+    loop {
+        let accounts = read_accounts(desk).await;
+        let is_it = desk.inspect(|_, engine| mismatches(engine, &accounts).is_empty());
+        if is_it || Instant::now() >= until {
+            return accounts;
+        }
+        tokio::time::sleep(READ_AGAIN).await;
+    }
+}
+
 /// What the exchanges say is held, where they can be asked.
 async fn read_accounts(desk: &Desk) -> Vec<(VenueId, Account)> {
     if let Some(accounts) = desk.paper_accounts() {
@@ -167,7 +199,10 @@ fn mismatches(engine: &Engine, accounts: &[(VenueId, Account)]) -> Vec<Mismatch>
     held.filter_map(|(venue, asset, ours)| {
         let (_, account) = accounts.iter().find(|(known, _)| *known == venue)?;
         let theirs = account.balance(asset).map_or(Ok(Decimal::ZERO), cex_core::Balance::total).ok()?;
-        (ours != theirs).then(|| Mismatch {
+        let off = ours.checked_sub(theirs).and_then(Decimal::abs);
+        // Rounding of what is told is no difference.
+        let is_it = off.is_ok_and(|off| off.is_zero() || engine.unit(asset).is_some_and(|unit| off < unit));
+        (!is_it).then(|| Mismatch {
             venue: venue.to_string(),
             asset: asset.to_string(),
             ours: ours.to_string(),
@@ -232,7 +267,7 @@ mod tests {
                 let (desk, directory) = (desk.clone(), directory.clone());
                 async move { halts(&desk, &directory) }
             });
-            let running = Running { desk, links: vec![link], helpers: Vec::new() };
+            let running = Running { desk, links: vec![link], helpers: Vec::new(), dead_man: Vec::new() };
             let viewer = Viewer::spawn(Box::new(Nobody), || {}).expect("a thread");
             finish(running, &viewer, 1, (Ended::Interrupted, "LIVE", None), &directory).await
         };

@@ -3,7 +3,7 @@
 use super::coins::Coins;
 use super::control::{self, Controls, Directory, Door, Starting};
 use super::desk::Desk;
-use super::fees::Told;
+use super::fees::{self, Told};
 use super::finish::finish;
 use super::limits;
 use super::machine;
@@ -30,7 +30,7 @@ use cex_engine::{Commands, Engine, Event, VenueSetup};
 use cex_interface::Request;
 use cex_journal::messages::{self, SessionStart};
 use cex_journal::{Recovered, SyncPolicy, Writer};
-use cex_transport::Clock;
+use cex_transport::{Clock, Rest};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
@@ -201,6 +201,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let how = (ended, controls.run, flatten);
     let (summary, verdict) = finish(running, &viewer, epoch, how, &controls.directory).await;
     helpers.iter().for_each(JoinHandle::abort);
+    controls.directory.note_ended(started_at);
     let _ = std::fs::remove_file(controls.directory.socket());
     drop((controls, door));
     Viewer::end(viewer, summary).await;
@@ -265,7 +266,7 @@ impl Ended {
     }
 }
 
-/// SIGINT and SIGTERM, from the program's first moment on: they do what `arb stop` does.
+/// SIGINT, SIGTERM, and SIGHUP when a terminal closes, from the program's first moment on: they do what `arb stop` does.
 struct Signals {
     received: Rc<Cell<Ended>>,
     listening: JoinHandle<()>,
@@ -277,6 +278,7 @@ impl Signals {
         let failed = |error: std::io::Error| Failure::new(Exit::Internal, format!("signals: {error}"), "");
         let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut hung_up = signal(SignalKind::hangup()).map_err(failed)?;
         let received = Rc::new(Cell::new(Ended::Stopped));
         let listening = tokio::task::spawn_local({
             let received = Rc::clone(&received);
@@ -284,6 +286,7 @@ impl Signals {
                 received.set(tokio::select! {
                     _ = interrupted.recv() => Ended::Interrupted,
                     _ = terminated.recv() => Ended::Terminated,
+                    _ = hung_up.recv() => Ended::Terminated,
                 });
                 quit.notify_one();
             }
@@ -396,6 +399,8 @@ pub(super) struct Running {
     pub(super) desk: Desk,
     pub(super) links: Vec<JoinHandle<()>>,
     pub(super) helpers: Vec<JoinHandle<()>>,
+    /// Where orders are cancelled when we are not heard of any more.
+    pub(super) dead_man: Vec<Arc<Rest>>,
 }
 
 /// What its exchanges say last, and the run with what earlier ones left: how many arbitrages that is. `None` when it was stopped
@@ -426,7 +431,9 @@ async fn open(
         .filter(|venue| config.mode == Mode::Live && venue.protocol.capabilities().dead_man_switch)
         .map(|venue| Arc::clone(&venue.rest))
         .collect();
-    let mut engine = Engine::new(settings.clone(), &setups, epoch);
+    let at_first: Vec<_> =
+        setups.iter().zip(&fees_told).map(|(setup, told)| fees::reckoned_at_first(setup, *told)).collect();
+    let mut engine = Engine::new(settings.clone(), &at_first, epoch);
     let entered = unfinished.as_ref().map(|past| past.enter(clock.now(), &mut engine, &mut recorder));
     let written = |adopted| is_written(&mut recorder).map(|()| adopted);
     let adopted = match entered.unwrap_or(Ok(0)).and_then(written) {
@@ -447,7 +454,7 @@ async fn open(
         Reconciler::new(desk.clone(), &rests, compared, reasons.clone(), config.risk.delist_guard_h);
     let coins = Coins::new(desk.clone(), rests, &setups, reasons);
     let looked = if config.mode == Mode::Paper {
-        desk.on_paper(Paper::new(config.paper.latency_ms, fees(&setups)));
+        desk.on_paper(Paper::new(config.paper.latency_ms, configured_fees(&setups)));
         Some(())
     } else {
         unless_stopped(stop, coins.look()).await
@@ -475,8 +482,8 @@ async fn open(
         helpers.push(tokio::task::spawn_local(reconciler.fills()));
         helpers.push(tokio::task::spawn_local(desk.clone().rehearse(settings, setups)));
     }
-    helpers.extend(dead_man.into_iter().map(|rest| tokio::task::spawn_local(keep_alive(rest))));
-    Ok(Some((Running { desk, links, helpers }, adopted)))
+    helpers.extend(dead_man.iter().map(|rest| tokio::task::spawn_local(keep_alive(Arc::clone(rest)))));
+    Ok(Some((Running { desk, links, helpers, dead_man }, adopted)))
 }
 
 /// A run cannot begin: its session ends, and has sent nothing that could be lost.
@@ -507,23 +514,17 @@ async fn set_up(config: &Config, venues: &mut [Venue], markets: &[Arc<Markets>])
     Ok(SetUp { setups, fees_told, pending })
 }
 
-/// Has plans reckon with a configured fee, unless the exchange says that it takes more (M6): a plan must not earn on paper
-/// what it pays.
+/// Has plans reckon with a configured fee, unless the exchange says that it takes more.
 fn reckon_with(setup: &mut VenueSetup, fee: Bps) {
     for market in setup.markets.iter() {
         let stated = setup.taker_fees.get(&market.id).copied().unwrap_or(market.info.taker_fee);
-        if stated > fee {
-            tracing::warn!(
-                venue = %setup.venue, symbol = %market.symbol(), %stated, configured = %fee,
-                "the exchange takes more than is configured: its fee is reckoned with"
-            );
-        }
+        fees::tell_if_dearer(market, stated, fee);
         setup.taker_fees.insert(market.id, fee.max(stated));
     }
 }
 
 /// What each market charges whoever takes.
-fn fees(setups: &[VenueSetup]) -> BTreeMap<(VenueId, SymbolId), Bps> {
+fn configured_fees(setups: &[VenueSetup]) -> BTreeMap<(VenueId, SymbolId), Bps> {
     let of = |setup: &VenueSetup| {
         let venue = setup.venue;
         setup.taker_fees.iter().map(|(symbol, fee)| ((venue, *symbol), *fee)).collect::<Vec<_>>()
@@ -532,7 +533,7 @@ fn fees(setups: &[VenueSetup]) -> BTreeMap<(VenueId, SymbolId), Bps> {
 }
 
 /// Has an exchange cancel everything of ours when it no longer hears of us.
-async fn keep_alive(rest: Arc<cex_transport::Rest>) {
+async fn keep_alive(rest: Arc<Rest>) {
     loop {
         if let Err(error) = rest.call(&Request::DeadManSwitch { timeout: DEAD_MAN }).await {
             tracing::warn!(%error, "the dead man's switch was not renewed");

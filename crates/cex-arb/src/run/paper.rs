@@ -160,7 +160,9 @@ impl Paper {
             Side::Buy => ((quote, notional), (base, qty)),
             Side::Sell => ((base, qty), (quote, notional)),
         };
-        let rate = self.fees.get(&(order.venue, order.symbol)).copied().unwrap_or(market.info.taker_fee);
+        // The list's may have risen above what is configured.
+        let configured = self.fees.get(&(order.venue, order.symbol)).copied();
+        let rate = configured.unwrap_or_default().max(market.info.taker_fee);
         // From what is received, as both exchanges do.
         let fee = gain.checked_mul(rate.fraction())?;
         let left = self.held_of(order.venue, spent).checked_sub(cost)?;

@@ -16,6 +16,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Open orders are looked at this often ...
 const ORDERS_EVERY: Duration = Duration::from_secs(2);
@@ -25,10 +26,10 @@ const FILLS_EVERY: Duration = Duration::from_secs(5);
 const FILLS_BACK: Duration = Duration::from_secs(60);
 /// ... and rules and fees this often.
 const RULES_EVERY: Duration = Duration::from_secs(60);
-/// Fees that are not known yet are asked for this often, so that orders find their budget ...
-const FIRST_FEES_EVERY: Duration = Duration::from_millis(200);
-/// ... and after one that could not be read, this long after.
-const FAILED_FEES_EVERY: Duration = Duration::from_secs(5);
+/// At first a fee is asked for this often, so that orders find their budget ...
+const FIRST_FEES_EVERY: Duration = Duration::from_millis(400);
+/// ... and those that could not be read this long after.
+const UNKNOWN_FEES_EVERY: Duration = Duration::from_secs(5);
 /// Of the symbols traded, so many per cent may be missing from a list before the list is not believed.
 const MISSING_PCT: usize = 20;
 
@@ -204,15 +205,18 @@ impl Reconciler {
         let (all, missing) = setup.markets.iter().fold((0, 0), |(all, missing), market| {
             (all + 1, missing + usize::from(!told.contains_key(&market.symbol())))
         });
-        // Half a list is no news of the other half.
-        if missing * 100 > all * MISSING_PCT {
-            tracing::error!(%venue, missing, all, "a list of symbols lacks too many to be believed");
-            return Vec::new();
+        // Half a list is no news of the other half; that one of few is gone may be.
+        let is_short = missing > 1 && missing * 100 > all * MISSING_PCT;
+        if is_short {
+            tracing::error!(%venue, missing, all, "a list of symbols lacks too many to be believed of those");
         }
         let listed = self.tells_fees(index) == Told::Listed;
         let mut changes = Vec::new();
         for market in setup.markets.iter() {
             let info = told.get(&market.symbol()).copied();
+            if is_short && info.is_none() {
+                continue;
+            }
             let mut rose = None;
             let why = match difference(market, info, now + self.delist_guard) {
                 None => {
@@ -265,72 +269,65 @@ impl Reconciler {
 
     /// Where an account's fee is told market by market: first all of them, at a pace that leaves orders their budget, each market
     /// being traded from then on. Then one a second, so that each is asked for as often as the others' fees where there are no
-    /// more than sixty.
+    /// more than sixty, and those that are not known yet more often.
     async fn market_fees(self, index: usize) {
         let Some((venue, rest)) = self.venues.get(index) else { return };
-        let told = self.tells_fees(index);
-        if told == Told::Listed {
-            return;
-        }
-        self.first_fees(index).await;
+        let mut unknown: BTreeSet<SymbolId> = match self.tells_fees(index) {
+            Told::Listed => return,
+            Told::AsOne => BTreeSet::new(),
+            Told::ByMarket => self.symbols(index).into_iter().collect(),
+        };
         let (mut changes, mut waiting) = (Vec::<Change>::new(), VecDeque::new());
-        let mut seconds = 0;
+        let mut due = Instant::now() + if unknown.is_empty() { RULES_EVERY } else { Duration::ZERO };
+        let mut unknown_due = due;
+        let mut every = FIRST_FEES_EVERY;
         loop {
-            tokio::time::sleep(ADOPT_EVERY).await;
+            tokio::time::sleep(every).await;
             changes.retain(|change| !self.adopt(change));
-            seconds += 1;
-            if waiting.is_empty() && seconds >= RULES_EVERY.as_secs() {
-                seconds = 0;
+            let now = Instant::now();
+            if waiting.is_empty() && now >= due.min(unknown_due) {
                 match fees::of_account(rest).await {
                     // Compared with the rules.
-                    Ok(Some(_)) => changes.clear(),
-                    Ok(None) => waiting = self.symbols(index).into(),
-                    Err(error) => tracing::debug!(%error, "the account's fee could not be read"),
+                    Ok(Some(fee)) => {
+                        changes.clear();
+                        let learnt = std::mem::take(&mut unknown);
+                        changes
+                            .extend(learnt.into_iter().filter_map(|symbol| self.learn(index, symbol, fee)));
+                    }
+                    Ok(None) if now >= due => waiting = self.symbols(index).into(),
+                    Ok(None) => waiting.extend(&unknown),
+                    Err(error) if unknown.is_empty() => {
+                        tracing::debug!(%error, "the account's fee could not be read");
+                    }
+                    Err(error) => tracing::warn!(%error, "no fee is known, and nothing opened"),
                 }
+                if now >= due {
+                    due = now + RULES_EVERY;
+                }
+                unknown_due = if unknown.is_empty() { due } else { now + UNKNOWN_FEES_EVERY };
             }
-            let Some(symbol) = waiting.pop_front() else { continue };
+            let Some(symbol) = waiting.pop_front() else {
+                every = ADOPT_EVERY;
+                continue;
+            };
             let Some(market) = self.market(index, symbol) else { continue };
+            let is_unknown = unknown.contains(&symbol);
             match fees::of_market(rest, &market).await {
                 Ok(Some(fee)) => {
                     changes.retain(|change| change.symbol != symbol);
-                    changes.extend(self.compare_fee(index, symbol, fee));
+                    changes.extend(if unknown.remove(&symbol) {
+                        self.learn(index, symbol, fee)
+                    } else {
+                        self.compare_fee(index, symbol, fee)
+                    });
                 }
                 Ok(None) => tracing::debug!(%venue, "the exchange tells no fee of a market"),
+                Err(error) if is_unknown => {
+                    tracing::warn!(%error, symbol = %market.symbol(), "its fee is not known: it is left alone");
+                }
                 Err(error) => tracing::debug!(%error, symbol = %market.symbol(), "its fee could not be read"),
             }
         }
-    }
-
-    /// Asks for the fees that are not known yet, until all are: those of a venue that tells them market by market.
-    async fn first_fees(&self, index: usize) {
-        let Some((venue, rest)) = self.venues.get(index) else { return };
-        let mut waiting: VecDeque<SymbolId> = match self.tells_fees(index) {
-            Told::ByMarket => self.symbols(index).into(),
-            Told::Listed | Told::AsOne => return,
-        };
-        let markets = waiting.len();
-        // What an earlier run left open on a symbol is closed first.
-        let mut told: Vec<(Market, Bps)> = Vec::new();
-        while !waiting.is_empty() || !told.is_empty() {
-            tokio::time::sleep(FIRST_FEES_EVERY).await;
-            told.retain(|(market, fee)| !self.learn(index, market, *fee));
-            let Some(symbol) = waiting.pop_front() else { continue };
-            let Some(market) = self.market(index, symbol) else { continue };
-            match fees::of_market(rest, &market).await {
-                Ok(Some(fee)) => told.push((market, fee)),
-                Ok(None) => {
-                    tracing::warn!(%venue, symbol = %market.symbol(), "its fee is not told: it is left alone");
-                    waiting.push_back(symbol);
-                    tokio::time::sleep(FAILED_FEES_EVERY).await;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, symbol = %market.symbol(), "its fee could not be read: it is left alone");
-                    waiting.push_back(symbol);
-                    tokio::time::sleep(FAILED_FEES_EVERY).await;
-                }
-            }
-        }
-        tracing::info!(%venue, markets, "all fees are known");
     }
 
     fn symbols(&self, index: usize) -> Vec<SymbolId> {
@@ -375,14 +372,22 @@ impl Reconciler {
         adopted
     }
 
-    /// The fee of a market is known for the first time; whether the market can be traded now.
-    fn learn(&self, index: usize, market: &Market, fee: Bps) -> bool {
-        let rises = self.setups.borrow().get(index).is_some_and(|setup| fee > reckoned(setup, market));
-        let adopted = !rises || self.trade_by(index, market, fee);
-        if adopted {
-            self.block(market, Source::Fee(market.venue), None);
+    /// The fee of a market is known for the first time. It is traded from now on, or once this change is adopted, when what an
+    /// earlier run left open of its symbol is closed.
+    fn learn(&self, index: usize, symbol: SymbolId, told: Bps) -> Option<Change> {
+        let (market, fee) = {
+            let setups = self.setups.borrow();
+            let setup = setups.get(index)?;
+            let market = setup.markets.get(symbol)?.clone();
+            let configured = setup.taker_fees.get(&symbol).copied().unwrap_or(told);
+            fees::tell_if_dearer(&market, told, configured);
+            (market, told.max(configured))
+        };
+        if !self.trade_by(index, &market, fee) {
+            return Some(Change { index, symbol, what: What::Fee(fee) });
         }
-        adopted
+        self.block(&market, Source::Fee(market.venue), None);
+        None
     }
 
     /// Has a market traded by these rules and for this fee, unless something of its symbol is open; whether it is.

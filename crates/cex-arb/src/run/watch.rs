@@ -2,7 +2,7 @@
 //! gone without having ended in order, what is open at the exchanges is cancelled over connections of this process. The next
 //! `arb run` recovers; starting it is a supervisor's business.
 
-use super::control::{Directory, STARTING, Verb};
+use super::control::{Directory, STARTING, Status, Verb};
 use super::pace::Pace;
 use super::remote::{ask_within, cancel_everywhere, place};
 use crate::cli::ControlArgs;
@@ -38,7 +38,7 @@ pub fn watch(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
         return Err(Failure::new(Exit::BadConfig, what, "give it the keys of the run it watches"));
     }
     let silence = config.risk.watchdog_ms;
-    let mut watched = None;
+    let (mut watched, mut told) = (None, None);
     let mut heard_at = Instant::now();
     let say =
         |out: &mut dyn Write, event, pid, what: String| tell(args.json, out, &Line { event, pid, what });
@@ -46,22 +46,27 @@ pub fn watch(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
         match ask_within(&directory, Verb::Status, silence / QUESTIONS) {
             // One that is starting holds nothing, and may take its time over a journal. Whoever was there before it is gone.
             Ok(status) if status.mode == STARTING => {
-                if let Some(pid) = watched.take_if(|pid| *pid != status.pid) {
-                    gone(args, &config, &directory, pid, out)?;
+                if let Some(run) = watched.take_if(|run| *run != Watched::of(&status)) {
+                    gone(args, &config, &directory, run, out)?;
                 }
                 heard_at = Instant::now();
                 std::thread::sleep(silence / QUESTIONS);
             }
             Ok(status) => {
                 heard_at = Instant::now();
-                if watched.replace(status.pid) != Some(status.pid) {
+                let run = Watched::of(&status);
+                if let Some(before) = watched.replace(run).filter(|before| *before != run) {
+                    gone(args, &config, &directory, before, out)?;
+                }
+                if told != Some(run) {
+                    told = Some(run);
                     say(out, "watching", Some(status.pid), String::new())?;
                 }
                 std::thread::sleep(silence / QUESTIONS);
             }
             Err(failure) if failure.exit == Exit::NotRunning => {
-                if let Some(pid) = watched.take() {
-                    gone(args, &config, &directory, pid, out)?;
+                if let Some(run) = watched.take() {
+                    gone(args, &config, &directory, run, out)?;
                 }
                 heard_at = Instant::now();
                 std::thread::sleep(silence / QUESTIONS);
@@ -71,7 +76,7 @@ pub fn watch(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
                 if heard_at.elapsed() < silence {
                     continue;
                 }
-                if let Some(pid) = watched.take() {
+                if let Some(Watched { pid, .. }) = watched.take() {
                     end(pid);
                     say(out, "killed", Some(pid), failure.what)?;
                     cancel(args, &config, out)?;
@@ -82,15 +87,29 @@ pub fn watch(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     }
 }
 
-/// An engine is not there any more: one that ended in order has taken its socket away.
+/// A run, as it tells of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Watched {
+    pid: u32,
+    started_at_ms: i64,
+}
+
+impl Watched {
+    const fn of(status: &Status) -> Self {
+        Self { pid: status.pid, started_at_ms: status.started_at_ms }
+    }
+}
+
+/// A run is not there any more: one that ended in order has said so, and has taken its socket away, unless the next one has put its
+/// own there.
 fn gone(
     args: &ControlArgs,
     config: &Config,
     directory: &Directory,
-    pid: u32,
+    Watched { pid, started_at_ms }: Watched,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    if !directory.socket().exists() {
+    if directory.has_ended(pid, started_at_ms) || !directory.socket().exists() {
         return tell(args.json, out, &Line { event: "ended", pid: Some(pid), what: String::new() });
     }
     tell(args.json, out, &Line { event: "gone", pid: Some(pid), what: String::new() })?;
@@ -132,7 +151,7 @@ fn tell(json: bool, out: &mut (impl Write + ?Sized), line: &Line) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
-    use super::super::control::{Answer, Status};
+    use super::super::control::Answer;
     use super::*;
     use crate::config::command::example;
     use std::io::{BufRead as _, BufReader};

@@ -309,7 +309,8 @@ impl Engine {
     }
 
     /// What is less of a coin than this is rounding; `None` for a coin that is not traded, of which any amount is.
-    fn unit(&self, asset: Asset) -> Option<Decimal> {
+    #[must_use]
+    pub fn unit(&self, asset: Asset) -> Option<Decimal> {
         let traded = || self.symbols.iter().flatten();
         let bases = traded().filter(|state| state.symbol.base == asset);
         let least = bases.map(|state| state.scale.qty_value(Qty(1))).max();
