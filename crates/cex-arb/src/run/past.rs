@@ -160,6 +160,7 @@ impl Past {
     /// A session is about to begin after all that was read.
     pub fn begins(&mut self, start: &messages::SessionStart) {
         self.sessions.begin(start);
+        self.ledger.begin(start.mode());
     }
 
     fn begin(&mut self, mode: Mode) {

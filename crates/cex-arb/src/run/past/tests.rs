@@ -430,4 +430,10 @@ fn a_fill_that_is_found_counts_once_whatever_a_session_that_only_looks_has_read(
     // The power went in the middle of what the next one held.
     entries.extend([session(Mode::Live), balance("9"), session(Mode::Live)]);
     assert_eq!(held(&entries), Some(Decimal::from(6)));
+    // And again, and what it took is found before anything of the next one is read.
+    entries.push(balance("9"));
+    let mut past = read(&entries);
+    past.begins(&messages::SessionStart { mode: Mode::Live.into(), ..Default::default() });
+    past.take_in(99, Timestamp::from_secs(1_000), &fill("c", "mexc", "2", Side::Buy, "1"));
+    assert_eq!(past.held("mexc", "BTC".parse().expect("a coin")), Some(Decimal::from(7)));
 }
