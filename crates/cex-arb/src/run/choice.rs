@@ -7,11 +7,13 @@ use cex_core::{Asset, AssetInfo, NetworkInfo, SymbolInfo, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Leaves of an exchange's rules those that the operator wants, that do not end soon, and against which the exchange does not
-/// warn itself.
+/// Leaves of an exchange's rules those that the operator wants, that have opened and do not end soon, and against which the
+/// exchange does not warn itself.
 pub fn wanted(rules: Rules, symbols: &Symbols, now: Timestamp, delist_guard: Duration) -> Rules {
     let ends = |info: &SymbolInfo| info.delists_at.is_some_and(|at| at <= now + delist_guard);
-    named(rules, symbols).into_iter().filter(|info| !ends(info) && !info.risk_flagged).collect()
+    let open = |info: &SymbolInfo| info.opens_at.is_none_or(|at| at <= now);
+    let good = |info: &SymbolInfo| open(info) && !ends(info) && !info.risk_flagged;
+    named(rules, symbols).into_iter().filter(good).collect()
 }
 
 /// Leaves of an exchange's rules those that the operator wants: an earlier run may have traded one that ends soon by now, or
@@ -55,11 +57,14 @@ pub fn missing(symbols: &Symbols, rules: &[Rules]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Why a coin is not proven to be the same on two exchanges; `None` when it is: the same contract, or on the same chain none
+/// Why a coin is not traded on two exchanges, or not proven to be the same there; `None` when it is: the same contract, or on the same chain none
 /// on both sides, as a chain's own coin has none.
 #[must_use]
 pub fn difference(left: Option<&AssetInfo>, right: Option<&AssetInfo>) -> Option<&'static str> {
     let (Some(left), Some(right)) = (left, right) else { return Some("its chains are not told") };
+    if !left.trade_enabled || !right.trade_enabled {
+        return Some("an exchange does not let its coin be traded");
+    }
     let ways = |info: &AssetInfo| info.networks.iter().map(Way::of).collect::<Vec<_>>();
     let (ours, theirs) = (ways(left), ways(right));
     let any =
@@ -158,10 +163,11 @@ mod tests {
 
     /// What a start asks for is what an earlier run may have traded; what this one trades is less.
     #[test]
-    fn what_ends_soon_or_is_warned_against_is_named_and_not_wanted() {
+    fn what_ends_soon_opens_later_or_is_warned_against_is_named_and_not_wanted() {
         let now = Timestamp::from_secs(1_000);
         let venue = cex_core::VenueId::new(0, "a").expect("short");
         let info = |symbol: &str, risk_flagged: bool, delists_at: Option<Timestamp>| SymbolInfo {
+            opens_at: (symbol == "NEW/USDT").then_some(now + Duration::from_millis(1)),
             symbol: symbol.parse().expect("a symbol"),
             risk_flagged,
             delists_at,
@@ -173,6 +179,7 @@ mod tests {
             info("ETH/USDT", true, None),
             info("SOL/USDT", false, Some(now + hour)),
             info("XRP/USDT", false, Some(now + hour * 48)),
+            info("NEW/USDT", false, None),
             info("BTC/USDC", false, None),
             info("BTC3L/USDT", false, None),
         ];
@@ -183,9 +190,11 @@ mod tests {
             top: 0,
         };
         let names = |rules: Rules| rules.iter().map(|info| info.symbol.to_string()).collect::<Vec<_>>();
-        let all = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT"];
+        let all = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT", "NEW/USDT"];
         assert_eq!(names(named(rules.clone(), &symbols)), all);
-        assert_eq!(names(wanted(rules, &symbols, now, hour * 24)), ["BTC/USDT", "XRP/USDT"]);
+        assert_eq!(names(wanted(rules.clone(), &symbols, now, hour * 24)), ["BTC/USDT", "XRP/USDT"]);
+        let later = now + Duration::from_millis(1);
+        assert_eq!(names(wanted(rules, &symbols, later, hour * 24)), ["BTC/USDT", "XRP/USDT", "NEW/USDT"]);
     }
 
     #[test]
@@ -205,5 +214,10 @@ mod tests {
             assert_eq!(difference(Some(left), Some(&right)), why, "{left:?} {right:?}");
         }
         assert_eq!(difference(Some(&token), None), Some("its chains are not told"));
+        let stopped = AssetInfo { trade_enabled: false, ..token.clone() };
+        for (left, right) in [(&token, &stopped), (&stopped, &token)] {
+            let why = Some("an exchange does not let its coin be traded");
+            assert_eq!(difference(Some(left), Some(right)), why);
+        }
     }
 }

@@ -218,7 +218,7 @@ impl Reconciler {
                 continue;
             }
             let mut rose = None;
-            let why = match difference(market, info, now + self.delist_guard) {
+            let why = match difference(market, info, (now, now + self.delist_guard)) {
                 None => {
                     let higher = |info: &SymbolInfo| info.taker_fee > reckoned(setup, market);
                     rose = info.filter(|info| listed && higher(info));
@@ -472,13 +472,20 @@ enum Difference {
     Rules(Result<Box<Market>, NumError>),
 }
 
-/// What of a market's rules is not as it is traded by, or why it would not be chosen: one that is delisted by `soon`, or
-/// against which its exchange warns.
-fn difference(market: &Market, told: Option<&SymbolInfo>, soon: Timestamp) -> Option<Difference> {
+/// What of a market's rules is not as it is traded by, or why it would not be chosen: one that opens after `now`, is delisted by
+/// `soon`, or against which its exchange warns.
+fn difference(
+    market: &Market,
+    told: Option<&SymbolInfo>,
+    (now, soon): (Timestamp, Timestamp),
+) -> Option<Difference> {
     let known = &market.info;
     let Some(told) = told else { return Some(Difference::Stop("it is not listed any more")) };
     if !told.is_tradable() {
         return Some(Difference::Stop("it cannot be traded now"));
+    }
+    if told.opens_at.is_some_and(|at| at > now) {
+        return Some(Difference::Stop("it has not opened yet"));
     }
     if told.delists_at.is_some_and(|at| at <= soon) {
         return Some(Difference::Stop("it is delisted soon"));

@@ -51,8 +51,8 @@ fn a_change_of_rules_is_told_in_words() {
     let venue = VenueId::new(0, "a").expect("short");
     let scale = Scale::new(2, 3).expect("small");
     let market = Market::new(venue, SymbolId(0), info.clone(), scale).expect("rules fit");
-    let soon = Timestamp::from_secs(1_000);
-    let change = |market: &Market, told: Option<&SymbolInfo>| match difference(market, told, soon) {
+    let (now, soon) = (Timestamp::from_secs(500), Timestamp::from_secs(1_000));
+    let change = |market: &Market, told: Option<&SymbolInfo>| match difference(market, told, (now, soon)) {
         None => None,
         Some(Difference::Stop(why)) => Some(why),
         Some(Difference::Rules(Ok(changed))) => {
@@ -68,6 +68,10 @@ fn a_change_of_rules_is_told_in_words() {
     let at = |secs| SymbolInfo { delists_at: Some(Timestamp::from_secs(secs)), ..info.clone() };
     for (secs, why) in [(1_000, Some("it is delisted soon")), (1_001, None)] {
         let told = at(secs);
+        assert_eq!(change(&market, Some(&told)), why);
+    }
+    for (secs, why) in [(501, Some("it has not opened yet")), (500, None)] {
+        let told = SymbolInfo { opens_at: Some(Timestamp::from_secs(secs)), ..info.clone() };
         assert_eq!(change(&market, Some(&told)), why);
     }
     let flagged = SymbolInfo { risk_flagged: true, ..info.clone() };
