@@ -11,7 +11,7 @@ use cex_interface::{Feedback, HttpResponse, Request};
 use std::time::Duration;
 
 /// How long the front end shuts out an address that it answered with an HTML page (MEXC-ERR-04).
-pub const FRONT_END_BAN: Duration = Duration::from_secs(90);
+pub const FRONT_END_PAUSE: Duration = Duration::from_secs(90);
 
 /// The shortest ban the exchange documents (MEXC-LIMIT-03): what a 418 without `Retry-After` counts as.
 const SHORTEST_BAN: Duration = Duration::from_secs(120);
@@ -208,7 +208,7 @@ pub(crate) fn feedback(response: &HttpResponse<'_>) -> Option<Feedback> {
         429 => blocked(retry_after(response).unwrap_or(LIMIT_PAUSE)),
         418 => blocked(retry_after(response).unwrap_or(SHORTEST_BAN)),
         403 if envelope(response.body).is_none_or(|envelope| envelope.code.text().is_none()) => {
-            blocked(FRONT_END_BAN)
+            blocked(FRONT_END_PAUSE)
         }
         _ if response.body.len() > LONGEST_REFUSAL => None,
         _ => match envelope(response.body)?.code.integer()? {
@@ -270,7 +270,8 @@ fn by_status(status: u16, request: &Request, response: &HttpResponse<'_>) -> Err
     match status {
         401 => ErrorKind::InvalidKey,
         403 if writes_orders(request) => ErrorKind::Undecodable("refused by the front end"),
-        403 => ErrorKind::Banned { retry_after: retry_after(response).or(Some(FRONT_END_BAN)) },
+        // The front end limits how often it is asked: over in a minute and a half, and no ban, which an operator ends.
+        403 => ErrorKind::RateLimited { retry_after: retry_after(response).or(Some(FRONT_END_PAUSE)) },
         500..=599 => ErrorKind::ServerBusy,
         _ if is_html(response) => ErrorKind::Undecodable("HTML"),
         404 if !writes_orders(request) => ErrorKind::InvalidRequest,
@@ -289,7 +290,7 @@ fn retry_after(response: &HttpResponse<'_>) -> Option<Duration> {
     let seconds = response.header("retry-after")?.trim().parse().ok()?;
     let (least, most) = match response.status {
         418 => (SHORTEST_BAN, LONGEST_BAN),
-        403 => (FRONT_END_BAN, LONGEST_BAN),
+        403 => (FRONT_END_PAUSE, LONGEST_LIMIT_PAUSE),
         _ => (LIMIT_PAUSE, LONGEST_LIMIT_PAUSE),
     };
     Some(Duration::from_secs(seconds).clamp(least, most))

@@ -140,7 +140,7 @@ fn limits_and_bans_are_not_executed_and_say_how_long() {
         (429, &header[..], limited, limit_order(), ErrorKind::RateLimited { retry_after: wait(7) }),
         (429, &[][..], "", limit_order(), ErrorKind::RateLimited { retry_after: None }),
         (418, &header[..], limited, limit_order(), ErrorKind::Banned { retry_after: wait(120) }),
-        (403, &[][..], "<HTML>", Request::Account, ErrorKind::Banned { retry_after: wait(90) }),
+        (403, &[][..], "<HTML>", Request::Account, ErrorKind::RateLimited { retry_after: wait(90) }),
         (
             400,
             &[][..],
@@ -155,6 +155,31 @@ fn limits_and_bans_are_not_executed_and_say_how_long() {
             "{status} {body}"
         );
     }
+}
+
+/// A ban closes a venue until an operator comes; the front end's page is over in a minute and a half (MEXC-ERR-04).
+#[test]
+fn a_page_of_the_front_end_limits_a_read_and_bans_nobody() {
+    let page = "<HTML><HEAD><TITLE>Access Denied</TITLE></HEAD></HTML>";
+    let wait = Duration::from_secs(90);
+    for request in [
+        Request::Ping,
+        Request::Symbols,
+        Request::Account,
+        Request::OpenOrders { symbol: None },
+        Request::CreateListenKey,
+        Request::KeepListenKey("k".to_owned()),
+    ] {
+        let error = answer(403, &[], page, &request).expect("an error");
+        assert_eq!(error.kind, ErrorKind::RateLimited { retry_after: Some(wait) }, "{request:?}");
+        assert_eq!((error.outcome(), error.retry()), (Outcome::Refused, Retry::After(wait)), "{request:?}");
+    }
+    for write in [limit_order(), cancel(), Request::CancelAll { symbol: SymbolId(0) }] {
+        assert_eq!(answer(403, &[], page, &write).map(|error| error.outcome()), Some(Outcome::Unknown));
+    }
+    let page = HttpResponse { status: 403, headers: &[], body: page.as_bytes() };
+    assert_eq!(feedback(&page), Some(Feedback::Blocked { bucket: None, wait }), "the whole address waits");
+    assert!(matches!(kind(418, "", &Request::Account), ErrorKind::Banned { .. }));
 }
 
 #[test]
