@@ -55,6 +55,11 @@ pub const DEPTH: Bucket = Bucket("depth");
 pub const BATCHES: Bucket = Bucket("batches");
 /// The account's fees, of one symbol in a call: 20 of the 500 that one call's documentation allows in 10 s.
 pub const FEES: Bucket = Bucket("fees");
+/// Our trades: weight 10 of the 500 that each call's documentation allows an account in 10 s, so 50; less five, for what
+/// somebody else asks with the same account.
+pub const OWN_TRADES: Bucket = Bucket("own trades");
+/// Ended orders: likewise, and apart from [`OWN_TRADES`].
+pub const ORDER_HISTORY: Bucket = Bucket("order history");
 /// Calls about listen keys: 1/s, burst 5.
 pub const LISTEN_KEYS: Bucket = Bucket("listen keys");
 
@@ -81,6 +86,8 @@ pub(crate) fn rules(on: bool) -> Vec<BucketRule> {
         rule(DEPTH, 10, 2_000, 0),
         rule(BATCHES, 1, 500, 0),
         rule(FEES, 25, 10_000, 0),
+        rule(OWN_TRADES, 45, 10_000, RESERVE_PCT),
+        rule(ORDER_HISTORY, 45, 10_000, RESERVE_PCT),
         rule(LISTEN_KEYS, 5, 5_000, 0),
     ]
 }
@@ -99,11 +106,11 @@ pub(crate) fn cost(request: &Request, on: bool) -> Cost {
         Request::Fees { .. } => (CallClass::MarketData, Some(FEES)),
         Request::Book { .. } => (CallClass::MarketData, Some(DEPTH)),
         Request::Account => (CallClass::Query, Some(ACCOUNT)),
+        Request::MyTrades { .. } => (CallClass::Query, Some(OWN_TRADES)),
+        Request::OrderHistory { .. } => (CallClass::Query, Some(ORDER_HISTORY)),
         Request::Order { .. }
         | Request::OpenOrders { .. }
         | Request::OpenOrdersOf(_)
-        | Request::OrderHistory { .. }
-        | Request::MyTrades { .. }
         | Request::Withdrawals => (CallClass::Query, None),
         Request::CreateListenKey
         | Request::ListenKeys
@@ -134,13 +141,16 @@ mod tests {
 
     #[test]
     fn every_call_counts_against_the_address_and_some_against_more() {
-        let symbol = cex_core::SymbolId(0);
+        let (symbol, range) = (cex_core::SymbolId(0), cex_interface::TimeRange::default());
         for (request, expected) in [
             (Request::Ping, &["all"][..]),
             (Request::Book { symbol, depth: 1_000 }, &["all", "depth"]),
             (Request::CancelAll { symbol }, &["all", "orders"]),
             (Request::Account, &["all", "account"]),
             (Request::Fees { symbol: Some(symbol) }, &["all", "fees"]),
+            (Request::MyTrades { symbol, order: None, range, limit: 100 }, &["all", "own trades"]),
+            (Request::OrderHistory { symbol, range, limit: 1_000 }, &["all", "order history"]),
+            (Request::OpenOrders { symbol: None }, &["all"]),
             (Request::PlaceBatch(vec![]), &["all", "orders", "batches"]),
             (Request::CreateListenKey, &["all", "listen keys"]),
         ] {
@@ -151,11 +161,23 @@ mod tests {
     #[test]
     fn every_charged_budget_exists_and_rates_hold() {
         let rules = rules(true);
-        for bucket in [ALL, ORDERS, ACCOUNT, DEPTH, BATCHES, FEES, LISTEN_KEYS] {
+        for bucket in [ALL, ORDERS, ACCOUNT, DEPTH, BATCHES, FEES, OWN_TRADES, ORDER_HISTORY, LISTEN_KEYS] {
             assert!(rules.iter().any(|rule| rule.bucket == bucket), "{bucket:?}");
         }
-        for (rule, rate) in rules.iter().zip([15.0, 10.0, 1.5, 5.0, 2.0, 2.5, 1.0]) {
+        for (rule, rate) in rules.iter().zip([15.0, 10.0, 1.5, 5.0, 2.0, 2.5, 4.5, 4.5, 1.0]) {
             assert!(f64::from(rule.capacity) / rule.window.as_secs_f64() <= rate, "{:?}", rule.bucket);
+        }
+    }
+
+    /// MEXC-LIMIT-02: the span of a lost order is read in many calls, and none of them may be one too many.
+    #[test]
+    fn own_trades_and_order_history_stay_below_what_their_weight_allows() {
+        const WEIGHT: u32 = 10;
+        for bucket in [OWN_TRADES, ORDER_HISTORY] {
+            let rule = rules(true).into_iter().find(|rule| rule.bucket == bucket).expect("a rule");
+            assert_eq!(rule.window, Duration::from_secs(10), "{bucket:?}");
+            assert!(rule.capacity * WEIGHT < 500, "{bucket:?}");
+            assert_eq!(rule.reserve_pct, RESERVE_PCT, "{bucket:?}");
         }
     }
 
