@@ -10,10 +10,11 @@ use crate::control::{Channel, Needs, Session};
 use crate::push::{self, Origin};
 use crate::wire::{Body, PushDataV3ApiWrapper};
 use cex_core::{AccountEvent, LinkEvent, Market, Markets, StreamKind, Timestamp, VenueId};
-use cex_errors::{ErrorKind, ExchangeError, Op, Outcome};
+use cex_errors::{ErrorKind, ExchangeError, Op};
 use cex_interface::{CloseReason, Effect, Input, Link, Outbox, Reply, Request};
 use key::{
-    CHECK_EVERY, Care, KEEP_EVERY, KEEP_RETRY, ListenKey, SpentKeys, adoptable, may_be_too_many, with_key,
+    CHECK_EVERY, Care, KEEP_EVERY, KEEP_RETRY, ListenKey, SpentKeys, adoptable, may_be_too_many,
+    speaks_of_the_key, with_key,
 };
 use prost::Message;
 use std::fmt;
@@ -224,11 +225,11 @@ impl AccountLink {
         }
     }
 
-    /// A renewal that failed: the key cannot be trusted any more, so a new one takes over before its hour ends. Only
-    /// what never left us may be tried again.
+    /// A renewal that failed. A refused key cannot be trusted any more, so a new one takes over before its hour ends; what
+    /// says nothing of the key is no reason to cut a stream that works, and it is renewed again while there is time.
     fn keep_failed(&mut self, now: Timestamp, error: &ExchangeError, out: &mut Outbox) {
         let worn_out = self.key.as_ref().is_none_or(|key| key.is_worn_out(now));
-        if error.outcome() == Outcome::NotSent && !worn_out {
+        if !speaks_of_the_key(&error.kind) && !worn_out {
             self.keep = Care::Due(now + KEEP_RETRY);
             return;
         }

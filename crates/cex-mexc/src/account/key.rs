@@ -2,7 +2,7 @@
 //!
 //! A key lives 60 minutes from its last renewal and leaks when it is not given back (MEXC-ACCOUNT-01,
 //! MEXC-ACCOUNT-02): it is kept across reconnects while it lives, renewed every 22 minutes, replaced when a renewal
-//! fails, and the old one is deleted once the new connection is complete.
+//! is refused, and the old one is deleted once the new connection is complete.
 //!
 //! A renewal may be answered as a success and renew nothing, and a stream whose key died may say nothing (W6). So the
 //! living keys are listed (MEXC-ACCOUNT-09) after each renewal and every few minutes: one that was listed and no longer is, is dead.
@@ -12,7 +12,7 @@
 
 use crate::symbol::push_encoded;
 use cex_core::Timestamp;
-use cex_errors::ErrorKind;
+use cex_errors::{ErrorKind, Outcome};
 use cex_interface::ListenKeys;
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,7 +21,8 @@ use std::time::Duration;
 /// How often a key is renewed: far inside its hour, and never the only chance.
 pub(super) const KEEP_EVERY: Duration = Duration::from_secs(22 * 60);
 
-/// A renewal that never left us is tried again after this.
+/// A renewal that was neither done nor refused is tried again after this. Longer waits that the exchange asks for are kept by
+/// the budgets, which let no call leave before.
 pub(super) const KEEP_RETRY: Duration = Duration::from_secs(30);
 
 /// From this age a key is not trusted with another connection or another retry.
@@ -127,6 +128,23 @@ impl SpentKeys {
 /// (MEXC-ACCOUNT-09), so whatever does not say something else is taken for it.
 pub(super) const fn may_be_too_many(kind: &ErrorKind) -> bool {
     matches!(kind, ErrorKind::InvalidRequest | ErrorKind::AboveMaximum | ErrorKind::Unmapped)
+}
+
+/// Whether a failed renewal says something of the key (MEXC-ACCOUNT-01). Trouble on the way, of the exchange or with our
+/// budget and clock does not: the key lives on as long as it did, and renewing it twice is as good as once.
+pub(super) fn speaks_of_the_key(kind: &ErrorKind) -> bool {
+    let of_something_else = matches!(
+        kind,
+        ErrorKind::RateLimited { .. }
+            | ErrorKind::Banned { .. }
+            | ErrorKind::ServerBusy
+            | ErrorKind::Maintenance
+            | ErrorKind::ClockSkew
+            | ErrorKind::Timeout(_)
+            | ErrorKind::Connection(_)
+            | ErrorKind::Undecodable(_)
+    );
+    !of_something_else && kind.outcome() != Outcome::NotSent
 }
 
 /// Which of the living keys are tried, the last one first. None while another could be made: the refusal meant something

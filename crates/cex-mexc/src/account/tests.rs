@@ -162,6 +162,47 @@ fn a_renewal_that_never_left_us_is_tried_again() {
     assert_eq!(late.effects, [Effect::Reconnect(CloseReason::KeyExpired)]);
 }
 
+/// The key lives for an hour whatever becomes of one renewal: only a refusal of it cuts the stream.
+#[test]
+fn a_renewal_that_fails_for_another_reason_than_the_key_costs_no_stream() {
+    let renewed = Request::KeepListenKey("k".to_owned());
+    for kind in [
+        ErrorKind::RateLimited { retry_after: Some(std::time::Duration::from_secs(90)) },
+        ErrorKind::Banned { retry_after: None },
+        ErrorKind::ServerBusy,
+        ErrorKind::Maintenance,
+        ErrorKind::ClockSkew,
+        ErrorKind::Timeout(Phase::AfterSend),
+        ErrorKind::Connection(Phase::AfterSend),
+        ErrorKind::Undecodable("HTML"),
+        ErrorKind::ClockUnknown,
+    ] {
+        let mut link = link();
+        ready(&mut link, 0, "k");
+        let (now, out) = run_to_next_wish(&mut link, 60 * MINUTE);
+        let out = tell(&mut link, now, Input::Reply { tag: request(&out).0, result: &failed(kind.clone()) });
+        assert!(out.is_empty(), "{kind:?}");
+        let (again, out) = run_to_next_wish(&mut link, 60 * MINUTE);
+        assert_eq!((again - now, request(&out).1), (30_000, renewed.clone()), "{kind:?}");
+        // Renewed at last, it is as good as any.
+        let (tag, _) = request(&out);
+        assert!(tell(&mut link, again, Input::Reply { tag, result: &Ok(Reply::Done) }).is_empty());
+        let (next, out) = run_to_next_wish(&mut link, 60 * MINUTE);
+        assert_eq!((next - again, request(&out).1), (22 * MINUTE, renewed.clone()), "{kind:?}");
+        // Near the end of its hour a new one takes over.
+        let (tag, late) = (request(&out).0, again + 50 * MINUTE);
+        let out = tell(&mut link, late, Input::Reply { tag, result: &failed(kind.clone()) });
+        assert_eq!(out.effects, [Effect::Reconnect(CloseReason::KeyExpired)], "{kind:?}");
+    }
+    for kind in [ErrorKind::InvalidRequest, ErrorKind::Unmapped, ErrorKind::PermissionDenied] {
+        let mut link = link();
+        ready(&mut link, 0, "k");
+        let (now, out) = run_to_next_wish(&mut link, 60 * MINUTE);
+        let out = tell(&mut link, now, Input::Reply { tag: request(&out).0, result: &failed(kind.clone()) });
+        assert_eq!(out.effects, [Effect::Reconnect(CloseReason::KeyExpired)], "{kind:?}");
+    }
+}
+
 #[test]
 fn a_living_key_serves_the_next_connection_and_a_worn_out_one_does_not() {
     let mut link = link();
