@@ -398,16 +398,18 @@ pub(crate) struct MyTrade<'a> {
 }
 
 /// A coin of `GET /capital/config/getall`. Names are printed with a capital letter in the documentation and without
-/// live.
+/// live, and a row may have both.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Coin<'a> {
     #[serde(borrow)]
     pub(crate) coin: Scalar<'a>,
-    #[serde(borrow, default, alias = "Name")]
-    pub(crate) name: Scalar<'a>,
     #[serde(borrow, default)]
-    pub(crate) network_list: Vec<Network<'a>>,
+    pub(crate) name: Scalar<'a>,
+    #[serde(borrow, default, rename = "Name")]
+    pub(crate) capital_name: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub(crate) network_list: Option<Vec<Network<'a>>>,
 }
 
 /// A chain of a coin.

@@ -152,21 +152,28 @@ fn symbols(venue: VenueId, body: &[u8]) -> Result<Vec<SymbolInfo>, ErrorKind> {
     Ok(found)
 }
 
-/// Coins and chains. A coin whose name we cannot hold cannot be one of ours and is left out; so is one of which a chain
-/// cannot be read: a coin that is not listed cannot be moved.
+/// Coins and chains, each coin by itself, so that it does not hide the others. A coin whose name we cannot hold cannot be one
+/// of ours and is left out; so is one that cannot be read, or a chain of it: a coin that is not listed cannot be moved.
 fn assets(venue: VenueId, body: &[u8]) -> Result<Vec<AssetInfo>, ErrorKind> {
-    let coins = json::<Vec<Coin<'_>>>(body, "coins")?;
+    let coins = json::<Vec<LazyValue<'_>>>(body, "coins")?;
     let mut found = Vec::with_capacity(coins.len());
-    for coin in &coins {
+    for raw in &coins {
+        let coin = match sonic_rs::from_str::<Coin<'_>>(raw.as_raw_str()) {
+            Ok(coin) => coin,
+            Err(error) => {
+                tracing::warn!(%venue, %error, row = raw.as_raw_str(), "coin left out");
+                continue;
+            }
+        };
         let name = coin.coin.text();
         let Some(Ok(asset)) = name.map(Asset::new) else {
             tracing::debug!(%venue, coin = name, "coin left out: its name cannot be held");
             continue;
         };
-        match coin.network_list.iter().map(network).collect() {
+        match coin.network_list.iter().flatten().map(network).collect() {
             Ok(networks) => found.push(AssetInfo {
                 asset,
-                name: coin.name.text().unwrap_or_default().to_owned(),
+                name: coin.name.text().or_else(|| coin.capital_name.text()).unwrap_or_default().to_owned(),
                 // Whether a coin trades is said of its symbols, not of the coin.
                 trade_enabled: true,
                 networks,

@@ -241,6 +241,27 @@ fn coins_tell_chains_under_either_spelling() {
 }
 
 #[test]
+fn one_odd_coin_costs_no_other() {
+    for odd in [
+        "{}",
+        "null",
+        "7",
+        r#"{"coin":["A"],"networkList":[]}"#,
+        r#"{"coin":"ODD","networkList":{}}"#,
+        r#"{"coin":"ODD","networkList":[null]}"#,
+    ] {
+        let body = format!(r#"[{odd},{{"coin":"USDT","networkList":[{{"netWork":"BSC"}}]}}]"#);
+        let Ok(Reply::Assets(assets)) = reply(&Request::Assets, &body) else { panic!("{odd}") };
+        assert_eq!(assets.iter().map(|coin| coin.asset.as_str()).collect::<Vec<_>>(), ["USDT"], "{odd}");
+        assert!(reply(&Request::Assets, &format!("[{odd}]")).is_err(), "{odd}");
+    }
+    let read = r#"[{"coin":"A","name":"live","Name":"printed","networkList":null},{"coin":"B","Name":"b"}]"#;
+    let Ok(Reply::Assets(assets)) = reply(&Request::Assets, read) else { panic!("coins") };
+    let told: Vec<_> = assets.iter().map(|coin| (coin.name.as_str(), coin.networks.len())).collect();
+    assert_eq!(told, [("live", 0), ("b", 0)], "without a chain it cannot be moved");
+}
+
+#[test]
 fn a_coin_of_which_a_chain_cannot_be_read_is_left_out() {
     for odd in ["withdrawFee", "withdrawMin", "withdrawMax"] {
         let body = format!(
