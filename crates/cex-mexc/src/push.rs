@@ -3,15 +3,15 @@
 //! Texts are trimmed decimals. In proto3 a field that holds an empty text, zero or false is absent from the wire
 //! (MEXC-WS-06), so an empty number is zero wherever zero makes sense, and refused where it does not.
 
-use crate::rest::orders::fee_asset;
+use crate::rest::orders::{client_id, fee_asset};
 use crate::wire::{
     DepthLevel, PrivateAccount, PrivateDeals, PrivateOrders, PublicAggreBookTicker, PublicAggreDeal,
     PublicBookTickerBatchItem, PublicLimitDepths, PublicMiniTicker, PublicSpotKline,
 };
 use cex_core::{
-    Asset, Balance, BookTicker, BookUpdate, ClientOrderId, Decimal, Fill, Kline, KlineInterval, Level,
-    LevelRange, Liquidity, Market, Order, OrderId, OrderStatus, Scale, Side, SymbolId, Ticker, Timestamp,
-    Trade, TradeId, UpdateKind, VenueId,
+    Asset, Balance, BookTicker, BookUpdate, Decimal, Fill, Kline, KlineInterval, Level, LevelRange,
+    Liquidity, Market, Order, OrderId, OrderStatus, Scale, Side, SymbolId, Ticker, Timestamp, Trade, TradeId,
+    UpdateKind, VenueId,
 };
 use cex_errors::ErrorKind;
 
@@ -189,7 +189,7 @@ pub(crate) fn order(origin: Origin, market: &Market, order: &PrivateOrders) -> R
         Some(number(&order.price, "price")?)
     };
     let created_at = Timestamp::from_millis(order.create_time);
-    let (order_id, client_id) = (order_id(&order.id), ClientOrderId::new(&order.client_id));
+    let (order_id, client_id) = (order_id(&order.id), client_id(&order.client_id));
     if order_id.is_none() && client_id.is_none() {
         return Err(ErrorKind::Undecodable("an order without a name"));
     }
@@ -234,7 +234,7 @@ pub(crate) fn fill(origin: Origin, market: &Market, deal: &PrivateDeals) -> Resu
         symbol: market.id,
         trade_id: TradeId::EMPTY,
         order_id: order_id(&deal.order_id).ok_or(ErrorKind::Undecodable("order id"))?,
-        client_id: ClientOrderId::new(&deal.client_order_id),
+        client_id: client_id(&deal.client_order_id),
         side: side(deal.trade_type)?,
         price,
         qty,

@@ -458,8 +458,9 @@ fn told_key(deal: &PrivateDeals) -> cex_core::FillKey {
 fn what_is_not_under_an_identifier_of_ours_still_comes_under_the_exchanges() {
     for (client_id, kept) in [
         ("", None),
-        ("x-HUMBOT0123456789012345678901234", None),
-        ("web order", None),
+        ("x-HUMBOT0123456789012345678901234", Some("_x-HUMBOT0123456789012345678")),
+        ("web order", Some("_web_order")),
+        ("\u{9910}", Some("__")),
         ("someone-elses", Some("someone-elses")),
     ] {
         let kept = kept.and_then(cex_core::ClientOrderId::new);

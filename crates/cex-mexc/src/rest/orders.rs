@@ -130,7 +130,7 @@ fn order(venue: VenueId, market: &Market, entry: &OrderEntry<'_>) -> Result<Orde
         venue,
         symbol: market.id,
         order_id: Some(order_id(&entry.order_id)?),
-        client_id: client_id(&entry.client_order_id).or_else(|| client_id(&entry.orig_client_order_id)),
+        client_id: name(&[&entry.client_order_id, &entry.orig_client_order_id]),
         side: side(&entry.side)?,
         status: status(&entry.status),
         price: if is_market { None } else { maybe_number(&entry.price, "price")? },
@@ -166,7 +166,7 @@ fn fill(venue: VenueId, market: &Market, row: &MyTrade<'_>) -> Result<Fill, Erro
         symbol: market.id,
         trade_id: TradeId::EMPTY,
         order_id: order_id(&row.order_id)?,
-        client_id: client_id(&row.client_order_id),
+        client_id: name(&[&row.client_order_id]),
         side: match row.is_buyer.text() {
             Some("true") => Side::Buy,
             Some("false") => Side::Sell,
@@ -192,9 +192,25 @@ pub(crate) fn fee_asset(name: Option<&str>, fee: Decimal, market: &Market) -> Re
     }
 }
 
-/// Orders placed by others, or before our time, carry identifiers that are none of ours.
-fn client_id(scalar: &Scalar<'_>) -> Option<ClientOrderId> {
-    scalar.text().and_then(ClientOrderId::new)
+/// The client order id among fields that may hold it: the first that can be ours, else whatever proves that none is.
+fn name(fields: &[&Scalar<'_>]) -> Option<ClientOrderId> {
+    let mut texts = fields.iter().filter_map(|field| field.text());
+    texts.clone().find_map(ClientOrderId::new).or_else(|| texts.find_map(client_id))
+}
+
+/// Orders placed by others, or before our time, carry identifiers that are none of ours. `None` only where there is none: such
+/// an order may be anybody's. One that no order of ours can have is kept as near as it can be held, after an underscore,
+/// which no identifier of the house has: it proves whose the order is not.
+pub(crate) fn client_id(text: &str) -> Option<ClientOrderId> {
+    const LONGEST: usize = 28;
+    if text.is_empty() {
+        return None;
+    }
+    ClientOrderId::new(text).or_else(|| {
+        let held = |char: char| if char.is_ascii_alphanumeric() || char == '-' { char } else { '_' };
+        let others: String = std::iter::once('_').chain(text.chars().map(held)).take(LONGEST).collect();
+        ClientOrderId::new(&others)
+    })
 }
 
 fn side(scalar: &Scalar<'_>) -> Result<Side, ErrorKind> {
