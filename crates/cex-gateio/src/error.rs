@@ -3,7 +3,7 @@
 use crate::limits;
 use crate::wire::{ErrorBody, StreamError, parse, text};
 use cex_core::VenueId;
-use cex_errors::{ErrorKind, ExchangeError, Op};
+use cex_errors::{ErrorKind, ExchangeError, Op, Outcome};
 use cex_interface::HttpResponse;
 
 /// Every label known, of calls and of the trading interface of the streams alike.
@@ -111,13 +111,25 @@ pub(crate) fn of_response(venue: VenueId, op: Op, response: &HttpResponse<'_>) -
             ErrorKind::RateLimited { retry_after: limits::retry_after(response) }
         }
         ErrorKind::Unmapped => of_status(label, response),
-        known => known,
+        known => careful(op, response.status, known),
     };
     let error = ExchangeError::new(venue, op, kind);
     if label.is_empty() {
         return error.with_code(&format!("HTTP {}", response.status), text(words));
     }
     error.with_code(label, text(words))
+}
+
+/// A 5xx leaves open whether a write was executed, whatever label it carries (GATEIO-REST-07). Only a limit and a time that
+/// passed are certain: what met them was not processed (GATEIO-REST-26).
+fn careful(op: Op, status: u16, kind: ErrorKind) -> ErrorKind {
+    let writes_orders = matches!(op, Op::PlaceOrder | Op::AmendOrder | Op::CancelOrder | Op::CancelAll);
+    let is_certain = matches!(kind, ErrorKind::RateLimited { .. } | ErrorKind::ClockSkew);
+    if status >= 500 && writes_orders && !is_certain && kind.outcome() == Outcome::Refused {
+        ErrorKind::ServerBusy
+    } else {
+        kind
+    }
 }
 
 /// The error hidden in a 2xx answer: a label that is not empty (GATEIO-REST-05).
@@ -161,7 +173,7 @@ pub(crate) fn of_stream(venue: VenueId, op: Op, error: &StreamError<'_>) -> Exch
 mod tests {
     use super::*;
     use crate::testing::venue;
-    use cex_errors::{Outcome, Retry};
+    use cex_errors::Retry;
     use std::time::Duration;
 
     fn response<'a>(status: u16, headers: &'a [(&'a str, &'a [u8])], body: &'a str) -> HttpResponse<'a> {
@@ -279,6 +291,23 @@ mod tests {
         check(400, "{\"label\":\"INVALID_PAR", ErrorKind::Undecodable("an error without a label"));
         check(404, "", ErrorKind::Undecodable("an error without a label"));
         check(429, "<html>slow down</html>", ErrorKind::RateLimited { retry_after: None });
+    }
+
+    /// GATEIO-REST-07.
+    #[test]
+    fn a_write_that_the_server_failed_at_is_unknown_whatever_its_label() {
+        for (label, kind) in LABELS {
+            let body = format!("{{\"label\":\"{label}\",\"message\":\"x\"}}");
+            for status in [500, 502, 503, 504] {
+                let error = |op| of_response(venue(), op, &response(status, &[], &body));
+                for op in [Op::PlaceOrder, Op::AmendOrder, Op::CancelOrder, Op::CancelAll] {
+                    let certain = matches!(kind, ErrorKind::RateLimited { .. } | ErrorKind::ClockSkew);
+                    let expected = if certain { Outcome::Refused } else { Outcome::Unknown };
+                    assert_eq!(error(op).outcome(), expected, "{status} {label} {op}");
+                }
+                assert_eq!(error(Op::QueryOrder).kind, *kind, "{status} {label}: a read executes nothing");
+            }
+        }
     }
 
     #[test]
