@@ -100,6 +100,11 @@ pub(crate) fn kind_of(op: Op, label: &str, message: &str) -> ErrorKind {
     }
 }
 
+/// Whether a label says that there were too many calls.
+pub(crate) fn is_limit(label: &str) -> bool {
+    LABELS.iter().any(|(known, kind)| *known == label && matches!(kind, ErrorKind::RateLimited { .. }))
+}
+
 /// The error of an answer that is not a success.
 pub(crate) fn of_response(venue: VenueId, op: Op, response: &HttpResponse<'_>) -> ExchangeError {
     let body = parse::<ErrorBody<'_>>(response.body).ok();

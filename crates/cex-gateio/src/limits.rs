@@ -1,5 +1,6 @@
 //! The exchange's budgets as data, and what answers say of them (GATEIO-REST-10).
 
+use crate::error;
 use crate::wire::{ErrorBody, parse, text};
 use cex_core::{SymbolId, Timestamp};
 use cex_interface::{
@@ -63,6 +64,8 @@ const RESET_MARGIN: Duration = Duration::from_secs(1);
 /// No reset lies further ahead than the fill-ratio rule's hour (GATEIO-REST-11); a larger one is a broken
 /// clock.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+/// A refusal is short: a longer body is not searched a second time for its label.
+const LONGEST_REFUSAL: usize = 1_024;
 
 /// 200 calls in 10 s: what every endpoint without a rule of its own allows, each for itself.
 const fn endpoint(name: &'static str) -> BucketRule {
@@ -206,10 +209,11 @@ pub(crate) fn cost(request: &Request, counted: bool) -> Cost {
 pub(crate) fn feedback(request: &Request, response: &HttpResponse<'_>, now: Timestamp) -> Vec<Feedback> {
     let charges = charged(request);
     let told = charges.iter().flatten();
-    if is_fill_ratio(response) && told.clone().any(|charge| charge.bucket == ORDERS) {
+    let refusal = Refusal::of(response);
+    if refusal == Some(Refusal::FewFills) && told.clone().any(|charge| charge.bucket == ORDERS) {
         return vec![FEW_FILLS];
     }
-    if response.status == 429 {
+    if refusal.is_some() {
         let wait = wait_until_reset(response, departed(response).unwrap_or(now)).unwrap_or(RESET_MARGIN);
         // One market's window is spent: the others' are not, and a hedge there must not wait. A longer wait
         // is a rule for the account as a whole (GATEIO-REST-11).
@@ -231,19 +235,37 @@ pub(crate) fn feedback(request: &Request, response: &HttpResponse<'_>, now: Time
 
 /// How long a refusal asks to wait, where it tells by the exchange's own clock.
 pub(crate) fn retry_after(response: &HttpResponse<'_>) -> Option<Duration> {
-    if is_fill_ratio(response) {
+    if Refusal::of(response) == Some(Refusal::FewFills) {
         return Some(FEW_FILLS_WINDOW);
     }
     wait_until_reset(response, departed(response)?)
 }
 
-/// Whether a refusal is for trading little with many requests, which its words tell by their end only (GATEIO-REST-11).
-fn is_fill_ratio(response: &HttpResponse<'_>) -> bool {
-    response.status == 429
-        && parse::<ErrorBody<'_>>(response.body).is_ok_and(|body| {
-            let words = body.message.as_ref().or(body.detail.as_ref());
-            text(words).trim_end().ends_with("(212)")
-        })
+/// Which limit a call met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// Too many calls in a window.
+    TooMany,
+    /// Trading little with many requests, which the words tell by their end only (GATEIO-REST-11).
+    FewFills,
+}
+
+impl Refusal {
+    /// Told by the label, whatever the status, or by the status where there is no body to read (GATEIO-REST-05).
+    fn of(response: &HttpResponse<'_>) -> Option<Self> {
+        let by_status = (response.status == 429).then_some(Self::TooMany);
+        let body = response.body.trim_ascii_start();
+        if !body.starts_with(b"{") || body.len() > LONGEST_REFUSAL {
+            return by_status;
+        }
+        let Ok(body) = parse::<ErrorBody<'_>>(body) else { return by_status };
+        if by_status.is_none() && !error::is_limit(text(body.label.as_ref())) {
+            return None;
+        }
+        let words = body.message.as_ref().or(body.detail.as_ref());
+        let few_fills = text(words).trim_end().ends_with("(212)");
+        Some(if few_fills { Self::FewFills } else { Self::TooMany })
+    }
 }
 
 /// When the exchange sent the answer (GATEIO-REST-09).
@@ -342,13 +364,35 @@ mod tests {
                 let said = feedback(request, &response, Timestamp::from_millis(1_700_000_000_500));
                 assert_eq!(said == [FEW_FILLS], narrowed, "{status} {message}: {said:?}");
                 let is_told = retry_after(&response) == Some(Duration::from_secs(10));
-                assert_eq!(is_told, status == 429 && message.ends_with("(212)"), "{status} {message}");
+                assert_eq!(is_told, message.ends_with("(212)"), "{status} {message}");
             }
         };
         check(&amend(), 429, "Request Rate limit Exceeded (212)", true);
         check(&amend(), 429, "Request Rate limit Exceeded (211)", false);
-        check(&amend(), 400, "Request Rate limit Exceeded (212)", false);
+        check(&amend(), 400, "Request Rate limit Exceeded (212)", true);
         check(&CANCEL, 429, "Request Rate limit Exceeded (212)", false);
+    }
+
+    /// The trading interface of the streams and a gateway may put it under another status (GATEIO-REST-05).
+    #[test]
+    fn a_limit_is_learned_by_its_label_whatever_the_status() {
+        let check = |status, body: &str, blocked: bool| {
+            let response = HttpResponse { status, headers: &[], body: body.as_bytes() };
+            let said = feedback(&CANCEL, &response, Timestamp::from_secs(1_700_000_000));
+            let expected = Feedback::Blocked { bucket: Some(CANCELS), wait: RESET_MARGIN };
+            assert_eq!(said == [expected], blocked, "{status} {body}: {said:?}");
+            assert_eq!(said.is_empty(), !blocked, "{status} {body}: {said:?}");
+        };
+        let label = r#"{"label":"TOO_MANY_REQUESTS","message":"Request Rate limit Exceeded (211)"}"#;
+        for status in [0, 200, 400, 403, 429, 503] {
+            check(status, label, true);
+        }
+        check(429, "<html>", true);
+        check(429, "", true);
+        check(429, r#"{"label":"BRAND_NEW"}"#, true);
+        check(400, r#"{"label":"INVALID_PARAM_VALUE","message":"TOO_MANY_REQUESTS (212)"}"#, false);
+        check(400, "<html>", false);
+        check(200, r#"{"id":"1","text":"TOO_MANY_REQUESTS"}"#, false);
     }
 
     #[test]
