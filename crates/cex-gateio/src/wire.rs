@@ -143,6 +143,23 @@ pub(crate) struct Currency<'a> {
     pub(crate) withdraw_disabled: Option<Scalar<'a>>,
     pub(crate) chain: Option<Scalar<'a>>,
     pub(crate) chains: Option<Vec<Chain<'a>>>,
+    /// Kept unparsed: an unexpected shape costs no coin.
+    #[serde(borrow)]
+    pub(crate) category: Option<LazyValue<'a>>,
+}
+
+impl Currency<'_> {
+    /// Whether it stands for something else than a coin: a share, a metal, an index, a currency (GATEIO-REST-32). Categories
+    /// nobody knows count too, as do shapes: a coin has none.
+    pub(crate) fn is_categorised(&self) -> bool {
+        let Some(raw) = &self.category else { return false };
+        let named = |name: &Option<Scalar<'_>>| name.as_ref().is_some_and(|name| !name.as_str().is_empty());
+        match (part::<Option<Vec<Option<Scalar<'_>>>>>(raw), part::<Option<Scalar<'_>>>(raw)) {
+            (Ok(names), _) => names.unwrap_or_default().iter().any(named),
+            (Err(_), Ok(name)) => named(&name),
+            (Err(_), Err(_)) => true,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -459,10 +459,14 @@ fn levels(market: &Market, rows: &[(Scalar<'_>, Scalar<'_>)]) -> Result<Vec<Leve
 }
 
 /// A coin and its chains; the flags above the chains are outdated and serve only where there are none
-/// (GATEIO-REST-18).
+/// (GATEIO-REST-18). What stands for a share, a metal or a currency keeps its hours and its price from elsewhere, and the pair
+/// list does not mark it: it is told as off and without a chain, so that nobody proves it to be a coin of another exchange
+/// (GATEIO-REST-32).
 fn asset(row: &Currency<'_>) -> Result<AssetInfo, Fault> {
     let set = |flag: Option<&Scalar<'_>>| text(flag) == "true";
+    let is_coin = !row.is_categorised();
     let networks = match &row.chains {
+        _ if !is_coin => Vec::new(),
         Some(chains) => chains
             .iter()
             .map(|chain| {
@@ -481,7 +485,7 @@ fn asset(row: &Currency<'_>) -> Result<AssetInfo, Fault> {
     Ok(AssetInfo {
         asset: Asset::new(row.currency.as_str()).map_err(|_| "currency")?,
         name: text(row.name.as_ref()).to_owned(),
-        trade_enabled: !set(row.trade_disabled.as_ref()) && !set(row.delisted.as_ref()),
+        trade_enabled: is_coin && !set(row.trade_disabled.as_ref()) && !set(row.delisted.as_ref()),
         networks,
     })
 }

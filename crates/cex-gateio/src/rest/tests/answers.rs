@@ -190,6 +190,28 @@ fn fees_coins_and_the_switch_are_read() {
     assert!(decoded(&switch, "{}").is_err());
 }
 
+/// GATEIO-REST-32.
+#[test]
+fn what_stands_for_a_share_or_a_metal_is_no_coin_to_trade() {
+    let check = |category: &str, is_coin: bool| {
+        let row = format!(
+            r#"[{{"currency":"X","chains":[{{"name":"ETH","addr":"0xE66"}}],"trade_disabled":false{category}}}]"#
+        );
+        let Ok(Reply::Assets(assets)) = decoded(&Request::Assets, &row) else { panic!("{category}") };
+        let told = (assets[0].trade_enabled, assets[0].networks.len());
+        assert_eq!(told, if is_coin { (true, 1) } else { (false, 0) }, "{category}");
+    };
+    for none in ["", r#","category":[]"#, r#","category":null"#, r#","category":"""#, r#","category":[""]"#] {
+        check(none, true);
+    }
+    for known in ["stocks", "metals", "indices", "forex", "commodities", "brand_new"] {
+        check(&format!(r#","category":["{known}"]"#), false);
+        check(&format!(r#","category":"{known}""#), false);
+    }
+    check(r#","category":[{"name":"stocks"}]"#, false);
+    check(r#","category":{}"#, false);
+}
+
 #[test]
 fn one_unusable_pair_does_not_cost_the_others() {
     let pair = |id: &str, precision: &str| {
