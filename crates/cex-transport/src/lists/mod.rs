@@ -44,10 +44,12 @@ impl<'a> Lists<'a> {
     pub async fn open_orders(&self) -> Result<Listing<Order>, ExchangeError> {
         if !self.rest.wants_symbols() {
             match self.orders(Request::OpenOrders { symbol: None }).await {
-                // Refused by the adapter, or by the exchange as a call that lacks something.
-                Err(error) if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::InvalidRequest) => {
+                Err(error) if may_want_symbols(&error.kind) => {
                     let all = self.open_orders_by_symbol().await?;
-                    self.rest.note_wants_symbols();
+                    // A code nobody knows may have been trouble of the moment, and is no reason to ask more for good.
+                    if error.kind != ErrorKind::Unmapped {
+                        self.rest.note_wants_symbols();
+                    }
                     return Ok(all);
                 }
                 answer => return answer,
@@ -210,6 +212,15 @@ impl<'a> Lists<'a> {
         }
         Ok(Listing { rows: rows.into_values().collect(), unreadable })
     }
+}
+
+/// Whether a refusal to list everything at once may be for want of a symbol: by the adapter, or by the exchange as a call that
+/// lacks something, has a wrong symbol, or something it has a word of its own for.
+const fn may_want_symbols(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Unsupported | ErrorKind::InvalidRequest | ErrorKind::InvalidSymbol | ErrorKind::Unmapped
+    )
 }
 
 /// A list and how many rows of it could not be read.

@@ -142,7 +142,8 @@ impl Protocol for MadeUp {
             Request::Account => (Method::Get, "/account"),
             Request::Place(_) | Request::TestOrder(_) => (Method::Post, "/order"),
             Request::Cancel { .. } => (Method::Delete, "/order"),
-            Request::OpenOrders { .. } => (Method::Get, "/orders"),
+            Request::OpenOrders { symbol: None } => (Method::Get, "/orders"),
+            Request::OpenOrders { symbol: Some(_) } => (Method::Get, "/orders/one"),
             Request::CreateListenKey => (Method::Post, "/key"),
             _other => return Err(Self::error(request, ErrorKind::Unsupported)),
         };
@@ -171,6 +172,9 @@ impl Protocol for MadeUp {
             (500.., _) => return fail(ErrorKind::ServerBusy),
             (_, "skew") => return fail(ErrorKind::ClockSkew),
             (_, "empty") => return fail(ErrorKind::InsufficientBalance),
+            (_, "malformed") => return fail(ErrorKind::InvalidRequest),
+            (_, "no symbol") => return fail(ErrorKind::InvalidSymbol),
+            (_, "a new word") => return fail(ErrorKind::Unmapped),
             (_, html) if html.starts_with('<') => return fail(ErrorKind::Undecodable("html")),
             _good => {}
         }

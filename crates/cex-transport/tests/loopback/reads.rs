@@ -5,7 +5,7 @@ use super::http_server::{Act, Asked, HttpServer, ok, status, until};
 use cex_core::SymbolId;
 use cex_errors::{ErrorKind, Op, Phase};
 use cex_interface::{OrderRef, Reply, Request};
-use cex_transport::{RestConfig, Urgency};
+use cex_transport::{Lists, RestConfig, Urgency};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,29 @@ async fn repeats_end() {
     let error = rest.call(&Request::Account).await.expect_err("always dies");
     assert_eq!(error.kind, ErrorKind::Connection(Phase::AfterSend));
     assert_eq!(server.count("GET", "/account"), 3);
+}
+
+/// Which word an exchange has for a list that must name its symbols is not always known.
+#[tokio::test]
+async fn open_orders_are_asked_for_by_symbol_where_all_at_once_are_refused() {
+    for (word, falls_back, is_learned) in [
+        ("malformed", true, true),
+        ("no symbol", true, true),
+        // It may have been about something else, so all at once are tried again.
+        ("a new word", true, false),
+        ("empty", false, false),
+    ] {
+        let server = server(move |asked| ok(if asked.path == "/orders" { word } else { "fine" })).await;
+        let rest = synced(MadeUp::new(&server.url), config()).await;
+        let lists = Lists::of(&rest);
+        for _ in 0..2 {
+            let listed = lists.open_orders().await;
+            assert_eq!(listed.is_ok(), falls_back, "{word}: {listed:?}");
+        }
+        let by_symbol = rest.markets().iter().count();
+        assert_eq!(server.count("GET", "/orders"), if is_learned { 1 } else { 2 }, "{word}");
+        assert_eq!(server.count("GET", "/orders/one"), if falls_back { 2 * by_symbol } else { 0 }, "{word}");
+    }
 }
 
 #[tokio::test]
