@@ -218,14 +218,24 @@ fn what_is_not_under_an_identifier_of_ours_still_comes_under_the_exchanges() {
             r#"{{{members}"currency_pair":"BTC_USDT","side":"buy","event":"put","amount":"1","left":"1","filled_total":"0"}}"#
         )
     };
-    let others =
-        ["", "\"text\":\"\",", "\"text\":null,", "\"text\":\"apiv4\",", "\"text\":\"t-a.b\",", "\"text\":7,"];
-    for text in others {
+    let others = [
+        ("", None),
+        ("\"text\":\"\",", None),
+        ("\"text\":null,", None),
+        ("\"text\":\"apiv4\",", Some("_apiv4")),
+        ("\"text\":\"t-a.b\",", Some("_t-a_b")),
+        ("\"text\":7,", Some("_7")),
+    ];
+    for (text, theirs) in others {
+        let theirs = theirs.and_then(cex_core::ClientOrderId::new);
         let fill = told(&fill_row(&format!("\"id\":1,{text}")));
-        assert_eq!((fill.order_id.as_str(), fill.client_id), ("30784428", None), "{text}");
+        assert_eq!((fill.order_id.as_str(), fill.client_id), ("30784428", theirs), "{text}");
         let row = order(&format!("\"id\":\"9\",{text}"));
         let AccountEvent::Order(order) = event(&row, "spot.orders") else { panic!("no order") };
-        assert_eq!((order.order_id.map(|id| id.to_string()), order.client_id), (Some("9".to_owned()), None));
+        assert_eq!(
+            (order.order_id.map(|id| id.to_string()), order.client_id),
+            (Some("9".to_owned()), theirs)
+        );
     }
     let ours = fill_row("\"id\":1,\"text\":\"t-not_ours\",");
     assert_eq!(told(&ours).client_id.map(|id| id.to_string()).as_deref(), Some("not_ours"));

@@ -62,18 +62,18 @@ const SERVER: &[(&str, &[&str])] = &[
     (
         "order_put",
         &[
-            "order 399123456 BTC/USDT buy New qty 0.001 price 37000 filled 0 for 0 fee 0 BTC client - at 1700000000315",
+            "order 399123456 BTC/USDT buy New qty 0.001 price 37000 filled 0 for 0 fee 0 BTC client _t-abc_1_2 at 1700000000315",
         ],
     ),
     (
         "order_partial",
         &["order 399123456 BTC/USDT buy PartiallyFilled qty 0.001 price 37000 filled 0.0004 for 14.8 \
-           fee 0.0000008 BTC client - at 1700000001001"],
+           fee 0.0000008 BTC client _t-abc_1_2 at 1700000001001"],
     ),
     (
         "order_filled",
         &[
-            "order 399123456 BTC/USDT buy Filled qty 0.001 price 37000 filled 0.001 for 37 fee 0.000002 BTC client - \
+            "order 399123456 BTC/USDT buy Filled qty 0.001 price 37000 filled 0.001 for 37 fee 0.000002 BTC client _t-abc_1_2 \
            at 1700000002001",
         ],
     ),
@@ -103,8 +103,10 @@ const SERVER: &[(&str, &[&str])] = &[
     ("price_order", &[]),
     (
         "usertrade",
-        &["fill 6812345679 of 399123456 BTC/USDT buy 0.0004 at 37000 fee 0.0000008 BTC Maker client - \
-           at 1700000001001399200"],
+        &[
+            "fill 6812345679 of 399123456 BTC/USDT buy 0.0004 at 37000 fee 0.0000008 BTC Maker client _t-abc_1_2 \
+           at 1700000001001399200",
+        ],
     ),
     (
         "usertrade_gt_fee",

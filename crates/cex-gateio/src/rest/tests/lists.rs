@@ -101,7 +101,7 @@ fn fills_come_oldest_first() {
     let Ok(Reply::Fills(fills)) = decoded(&request, &body) else { panic!("fills") };
     assert_eq!(fills.iter().map(|fill| fill.trade_id.to_string()).collect::<Vec<_>>(), ["1", "2"]);
     assert_eq!((fills[0].fee.to_string(), fills[0].fee_asset.to_string()), ("0.5".into(), "POINT".into()));
-    assert_eq!(fills[0].client_id, None);
+    assert_eq!(fills[0].client_id.map(|id| id.to_string()).as_deref(), Some("_apiv4"), "none of ours");
     let two_coins = fill(1, "1").replace(r#""fee":"0""#, r#""fee":"1""#);
     let Ok(Reply::Fills(fills)) = decoded(&request, &format!("[{two_coins}]")) else { panic!("fills") };
     let fees: Vec<_> = fills[0].fees().map(|(fee, asset)| format!("{fee} {asset}")).collect();
