@@ -322,6 +322,7 @@ fn described(reply: &Reply) -> String {
         Reply::Done => "done".to_owned(),
         Reply::ServerTime(at) => format!("server time {at}"),
         Reply::Symbols(rows) => format!("rules of {} symbols", rows.len()),
+        Reply::Tradable(rows) => format!("{} symbols that may be traded", rows.len()),
         Reply::Assets(rows) => format!("{} coins", rows.len()),
         Reply::Book(book) => format!("a book, {} bids, {} asks", book.bids.len(), book.asks.len()),
         Reply::Trades(rows) => format!("{} trades", rows.len()),

@@ -164,7 +164,8 @@ fn single(request: &Request) -> Option<(Bucket, Option<SymbolId>)> {
         | Request::CreateListenKey
         | Request::ListenKeys
         | Request::KeepListenKey(_)
-        | Request::DeleteListenKey(_) => return None,
+        | Request::DeleteListenKey(_)
+        | Request::Tradable => return None,
     };
     Some((bucket, symbol))
 }
@@ -191,7 +192,8 @@ pub(crate) fn cost(request: &Request, counted: bool) -> Cost {
         | Request::ListenKeys
         | Request::KeepListenKey(_)
         | Request::DeleteListenKey(_) => CallClass::Query,
-        Request::Ping
+        Request::Tradable
+        | Request::Ping
         | Request::ServerTime
         | Request::Symbols
         | Request::Assets

@@ -34,6 +34,9 @@ pub enum Request {
     ServerTime,
     /// Trading rules of all symbols. Answer: [`Reply::Symbols`].
     Symbols,
+    /// Symbols that this account may trade over this interface, where the exchange tells them apart from their rules; without a
+    /// key, those that anybody may. Answer: [`Reply::Tradable`].
+    Tradable,
     /// Coins and chains. Answer: [`Reply::Assets`].
     Assets,
     /// Book snapshot with at most `depth` levels a side. Answer: [`Reply::Book`].
@@ -181,7 +184,7 @@ impl Request {
         match self {
             Self::Ping => Op::Ping,
             Self::ServerTime => Op::ServerTime,
-            Self::Symbols => Op::Symbols,
+            Self::Symbols | Self::Tradable => Op::Symbols,
             Self::Assets => Op::Assets,
             Self::Book { .. } => Op::Book,
             Self::Trades { .. } => Op::Trades,
@@ -253,6 +256,8 @@ pub enum Reply {
     ServerTime(Timestamp),
     /// Trading rules.
     Symbols(Vec<SymbolInfo>),
+    /// Symbols, by the exchange's own names.
+    Tradable(Vec<String>),
     /// Coins and chains.
     Assets(Vec<AssetInfo>),
     /// A book.

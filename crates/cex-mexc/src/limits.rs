@@ -98,6 +98,7 @@ pub(crate) fn cost(request: &Request, on: bool) -> Cost {
         Request::Ping
         | Request::ServerTime
         | Request::Symbols
+        | Request::Tradable
         | Request::Assets
         | Request::Trades { .. }
         | Request::Klines { .. }

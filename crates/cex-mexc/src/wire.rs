@@ -397,6 +397,13 @@ pub(crate) struct MyTrade<'a> {
     pub(crate) client_order_id: Scalar<'a>,
 }
 
+/// `GET /selfSymbols`, `GET /defaultSymbols`: names of symbols in a wrapper.
+#[derive(Deserialize)]
+pub(crate) struct TradableSymbols<'a> {
+    #[serde(borrow)]
+    pub(crate) data: Vec<Scalar<'a>>,
+}
+
 /// A coin of `GET /capital/config/getall`. Names are printed with a capital letter in the documentation and without
 /// live, and a row may have both.
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use super::venue::Rules;
 use crate::config::Symbols;
 use crate::exit::{Exit, Failure};
 use cex_core::{Asset, AssetInfo, NetworkInfo, SymbolInfo, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Leaves of an exchange's rules those that the operator wants, that have opened and do not end soon, and against which the
@@ -14,6 +14,15 @@ pub fn wanted(rules: Rules, symbols: &Symbols, now: Timestamp, delist_guard: Dur
     let open = |info: &SymbolInfo| info.opens_at.is_none_or(|at| at <= now);
     let good = |info: &SymbolInfo| open(info) && !ends(info) && !info.risk_flagged;
     named(rules, symbols).into_iter().filter(good).collect()
+}
+
+/// Marks what this account may not trade over an exchange's interface, by the names that it `may`. An empty list is none: it would
+/// forbid everything.
+pub fn narrow(rules: &mut Rules, may: &[String]) {
+    let may: BTreeSet<&str> = may.iter().map(String::as_str).collect();
+    for info in rules.iter_mut().filter(|info| !may.is_empty() && !may.contains(info.native.as_str())) {
+        info.api_tradable = false;
+    }
 }
 
 /// Leaves of an exchange's rules those that the operator wants: an earlier run may have traded one that ends soon by now, or
@@ -159,6 +168,23 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, name), like, "{pattern} {name}");
         }
+    }
+
+    #[test]
+    fn what_an_account_may_not_trade_is_not_tradable() {
+        let venue = cex_core::VenueId::new(0, "a").expect("short");
+        let info = |native: &str| SymbolInfo {
+            native: cex_core::Text::new(native).expect("short"),
+            ..crate::run::recover::stage::market(venue).info
+        };
+        let tradable = |may: &[&str]| {
+            let mut rules = vec![info("BTCUSDT"), info("ETHUSDT")];
+            narrow(&mut rules, &may.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+            rules.iter().map(SymbolInfo::is_tradable).collect::<Vec<_>>()
+        };
+        assert_eq!(tradable(&["ETHUSDT", "XRPUSDT"]), [false, true]);
+        assert_eq!(tradable(&["ETHUSDT", "BTCUSDT"]), [true, true]);
+        assert_eq!(tradable(&[]), [true, true], "that is no list");
     }
 
     /// What a start asks for is what an earlier run may have traded; what this one trades is less.

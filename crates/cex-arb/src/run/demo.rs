@@ -164,7 +164,8 @@ async fn open_venues(
             links: LinkConfig { rotate_after, ..LinkConfig::default() },
             ..TransportConfig::default()
         };
-        let (venue, stated) = Venue::open(registration, config, transport, clock).await?;
+        let (venue, mut stated) = Venue::open(registration, config, transport, clock).await?;
+        venue.narrow(&mut stated).await;
         venues.push(venue);
         rules.push(stated);
     }

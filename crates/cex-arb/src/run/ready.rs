@@ -185,7 +185,8 @@ async fn open_venues(config: &Config, clock: Clock, seed: u64) -> Result<Reached
         };
         let opened =
             Venue::open(configured.exchange, without_key(config, configured), transport, clock).await;
-        let (venue, stated) = opened?;
+        let (venue, mut stated) = opened?;
+        venue.narrow(&mut stated).await;
         venues.push(venue);
         named.push(choice::named(stated.clone(), &config.symbols));
         rules.push(choice::wanted(stated, &config.symbols, clock.now(), config.risk.delist_guard_h));

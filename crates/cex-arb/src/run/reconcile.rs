@@ -4,6 +4,7 @@
 use super::desk::Desk;
 use super::fees::{self, Told};
 use super::reasons::{Reasons, Source};
+use super::venue::narrow;
 use cex_core::{
     AccountEvent, Bps, Fill, Market, Markets, NumError, Order, SymbolId, SymbolInfo, Timestamp, VenueId,
 };
@@ -185,7 +186,8 @@ impl Reconciler {
             changes.clear();
             for (index, (venue, rest)) in self.venues.iter().enumerate() {
                 match rest.call(&Request::Symbols).await {
-                    Ok(Reply::Symbols(infos)) => {
+                    Ok(Reply::Symbols(mut infos)) => {
+                        narrow(rest, &mut infos).await;
                         changes.extend(self.compare(index, rest.clock().now(), &infos));
                     }
                     Ok(_) => tracing::warn!(%venue, "rules were answered as something else"),

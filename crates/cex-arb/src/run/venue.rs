@@ -1,6 +1,7 @@
 //! An exchange opened: its rules read, its clock measured, its links running.
 
 use super::budget::order_windows;
+use super::choice;
 use super::desk::Desk;
 use super::fees::{self, Told};
 use crate::exit::{Exit, Failure};
@@ -80,6 +81,11 @@ impl Venue {
             handles: Vec::new(),
         };
         Ok((venue, rules))
+    }
+
+    /// Marks in its rules what this account may not trade over it.
+    pub async fn narrow(&self, rules: &mut Rules) {
+        narrow(&self.rest, rules).await;
     }
 
     /// What the engine must know of it, and how its fees are told.
@@ -300,6 +306,19 @@ fn common_scale(infos: &[&SymbolInfo]) -> Option<Scale> {
         let scale = scale?;
         Some(Some(finest.map_or(scale, |finest| finest.finest(scale))))
     })?
+}
+
+/// Marks in an exchange's rules what this account may not trade over it, where it says so. Where it cannot be asked now nothing is
+/// marked: orders are refused then, and the next comparison asks again.
+pub(super) async fn narrow(rest: &Rest, rules: &mut Rules) {
+    match rest.call(&Request::Tradable).await {
+        Ok(Reply::Tradable(may)) => choice::narrow(rules, &may),
+        Ok(_another) => {
+            tracing::warn!(venue = %rest.venue(), "what may be traded was answered as something else");
+        }
+        Err(error) if error.kind == ErrorKind::Unsupported => {}
+        Err(error) => tracing::warn!(%error, "what this account may trade is not known"),
+    }
 }
 
 fn unreachable(error: &ExchangeError) -> Failure {

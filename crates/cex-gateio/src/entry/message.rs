@@ -61,6 +61,7 @@ const fn channel(request: &Request) -> Option<&'static str> {
         Request::Ping
         | Request::ServerTime
         | Request::Symbols
+        | Request::Tradable
         | Request::Assets
         | Request::Book { .. }
         | Request::Trades { .. }

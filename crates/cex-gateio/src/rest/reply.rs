@@ -105,7 +105,8 @@ impl Reader<'_> {
             | Request::CreateListenKey
             | Request::ListenKeys
             | Request::KeepListenKey(_)
-            | Request::DeleteListenKey(_) => {
+            | Request::DeleteListenKey(_)
+            | Request::Tradable => {
                 return Err(self.error(ErrorKind::Unsupported));
             }
         })

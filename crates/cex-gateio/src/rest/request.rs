@@ -109,7 +109,9 @@ impl<'a> Builder<'a> {
             | Request::CreateListenKey
             | Request::ListenKeys
             | Request::KeepListenKey(_)
-            | Request::DeleteListenKey(_) => Err(ErrorKind::Unsupported),
+            | Request::DeleteListenKey(_)
+            // What a key may trade follows from its rights alone.
+            | Request::Tradable => Err(ErrorKind::Unsupported),
         }
     }
 

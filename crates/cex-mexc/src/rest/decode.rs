@@ -5,7 +5,8 @@ use super::orders;
 use crate::symbol;
 use crate::wire::{
     AccountReply, AggTradeEntry, BookTickerEntry, Coin, Depth, ExchangeInfo, ListenKeyReply, ListenKeysReply,
-    Network, OrderAck, Scalar, ServerTime, SymbolEntry, TickerEntry, TradeEntry, TradeFeeReply, parse,
+    Network, OrderAck, Scalar, ServerTime, SymbolEntry, TickerEntry, TradableSymbols, TradeEntry,
+    TradeFeeReply, parse,
 };
 use cex_core::{
     Account, Asset, AssetInfo, Balance, BookTicker, Bps, Decimal, Kline, KlineInterval, Level, Market,
@@ -35,6 +36,10 @@ pub(super) fn decode(
             Reply::ServerTime(time.map(Timestamp::from_millis).ok_or(ErrorKind::Undecodable("server time"))?)
         }
         Request::Symbols => Reply::Symbols(symbols(venue, body)?),
+        Request::Tradable => {
+            let listed = json::<TradableSymbols<'_>>(body, "tradable symbols")?.data;
+            Reply::Tradable(listed.iter().filter_map(Scalar::text).map(str::to_owned).collect())
+        }
         Request::Assets => Reply::Assets(assets(venue, body)?),
         Request::Book { symbol, .. } => Reply::Book(book(market(markets, *symbol)?, body)?),
         Request::Trades { symbol, range, .. } => {

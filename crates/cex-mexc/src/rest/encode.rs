@@ -41,6 +41,8 @@ pub(super) fn encode(
         Request::Ping => Query::get(out, "/ping").public(),
         Request::ServerTime => Query::get(out, "/time").public(),
         Request::Symbols => Query::get(out, "/exchangeInfo").public(),
+        Request::Tradable if credentials.is_none() => Query::get(out, "/defaultSymbols").public(),
+        Request::Tradable => Query::get(out, "/selfSymbols").signed(credentials, now),
         Request::Book { symbol, depth } => Query::get(out, "/depth")
             .symbol(markets, *symbol)?
             .whole("limit", clamped(*depth, MOST_LEVELS))

@@ -220,6 +220,7 @@ fn signed_calls_name_what_they_are_about() {
         (Request::CreateListenKey, "POST /api/v3/userDataStream?"),
         (Request::ListenKeys, "GET /api/v3/userDataStream?"),
         (Request::Withdrawals, "GET /api/v3/capital/withdraw/history?limit=1&"),
+        (Request::Tradable, "GET /api/v3/selfSymbols?"),
         (Request::DeleteListenKey("a/b".to_owned()), "DELETE /api/v3/userDataStream?listenKey=a%2Fb&"),
     ] {
         assert_eq!(sent(&request), format!("{expected}timestamp=1644489390087&recvWindow=5000"));
