@@ -177,6 +177,15 @@ fn demo_trades_both_legs_and_its_books_equal_the_exchanges_ledgers() {
 }
 
 #[test]
+fn a_demo_that_ends_before_its_accounts_were_read_differs_from_nothing() {
+    let (output, _, summary) = demo(&["--seconds", "1", "--symbols", "3", "--quiet"]);
+    assert!(output.status.success(), "{}\n{summary}", text(&output.stderr));
+    let differing = summary.get("ledger_mismatches").and_then(|rows| rows.as_array());
+    assert!(differing.is_some_and(sonic_rs::Array::is_empty), "{summary}");
+    assert_eq!(word(&summary, "pnl_difference"), "0");
+}
+
+#[test]
 fn pulling_the_plug_ends_in_reconnect_and_resync_not_in_a_wrong_book() {
     let (output, all, summary) =
         demo(&["--seconds", "12", "--symbols", "6", "--seed", "3", "--cut-after", "4"]);

@@ -94,8 +94,16 @@ enum Ended {
 fn verdict(summary: &Summary, ended: Ended) -> Result<(), Failure> {
     let arbitrages = &summary.arbitrages;
     let difference = summary.pnl_difference.as_deref().unwrap_or("?");
-    if difference != "0" || !summary.ledger_mismatches.is_empty() {
-        let what = format!("our books and the exchanges' ledgers differ by {difference}");
+    let holdings = summary.ledger_mismatches.len();
+    let differs = match (difference != "0", holdings > 0) {
+        (false, false) => None,
+        (true, false) => Some(format!("our profit and the exchanges' ledgers differ by {difference}")),
+        (false, true) => Some(format!("{holdings} holdings differ from the exchanges' ledgers")),
+        (true, true) => Some(format!(
+            "our profit and the exchanges' ledgers differ by {difference}, and {holdings} holdings differ from them"
+        )),
+    };
+    if let Some(what) = differs {
         return Err(Failure::new(Exit::Residual, what, "this is a bug: please report it with the seed"));
     }
     if arbitrages.unknown + arbitrages.parked > 0 {
@@ -328,6 +336,7 @@ fn summary(
         pnl_ledger: Some(proof.profit.to_string()),
         pnl_difference: Some(difference.to_string()),
         ledger_mismatches: proof.mismatches,
+        ledgers_unread: proof.unread,
         odd_fills: [view.totals.late_fills, view.totals.foreign_fills, view.totals.duplicate_fills],
         alarms: view.totals.alarms,
         lines_dropped: 0,
@@ -345,7 +354,35 @@ fn proof(sim: &SimHandle, engine: &Engine, venues: &[Venue], tally: &Tally) -> R
             ledgers.push((venue.id, account));
         }
     }
-    let holdings = engine.holdings().into_iter().map(|(venue, asset, held)| ((venue, asset), held)).collect();
-    prove(&ledgers, &tally.marks, &holdings)
+    let holdings: BTreeMap<_, _> =
+        engine.holdings().into_iter().map(|(venue, asset, held)| ((venue, asset), held)).collect();
+    // What was once read is known, also where the account is not ready any more.
+    let ready = engine.view(tally.closed_at).venues.into_iter().filter(|row| row.account_ready);
+    let read = ready.map(|row| row.venue).chain(holdings.keys().map(|(venue, _)| *venue)).collect();
+    prove(&ledgers, &tally.marks, &holdings, &read)
         .map_err(|error| Failure::new(Exit::Residual, format!("the ledgers do not add up: {error}"), ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::show::summary::Mismatch;
+
+    #[test]
+    fn what_differs_from_the_ledgers_is_named() {
+        let said = |difference: &str, holdings: usize| {
+            let summary = Summary {
+                pnl_difference: Some(difference.to_owned()),
+                ledger_mismatches: vec![Mismatch::default(); holdings],
+                ..Summary::default()
+            };
+            verdict(&summary, Ended::TimeUp).err().map(|failure| (failure.exit, failure.what))
+        };
+        assert_eq!(said("0", 0), None);
+        let residual = |what: &str| Some((Exit::Residual, what.to_owned()));
+        assert_eq!(said("0", 21), residual("21 holdings differ from the exchanges' ledgers"));
+        assert_eq!(said("0.5", 0), residual("our profit and the exchanges' ledgers differ by 0.5"));
+        let both = "our profit and the exchanges' ledgers differ by 0.5, and 2 holdings differ from them";
+        assert_eq!(said("0.5", 2), residual(both));
+    }
 }

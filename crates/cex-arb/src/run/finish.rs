@@ -186,6 +186,7 @@ fn summary(
         pnl_ledger: None,
         pnl_difference: None,
         ledger_mismatches: mismatches(engine, accounts),
+        ledgers_unread: Vec::new(),
         odd_fills: [view.totals.late_fills, view.totals.foreign_fills, view.totals.duplicate_fills],
         alarms: view.totals.alarms,
         lines_dropped: 0,

@@ -16,22 +16,30 @@ pub struct Proof {
     pub profit: Decimal,
     /// Holdings that differ from ours.
     pub mismatches: Vec<Mismatch>,
+    /// Venues whose holdings were not compared, because their account was not read before the end.
+    pub unread: Vec<String>,
 }
 
 /// Compares one run: the ledger of our account at each venue, what each of our orders' base is valued at, and our
-/// holdings.
+/// holdings. Of a venue that is not among `read` we never heard what it holds.
 pub fn prove(
     ledgers: &[(VenueId, &AccountLedger)],
     marks: &BTreeMap<ClientOrderId, Decimal>,
     holdings: &BTreeMap<(VenueId, Asset), Decimal>,
+    read: &BTreeSet<VenueId>,
 ) -> Result<Proof, NumError> {
-    let mut profit = Decimal::ZERO;
-    let mut mismatches = Vec::new();
+    let mut proof = Proof { profit: Decimal::ZERO, mismatches: Vec::new(), unread: Vec::new() };
     for (venue, ledger) in ledgers {
-        profit = profit.checked_add(quote_change(ledger)?)?.checked_add(base_worth(ledger, marks)?)?;
-        mismatches.extend(differing(*venue, ledger, holdings)?);
+        let moved = quote_change(ledger)?.checked_add(base_worth(ledger, marks)?)?;
+        proof.profit = proof.profit.checked_add(moved)?;
+        // Nothing may be traded out of an account that was not read: where that happened, the holdings must show it.
+        if read.contains(venue) || !ledger.fills.is_empty() {
+            proof.mismatches.extend(differing(*venue, ledger, holdings)?);
+        } else {
+            proof.unread.push(venue.to_string());
+        }
     }
-    Ok(Proof { profit, mismatches })
+    Ok(proof)
 }
 
 /// How much more of every quote asset there is than was deposited.
@@ -87,4 +95,58 @@ fn held(ledger: &AccountLedger, asset: Asset) -> Result<Decimal, NumError> {
     let rows = ledger.balances.iter().filter(|(known, ..)| *known == asset);
     rows.map(|(_, free, locked)| free.checked_add(*locked))
         .try_fold(Decimal::ZERO, |sum, total| sum.checked_add(total?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cex_sim::matching::{OrderNo, TradeNo};
+    use cex_sim::server::{LedgerFill, SimExchange};
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().expect("a decimal")
+    }
+
+    fn account() -> AccountLedger {
+        let usdt: Asset = "USDT".parse().expect("short");
+        AccountLedger {
+            exchange: SimExchange::Mexc,
+            name: "rich".to_owned(),
+            deposits: vec![(usdt, decimal("100"))],
+            balances: vec![(usdt, decimal("100"), Decimal::ZERO)],
+            fills: Vec::new(),
+            orders: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn holdings_are_compared_once_the_account_was_read_or_something_was_traded_in_it() {
+        let venue = VenueId::new(0, "mexc").expect("short");
+        let compared = |ledger: &AccountLedger, read: &[VenueId]| {
+            let read = read.iter().copied().collect();
+            let proof = prove(&[(venue, ledger)], &BTreeMap::new(), &BTreeMap::new(), &read).expect("small");
+            (proof.mismatches.len(), proof.unread)
+        };
+        let unread = vec!["mexc".to_owned()];
+        assert_eq!(compared(&account(), &[]), (0, unread), "we hold nothing, because nobody has told us yet");
+        assert_eq!(compared(&account(), &[venue]), (1, Vec::new()));
+        let usdt = account().deposits[0].0;
+        let symbol: cex_core::Symbol = "BTC/USDT".parse().expect("a symbol");
+        let fill = LedgerFill {
+            symbol,
+            trade: TradeNo(1),
+            order: OrderNo(1),
+            client_id: String::new(),
+            side: Side::Buy,
+            price: decimal("1"),
+            qty: decimal("1"),
+            notional: decimal("1"),
+            fee: Decimal::ZERO,
+            fee_asset: usdt,
+            is_maker: false,
+            at: cex_core::Timestamp::EPOCH,
+        };
+        let traded = AccountLedger { fills: vec![fill], ..account() };
+        assert_eq!(compared(&traded, &[]), (1, Vec::new()));
+    }
 }

@@ -140,6 +140,9 @@ pub fn write_summary(out: &mut impl Write, summary: &Summary) -> std::io::Result
             mismatch.venue, mismatch.asset, mismatch.ours, mismatch.theirs
         )?;
     }
+    for venue in &summary.ledgers_unread {
+        writeln!(out, "  not compared       {venue}: the run ended before its account was read")?;
+    }
     if summary.alarms > 0 {
         writeln!(out, "  ALARMS             {}", summary.alarms)?;
     }

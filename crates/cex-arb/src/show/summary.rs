@@ -102,7 +102,7 @@ impl Arbitrages {
 }
 
 /// A holding that differs between our ledger and the exchange's.
-#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
 pub struct Mismatch {
     /// Where.
     pub venue: String,
@@ -147,6 +147,9 @@ pub struct Summary {
     pub pnl_difference: Option<String>,
     /// Holdings that differ: must be none.
     pub ledger_mismatches: Vec<Mismatch>,
+    /// Exchanges whose holdings were not compared, because the run ended before their account was read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ledgers_unread: Vec<String>,
     /// Fills that came after their order seemed settled, that were not ours, that were seen twice.
     pub odd_fills: [u64; 3],
     /// Things that must never happen, or that only a person can decide; each threw the kill switch.
