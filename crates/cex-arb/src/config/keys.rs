@@ -177,7 +177,7 @@ sections! {
     /// Accounts that exist on paper only, the same at each exchange.
     Paper "paper" {
         "What an account holds of the quote at the start; R13 counts it like any other." start_quote_usdt: unit::Usdt = "1000", "0" to "100000000";
-        "Value of what it holds of every coin at the start." start_coin_usdt: unit::Usdt = "200", "0" to "100000000";
+        "Value of what it holds of every coin at the start: a leg, and what R13 keeps." start_coin_usdt: unit::Usdt = "400", "0" to "100000000";
         "How long an order is on its way, and its answer too." latency_ms: unit::Ms = "20", "0" to "10000";
     }
     /// Where records go.

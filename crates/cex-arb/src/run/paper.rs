@@ -17,14 +17,16 @@ use std::time::Duration;
 /// Levels of a book that one order looks at: as deep as any order of ours reaches.
 const DEEPEST: usize = 200;
 
-/// Whether accounts on paper may hold what they begin with (R13): otherwise every opening would be refused, and nobody told
-/// why.
+/// Whether accounts on paper may hold what they begin with, and can spend a whole leg of it (R13): otherwise every opening would
+/// be refused, and nobody told why.
 ///
 /// # Errors
 /// Exit code 3 with what would fit.
 pub fn fits(config: &Config, symbols: usize) -> Result<(), Failure> {
     let coins = Decimal::from(i64::try_from(symbols).unwrap_or(i64::MAX));
     let (quote, coin) = (config.paper.start_quote_usdt, config.paper.start_coin_usdt);
+    covers_a_leg(config, "start_quote_usdt", quote)?;
+    covers_a_leg(config, "start_coin_usdt", coin)?;
     let most = config.risk.max_venue_equity_usdt;
     let equity = coin.checked_mul(coins).and_then(|coins| coins.checked_add(quote));
     if equity.is_ok_and(|equity| equity <= most) {
@@ -38,8 +40,26 @@ pub fn fits(config: &Config, symbols: usize) -> Result<(), Failure> {
     Err(Failure::new(
         Exit::BadConfig,
         what,
-        "name fewer symbols, lower paper.start_coin_usdt, or raise the limit",
+        "name fewer symbols, raise the limit, or lower paper.start_coin_usdt, with risk.max_leg_usdt if need be",
     ))
+}
+
+/// Whether a whole leg can be spent out of this. What stays is a part of what both accounts of an arbitrage hold, and they begin
+/// with the same.
+fn covers_a_leg(config: &Config, key: &str, start: Decimal) -> Result<(), Failure> {
+    let leg = config.risk.max_leg_usdt;
+    let kept = start.checked_mul(config.risk.min_inventory_pct.fraction());
+    let kept = kept.and_then(|kept| kept.checked_add(kept));
+    if kept.and_then(|kept| start.checked_sub(kept)).is_ok_and(|free| free >= leg) {
+        return Ok(());
+    }
+    let kept = kept.map_or_else(|error| error.to_string(), |kept| kept.to_string());
+    let what = format!(
+        "paper.{key} = {start}, of which risk.min_inventory_pct keeps {kept}, does not cover one leg, \
+         risk.max_leg_usdt = {leg}: such legs would not be opened"
+    );
+    let fix = format!("raise paper.{key}, or lower risk.max_leg_usdt or risk.min_inventory_pct");
+    Err(Failure::new(Exit::BadConfig, what, fix))
 }
 
 /// What an order came to, as an exchange would tell it.
@@ -232,6 +252,7 @@ fn told(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Surroundings;
     use cex_core::{ClientOrderId, OrderKind, Scale, SymbolInfo, TimeInForce, TradingStatus};
 
     fn decimal(text: &str) -> Decimal {
@@ -295,6 +316,40 @@ mod tests {
         ["USDT", "BTC"].map(|name| {
             account.balance(asset(name)).map_or("-".to_owned(), |balance| balance.free.to_string())
         })
+    }
+
+    /// Whether a start on paper with the example's two symbols and these settings fits, or why not.
+    fn start(sets: &[&str]) -> Result<(), String> {
+        let place = tempfile::tempdir().expect("a directory");
+        let path = place.path().join("arb.toml");
+        std::fs::write(&path, crate::config::command::example()).expect("written");
+        let around = Surroundings {
+            vars: [("HOME".to_owned(), place.path().display().to_string())].into(),
+            directory: place.path().to_owned(),
+        };
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        let config = Config::load(Some(&path), &sets, &around).map_err(|problems| problems.to_string())?;
+        fits(&config, config.symbols.include.len()).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn a_start_with_the_example_can_spend_a_whole_leg_of_everything() {
+        assert_eq!(start(&[]), Ok(()));
+        for (set, key) in [
+            (
+                "paper.start_coin_usdt=333",
+                "paper.start_coin_usdt = 333, of which risk.min_inventory_pct keeps 133.2",
+            ),
+            ("paper.start_quote_usdt=0", "paper.start_quote_usdt = 0"),
+            ("risk.min_inventory_pct=50", "keeps 1000"),
+        ] {
+            let refused = start(&[set]).expect_err(set);
+            assert!(refused.contains(key) && refused.contains("does not cover one leg"), "{refused}");
+            assert!(refused.contains("lower risk.max_leg_usdt"), "{refused}");
+        }
+        assert_eq!(start(&["paper.start_coin_usdt=334"]), Ok(()));
+        let refused = start(&["paper.start_coin_usdt=501"]).expect_err("too much at one venue");
+        assert!(refused.contains("risk.max_venue_equity_usdt = 2000"), "{refused}");
     }
 
     #[test]
