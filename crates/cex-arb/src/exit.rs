@@ -18,7 +18,7 @@ pub enum Exit {
     NotRunning,
     /// Another engine runs there already.
     Running,
-    /// Something did not happen in time.
+    /// Something did not happen in time, or cannot be done yet: trying again helps.
     Timeout,
     /// Halted until an operator has looked.
     Halted,

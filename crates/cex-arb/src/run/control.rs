@@ -63,9 +63,32 @@ pub struct Answer {
     /// Why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
     /// How things stand after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+}
+
+/// Why something was not done, and what to do about it.
+struct Refused {
+    what: String,
+    fix: &'static str,
+}
+
+impl Refused {
+    fn new(what: impl Into<String>, fix: &'static str) -> Self {
+        Self { what: what.into(), fix }
+    }
+}
+
+impl Answer {
+    fn of(done: Result<(), Refused>, status: Status) -> Self {
+        let ok = done.is_ok();
+        let (error, fix) = done.err().map(|Refused { what, fix }| (what, fix.to_owned())).unzip();
+        Self { ok, error, fix, status: Some(status) }
+    }
 }
 
 /// Everything at a glance. The names are a promise to scripts.
@@ -304,10 +327,10 @@ impl Starting {
                 Ok(())
             }
             // Whoever has looked has not seen what the start finds.
-            Verb::Resume => {
-                Err("it is starting, and nothing was acknowledged: try again when arb status says more"
-                    .to_owned())
-            }
+            Verb::Resume => Err(Refused::new(
+                "it is starting, and nothing was acknowledged",
+                "try again when arb status says more than starting",
+            )),
         };
         let status = Status {
             pid: std::process::id(),
@@ -322,7 +345,7 @@ impl Starting {
             pnl_day: "0".to_owned(),
             ..Status::default()
         };
-        Answer { ok: done.is_ok(), error: done.err(), status: Some(status) }
+        Answer::of(done, status)
     }
 }
 
@@ -370,7 +393,9 @@ async fn answer(stream: UnixStream, door: &Door) -> io::Result<()> {
     BufReader::new(read.take(LINE_MAX)).read_line(&mut line).await?;
     let answer = match sonic_rs::from_str::<Question>(&line) {
         Ok(Question { verb }) => door.obey(verb),
-        Err(error) => Answer { ok: false, error: Some(format!("not a question: {error}")), status: None },
+        Err(error) => {
+            Answer { ok: false, error: Some(format!("not a question: {error}")), fix: None, status: None }
+        }
     };
     let mut text = sonic_rs::to_string(&answer).map_err(io::Error::other)?;
     text.push('\n');
@@ -397,22 +422,27 @@ impl Controls {
                 Ok(())
             }
             // What is ending opens nothing any more, whoever has looked.
-            Verb::Resume if self.draining.get() => Err("it is ending".to_owned()),
-            // No record would tell the next run that an operator has looked, nor of what was closed meanwhile.
-            Verb::Resume if self.desk.has_lost_its_journal() => {
-                Err("the journal cannot be written: arb stop, mend the disk, look at both accounts, then arb resume"
-                    .to_owned())
+            Verb::Resume if self.draining.get() => {
+                Err(Refused::new("it is ending, and nothing was acknowledged", "try again when it has ended"))
             }
+            // No record would tell the next run that an operator has looked, nor of what was closed meanwhile.
+            Verb::Resume if self.desk.has_lost_its_journal() => Err(Refused::new(
+                "the journal cannot be written",
+                "arb stop, mend the disk, look at both accounts, then arb resume",
+            )),
             // Only whoever knows that nothing forbids it may take the file away: a halt that is not lifted must stay.
             Verb::Resume => self.directory.remove_halt_file().map_or_else(
-                |error| Err(format!("{}: {error}: remove it by hand", self.directory.halt_file().display())),
+                |error| {
+                    let what = format!("{}: {error}", self.directory.halt_file().display());
+                    Err(Refused::new(what, "remove it by hand, then arb resume"))
+                },
                 |()| {
                     self.desk.acknowledge("operator");
                     Ok(())
                 },
             ),
         };
-        Answer { ok: done.is_ok(), error: done.err(), status: Some(self.status()) }
+        Answer::of(done, self.status())
     }
 
     fn status(&self) -> Status {
@@ -532,7 +562,7 @@ mod tests {
         let halt_file = controls.directory.halt_file();
         assert!(halt_file.exists(), "the halt could not be written either");
         let answer = controls.obey(Verb::Resume);
-        assert!(!answer.ok && answer.error.is_some_and(|why| why.contains("mend the disk")));
+        assert!(!answer.ok && answer.fix.is_some_and(|fix| fix.contains("mend the disk")));
         assert!(halt_file.exists() && desk.is_halted());
     }
 }

@@ -125,7 +125,8 @@ struct Stopped<'a> {
 /// `arb resume`: an operator has looked.
 ///
 /// # Errors
-/// When the halt cannot be lifted: then it stays.
+/// When the halt cannot be lifted, and so stays: exit code 7 while the engine starts or ends, 8 when the halt file cannot be removed,
+/// 10 when the journal cannot be written.
 pub fn resume(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     let (config, directory) = place(args)?;
     match lift(&config, &directory)? {
@@ -146,7 +147,7 @@ fn lift(config: &Config, directory: &Directory) -> Result<Option<Status>, Failur
             acknowledge(config, directory)?;
             directory.remove_halt_file().map_err(|error| {
                 let what = format!("{}: {error}", directory.halt_file().display());
-                Failure::new(Exit::Internal, what, "remove it by hand")
+                Failure::new(Exit::Halted, what, "remove it by hand")
             })?;
             Ok(None)
         }
@@ -381,9 +382,24 @@ pub(super) fn ask_within(directory: &Directory, verb: Verb, patience: Duration) 
     let answer: Answer = sonic_rs::from_str(&line).map_err(|error| {
         Failure::new(Exit::Internal, format!("answer {line:?}: {error}"), "is it the same version?")
     })?;
+    let fix = answer.fix.unwrap_or_default();
     match (answer.error, answer.status) {
         (None, Some(status)) => Ok(status),
-        (error, _) => Err(Failure::new(Exit::Internal, error.unwrap_or_else(|| "no status".to_owned()), "")),
+        (Some(error), Some(status)) => Err(Failure::new(refusal(&status), error, fix)),
+        (error, None) => {
+            Err(Failure::new(Exit::Internal, error.unwrap_or_else(|| "no status".to_owned()), fix))
+        }
+    }
+}
+
+/// The code of what an engine refuses that stands so. It must never be that of an engine which is not there: who hears that does
+/// what was refused without it.
+fn refusal(status: &Status) -> Exit {
+    let not_now = status.mode == STARTING || status.draining;
+    match (not_now, status.journal.as_str()) {
+        (true, _) => Exit::Timeout,
+        (false, "failed") => Exit::CheckFailed,
+        (false, _) => Exit::Halted,
     }
 }
 
@@ -506,6 +522,18 @@ mod tests {
         assert!(journal.is_dir());
     }
 
+    #[test]
+    fn what_is_refused_is_never_taken_for_an_engine_that_is_not_there() {
+        let exit = |mode: &str, draining, journal: &str| {
+            let (mode, journal) = (mode.to_owned(), journal.to_owned());
+            refusal(&Status { mode, draining, journal, ..Status::default() })
+        };
+        assert_eq!(exit(STARTING, false, "well"), Exit::Timeout);
+        assert_eq!(exit("active", true, "failed"), Exit::Timeout);
+        assert_eq!(exit("active", false, "failed"), Exit::CheckFailed);
+        assert_eq!(exit("active", false, "well"), Exit::Halted, "the halt file cannot be removed");
+    }
+
     #[tokio::test]
     async fn a_halt_stays_where_a_start_refuses_to_lift_it() {
         let (_place, config, directory) = halted();
@@ -520,6 +548,7 @@ mod tests {
         let here = tokio::task::LocalSet::new();
         here.spawn_local(control::serve(listener, Rc::new(Door::new(starting))));
         let refused = here.run_until(asked).await.expect("it ends").expect_err("it only starts");
+        assert_eq!((refused.exit, refused.fix.contains("try again")), (Exit::Timeout, true), "{refused}");
         assert!(refused.what.contains("it is starting"), "{}", refused.what);
         assert!(directory.halt_file().exists());
     }

@@ -185,7 +185,7 @@ mod tests {
                 let mut question = String::new();
                 BufReader::new(&stream).read_line(&mut question).expect("a question");
                 let status = Status { pid, mode: mode.to_owned(), ..Status::default() };
-                let answer = Answer { ok: true, error: None, status: Some(status) };
+                let answer = Answer { ok: true, error: None, fix: None, status: Some(status) };
                 writeln!(stream, "{}", sonic_rs::to_string(&answer).expect("plain data")).expect("it waits");
             }
         });
