@@ -359,7 +359,7 @@ fn a_kill_halts_whatever_a_run_would_refuse() {
 }
 
 /// What `arb kill` says and does in this place, of exchanges that nobody reaches.
-fn kill(place: &std::path::Path, lines: &str, vars: &[(&str, &str)]) -> Output {
+fn kill(place: &std::path::Path, lines: &str, vars: &[(&str, &str)], args: &[&str]) -> Output {
     let config = place.join("arb.toml");
     let nowhere =
         "key = \"env:K\"\nsecret = \"env:K\"\nrest = \"http://127.0.0.1:9\"\nws = \"ws://127.0.0.1:9\"\n";
@@ -369,14 +369,14 @@ fn kill(place: &std::path::Path, lines: &str, vars: &[(&str, &str)]) -> Output {
     );
     std::fs::write(&config, file).expect("our own file");
     let mut command = Command::new(env!("CARGO_BIN_EXE_arb"));
-    command.args(["kill", "--config"]).arg(&config).env_remove("K").envs(vars.iter().copied());
+    command.args(["kill", "--config"]).arg(&config).args(args).env_remove("K").envs(vars.iter().copied());
     command.output().expect("the program starts")
 }
 
 #[test]
 fn a_kill_needs_no_key_to_halt() {
     let place = tempfile::tempdir().expect("a directory");
-    let output = kill(place.path(), "", &[]);
+    let output = kill(place.path(), "", &[], &[]);
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(9), "{said}{}", text(&output.stderr));
     for venue in ["mexc", "gateio"] {
@@ -389,16 +389,30 @@ fn a_kill_needs_no_key_to_halt() {
 fn a_kill_goes_on_where_the_halt_cannot_be_written() {
     let place = tempfile::tempdir().expect("a directory");
     std::fs::create_dir_all(place.path().join("state/HALT")).expect("a directory in its way");
-    let output = kill(place.path(), "", &[("K", "k")]);
+    let output = kill(place.path(), "", &[("K", "k")], &[]);
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(9), "{said}{}", text(&output.stderr));
     assert!(said.contains("mexc: NOT PROVEN FLAT") && said.contains("NOT HALTED OVER RESTARTS"), "{said}");
 }
 
 #[test]
+fn a_kill_that_does_not_outlast_a_restart_does_not_say_killed() {
+    let place = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir_all(place.path().join("state/paper/HALT")).expect("a directory in its way");
+    let output = kill(place.path(), "mode = \"paper\"\n", &[("K", "k")], &["--json"]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(10), "{told}");
+    assert!(told.contains("state/paper/HALT: ") && told.contains("fix: start nothing before"), "{told}");
+    let rows = lines(&output);
+    let [row] = rows.as_slice() else { panic!("no account on paper: {rows:?}") };
+    assert_eq!((word(row, "event"), row["halt_file"].as_bool()), ("not_halted", Some(false)));
+    assert!(word(row, "error").contains("state/paper/HALT: "), "{row}");
+}
+
+#[test]
 fn a_kill_on_paper_touches_no_account() {
     let place = tempfile::tempdir().expect("a directory");
-    let output = kill(place.path(), "mode = \"paper\"\n", &[("K", "k")]);
+    let output = kill(place.path(), "mode = \"paper\"\n", &[("K", "k")], &[]);
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}{}", text(&output.stderr));
     assert!(!said.contains("mexc") && place.path().join("state/paper/HALT").exists(), "{said}");

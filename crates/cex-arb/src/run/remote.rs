@@ -192,7 +192,7 @@ pub fn write_acknowledgement(
 /// None of that needs the engine: it may be stopped, hanging or gone. What one of the three refuses holds up neither of the others.
 ///
 /// # Errors
-/// Exit code 9 when it is not proven that nothing is open, 1 when the halt is not on disk, 6 when an engine of another mode runs.
+/// Exit code 9 when it is not proven that nothing is open, 10 when the halt is not on disk, 6 when an engine of another mode runs.
 pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     let (config, directory) = place(args)?;
     let halted = halt(&directory);
@@ -239,7 +239,10 @@ pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     let file = directory.halt_file();
     written(match (args.json, &halted) {
         (true, _) => {
-            writeln!(out, "{{\"event\":\"killed\",\"not_proven\":{failed},\"halt_file\":{}}}", halted.is_ok())
+            let event = if halted.is_ok() { "killed" } else { "not_halted" };
+            let error = halted.as_ref().err().map(|failure| &failure.what);
+            let line = Killed { event, not_proven: failed, halt_file: halted.is_ok(), error };
+            sonic_rs::to_string(&line).map_err(std::io::Error::other).and_then(|line| writeln!(out, "{line}"))
         }
         (false, Ok(())) => writeln!(out, "halted: {told}; {} keeps it so until arb resume", file.display()),
         (false, Err(failure)) => writeln!(out, "NOT HALTED OVER RESTARTS: {told}; {}", failure.what),
@@ -265,13 +268,25 @@ struct Row<'a> {
     what: Option<&'a String>,
 }
 
+/// How `kill --json` ends.
+#[derive(serde::Serialize)]
+struct Killed<'a> {
+    /// `killed`, or `not_halted` where the halt is not on disk and so would not outlast a restart.
+    event: &'static str,
+    /// Exchanges of which it is not proven that nothing is open.
+    not_proven: usize,
+    halt_file: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a String>,
+}
+
 /// Puts the halt file there, on disk before anything else is tried.
 fn halt(directory: &Directory) -> Result<(), Failure> {
     let what = format!("{} arb kill, process {}", Clock::new().now(), std::process::id());
     directory.put_halt_file(&what).map_err(|error| {
         let file = directory.halt_file();
         let fix = format!("start nothing before you have put {} there by hand", file.display());
-        Failure::new(Exit::Internal, format!("{}: {error}", file.display()), fix)
+        Failure::new(Exit::CheckFailed, format!("{}: {error}", file.display()), fix)
     })
 }
 
