@@ -452,6 +452,9 @@ fn print(status: &Status, out: &mut impl Write) -> std::io::Result<()> {
             row.reconnects
         )?;
     }
+    if status.mode == STARTING {
+        return writeln!(out, "  what earlier runs left, and what the day came to, is being read");
+    }
     writeln!(
         out,
         "  arbitrages {} open ({} unknown), {} started   realised {}   of the day {} with {} orders   alarms {}",
@@ -535,6 +538,19 @@ mod tests {
         assert_eq!(lift(&config, &directory), Ok(None));
         assert!(!directory.halt_file().exists());
         assert!(journal.is_dir());
+    }
+
+    #[test]
+    fn a_start_tells_no_sums_that_it_has_not_read() {
+        let said = |mode: &str| {
+            let mut out = Vec::new();
+            let status = Status { mode: mode.to_owned(), pnl_day: "0".to_owned(), ..Status::default() };
+            print(&status, &mut out).expect("memory");
+            String::from_utf8(out).expect("text")
+        };
+        assert!(said("active").contains("of the day 0 with 0 orders"), "{}", said("active"));
+        let starting = said(STARTING);
+        assert!(!starting.contains("of the day") && starting.contains("is being read"), "{starting}");
     }
 
     #[test]
