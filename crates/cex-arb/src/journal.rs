@@ -38,21 +38,22 @@ pub fn run(command: &JournalCommand, out: &mut impl Write) -> Result<(), Failure
 }
 
 fn verify(args: &JournalArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let (count, verdict) = read(&args.dir)?;
-    written(if args.json {
-        json_line(out, &count.summary(&verdict))
-    } else {
-        count.summary(&verdict).print(out)
+    let (count, verdict) = read(&args.dir);
+    written(match (args.json, count.segments) {
+        (true, _) => json_line(out, &count.summary(&verdict)),
+        // The failure says it all.
+        (false, 0) if verdict.is_err() => Ok(()),
+        (false, _) => count.summary(&verdict).print(out),
     })?;
     verdict
 }
 
 fn stats(args: &JournalArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let (count, verdict) = read(&args.dir)?;
-    written(if args.json {
-        json_line(out, &count.stats(&verdict))
-    } else {
-        count.stats(&verdict).print(out)
+    let (count, verdict) = read(&args.dir);
+    written(match (args.json, count.segments) {
+        (true, _) => json_line(out, &count.stats(&verdict)),
+        (false, 0) if verdict.is_err() => Ok(()),
+        (false, _) => count.stats(&verdict).print(out),
     })?;
     verdict
 }
@@ -92,10 +93,13 @@ fn line(out: &mut impl Write, json: bool, record: &Record, entry: &Entry) -> io:
     writeln!(out, "{:>8} {at} {:<13} {payload}", record.seq, record.kind)
 }
 
-/// Reads everything there is. What was counted is told even when it ends in damage.
-fn read(dir: &Path) -> Result<(Count, Result<(), Failure>), Failure> {
-    let mut reader = open(dir, 0)?;
+/// Reads everything there is. What was counted is told even when it ends in damage, or never began.
+fn read(dir: &Path) -> (Count, Result<(), Failure>) {
     let mut count = Count::new(dir);
+    let mut reader = match open(dir, 0) {
+        Ok(reader) => reader,
+        Err(failure) => return (count, Err(failure)),
+    };
     let verdict = loop {
         match reader.next_record() {
             Ok(Some(record)) => count.take(&record),
@@ -104,7 +108,7 @@ fn read(dir: &Path) -> Result<(Count, Result<(), Failure>), Failure> {
         }
     };
     count.segments = reader.segments().len();
-    Ok((count, verdict))
+    (count, verdict)
 }
 
 fn open(dir: &Path, from: u64) -> Result<Reader, Failure> {

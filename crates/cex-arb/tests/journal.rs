@@ -126,3 +126,44 @@ fn what_is_no_journal_is_told() {
     }
     assert_eq!(journal("dump", dir.path(), &["--type", "nonsense"]).status.code(), Some(2));
 }
+
+#[test]
+fn a_journal_that_is_not_sound_tells_so_in_one_object_whatever_is_wrong() {
+    let whole = || {
+        let dir = tempfile::tempdir().expect("a directory");
+        running(dir.path()).close(NOW, &messages::SessionEnd::default()).expect("room");
+        dir
+    };
+    let segment = |dir: &tempfile::TempDir, number: u32| dir.path().join(format!("{number:08}.seg"));
+    let (sound, short, cut, gap, none) = (whole(), whole(), whole(), whole(), tempfile::tempdir());
+    let none = none.expect("a directory");
+    let file = |path: &Path| std::fs::OpenOptions::new().write(true).open(path).expect("a segment");
+    file(&segment(&short, 1)).set_len(5_000).expect("our own file");
+    spoil(cut.path(), |bytes, end| bytes[end - 3..].fill(0));
+    std::fs::copy(segment(&gap, 1), segment(&gap, 3)).expect("room");
+    std::fs::remove_file(segment(&gap, 2)).expect("a spare");
+    for (name, dir, code, records) in [
+        ("sound", sound.path().to_owned(), 0, 7),
+        ("short", short.path().to_owned(), 10, 0),
+        ("torn", cut.path().to_owned(), 10, 6),
+        ("gap", gap.path().to_owned(), 10, 0),
+        ("empty", none.path().to_owned(), 10, 0),
+        ("none", none.path().join("x"), 10, 0),
+    ] {
+        for verb in ["verify", "stats", "replay"] {
+            let output = journal(verb, &dir, &["--json"]);
+            let told = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{name} {verb}: {told}");
+            let rows = json(&output);
+            let [row] = rows.as_slice() else { panic!("{name} {verb}: {rows:?}") };
+            let found = (row["sound"].as_bool(), row["records"].as_u64());
+            assert_eq!(found, (Some(code == 0), Some(records)), "{name} {verb}: {row}");
+            let error = row["error"].as_str().unwrap_or_default();
+            assert_eq!(error.is_empty(), code == 0, "{name} {verb}: {row}");
+            assert!(told.contains(error), "{name} {verb}: {error} is not in {told}");
+            if verb == "replay" {
+                assert_eq!(row["same"].as_bool(), Some(code == 0), "{name}: {row}");
+            }
+        }
+    }
+}

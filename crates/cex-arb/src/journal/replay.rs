@@ -10,14 +10,17 @@ use cex_core::{Decimal, NumError, Timestamp};
 use cex_journal::{Entry, Record, messages};
 use serde::Serialize;
 use std::io::Write;
+use std::path::Path;
 
 /// What a replay came to; the names are a promise to scripts.
 #[derive(Debug, Default, Serialize)]
 struct Replayed {
     event: &'static str,
     dir: String,
-    /// Whether nothing differs.
+    /// Whether all of it could be read and nothing differs.
     same: bool,
+    /// Whether the journal itself is whole.
+    sound: bool,
     records: u64,
     /// Arbitrages whose end was worked out again from their fills.
     arbitrages: u64,
@@ -32,6 +35,11 @@ struct Replayed {
     state_hash: String,
     /// What differs.
     differences: Vec<String>,
+    /// Why it is not sound or not the same.
+    error: Option<String>,
+    /// When the last record was written.
+    #[serde(skip)]
+    last: Timestamp,
 }
 
 /// Runs the command.
@@ -39,40 +47,58 @@ struct Replayed {
 /// # Errors
 /// Exit code 10 when the journal is not whole, or something differs.
 pub(super) fn run(args: &JournalArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let mut reader = open(&args.dir, 0)?;
     let mut replayed =
         Replayed { event: "replayed", dir: args.dir.display().to_string(), ..Replayed::default() };
-    let (mut past, mut last) = (Past::default(), Timestamp::EPOCH);
-    while let Some(record) = reader.next_record().map_err(|error| failure(&error))? {
-        last = record.at;
-        replayed.take_in(&record, &mut past);
-    }
-    let whole = incomplete_end(&args.dir, &mut reader);
+    let mut past = Past::default();
+    let whole = replayed.read(&args.dir, &mut past);
     if let Some(contradiction) = past.contradiction() {
         replayed.differences.push(format!(
             "record {}: the session ends with another state than {}",
             contradiction.seq, contradiction.state
         ));
     }
-    replayed.unfinished = past.cycles().len();
-    replayed.undecided = past.undecided();
-    replayed.state = past.state(last).unwrap_or_else(|error| error.to_string());
-    replayed.state_hash = state_hash(&replayed.state).iter().map(|byte| format!("{byte:02x}")).collect();
-    replayed.same = replayed.differences.is_empty();
-    written(if args.json { json_line(out, &replayed) } else { replayed.print(out) })?;
-    whole?;
-    if replayed.same {
-        return Ok(());
-    }
-    let what = format!("{}: {} differences", replayed.dir, replayed.differences.len());
-    Err(Failure::new(
-        Exit::CheckFailed,
-        what,
-        "it was not written by this program, or the program has a fault",
-    ))
+    let verdict = whole.and_then(|()| replayed.verdict());
+    replayed.conclude(&past, &verdict);
+    written(match (args.json, replayed.records) {
+        (true, _) => json_line(out, &replayed),
+        // The failure says it all.
+        (false, 0) if verdict.is_err() => Ok(()),
+        (false, _) => replayed.print(out),
+    })?;
+    verdict
 }
 
 impl Replayed {
+    /// Reads everything there is; whether it is whole. What stands before a fault is worked out again all the same.
+    fn read(&mut self, dir: &Path, past: &mut Past) -> Result<(), Failure> {
+        let mut reader = open(dir, 0)?;
+        while let Some(record) = reader.next_record().map_err(|error| failure(&error))? {
+            self.last = record.at;
+            self.take_in(&record, past);
+        }
+        incomplete_end(dir, &mut reader)?;
+        self.sound = true;
+        Ok(())
+    }
+
+    fn verdict(&self) -> Result<(), Failure> {
+        if self.differences.is_empty() {
+            return Ok(());
+        }
+        let what = format!("{}: {} differences", self.dir, self.differences.len());
+        let fix = "it was not written by this program, or the program has a fault";
+        Err(Failure::new(Exit::CheckFailed, what, fix))
+    }
+
+    fn conclude(&mut self, past: &Past, verdict: &Result<(), Failure>) {
+        self.unfinished = past.cycles().len();
+        self.undecided = past.undecided();
+        self.state = past.state(self.last).unwrap_or_else(|error| error.to_string());
+        self.state_hash = state_hash(&self.state).iter().map(|byte| format!("{byte:02x}")).collect();
+        self.same = verdict.is_ok();
+        self.error = verdict.as_ref().err().map(|failure| failure.what.clone());
+    }
+
     fn take_in(&mut self, record: &Record, past: &mut Past) {
         self.records += 1;
         let Ok(entry) = record.entry() else {
@@ -101,7 +127,11 @@ impl Replayed {
     }
 
     fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
-        let verdict = if self.same { "the same" } else { "NOT THE SAME" };
+        let verdict = match (self.sound, self.differences.is_empty()) {
+            (true, true) => "the same",
+            (false, true) => "NOT SOUND; what stands before the fault is the same",
+            (_, false) => "NOT THE SAME",
+        };
         writeln!(
             out,
             "{}: {verdict}: {} records, {} arbitrages worked out again, {} sessions end as stated",
