@@ -167,3 +167,28 @@ fn a_journal_that_is_not_sound_tells_so_in_one_object_whatever_is_wrong() {
         }
     }
 }
+
+#[test]
+fn only_records_that_a_dump_shows_are_promised() {
+    let told_and_shown = |damage: &dyn Fn(&mut Vec<u8>)| {
+        let dir = tempfile::tempdir().expect("a directory");
+        running(dir.path()).close(NOW, &messages::SessionEnd::default()).expect("room");
+        let path = dir.path().join("00000001.seg");
+        let mut bytes = std::fs::read(&path).expect("a segment");
+        damage(&mut bytes);
+        std::fs::write(path, bytes).expect("our own file");
+        let told = text(&journal("verify", dir.path(), &[]).stderr);
+        assert!(told.contains("fix: keep "), "{told}");
+        let shown = json(&journal("dump", dir.path(), &["--json"])).len();
+        (told.contains("are sound: `arb journal dump"), shown)
+    };
+    assert_eq!(told_and_shown(&|bytes| bytes.truncate(5_000)), (false, 0), "a short file");
+    assert_eq!(told_and_shown(&|bytes| bytes[96 + 65] ^= 1), (false, 0), "the first record");
+    // What an exchange sent is in the fourth.
+    let body = |bytes: &[u8]| bytes.windows(3).position(|some| some == b"msg").expect("its body");
+    let spoilt = told_and_shown(&|bytes| {
+        let at = body(bytes);
+        bytes[at] ^= 1;
+    });
+    assert_eq!(spoilt, (true, 3));
+}

@@ -193,11 +193,19 @@ impl JournalError {
             Self::Damaged(Damage { fault: Fault::Newer { .. }, .. }) => {
                 "use the version of the program that wrote it, or a later one".to_owned()
             }
-            Self::Damaged(Damage { dir, seq, .. }) => format!(
-                "keep {dir} as it is. Records before {seq} are sound: `arb journal dump --dir {dir}` shows them. Put \
-                 back a sound copy of the segment; or, once orders and balances have been compared with the exchanges \
-                 by hand, begin a new journal in an empty directory"
-            ),
+            Self::Damaged(Damage { dir, seq, .. }) => {
+                // Nothing was read where no record or only the first was expected, so nothing could be shown.
+                let sound = match seq {
+                    0 | 1 => String::new(),
+                    _ => format!(
+                        " Records before {seq} are sound: `arb journal dump --dir {dir}` shows them."
+                    ),
+                };
+                format!(
+                    "keep {dir} as it is.{sound} Put back a sound copy of the segment; or, once orders and balances have \
+                     been compared with the exchanges by hand, begin a new journal in an empty directory"
+                )
+            }
             Self::Failed { .. } => {
                 "stop and check the disk. What was closed since then is in no record: compare both accounts with the \
                  journal and even them out, then `arb resume`, and start again"
