@@ -407,10 +407,10 @@ impl Controls {
         let done = match verb {
             Verb::Status => Ok(()),
             // Whether to trade away what is left was decided when it began to end.
-            Verb::StopFlat if self.draining.get() && !self.flatten.get() => {
-                Err("it is ending already, and trades nothing away: arb run once more, then arb stop --flatten"
-                    .to_owned())
-            }
+            Verb::StopFlat if self.draining.get() && !self.flatten.get() => Err(Refused::new(
+                "it is ending already, and trades nothing away",
+                "arb run once more, then arb stop --flatten",
+            )),
             Verb::Stop | Verb::StopFlat => {
                 self.draining.set(true);
                 self.flatten.set(self.flatten.get() || verb == Verb::StopFlat);

@@ -136,7 +136,8 @@ impl Day {
         let marks = checks.sent.iter();
         let marks: BTreeMap<ClientOrderId, Decimal> =
             marks.map(|(id, sent)| (*id, legless(id).unwrap_or(sent.mark))).collect();
-        let proof = prove(&ledgers, &marks, &holdings)?;
+        let all = ledgers.iter().map(|(venue, _)| *venue).collect();
+        let proof = prove(&ledgers, &marks, &holdings, &all)?;
         for mismatch in &proof.mismatches {
             checks.violate(Invariant::I4, now, format!("holdings differ: {mismatch:?}"));
         }

@@ -194,7 +194,8 @@ impl Trader {
         });
         assert!(seen.len() as u64 <= sent.0, "seed {seed}: {} orders of {} sent", seen.len(), sent.0);
         assert_eq!(sent.1, 0, "seed {seed}: a placement was repeated");
-        let proof = prove(&ledgers, &marks, &holdings).expect("ledgers that add up");
+        let all = ledgers.iter().map(|(venue, _)| *venue).collect();
+        let proof = prove(&ledgers, &marks, &holdings, &all).expect("ledgers that add up");
         let others = ledgers.iter().flat_map(|(_, account)| &account.fills);
         let others = others.filter(|fill| !is_ours(&fill.client_id));
         let fees_of_others =
