@@ -374,6 +374,17 @@ fn kill(place: &std::path::Path, lines: &str, vars: &[(&str, &str)], args: &[&st
 }
 
 #[test]
+fn an_exchange_that_is_not_there_is_told_with_address_and_cause() {
+    let place = tempfile::tempdir().expect("a directory");
+    let said = text(&kill(place.path(), "", &[("K", "k")], &[]).stdout);
+    for venue in ["mexc", "gateio"] {
+        let expected = "no connection (http://127.0.0.1:9: Connection refused";
+        let row = said.lines().find(|line| line.starts_with(venue)).unwrap_or_default();
+        assert!(row.contains(expected), "{said}");
+    }
+}
+
+#[test]
 fn a_kill_needs_no_key_to_halt() {
     let place = tempfile::tempdir().expect("a directory");
     let output = kill(place.path(), "", &[], &[]);

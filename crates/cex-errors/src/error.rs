@@ -19,7 +19,8 @@ pub struct ExchangeError {
     pub kind: ErrorKind,
     /// The exchange's own code, if it sent one. Boxed, so that a `Result` stays small.
     pub api_code: Option<Box<ApiCode>>,
-    /// The exchange's own words, for people only: no code may look at them.
+    /// The exchange's own words, or where a connection was to go and why there is none; for people only: no code may look at
+    /// them.
     pub message: Option<Box<str>>,
 }
 

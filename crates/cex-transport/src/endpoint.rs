@@ -77,6 +77,13 @@ impl Endpoint {
         }
     }
 
+    /// Scheme, host and port as people write them: no path and no query, which may hold a key.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}", self.host_header())
+    }
+
     /// What to connect to. Plain `localhost` becomes its number, so that no resolver can send plain text elsewhere.
     pub(crate) fn connect_uri(&self) -> Result<Uri, http::Error> {
         let host =
@@ -149,6 +156,13 @@ mod tests {
         ] {
             assert!(Endpoint::parse(url).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn an_origin_holds_nothing_of_path_and_query() {
+        let origin = |url: &str| Endpoint::parse(url).expect(url).origin();
+        assert_eq!(origin("wss://a.example/ws?listenKey=secret"), "https://a.example");
+        assert_eq!(origin("http://127.0.0.1:7801/x"), "http://127.0.0.1:7801");
     }
 
     #[test]

@@ -98,6 +98,15 @@ impl Connector {
     }
 }
 
+/// What is at the bottom of it, such as `Connection refused (os error 111)`: what lies above only says that it failed.
+pub(crate) fn cause(error: &io::Error) -> String {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}
+
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Connector")

@@ -12,7 +12,7 @@ use crate::config::RestConfig;
 use crate::endpoint::Endpoint;
 use crate::jitter::Jitter;
 use crate::metrics::{CallMetrics, RestMetrics};
-use crate::net::Connector;
+use crate::net::{Connector, cause};
 use crate::rate::{Budget, Refusal, Urgency, reserving};
 use crate::venue_clock::VenueClock;
 use cex_core::{Markets, OrderKind, SymbolId, Timestamp, VenueId};
@@ -423,16 +423,21 @@ impl Rest {
         }
     }
 
-    async fn lease<C: Conn>(&self, pool: &Arc<Pool<C>>, deadline: Instant) -> Result<Lease<C>, ErrorKind> {
+    async fn lease<C: Conn>(&self, pool: &Arc<Pool<C>>, deadline: Instant) -> Result<Lease<C>, ErrorOrKind> {
         match timeout_at(deadline, pool.lease()).await {
             Ok(Ok(lease)) => Ok(lease),
-            Err(_) => Err(ErrorKind::Timeout(Phase::BeforeSend)),
+            Err(_) => {
+                let said = pool.origin().into_boxed_str();
+                Err(ErrorOrKind::Said(ErrorKind::Timeout(Phase::BeforeSend), said))
+            }
             Ok(Err(error)) => {
                 tracing::debug!(venue = %self.venue(), %error, "no connection");
-                Err(match error.kind() {
+                let kind = match error.kind() {
                     io::ErrorKind::TimedOut => ErrorKind::Timeout(Phase::BeforeSend),
                     _other => ErrorKind::Connection(Phase::BeforeSend),
-                })
+                };
+                let said = format!("{}: {}", pool.origin(), cause(&error)).into_boxed_str();
+                Err(ErrorOrKind::Said(kind, said))
             }
         }
     }
@@ -524,6 +529,9 @@ impl Rest {
         match what {
             ErrorOrKind::Error(error) => error,
             ErrorOrKind::Kind(kind) => ExchangeError::new(self.venue(), op, kind),
+            ErrorOrKind::Said(kind, said) => {
+                ExchangeError { message: Some(said), ..ExchangeError::new(self.venue(), op, kind) }
+            }
         }
     }
 }
@@ -532,6 +540,8 @@ impl Rest {
 pub(super) enum ErrorOrKind {
     Error(ExchangeError),
     Kind(ErrorKind),
+    /// Likewise, with what people want to know of it.
+    Said(ErrorKind, Box<str>),
 }
 
 impl From<ErrorKind> for ErrorOrKind {

@@ -85,6 +85,11 @@ impl<C: Conn> Pool<C> {
         Arc::new(Self { target, most, permits, idle: Mutex::new(Vec::new()), metrics, counters })
     }
 
+    /// Where its connections go, for people.
+    pub(super) fn origin(&self) -> String {
+        self.target.endpoint.origin()
+    }
+
     /// A connection that is open: the most recently used idle one, or a new one. The caller bounds the time.
     pub(super) async fn lease(self: &Arc<Self>) -> io::Result<Lease<C>> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)?;
