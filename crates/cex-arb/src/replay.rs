@@ -7,16 +7,19 @@ pub use tape::tape;
 use crate::cli::ReplayArgs;
 use crate::exit::{Exit, Failure, written};
 use crate::venues;
-use cex_core::{Market, MarketEvent, Markets, StreamKind, SymbolId, Timestamp, VenueId};
+use cex_core::{LinkEvent, Market, MarketEvent, Markets, StreamKind, SymbolId, Timestamp, VenueId};
 use cex_interface::{HttpResponse, Input, Link, Outbox, Protocol, Reply, Request, Subscription, VenueConfig};
 use cex_orderbook::{Book, BookConfig, BookSync};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Levels a side of the recorded snapshots.
 const DEPTH: usize = 100;
+
+/// In place of a symbol, for frames that cannot be decoded so far as to tell it.
+const NO_SYMBOL: &str = "?";
 
 /// A line of `ws_frames.jsonl`.
 #[derive(Debug, Deserialize)]
@@ -41,10 +44,13 @@ enum Recorded {
 }
 
 /// What a symbol came to; the names are a promise to scripts.
-#[derive(Debug, Serialize, PartialEq, Eq)]
+#[derive(Debug, Default, Serialize, PartialEq, Eq)]
 struct Row {
+    /// [`NO_SYMBOL`] for what names none.
     symbol: String,
     frames: u64,
+    /// Frames that could not be decoded, beside `frames`.
+    unreadable: u64,
     applied: u64,
     skipped: u64,
     gaps: u64,
@@ -62,6 +68,7 @@ struct Rebuilt {
     market: Market,
     sync: BookSync,
     frames: u64,
+    unreadable: u64,
 }
 
 /// Runs the command.
@@ -83,9 +90,10 @@ pub fn run(args: &ReplayArgs, out: &mut impl Write) -> Result<(), Failure> {
 fn table(out: &mut dyn Write, rows: &[Row]) -> std::io::Result<()> {
     writeln!(
         out,
-        "{:<12} {:>7} {:>8} {:>8} {:>5} {:>14}  {:>14} {:>14}  {:>14} {:>14} {:>6} {:>6}",
+        "{:<12} {:>7} {:>10} {:>8} {:>8} {:>5} {:>14}  {:>14} {:>14}  {:>14} {:>14} {:>6} {:>6}",
         "symbol",
         "frames",
+        "unreadable",
         "applied",
         "skipped",
         "gaps",
@@ -101,9 +109,10 @@ fn table(out: &mut dyn Write, rows: &[Row]) -> std::io::Result<()> {
     rows.iter().try_for_each(|row| {
         writeln!(
             out,
-            "{:<12} {:>7} {:>8} {:>8} {:>5} {:>14}  {:>14} {:>14}  {:>14} {:>14} {:>6} {:>6}",
+            "{:<12} {:>7} {:>10} {:>8} {:>8} {:>5} {:>14}  {:>14} {:>14}  {:>14} {:>14} {:>6} {:>6}",
             row.symbol,
             row.frames,
+            row.unreadable,
             row.applied,
             row.skipped,
             row.gaps,
@@ -120,6 +129,7 @@ fn table(out: &mut dyn Write, rows: &[Row]) -> std::io::Result<()> {
 
 /// A recording and the adapter that reads it.
 struct Recording {
+    dir: PathBuf,
     protocol: Arc<dyn Protocol>,
     markets: Arc<Markets>,
     events: Vec<(f64, Recorded)>,
@@ -132,12 +142,16 @@ impl Recording {
         let mut config = VenueConfig::public(venue);
         config.options.insert("depth_interval".to_owned(), "100ms".to_owned());
         let protocol = (registration.open)(config).map_err(|error| internal(&error))?;
-        let markets = Arc::new(markets(protocol.as_ref(), venue, &dir.join("currency_pairs.json"))?);
+        let pairs = dir.join("currency_pairs.json");
+        let markets = Arc::new(markets(protocol.as_ref(), venue, &pairs)?);
+        if markets.is_empty() {
+            return Err(unreadable(&pairs.display().to_string(), "lists no pair"));
+        }
         let mut events = snapshots(&dir.join("rest_order_book.jsonl"))?;
         events.extend(frames(&dir.join("ws_frames.jsonl"))?);
         // Frames and snapshots were recorded side by side; the time of arrival is what orders them.
         events.sort_by(|(left, _), (right, _)| left.total_cmp(right));
-        Ok(Self { protocol, markets, events })
+        Ok(Self { dir: dir.to_owned(), protocol, markets, events })
     }
 
     fn replay(&self) -> Result<Vec<Row>, Failure> {
@@ -151,7 +165,7 @@ impl Recording {
             .map(|market| {
                 let mut sync = BookSync::new(market.id, rule, BookConfig::new(market.tick, DEPTH));
                 sync.on_subscribed(begin);
-                Rebuilt { market: market.clone(), sync, frames: 0 }
+                Rebuilt { market: market.clone(), sync, frames: 0, unreadable: 0 }
             })
             .collect();
         let wanted: Vec<_> = self
@@ -163,16 +177,30 @@ impl Recording {
             self.protocol.market_links(&self.markets, &wanted).map_err(|error| internal(&error))?;
         let link = links.first_mut().ok_or_else(|| internal(&"the adapter opened no link"))?;
         let mut outbox = Outbox::default();
+        let mut of_no_symbol = 0;
         for (at, event) in &self.events {
             let now = timestamp(*at);
             match event {
-                Recorded::Frame(text) => frame(now, link.as_mut(), text, &mut outbox, &mut books),
+                Recorded::Frame(text) => {
+                    of_no_symbol += frame(now, link.as_mut(), text, &mut outbox, &mut books);
+                }
                 Recorded::Snapshot { native, body, place } => {
                     self.snapshot(now, native, body, place, &mut books)?;
                 }
             }
         }
-        Ok(books.iter().filter(|book| book.frames > 0).map(row).collect())
+        let unread: u64 = of_no_symbol + books.iter().map(|book| book.unreadable).sum::<u64>();
+        if books.iter().all(|book| book.frames == 0) {
+            let place = self.dir.join("ws_frames.jsonl").display().to_string();
+            let why = format!("there is no frame of a book in it; {unread} could not be decoded");
+            return Err(unreadable(&place, &why));
+        }
+        let mut rows: Vec<Row> =
+            books.iter().filter(|book| book.frames + book.unreadable > 0).map(row).collect();
+        if of_no_symbol > 0 {
+            rows.push(Row { symbol: NO_SYMBOL.to_owned(), unreadable: of_no_symbol, ..Row::default() });
+        }
+        Ok(rows)
     }
 
     fn snapshot(
@@ -201,11 +229,20 @@ impl Recording {
     }
 }
 
-fn frame(now: Timestamp, link: &mut dyn Link, text: &str, outbox: &mut Outbox, books: &mut [Rebuilt]) {
+/// Takes a frame in; how many of no known symbol could not be decoded.
+fn frame(now: Timestamp, link: &mut dyn Link, text: &str, outbox: &mut Outbox, books: &mut [Rebuilt]) -> u64 {
     outbox.clear();
-    // A frame that cannot be used has already been told of in the outbox, and the book it belongs to shows it.
+    // A frame that cannot be used has already been told of in the outbox.
     if let Err(error) = link.handle(now, Input::Text(text.as_bytes()), outbox) {
         tracing::warn!(%error, "frame could not be used");
+    }
+    let mut of_no_symbol = 0;
+    for event in &outbox.link {
+        let LinkEvent::Undecodable { symbol } = event else { continue };
+        match books.iter_mut().find(|book| Some(book.market.id) == *symbol) {
+            Some(book) => book.unreadable += 1,
+            None => of_no_symbol += 1,
+        }
     }
     for event in &outbox.market {
         let MarketEvent::Book(update) = event else { continue };
@@ -214,6 +251,7 @@ fn frame(now: Timestamp, link: &mut dyn Link, text: &str, outbox: &mut Outbox, b
             book.sync.on_update(now, update, &outbox.levels);
         }
     }
+    of_no_symbol
 }
 
 fn row(book: &Rebuilt) -> Row {
@@ -227,6 +265,7 @@ fn row(book: &Rebuilt) -> Row {
     Row {
         symbol: book.market.symbol().to_string(),
         frames: book.frames,
+        unreadable: book.unreadable,
         applied: counters.applied,
         skipped: counters.ignored_old,
         gaps: counters.gaps,

@@ -132,6 +132,44 @@ fn a_damaged_recording_is_named_by_file_and_line() {
     assert!(text(&output.stderr).contains("ws_frames.jsonl:4"), "{}", text(&output.stderr));
 }
 
+#[test]
+fn a_recording_that_says_nothing_is_refused_with_the_file() {
+    let refused = |dir: PathBuf| {
+        let output = arb(&["replay", "--dir", dir.to_str().expect("a plain path")]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(10), "{told}");
+        assert!(told.contains("fix: the recording is damaged"), "{told}");
+        assert_eq!(text(&output.stdout), "");
+        told
+    };
+    let told = refused(recording("replay_no_pair", |files| {
+        files.iter_mut().for_each(|file| file.1.clear());
+        files[0].1.push_str("[]");
+    }));
+    assert!(told.contains("currency_pairs.json: lists no pair"), "{told}");
+    let told = refused(recording("replay_no_frame", |files| {
+        files[1..].iter_mut().for_each(|file| file.1.clear());
+    }));
+    assert!(told.contains("ws_frames.jsonl: there is no frame of a book in it"), "{told}");
+}
+
+#[test]
+fn frames_that_cannot_be_decoded_are_counted() {
+    let line = |text: &str| {
+        format!("{}\n", sonic_rs::json!({ "at": 1700000000.35, "direction": "from_server", "text": text }))
+    };
+    let dir = recording("replay_unreadable", |files| {
+        files[2].1 = files[2].1.replace(r#"[[\"1.45\",\"2\"]]"#, r#"[[\"1.45\"]]"#) + &line("no JSON");
+    });
+    let output = arb(&["replay", "--json", "--dir", dir.to_str().expect("a plain path")]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let rows = lines(&output);
+    let counted = |row: &Value| (word(row, "symbol").to_owned(), number(row, &["unreadable"]));
+    let expected = [("AB/USDT".to_owned(), 1), ("?".to_owned(), 1)];
+    assert_eq!(rows.iter().map(counted).collect::<Vec<_>>(), expected, "{rows:?}");
+    assert_eq!(number(&rows[0], &["frames"]), 2, "the others");
+}
+
 fn demo(args: &[&str]) -> (Output, Vec<Value>, Value) {
     let output = arb(&[&["demo", "--json"], args].concat());
     let all = lines(&output);

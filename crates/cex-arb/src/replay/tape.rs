@@ -40,7 +40,7 @@ impl Recording {
         for market in self.markets.iter() {
             let mut sync = BookSync::new(market.id, rule, BookConfig::new(market.tick, super::DEPTH));
             sync.on_subscribed(begin);
-            books.push(Rebuilt { market: market.clone(), sync, frames: 0 });
+            books.push(Rebuilt { market: market.clone(), sync, frames: 0, unreadable: 0 });
         }
         let mut told: Vec<Told> = books.iter().map(|_| Told::default()).collect();
         let mut link = self.link()?;
