@@ -1,8 +1,9 @@
 //! `arb config check`, `show`, `example`.
 
-use super::keys::{KEYS, Key, VENUE_KEYS};
+use super::keys::{KEYS, Key, VENUE_KEYS, default_value};
 use super::layers::{self, Given, Origin, Raw, Surroundings};
 use super::problem::{Problem, Problems};
+use super::unit::{self, List, Unit};
 use super::{Config, check, file, place};
 use crate::cli::{ConfigArgs, ConfigCommand};
 use crate::exit::{Exit, Failure, written};
@@ -64,8 +65,7 @@ fn show(args: &ConfigArgs, origin: bool, around: &Surroundings) -> Result<String
     let mut rows = Vec::new();
     for key in KEYS {
         let found = given.get(&key.path());
-        let value =
-            found.map_or_else(|| literal(&super::keys::default_value(key)), |given| literal(&given.raw));
+        let value = found.map_or_else(|| literal(&default_value(key)), |given| literal_of(key, &given.raw));
         let origin = shown.origin(found.map_or(&Origin::Default, |given| &given.origin));
         rows.push(Row { section: key.section.to_owned(), key: key.name.to_owned(), value, origin });
     }
@@ -144,6 +144,14 @@ fn lines(rows: &[Row], origin: bool) -> String {
         };
     }
     text
+}
+
+/// As [`literal`], of a key that may take a list, which has no brackets outside of a file.
+fn literal_of(key: &Key, raw: &Raw) -> String {
+    match (default_value(key), raw, List::read(&unit::Given(raw), None)) {
+        (Raw::List(_), Raw::Plain(_), Ok(items)) => literal(&Raw::List(items)),
+        _other => literal(raw),
+    }
 }
 
 /// A value as the file would give it. Secrets are references here, and the configuration has been checked.

@@ -669,6 +669,47 @@ fn show_prints_what_holds_where_it_comes_from_and_no_secret() {
 }
 
 #[test]
+fn a_list_from_outside_the_file_is_shown_as_the_file_would_have_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("arb.toml");
+    std::fs::write(&path, "version = 1\n[venues.mexc]\n[venues.gateio]\n").expect("our own file");
+    for (given, shown) in [
+        ("BTC/USDT, ETH/USDT", "include = [\"BTC/USDT\", \"ETH/USDT\"]\n"),
+        ("BTC/USDT", "include = [\"BTC/USDT\"]\n"),
+        ("", "include = []\n"),
+    ] {
+        let home = dir.path().display().to_string();
+        let vars = [("HOME", home.as_str()), ("ARB__SYMBOLS__INCLUDE", given)];
+        let show = ConfigCommand::Show(ShowArgs { config: args(Some(&path), false), origin: false });
+        let (text, code) = command(&show, &vars);
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains(shown), "{given:?}: {text}");
+        let again = read(&text, &[], &vars[..1]).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(again.symbols.include.join(", "), given);
+    }
+}
+
+#[test]
+fn an_address_that_an_adapter_refuses_is_named_by_its_key() {
+    for (venue, key, value, form) in [
+        ("mexc", "ws", "http://127.0.0.1:1", "wss://host[:port]/path"),
+        ("gateio", "ws", "http://127.0.0.1:1", "wss://host[:port]/path"),
+        ("mexc", "rest", "ws://127.0.0.1:1", "https://host[:port]"),
+        ("gateio", "rest", "ws://127.0.0.1:1", "https://host[:port]"),
+    ] {
+        let set = format!("venues.{venue}.{key}={value}");
+        let text = "version = 1\n[venues.mexc]\n[venues.gateio]\n";
+        let problems = read(text, &[&set], &[("HOME", "/nowhere")]).expect_err(&set).to_string();
+        assert!(
+            problems.contains(&format!("venues.{venue}.{key}: must be of the form {form}")),
+            "{problems}"
+        );
+        assert!(problems.contains(&format!("fix: {key} = \"{form}\"")), "{problems}");
+        assert!(!problems.contains("options"), "{problems}");
+    }
+}
+
+#[test]
 fn check_finds_the_file_and_ends_with_0_or_3() {
     let dir = tempfile::tempdir().expect("a directory");
     let home = dir.path().display().to_string();

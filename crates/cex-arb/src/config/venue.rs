@@ -7,6 +7,7 @@ use super::secret;
 use super::unit::{self, Unit, Words};
 use crate::venues;
 use cex_core::{Bps, VenueId};
+use cex_errors::ExchangeError;
 use cex_interface::{Registration, Secret, VenueConfig};
 use std::collections::BTreeMap;
 
@@ -77,6 +78,9 @@ impl Reading<'_> {
         }
         // The adapter knows its options; it is asked now and not when it is too late.
         if let Err(error) = (exchange.open)(config.clone()) {
+            if self.address_refused(&error, problems) {
+                return None;
+            }
             let detail = error.message.as_deref().map_or_else(String::new, |message| format!(": {message}"));
             let fix = format!("docs/exchanges/{}.md lists its options", exchange.name);
             let what = format!("{}: {}{detail}", self.section, error.kind);
@@ -88,6 +92,23 @@ impl Reading<'_> {
 
     fn find(&self, name: &str) -> Option<&Given> {
         self.given.get(&format!("{}.{name}", self.section))
+    }
+
+    /// Whether what an adapter complains of is an address, which it names by its own word; then that is told by the file's.
+    fn address_refused(&self, error: &ExchangeError, problems: &mut Problems) -> bool {
+        let said = format!("{} {}", error.kind, error.message.as_deref().unwrap_or_default());
+        for (field, name, form) in
+            [("rest_url", "rest", "https://host[:port]"), ("ws_url", "ws", "wss://host[:port]/path")]
+        {
+            if let Some(given) = self.find(name).filter(|_| said.contains(field)) {
+                let plain = form.replacen("s://", "://", 1);
+                let what = format!("{}: must be of the form {form}", given.key);
+                let fix = format!("{name} = \"{form}\", or {plain} for this machine, as `arb sim` prints it");
+                problems.add(&given.key, &given.origin, what, fix);
+                return true;
+            }
+        }
+        false
     }
 
     /// Where what an adapter complains of was given: the option it names, else the section.
