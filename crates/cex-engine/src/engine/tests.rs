@@ -232,6 +232,22 @@ impl Stage {
         placed(commands).try_into().expect("two orders")
     }
 
+    /// A purchase of five at venue a by somebody the engine does not know.
+    fn purchase_by(&self, name: &str) -> OrderRequest {
+        OrderRequest {
+            venue: self.venue(0),
+            symbol: SYMBOL,
+            client_id: ClientOrderId::new(name).expect("plain"),
+            side: Side::Buy,
+            kind: OrderKind::Limit {
+                price: Price(10_010),
+                qty: Qty(500_000),
+                tif: cex_core::TimeInForce::Ioc,
+            },
+            expires_in: Duration::from_secs(1),
+        }
+    }
+
     fn fill(&mut self, order: &OrderRequest, price: &str, qty: &str, fee: (&str, &str)) -> Vec<Command> {
         self.trades += 1;
         let fill = self.fill_event(order, price, qty, fee);

@@ -158,14 +158,7 @@ fn a_coin_that_is_not_traded_makes_no_answer_a_strange_one() {
 #[test]
 fn an_account_in_which_somebody_else_trades_all_the_time_is_ready_after_a_while() {
     let mut stage = started(None, false);
-    let order = OrderRequest {
-        venue: stage.venue(0),
-        symbol: SYMBOL,
-        client_id: ClientOrderId::new("theirs").expect("plain"),
-        side: Side::Buy,
-        kind: OrderKind::Limit { price: Price(10_010), qty: Qty(500_000), tif: cex_core::TimeInForce::Ioc },
-        expires_in: Duration::from_secs(1),
-    };
+    let order = stage.purchase_by("theirs");
     let mut ready_at = None;
     for second in 1..10 {
         stage.fill(&order, "100.10", "5", ("0", "USDT"));
@@ -286,14 +279,7 @@ fn records_that_do_not_tell_what_is_held_tell_when_it_moved() {
 #[test]
 fn what_fills_before_the_first_account_is_added_to_the_records() {
     let mut stage = started(Some(["5000", "50"]), false);
-    let order = OrderRequest {
-        venue: stage.venue(0),
-        symbol: SYMBOL,
-        client_id: ClientOrderId::new("past").expect("plain"),
-        side: Side::Buy,
-        kind: OrderKind::Limit { price: Price(10_010), qty: Qty(500_000), tif: cex_core::TimeInForce::Ioc },
-        expires_in: Duration::from_secs(1),
-    };
+    let order = stage.purchase_by("past");
     stage.fill(&order, "100.10", "5", ("0.25025", "USDT"));
     stage.now += Duration::from_secs(1);
     answer(&mut stage, "5000", "45");
@@ -336,14 +322,7 @@ fn a_coin_that_never_had_a_price_is_looked_at_twice_too() {
 #[test]
 fn what_somebody_else_filled_before_an_account_was_asked_for_is_in_it() {
     let mut stage = started(None, false);
-    let order = OrderRequest {
-        venue: stage.venue(0),
-        symbol: SYMBOL,
-        client_id: ClientOrderId::new("theirs").expect("plain"),
-        side: Side::Buy,
-        kind: OrderKind::Limit { price: Price(10_010), qty: Qty(500_000), tif: cex_core::TimeInForce::Ioc },
-        expires_in: Duration::from_secs(1),
-    };
+    let order = stage.purchase_by("theirs");
     let theirs = stage.fill_event(&order, "100.10", "5", ("0.25025", "USDT"));
     stage.now += Duration::from_secs(1);
     assert!(!stage.engine.holds(&theirs), "no account was told yet");

@@ -12,14 +12,7 @@ fn narrow() -> Stage {
 #[test]
 fn what_somebody_else_trades_by_hand_is_no_position() {
     let mut stage = narrow();
-    let theirs = OrderRequest {
-        venue: stage.venue(0),
-        symbol: SYMBOL,
-        client_id: ClientOrderId::new("theirs").expect("plain"),
-        side: Side::Buy,
-        kind: OrderKind::Limit { price: Price(10_010), qty: Qty(500_000), tif: cex_core::TimeInForce::Ioc },
-        expires_in: Duration::from_secs(1),
-    };
+    let theirs = stage.purchase_by("theirs");
     stage.fill(&theirs, "100.10", "5", ("0", "USDT"));
     assert_eq!(stage.engine.gate.funds().held(stage.venue(0), asset("BTC")), decimal("55"));
     let [_, _] = stage.cross();
