@@ -66,8 +66,8 @@ pub fn missing(symbols: &Symbols, rules: &[Rules]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Why a coin is not traded on two exchanges, or not proven to be the same there; `None` when it is: the same contract, or on the same chain none
-/// on both sides, as a chain's own coin has none.
+/// Why a coin is not traded on two exchanges, or not proven to be the same there; `None` when it is: the same contract, or on the
+/// same chain none on both sides, as a chain's own coin has none.
 #[must_use]
 pub fn difference(left: Option<&AssetInfo>, right: Option<&AssetInfo>) -> Option<&'static str> {
     let (Some(left), Some(right)) = (left, right) else { return Some("its chains are not told") };

@@ -541,6 +541,18 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_ended_in_order_is_told_from_every_other() {
+        let place = tempfile::tempdir().expect("a directory");
+        let directory = Directory(place.path().to_owned());
+        let (pid, at) = (std::process::id(), Timestamp::from_millis(1_700_000_000_123));
+        assert!(!directory.has_ended(pid, at.as_millis()), "none has");
+        directory.note_ended(at);
+        assert!(directory.has_ended(pid, at.as_millis()));
+        assert!(!directory.has_ended(pid, at.as_millis() + 1), "a later one of the same number");
+        assert!(!directory.has_ended(pid + 1, at.as_millis()));
+    }
+
+    #[test]
     fn nobody_acknowledges_what_no_record_would_tell_the_next_run_of() {
         let place = tempfile::tempdir().expect("a directory");
         let (recorder, directory, broken) = on_failing_disk(place.path());
@@ -557,6 +569,13 @@ mod tests {
             run: "LIVE",
         };
         assert!(controls.obey(Verb::Resume).ok);
+        assert!(controls.obey(Verb::Stop).ok);
+        let late = controls.obey(Verb::StopFlat);
+        assert!(!late.ok && !controls.flatten.get(), "what ends already trades nothing away: {late:?}");
+        controls.draining.set(false);
+        assert!(controls.obey(Verb::StopFlat).ok && controls.flatten.get());
+        assert!(controls.obey(Verb::StopFlat).ok, "asked for once more");
+        controls.draining.set(false);
         broken.store(true, Ordering::Relaxed);
         desk.halt("operator", "arb kill");
         let halt_file = controls.directory.halt_file();

@@ -163,3 +163,10 @@ fn an_account_fee_that_rises_is_adopted_whoever_tells_it() {
     assert_eq!(reconciler.symbols(0), [market.id]);
     assert_eq!(reconciler.market(0, market.id).map(|known| known.id), Some(market.id));
 }
+
+#[test]
+fn the_only_market_of_a_run_that_is_not_listed_any_more_is_left_alone() {
+    let (reconciler, market) = reconciler(None);
+    assert!(reconciler.compare(0, Timestamp::from_secs(1), &[]).is_empty());
+    assert_eq!(reconciler.reasons.why(market.id), Some("it is not listed any more"));
+}
