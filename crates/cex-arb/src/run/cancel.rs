@@ -23,7 +23,7 @@ pub async fn all(rest: &Rest) -> Result<usize, String> {
 /// As [`all`], with so much patience from the first cancels on.
 pub(super) async fn all_within(rest: &Rest, patience: Duration) -> Result<usize, String> {
     let (mut canceled, mut empty) = (BTreeSet::new(), 0);
-    let mut until = None;
+    let (mut until, mut is_told) = (None, false);
     loop {
         let (open, failed) = match Lists::of(rest).open_orders().await {
             Ok(open) if open.unreadable > 0 => {
@@ -41,7 +41,9 @@ pub(super) async fn all_within(rest: &Rest, patience: Duration) -> Result<usize,
         let symbols: BTreeSet<SymbolId> = open.iter().map(|order| order.symbol).collect();
         for symbol in symbols {
             if let Err(error) = rest.call(&Request::CancelAll { symbol }).await {
-                tracing::warn!(%error, "open orders were not cancelled: they are looked for again");
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::warn!(%error, "open orders were not cancelled: they are looked for again");
+                }
             }
         }
         // Only now: what a look shows is cancelled however long the look took.
