@@ -152,6 +152,8 @@ impl OrderRun {
             run.order_id = Some(fill.order_id);
         }
         run.reported = run.booked.qty;
+        // What was refused as if it had never come may never have left: it was an attempt at nothing.
+        run.left_us = status != OrderStatus::Rejected || run.order_id.is_some();
         run.end(status);
         run.closed = true;
         Ok(run)
