@@ -3,7 +3,7 @@
 use super::venue::Rules;
 use crate::config::Symbols;
 use crate::exit::{Exit, Failure};
-use cex_core::{Asset, AssetInfo, NetworkInfo, SymbolInfo, Timestamp};
+use cex_core::{Asset, AssetInfo, Decimal, NetworkInfo, Symbol, SymbolInfo, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -46,6 +46,21 @@ fn matches(pattern: &str, name: &str) -> bool {
             (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| matches(tail, rest)))
         }),
     }
+}
+
+/// The so many symbols of which most is turned over in a day where least is turned over: an arbitrage is as large as the thinner
+/// market lets it be. Which of two alike goes first is the same in every run.
+#[must_use]
+pub fn most_traded(turnover: &[BTreeMap<Symbol, Decimal>], top: usize) -> BTreeSet<Symbol> {
+    let Some((first, others)) = turnover.split_first() else { return BTreeSet::new() };
+    let thinnest = |(symbol, here): (&Symbol, &Decimal)| {
+        let mut there = others.iter().map(|venue| venue.get(symbol).copied());
+        let least = there.try_fold(*here, |least, there| there.map(|there| least.min(there)));
+        least.map(|least| (std::cmp::Reverse(least), *symbol))
+    };
+    let mut ranked: Vec<_> = first.iter().filter_map(thinnest).collect();
+    ranked.sort_unstable();
+    ranked.into_iter().take(top).map(|(_, symbol)| symbol).collect()
 }
 
 /// What the operator named and no exchange lists, or not all of them.
@@ -168,6 +183,22 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, name), like, "{pattern} {name}");
         }
+    }
+
+    #[test]
+    fn the_most_traded_are_those_whose_thinner_market_turns_over_most() {
+        let symbol = |name: &str| name.parse::<Symbol>().expect("a symbol");
+        let venue = |rows: &[(&str, i64)]| {
+            rows.iter().map(|(name, turned)| (symbol(name), Decimal::from(*turned))).collect()
+        };
+        let turnover: Vec<BTreeMap<Symbol, Decimal>> = vec![
+            venue(&[("A/USDT", 1_000), ("B/USDT", 500), ("C/USDT", 400), ("D/USDT", 400), ("E/USDT", 9_000)]),
+            venue(&[("A/USDT", 10), ("B/USDT", 700), ("C/USDT", 400), ("D/USDT", 400)]),
+        ];
+        let names = |top| most_traded(&turnover, top).iter().map(Symbol::to_string).collect::<Vec<_>>();
+        assert_eq!(names(1), ["B/USDT"]);
+        assert_eq!(names(2), ["B/USDT", "C/USDT"], "of two alike the first by name");
+        assert_eq!(names(9), ["A/USDT", "B/USDT", "C/USDT", "D/USDT"], "E is not traded on both");
     }
 
     #[test]

@@ -9,14 +9,16 @@ use super::paper;
 use super::probe;
 use super::record::{Recorder, Tolerance};
 use super::recover::{self, Unfinished};
-use super::venue::{Venue, listed_markets, shared_markets};
+use super::venue::{Rules, Venue, listed_markets, shared_markets};
 use crate::config::{Config, Mode};
 use crate::exit::{Exit, Failure};
 use crate::show::Names;
-use cex_core::{Markets, VenueId};
+use cex_core::{Decimal, Markets, Symbol, VenueId};
 use cex_engine::CLOCK_OFFSET_MAX;
+use cex_interface::{Reply, Request};
 use cex_journal::Writer;
 use cex_transport::{Clock, RestConfig, TransportConfig};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -42,7 +44,8 @@ pub(super) async fn ready(
     stop: &Notify,
 ) -> Result<Option<Ready>, Failure> {
     let tolerance = Tolerance { lag: config.risk.journal_max_lag_ms, free: config.risk.journal_min_free_mib };
-    let reached = unless_stopped(stop, reach(config, clock, epoch, halt)).await;
+    let kept = unfinished.open_symbols();
+    let reached = unless_stopped(stop, reach(config, (clock, epoch), halt, &kept)).await;
     let Reached { venues, markets, named } = match reached {
         Some(Ok(reached)) => reached,
         None => {
@@ -57,6 +60,7 @@ pub(super) async fn ready(
                 Exit::Halted => unfinished.tell_doubt(clock.now(), failure, &mut recorder),
                 _other => failure,
             };
+            let told = unfinished.naming_what_is_open(told);
             recorder.abandon(clock.now(), unfinished.undecided_orders());
             return Err(told);
         }
@@ -68,7 +72,8 @@ pub(super) async fn ready(
     let looked = looked.map(|looked| looked.and_then(|()| is_written(&mut recorder)));
     if looked != Some(Ok(())) {
         recorder.abandon(clock.now(), unfinished.undecided_orders());
-        return looked.transpose().map(|_| None);
+        let looked = looked.transpose().map_err(|failure| unfinished.naming_what_is_open(failure));
+        return looked.map(|_| None);
     }
     set_markets(&venues, &markets);
     let unfinished = Some(unfinished).filter(|_| config.mode == Mode::Live);
@@ -113,12 +118,17 @@ fn set_markets(venues: &[Venue], markets: &[Arc<Markets>]) {
 }
 
 /// The exchanges of a run that nothing forbids, and what they trade.
-async fn reach(config: &Config, clock: Clock, epoch: u64, halt: Option<u64>) -> Result<Reached, Failure> {
+async fn reach(
+    config: &Config,
+    (clock, epoch): (Clock, u64),
+    halt: Option<u64>,
+    kept: &BTreeSet<Symbol>,
+) -> Result<Reached, Failure> {
     if let Some(seq) = halt {
         let what = format!("halted: record {seq} of the journal was not acknowledged");
         return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
     }
-    let reached = open_venues(config, clock, epoch).await?;
+    let reached = open_venues(config, clock, epoch, kept).await?;
     let Reached { venues, markets, .. } = &reached;
     set_markets(venues, markets);
     if config.mode == Mode::Paper {
@@ -170,7 +180,12 @@ async fn look_back(
     }
 }
 
-async fn open_venues(config: &Config, clock: Clock, seed: u64) -> Result<Reached, Failure> {
+async fn open_venues(
+    config: &Config,
+    clock: Clock,
+    seed: u64,
+    kept: &BTreeSet<Symbol>,
+) -> Result<Reached, Failure> {
     let (mut venues, mut rules, mut named) = (Vec::new(), Vec::new(), Vec::new());
     for configured in &config.venues {
         let rest = RestConfig {
@@ -193,8 +208,43 @@ async fn open_venues(config: &Config, clock: Clock, seed: u64) -> Result<Reached
     }
     choice::missing(&config.symbols, &rules)?;
     let ids: Vec<_> = venues.iter().map(|venue| venue.id).collect();
-    let (markets, named) = (shared_markets(&ids, rules)?, listed_markets(&ids, named)?);
+    let (mut markets, named) = (shared_markets(&ids, rules.clone())?, listed_markets(&ids, named)?);
+    if config.symbols.top > 0 {
+        let top = usize::try_from(config.symbols.top).unwrap_or(usize::MAX);
+        let mut chosen = choice::most_traded(&turnovers(&venues, &markets).await?, top);
+        chosen.extend(kept);
+        let of_them = |rules: Rules| rules.into_iter().filter(|info| chosen.contains(&info.symbol)).collect();
+        markets = shared_markets(&ids, rules.into_iter().map(of_them).collect())?;
+    }
     Ok(Reached { venues, markets, named })
+}
+
+/// What was turned over in a day, in quote, at each exchange.
+async fn turnovers(
+    venues: &[Venue],
+    markets: &[Arc<Markets>],
+) -> Result<Vec<BTreeMap<Symbol, Decimal>>, Failure> {
+    let mut turnovers = Vec::new();
+    for (venue, markets) in venues.iter().zip(markets) {
+        venue.rest.set_markets(Arc::clone(markets));
+        let tickers = match venue.rest.call(&Request::Tickers { symbol: None }).await {
+            Ok(Reply::Tickers(tickers)) => tickers,
+            Ok(other) => {
+                let what = format!("{}: tickers answered as {other:?}", venue.id);
+                return Err(Failure::new(Exit::Internal, what, ""));
+            }
+            Err(error) => {
+                let what = format!("which symbols are traded most could not be asked: {error}");
+                let fix = "start again when the exchange answers, or name them in symbols.include";
+                return Err(Failure::new(Exit::Unreachable, what, fix));
+            }
+        };
+        let turned = tickers.iter().filter_map(|ticker| {
+            Some((markets.get(ticker.symbol)?.symbol(), ticker.quote_volume.unwrap_or(Decimal::ZERO)))
+        });
+        turnovers.push(turned.collect());
+    }
+    Ok(turnovers)
 }
 
 #[cfg(test)]

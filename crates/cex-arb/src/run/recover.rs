@@ -71,6 +71,13 @@ impl Unfinished {
         self.past.undecided()
     }
 
+    /// What something stands open in, or may: whatever else a run trades, it trades these.
+    #[must_use]
+    pub fn open_symbols(&self) -> BTreeSet<Symbol> {
+        let cycles = self.past.cycles().values().filter(|cycle| !cycle.acknowledged);
+        cycles.filter_map(|cycle| cycle.symbol.parse().ok()).collect()
+    }
+
     /// Tells those who only look what waits for a run that trades.
     pub fn tell(&self) {
         let open = self.past.unfinished();
@@ -248,6 +255,16 @@ impl Unfinished {
         failure
     }
 
+    /// A start ends with this: it says what stands open too, which whoever resumes takes upon themselves, whatever else ended it.
+    #[must_use]
+    pub fn naming_what_is_open(&self, mut failure: Failure) -> Failure {
+        let open = standing_open(&self.past);
+        if !open.is_empty() {
+            failure.what = format!("{}; earlier runs left open: {}", failure.what, open.join("; "));
+        }
+        failure
+    }
+
     /// Hands all of it to the engine: what counts for its rules, what accounts should hold, the fills it must not book again, and
     /// the arbitrages to go on with. How many those are.
     ///
@@ -293,7 +310,7 @@ impl Unfinished {
                     adopted += 1;
                 }
                 // What is level needs nothing done, and what was to be flattened was a wish for the end of a run.
-                Err(why) if !cycle.carried.is_zero() || cycle.residual().is_ok_and(Decimal::is_zero) => {
+                Err(why) if !cycle.carried.is_zero() || cycle.is_level() => {
                     tracing::warn!(
                         arbitrage = name,
                         why,
@@ -406,6 +423,23 @@ fn over(
     recorder.ended_before(now, &end);
     let mut names = traded(engine);
     past::tell_end(now, &mut engine.recall(), &end, Some((cycle.at, cycle.gross)), &mut names)
+}
+
+/// What of earlier runs is not level, or not known to its end, and no operator has looked at.
+pub(super) fn standing_open(past: &Past) -> Vec<String> {
+    let cycles = past.cycles().iter().filter(|(_, cycle)| !cycle.acknowledged);
+    let told = cycles.filter_map(|(name, cycle)| {
+        let asked = cycle.orders.iter().filter(|order| !order.is_settled()).count();
+        let left = match cycle.residual() {
+            _level if asked == 0 && cycle.is_level() => return None,
+            Ok(net) => left_open(cycle, net),
+            Err(error) => error.to_string(),
+        };
+        let unknown =
+            if asked == 0 { String::new() } else { format!(", {asked} orders not known to their end") };
+        Some(format!("arbitrage {name}, {left}{unknown}"))
+    });
+    told.collect()
 }
 
 fn left_open(cycle: &Cycle, net: Decimal) -> String {

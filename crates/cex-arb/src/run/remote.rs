@@ -6,6 +6,7 @@ use super::finish::{HALTED, RESIDUAL};
 use super::live::{directory, mode_name, open_journal};
 use super::machine;
 use super::past::Past;
+use super::recover::standing_open;
 use super::venue::Venue;
 use crate::cli::{ControlArgs, StopArgs};
 use crate::config::command::failure;
@@ -15,6 +16,7 @@ use cex_core::{Markets, SymbolId, SymbolInfo, Timestamp};
 use cex_journal::messages::{OperatorAck, SessionEnd, SessionStart};
 use cex_journal::{JournalError, Writer};
 use cex_transport::{Clock, TransportConfig};
+use serde::Serialize;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -130,39 +132,66 @@ struct Stopped<'a> {
 pub fn resume(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     let (config, directory) = place(args)?;
     match lift(&config, &directory)? {
-        Some(status) => show(args, &status, out),
-        None => written(if args.json {
-            writeln!(out, "{{\"event\":\"resumed\",\"running\":false}}")
-        } else {
-            writeln!(out, "acknowledged; no engine runs, the next one may trade")
-        }),
+        Lifted::Running(status) => show(args, &status, out),
+        Lifted::Alone { theirs } => written(tell_lifted(&theirs, args.json, out)),
     }
+}
+
+/// What became of lifting a halt.
+#[derive(Debug, PartialEq)]
+enum Lifted {
+    /// By the engine that runs.
+    Running(Box<Status>),
+    /// No engine runs; this stood open, and whoever lifted it has looked at it.
+    Alone { theirs: Vec<String> },
+}
+
+/// A halt was lifted, and no engine runs.
+#[derive(Serialize)]
+struct Resumed<'a> {
+    event: &'static str,
+    running: bool,
+    /// What earlier runs left open: it is the operator's from now on, no start trades it away.
+    left: &'a [String],
+}
+
+fn tell_lifted(theirs: &[String], json: bool, out: &mut impl Write) -> std::io::Result<()> {
+    if json {
+        let told = Resumed { event: "resumed", running: false, left: theirs };
+        return writeln!(out, "{}", sonic_rs::to_string(&told).map_err(std::io::Error::other)?);
+    }
+    writeln!(out, "acknowledged; no engine runs, the next one may trade")?;
+    for open in theirs {
+        writeln!(out, "  yours from now on, no start trades it away: {open}")?;
+    }
+    Ok(())
 }
 
 /// Lifts the halt: an engine that runs does so itself, or refuses. Where none does, the acknowledgement is on disk before the halt
 /// file goes: the file may be all that holds the next start.
-fn lift(config: &Config, directory: &Directory) -> Result<Option<Status>, Failure> {
+fn lift(config: &Config, directory: &Directory) -> Result<Lifted, Failure> {
     match ask(directory, Verb::Resume) {
         Err(failure) if failure.exit == Exit::NotRunning => {
-            acknowledge(config, directory)?;
+            let theirs = acknowledge(config, directory)?;
             directory.remove_halt_file().map_err(|error| {
                 let what = format!("{}: {error}", directory.halt_file().display());
                 Failure::new(Exit::Halted, what, "remove it by hand")
             })?;
-            Ok(None)
+            Ok(Lifted::Alone { theirs })
         }
-        answered => answered.map(Some),
+        answered => answered.map(|status| Lifted::Running(Box::new(status))),
     }
 }
 
-/// Writes the acknowledgement into the journal of a run that is not there.
-fn acknowledge(config: &Config, directory: &Directory) -> Result<(), Failure> {
+/// Writes the acknowledgement into the journal of a run that is not there; what stood open and is the operator's from then on.
+fn acknowledge(config: &Config, directory: &Directory) -> Result<Vec<String>, Failure> {
     let now = Clock::new().now();
     let (writer, recovered) = open_journal(config, directory, now)?;
     let failed = |error: JournalError| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy());
     let past = Past::read(&directory.0.join("journal")).map_err(failed)?;
     let start = SessionStart { pid: std::process::id(), boot: machine::boot(), ..SessionStart::default() };
-    write_acknowledgement(now, writer, start, recovered.halt, &past).map_err(failed)
+    write_acknowledgement(now, writer, start, recovered.halt, &past).map_err(failed)?;
+    Ok(standing_open(&past))
 }
 
 /// Writes into the journal of a run that is not there, and says `past`, that an operator has looked; `halt` is the record that they
@@ -535,7 +564,7 @@ mod tests {
         assert_eq!(failed.exit, Exit::CheckFailed);
         assert!(directory.halt_file().exists(), "the next start is held");
         std::fs::remove_file(&journal).expect("it is there");
-        assert_eq!(lift(&config, &directory), Ok(None));
+        assert_eq!(lift(&config, &directory), Ok(Lifted::Alone { theirs: Vec::new() }));
         assert!(!directory.halt_file().exists());
         assert!(journal.is_dir());
     }
@@ -571,7 +600,8 @@ mod tests {
         let listener = control::listen(&directory.socket()).expect("nobody else is there");
         let clock = Clock::new();
         let started_at = clock.now();
-        let starting = Starting { clock, started_at, run: "LIVE", stop: Rc::default() };
+        let starting =
+            Starting { clock, started_at, run: "LIVE", stop: Rc::default(), directory: directory.clone() };
         let asked = tokio::task::spawn_blocking({
             let directory = directory.clone();
             move || lift(&config, &directory)

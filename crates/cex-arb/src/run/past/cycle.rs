@@ -70,6 +70,12 @@ impl Cycle {
         self.carried.checked_add(self.changes()?.1)
     }
 
+    /// Whether nothing of it stands open: what a fee took of the coin that was bought was not left out, it is gone.
+    #[must_use]
+    pub fn is_level(&self) -> bool {
+        self.residual().is_ok_and(Decimal::is_zero) || self.apart().is_ok_and(Decimal::is_zero)
+    }
+
     /// Bought less sold, in base, before fees.
     ///
     /// # Errors

@@ -107,7 +107,8 @@ impl Inquiry {
             symbol,
             id,
             dead_at,
-            until: now + PATIENCE,
+            // Before it is dead nothing it is not found by is believed.
+            until: now.max(dead_at) + PATIENCE,
             step: Step::Resting(now),
             asked_at: now,
             absent_since: None,

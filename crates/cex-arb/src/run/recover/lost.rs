@@ -1,13 +1,13 @@
 //! After a loss of power: orders that may have left and of which no record tells are looked for in what the accounts traded.
 
 use super::found::{self, Found, Known};
-use super::{Search, Sought, Unfinished, Wanted, ask, left_open, tell};
+use super::{Search, Sought, Unfinished, Wanted, ask, standing_open, tell};
 use crate::exit::{Exit, Failure};
 use crate::run::machine;
 use crate::run::past::{Doubt, Sending, VENUE_LAG};
 use crate::run::record::Recorder;
 use crate::run::venue::Venue;
-use cex_core::{Decimal, Market, Markets, NumError, OrderId, Symbol, SymbolId, Timestamp, TradeId, VenueId};
+use cex_core::{Market, Markets, NumError, OrderId, Symbol, SymbolId, Timestamp, TradeId, VenueId};
 use cex_engine::IdParts;
 use cex_journal::{Entry, messages};
 use std::cmp::Reverse;
@@ -215,13 +215,7 @@ impl Unfinished {
     /// What was found after an operator had looked, who did not know of it, may be evened out already: it is not traded, but told.
     /// Everything else that stood open then is theirs.
     fn stands_open(&self) -> Result<(), Failure> {
-        let cycles = self.past.cycles().iter().filter(|(_, cycle)| !cycle.acknowledged);
-        let open = cycles.filter(|(_, cycle)| !cycle.residual().is_ok_and(Decimal::is_zero));
-        let open = open.map(|(name, cycle)| {
-            let left = cycle.residual().map_or_else(|error| error.to_string(), |net| left_open(cycle, net));
-            format!("arbitrage {name}, {left}")
-        });
-        let open: Vec<String> = open.collect();
+        let open = standing_open(&self.past);
         if open.is_empty() {
             return Ok(());
         }

@@ -51,7 +51,7 @@ impl Unfinished {
     /// traded once more.
     fn open_coins(&self) -> BTreeSet<Asset> {
         let cycles = self.past.cycles().values().filter(|cycle| !cycle.acknowledged);
-        let open = cycles.filter(|cycle| !cycle.residual().is_ok_and(Decimal::is_zero));
+        let open = cycles.filter(|cycle| !cycle.is_level());
         open.filter_map(|cycle| Some(cycle.symbol.parse::<Symbol>().ok()?.base)).collect()
     }
 
