@@ -4,6 +4,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`cli`], [`exit`] | the command line; exit codes and failures that say how to fix them |
+//! | [`log`], [`crash`] | where logs go; what is written down of a bug |
 //! | [`venues`] | the registered exchanges |
 //! | [`run`] | [`run::desk::Desk`], the thread that trades; the demo around it |
 //! | [`replay`] | recorded traffic through codecs and books |
@@ -15,8 +16,10 @@
 
 pub mod cli;
 pub mod config;
+pub mod crash;
 pub mod exit;
 pub mod journal;
+pub mod log;
 pub mod replay;
 pub mod run;
 pub mod show;
@@ -45,6 +48,7 @@ pub fn main() -> ExitCode {
         _other => false,
     } && std::io::stdout().is_terminal();
     log_to_stderr(screen);
+    crash::tell_of_panics();
     let result = match &cli.command {
         Command::Demo(args) => run::demo::run(args),
         Command::Run(args) => run::live::run(args),
@@ -64,21 +68,24 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !matches!(failure.exit, Exit::Interrupted | Exit::Terminated) {
-                eprintln!("{failure}");
+                log::say(&failure.to_string());
             }
             ExitCode::from(failure.exit.code())
         }
     }
 }
 
-/// Logs go to stderr, never between the lines of a result. `RUST_LOG=cex=debug` shows the whole house; while a screen is
-/// drawn nothing is logged unless asked for.
+/// Logs go to stderr, never between the lines of a result; while a `screen` is drawn, where that puts them. `RUST_LOG=cex=debug`
+/// shows the whole house.
 fn log_to_stderr(screen: bool) {
-    let usual = if screen { "off" } else { "warn" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    let colours =
-        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    logger(filter, colours, std::io::stderr).init();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,start=info"));
+    let colours = !screen
+        && std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    // A system without a thread to spare says so as soon as a run asks for its own.
+    let Ok(log) = log::Log::spawn(std::io::stderr()) else { return };
+    log::install(log.clone());
+    logger(filter, colours, log).init();
 }
 
 /// What writes logs. It spells out whatever in a value would steer a terminal (X7).
@@ -96,7 +103,8 @@ fn logger<W: for<'a> MakeWriter<'a> + Send + Sync + 'static>(
         }
     });
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(writer);
-    subscriber.fmt_fields(fields.delimited(" ")).finish()
+    // It would tell of a line that could not be written by a line, and end the process over that.
+    subscriber.log_internal_errors(false).fmt_fields(fields.delimited(" ")).finish()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use cex_transport::Clock;
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -211,6 +211,31 @@ impl Directory {
         self.0.join("HALT")
     }
 
+    /// Whether the halt file is there. Where that cannot be told it counts as there: a halt must not be lost to a bad disk.
+    #[must_use]
+    pub fn is_halted(&self) -> bool {
+        self.halt_file().try_exists().unwrap_or(true)
+    }
+
+    /// Where logs go while a screen is drawn.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.0.join("arb.log")
+    }
+
+    /// Makes this the one run of the directory, for as long as the file is open.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AddrInUse`] when there is another, or as the system says.
+    pub fn claim(&self) -> io::Result<File> {
+        let file = File::options().create(true).append(true).open(self.0.join("run.lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::AddrInUse.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     /// Puts the halt file there; it is on disk when this returns.
     ///
     /// # Errors
@@ -294,6 +319,8 @@ pub struct Starting {
     pub run: &'static str,
     /// Rung when the program shall end.
     pub stop: Rc<Notify>,
+    /// Where the halt file is.
+    pub directory: Directory,
 }
 
 impl Door {
@@ -321,10 +348,26 @@ impl Starting {
     fn obey(&self, verb: Verb) -> Answer {
         let done = match verb {
             Verb::Status => Ok(()),
-            // Nothing is open that could be let end. A halt is kept by its file.
-            Verb::Stop | Verb::StopFlat | Verb::Kill => {
+            // Nothing is open that could be let end.
+            Verb::Stop => {
                 self.stop.notify_one();
                 Ok(())
+            }
+            // What earlier runs left open is known to nobody yet.
+            Verb::StopFlat => Err(Refused::new(
+                "it is starting, and has nothing to trade away yet",
+                "try again when arb status says more than starting; arb stop ends the start",
+            )),
+            // No journal is at hand that could keep it.
+            Verb::Kill => {
+                self.stop.notify_one();
+                self.directory.put_halt_file(&"arb kill, while it was starting").map_err(|error| {
+                    let what = format!("{}: {error}", self.directory.halt_file().display());
+                    Refused::new(
+                        what,
+                        "the start was ended; the next one is not halted: make that file by hand",
+                    )
+                })
             }
             // Whoever has looked has not seen what the start finds.
             Verb::Resume => Err(Refused::new(
@@ -430,19 +473,28 @@ impl Controls {
                 "the journal cannot be written",
                 "arb stop, mend the disk, look at both accounts, then arb resume",
             )),
-            // Only whoever knows that nothing forbids it may take the file away: a halt that is not lifted must stay.
-            Verb::Resume => self.directory.remove_halt_file().map_or_else(
-                |error| {
-                    let what = format!("{}: {error}", self.directory.halt_file().display());
-                    Err(Refused::new(what, "remove it by hand, then arb resume"))
-                },
-                |()| {
-                    self.desk.acknowledge("operator");
-                    Ok(())
-                },
-            ),
+            Verb::Resume => self.resume(),
         };
         Answer::of(done, self.status())
+    }
+
+    /// Lets openings go on. Only whoever knows that nothing forbids it may take the halt file away, and only once it is written
+    /// down that an operator has looked: a halt that is not lifted must stay.
+    fn resume(&self) -> Result<(), Refused> {
+        if !self.desk.acknowledge("operator") {
+            return Err(Refused::new(
+                "the journal could not be written, and nothing was acknowledged",
+                "arb stop, mend the disk, look at both accounts, then arb resume",
+            ));
+        }
+        let removed = self.directory.remove_halt_file();
+        // Also where the file stays: what is written down is what the next run reads, and this one must stand as that will.
+        self.desk.go_on();
+        removed.map_err(|error| {
+            self.desk.halt("file", "the halt file cannot be removed");
+            let what = format!("{}: {error}", self.directory.halt_file().display());
+            Refused::new(what, "remove it by hand, then arb resume")
+        })
     }
 
     fn status(&self) -> Status {
@@ -492,11 +544,10 @@ impl Controls {
     /// Halts when the halt file appears, a few times a second, until the task is dropped: it works without the socket, and
     /// from a program that knows nothing of it.
     pub async fn watch_halt_file(self: Rc<Self>) {
-        let path = self.directory.halt_file();
         loop {
             tokio::time::sleep(Duration::from_millis(50)).await;
             let killed = self.desk.look(|_, view, _, _| view.killed);
-            if !killed && path.exists() {
+            if !killed && self.directory.is_halted() {
                 self.desk.halt("file", "the halt file is there");
             }
         }
@@ -520,16 +571,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_start_tells_that_it_starts_is_ended_by_a_stop_and_acknowledges_nothing() {
+        let place = tempfile::tempdir().expect("a directory");
+        let directory = Directory(place.path().to_owned());
         let clock = Clock::new();
         let stop = Rc::new(Notify::new());
-        let door =
-            Door::new(Starting { clock, started_at: clock.now(), run: "LIVE", stop: Rc::clone(&stop) });
+        let door = Door::new(Starting {
+            clock,
+            started_at: clock.now(),
+            run: "LIVE",
+            stop: Rc::clone(&stop),
+            directory: directory.clone(),
+        });
         let rung = async || tokio::time::timeout(Duration::ZERO, stop.notified()).await.is_ok();
         for (verb, obeyed, ends) in [
             (Verb::Status, true, false),
             (Verb::Resume, false, false),
             (Verb::Stop, true, true),
-            (Verb::StopFlat, true, true),
+            (Verb::StopFlat, false, false),
             (Verb::Kill, true, true),
         ] {
             let answer = door.obey(verb);
@@ -537,7 +595,28 @@ mod tests {
             assert_eq!((answer.ok, mode.as_deref()), (obeyed, Some("starting")), "{verb:?}");
             assert_eq!(answer.error.is_some(), !obeyed, "{verb:?}");
             assert_eq!(rung().await, ends, "{verb:?}");
+            assert_eq!(directory.is_halted(), verb == Verb::Kill, "{verb:?}");
         }
+    }
+
+    #[test]
+    fn a_directory_has_one_run_at_a_time() {
+        let place = tempfile::tempdir().expect("a directory");
+        let directory = Directory(place.path().to_owned());
+        let first = directory.claim().expect("free");
+        let second = directory.claim().map(drop).map_err(|error| error.kind());
+        assert_eq!(second, Err(io::ErrorKind::AddrInUse));
+        drop(first);
+        directory.claim().expect("free again");
+    }
+
+    #[test]
+    fn a_halt_file_that_cannot_be_looked_for_counts_as_there() {
+        let place = tempfile::tempdir().expect("a directory");
+        let file = place.path().join("file");
+        std::fs::write(&file, "").expect("written");
+        assert!(!Directory(place.path().to_owned()).is_halted());
+        assert!(Directory(file).is_halted(), "no directory at all");
     }
 
     #[test]

@@ -295,7 +295,7 @@ fn viewer(
     } else if args.quiet || !out.is_terminal() {
         Box::new(Lines::new(names, out, args.quiet))
     } else {
-        Box::new(Screen::new(names).map_err(failed)?)
+        Box::new(Screen::new(names, None).map_err(failed)?)
     };
     Viewer::spawn(show, move || quit.notify_one()).map_err(failed)
 }

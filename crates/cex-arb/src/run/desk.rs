@@ -54,6 +54,8 @@ struct Core {
     permits: u64,
     recorder: Option<Recorder>,
     hearing: Hearing,
+    /// The session is over: an order that left now would be in no record.
+    closed: bool,
     /// Halted until an operator has looked.
     halted: bool,
     /// What an operator has looked at.
@@ -115,6 +117,7 @@ impl Desk {
             permits: 0,
             recorder: None,
             hearing: Hearing::default(),
+            closed: false,
             halted: false,
             seen: Seen::default(),
             paper: None,
@@ -132,10 +135,12 @@ impl Desk {
         self.0.borrow_mut().recorder = Some(recorder);
     }
 
-    /// The recorder, to end its session. Nothing is recorded any more.
+    /// The recorder, to end its session. Nothing is recorded any more, and no order leaves.
     #[must_use]
     pub fn take_recorder(&self) -> Option<Recorder> {
-        self.0.borrow_mut().recorder.take()
+        let mut core = self.0.borrow_mut();
+        core.closed |= core.recorder.is_some();
+        core.recorder.take()
     }
 
     /// Stops all openings until an operator has looked, over restarts too.
@@ -152,8 +157,16 @@ impl Desk {
         self.feed(now, Event::Kill);
     }
 
-    /// An operator has looked at what stopped openings, and lets them go on.
-    pub fn acknowledge(&self, by: &str) {
+    /// An operator has looked at what stopped openings. Whether that is written down: otherwise nothing was acknowledged.
+    #[must_use]
+    pub fn acknowledge(&self, by: &str) -> bool {
+        let now = self.now();
+        let mut core = self.0.borrow_mut();
+        core.recorder.as_mut().is_none_or(|recorder| recorder.acknowledged(now, by))
+    }
+
+    /// Lets openings go on after an operator has looked.
+    pub fn go_on(&self) {
         let now = self.now();
         {
             let mut core = self.0.borrow_mut();
@@ -161,9 +174,6 @@ impl Desk {
             let parked = Arbitrages::new(&view.totals, view.open).parked;
             core.seen = Seen { alarms: view.totals.alarms, parked };
             core.halted = false;
-            if let Some(recorder) = &mut core.recorder {
-                recorder.acknowledged(now, by);
-            }
         }
         self.feed(now, Event::Acknowledge);
     }
@@ -406,6 +416,10 @@ impl Desk {
     }
 
     fn carry_out(&self, core: &mut Core, read_at: Timestamp, command: Command) {
+        if core.closed && matches!(command, Command::Open { .. } | Command::Close { .. }) {
+            tracing::warn!("an order is not sent any more: what is open is the next start's");
+            return;
+        }
         let command = match &core.paper {
             None => command,
             Some(_) => match self.paper(core, read_at, command) {

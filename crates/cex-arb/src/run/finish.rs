@@ -2,10 +2,12 @@
 
 use super::cancel;
 use super::control::Directory;
+use super::dead_man::DeadMan;
 use super::desk::{Desk, Seen, Tally};
-use super::live::{Ended, Running};
+use super::live::{Ended, Running, mode_name};
 use super::past::VENUE_LAG;
 use super::venue::Venue;
+use crate::config::Mode;
 use crate::exit::{Exit, Failure};
 use crate::show::Viewer;
 use crate::show::summary::{Arbitrages, Mismatch, Summary};
@@ -28,6 +30,8 @@ pub(super) const HALTED: &str = "halted";
 pub(super) const RESIDUAL: &str = "residual";
 /// Between two readings of accounts that are not what we hold.
 const READ_AGAIN: Duration = Duration::from_secs(1);
+/// How long one question to an exchange may take now: together they must not outlast the patience of whoever waits for the end.
+const ANSWER: Duration = Duration::from_secs(10);
 /// How long links may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(4);
 
@@ -41,9 +45,10 @@ pub(super) async fn finish(
     directory: &Directory,
 ) -> (Summary, Result<(), Failure>) {
     let Running { desk, links, helpers, dead_man } = running;
+    let mut unproven = Vec::new();
     if flatten.is_some() {
         desk.tell_engine(Event::Kill);
-        cancel_open(&desk).await;
+        unproven = cancel_open(&desk).await;
     }
     desk.drain(DRAIN, flatten).await;
     let accounts = compared_accounts(&desk).await;
@@ -58,12 +63,13 @@ pub(super) async fn finish(
         tracing::warn!("some connections did not end in time");
     }
     helpers.iter().for_each(JoinHandle::abort);
-    disarm(&desk, &dead_man).await;
+    disarm(&desk, dead_man).await;
     let summary = desk.close(|engine, venues, tally| summary(epoch, engine, venues, &tally, &accounts));
     let summary = Summary { run, lines_dropped: viewer.dropped(), ..summary };
     // What halts while it drains holds the next run too. So does a file that nobody looked for any more.
-    let halted = desk.is_halted() || directory.halt_file().exists();
-    let verdict = verdict(&summary, desk.seen(), ended, halted);
+    let halted = desk.is_halted() || directory.is_halted();
+    let trades = run == mode_name(Mode::Live);
+    let verdict = verdict(&summary, &End { seen: desk.seen(), ended, halted, trades, unproven });
     let reason = reason(ended, &verdict);
     let recorded = desk.take_recorder().map_or(Ok(()), |recorder| {
         let left = u32::try_from(summary.arbitrages.unknown).unwrap_or(u32::MAX);
@@ -104,39 +110,53 @@ async fn ask_accounts<T: 'static, F: Future<Output = T> + 'static>(
     answers
 }
 
-/// Cancels whatever is open: nothing of ours rests on purpose, and what is to be flat must not fill later.
-async fn cancel_open(desk: &Desk) {
+/// Cancels whatever is open: nothing of ours rests on purpose, and what is to be flat must not fill later. Where it is not proven
+/// that nothing is open.
+async fn cancel_open(desk: &Desk) -> Vec<VenueId> {
     if desk.paper_accounts().is_some() {
-        return;
+        return Vec::new();
     }
-    for (venue, canceled) in ask_accounts(desk, |rest| async move { cancel::all(&rest).await }).await {
+    let cancel = |rest: Arc<Rest>| async move {
+        let canceled = tokio::time::timeout(ANSWER, cancel::all(&rest)).await;
+        canceled.unwrap_or_else(|_| Err("it does not answer".to_owned()))
+    };
+    let mut unproven = Vec::new();
+    for (venue, canceled) in ask_accounts(desk, cancel).await {
         match canceled.unwrap_or_else(|| Err("asking panicked".to_owned())) {
             Ok(canceled) => tracing::info!(%venue, canceled, "no order is open"),
-            Err(what) => tracing::error!(%venue, what, "not proven that no order is open"),
+            Err(what) => {
+                tracing::error!(%venue, what, "not proven that no order is open");
+                unproven.push(venue);
+            }
         }
     }
+    unproven
 }
 
 /// Takes the dead man's switches back when nothing of ours is open or unknown: they cancel whatever is open in the account, orders
 /// that are not ours too. Otherwise they stay.
-async fn disarm(desk: &Desk, dead_man: &[Arc<Rest>]) {
-    if desk.look(|_, view, _, _| view.open + view.unknown > 0) {
-        return;
-    }
-    for rest in dead_man {
-        if let Err(error) = rest.call(&Request::DeadManSwitch { timeout: Duration::ZERO }).await {
-            tracing::warn!(%error, "the dead man's switch is armed yet: in some seconds it cancels all that is open");
-        }
+async fn disarm(desk: &Desk, dead_man: Vec<DeadMan>) {
+    let is_flat = desk.look(|_, view, _, _| view.open + view.unknown == 0);
+    for switch in dead_man {
+        switch.end(is_flat).await;
     }
 }
 
-/// What the exchanges say is held. Where that is not what we hold, it is read again as long as an exchange may tell of an account as
-/// it was before our last fills.
-async fn compared_accounts(desk: &Desk) -> Vec<(VenueId, Account)> {
+/// The accounts at the end: what could be read of them, and who could not be asked.
+#[derive(Default)]
+struct Accounts {
+    read: Vec<(VenueId, Account)>,
+    unread: Vec<VenueId>,
+}
+
+/// What the exchanges say is held. Where that is not what we hold, or one does not answer, it is read again as long as an exchange
+/// may tell of an account as it was before our last fills.
+async fn compared_accounts(desk: &Desk) -> Accounts {
     let until = Instant::now() + VENUE_LAG;
     loop {
         let accounts = read_accounts(desk).await;
-        let is_it = desk.inspect(|_, engine| mismatches(engine, &accounts).is_empty());
+        let is_it = accounts.unread.is_empty()
+            && desk.inspect(|_, engine| mismatches(engine, &accounts.read).is_empty());
         if is_it || Instant::now() >= until {
             return accounts;
         }
@@ -145,28 +165,26 @@ async fn compared_accounts(desk: &Desk) -> Vec<(VenueId, Account)> {
 }
 
 /// What the exchanges say is held, where they can be asked.
-async fn read_accounts(desk: &Desk) -> Vec<(VenueId, Account)> {
-    if let Some(accounts) = desk.paper_accounts() {
-        return accounts;
+async fn read_accounts(desk: &Desk) -> Accounts {
+    if let Some(read) = desk.paper_accounts() {
+        return Accounts { read, unread: Vec::new() };
     }
-    let mut accounts = Vec::new();
-    for (venue, answer) in ask_accounts(desk, |rest| async move { rest.call(&Request::Account).await }).await
-    {
+    let mut accounts = Accounts::default();
+    let ask =
+        |rest: Arc<Rest>| async move { tokio::time::timeout(ANSWER, rest.call(&Request::Account)).await };
+    for (venue, answer) in ask_accounts(desk, ask).await {
         match answer {
-            Some(Ok(Reply::Account(account))) => accounts.push((venue, account)),
-            Some(_) | None => tracing::warn!(%venue, "the account could not be read at the end"),
+            Some(Ok(Ok(Reply::Account(account)))) => accounts.read.push((venue, account)),
+            other => {
+                tracing::warn!(%venue, ?other, "the account could not be read at the end");
+                accounts.unread.push(venue);
+            }
         }
     }
     accounts
 }
 
-fn summary(
-    epoch: u64,
-    engine: &Engine,
-    venues: &[Venue],
-    tally: &Tally,
-    accounts: &[(VenueId, Account)],
-) -> Summary {
+fn summary(epoch: u64, engine: &Engine, venues: &[Venue], tally: &Tally, accounts: &Accounts) -> Summary {
     let view = engine.view(tally.closed_at);
     let rows = view.venues.iter().zip(venues).map(|(row, venue)| (venue.id.to_string(), venue.row(row)));
     let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
@@ -185,8 +203,8 @@ fn summary(
         pnl_other_fees: view.totals.other_fee.to_string(),
         pnl_ledger: None,
         pnl_difference: None,
-        ledger_mismatches: mismatches(engine, accounts),
-        ledgers_unread: Vec::new(),
+        ledger_mismatches: mismatches(engine, &accounts.read),
+        ledgers_unread: accounts.unread.iter().map(VenueId::to_string).collect(),
         odd_fills: [view.totals.late_fills, view.totals.foreign_fills, view.totals.duplicate_fills],
         alarms: view.totals.alarms,
         lines_dropped: 0,
@@ -213,10 +231,21 @@ fn mismatches(engine: &Engine, accounts: &[(VenueId, Account)]) -> Vec<Mismatch>
     .collect()
 }
 
-/// How a run ends; what an operator has `seen` calls for none any more.
-fn verdict(summary: &Summary, seen: Seen, ended: Ended, halted: bool) -> Result<(), Failure> {
+/// How a run came to its end, beside what its summary tells.
+struct End {
+    /// What an operator has looked at, and so calls for none any more.
+    seen: Seen,
+    ended: Ended,
+    halted: bool,
+    /// Whether it sent orders.
+    trades: bool,
+    /// Where it was to be flat, and it is not proven that no order is open.
+    unproven: Vec<VenueId>,
+}
+
+fn verdict(summary: &Summary, end: &End) -> Result<(), Failure> {
     let arbitrages = &summary.arbitrages;
-    let parked = arbitrages.parked.saturating_sub(seen.parked);
+    let parked = arbitrages.parked.saturating_sub(end.seen.parked);
     if arbitrages.unknown + parked > 0 {
         let what = format!("{} arbitrages unknown, {parked} parked", arbitrages.unknown);
         return Err(Failure::new(Exit::Residual, what, "look at the orders and holdings on both exchanges"));
@@ -230,16 +259,27 @@ fn verdict(summary: &Summary, seen: Seen, ended: Ended, halted: bool) -> Result<
             "somebody else traded or moved coins, or we lost a fill",
         ));
     }
-    let alarms = summary.alarms.saturating_sub(seen.alarms);
+    if !end.unproven.is_empty() {
+        let names: Vec<_> = end.unproven.iter().map(VenueId::to_string).collect();
+        let what = format!("not proven that no order is open at {}", names.join(", "));
+        return Err(Failure::new(Exit::Residual, what, "look there, or once it answers: arb kill"));
+    }
+    if end.trades && !summary.ledgers_unread.is_empty() {
+        let what = format!("the account at {} could not be read", summary.ledgers_unread.join(", "));
+        let fix =
+            "compare it with what was traded, or start again when the exchange answers: a start compares too";
+        return Err(Failure::new(Exit::Residual, what, fix));
+    }
+    let alarms = summary.alarms.saturating_sub(end.seen.alarms);
     if alarms > 0 {
         let what = format!("{alarms} alarms: something happened that must not");
         return Err(Failure::new(Exit::Halted, what, "arb journal dump tells what; then: arb resume"));
     }
-    if halted {
+    if end.halted {
         let what = "the run was halted: the next one waits for an operator";
         return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
     }
-    ended.verdict()
+    end.ended.verdict()
 }
 
 #[cfg(test)]
@@ -280,10 +320,31 @@ mod tests {
     fn what_an_operator_has_looked_at_calls_for_none_at_the_end() {
         let arbitrages = Arbitrages { parked: 2, ..Arbitrages::default() };
         let summary = Summary { arbitrages, alarms: 3, ..Summary::default() };
-        let exit = |seen| verdict(&summary, seen, Ended::Stopped, false).err().map(|failure| failure.exit);
+        let exit = |seen| {
+            let end = End { seen, ended: Ended::Stopped, halted: false, trades: true, unproven: Vec::new() };
+            verdict(&summary, &end).err().map(|failure| failure.exit)
+        };
         assert_eq!(exit(Seen { alarms: 3, parked: 2 }), None);
         assert_eq!(exit(Seen { alarms: 3, parked: 1 }), Some(Exit::Residual));
         assert_eq!(exit(Seen { alarms: 2, parked: 2 }), Some(Exit::Halted));
+    }
+
+    #[test]
+    fn what_could_not_be_asked_at_the_end_is_an_operators_where_orders_left() {
+        let venue = VenueId::new(0, "gateio").expect("short");
+        let exit = |trades, unread: &[VenueId], unproven: &[VenueId]| {
+            let ledgers_unread = unread.iter().map(VenueId::to_string).collect();
+            let summary = Summary { ledgers_unread, ..Summary::default() };
+            let (seen, ended) = (Seen::default(), Ended::Stopped);
+            let end = End { seen, ended, halted: false, trades, unproven: unproven.to_vec() };
+            verdict(&summary, &end).err().map(|failure| (failure.exit, failure.what))
+        };
+        assert_eq!(exit(true, &[], &[]), None);
+        assert_eq!(exit(false, &[venue], &[]), None, "nothing was traded");
+        let unread = "the account at gateio could not be read".to_owned();
+        assert_eq!(exit(true, &[venue], &[]), Some((Exit::Residual, unread)));
+        let open = "not proven that no order is open at gateio".to_owned();
+        assert_eq!(exit(true, &[], &[venue]), Some((Exit::Residual, open)));
     }
 
     #[test]

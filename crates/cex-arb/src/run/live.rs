@@ -2,6 +2,7 @@
 
 use super::coins::Coins;
 use super::control::{self, Controls, Directory, Door, Starting};
+use super::dead_man::DeadMan;
 use super::desk::Desk;
 use super::fees::{self, Told};
 use super::finish::finish;
@@ -25,28 +26,26 @@ use crate::show::json::Json;
 use crate::show::lines::Lines;
 use crate::show::screen::Screen;
 use crate::show::{Names, Show, Viewer};
+use crate::{crash, log};
 use cex_core::{Bps, Markets, SymbolId, Timestamp, VenueId};
 use cex_engine::{Commands, Engine, Event, VenueSetup};
-use cex_interface::Request;
 use cex_journal::messages::{self, SessionStart};
 use cex_journal::{Recovered, SyncPolicy, Writer};
-use cex_transport::{Clock, Rest};
+use cex_transport::Clock;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// The exchange cancels everything of ours when it does not hear of us for so long, ...
-const DEAD_MAN: Duration = Duration::from_secs(10);
-/// ... so it hears this often.
-const DEAD_MAN_EVERY: Duration = Duration::from_secs(3);
+/// Signals that come so soon after the first do not ask for more than it does.
+const ONE_STROKE: Duration = Duration::from_secs(1);
 
 /// Runs the command.
 ///
@@ -58,6 +57,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         Config::load(args.config.as_deref(), &args.set, &around).map_err(|problems| failure(&problems))?;
     may_run(args, &config)?;
     let directory = directory(&config)?;
+    crash::keep_in(&directory.0);
     let pace = Pace::of(args.spin, args.sleep);
     pace.block_on(trade(args, &config, directory))
         .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?
@@ -125,25 +125,23 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     no_halt_file(&directory)?;
     let clock = Clock::new();
     let started_at = clock.now();
-    let listener = control::listen(&directory.socket()).map_err(|error| {
-        let what = format!("{}: {error}", directory.socket().display());
-        if error.kind() == std::io::ErrorKind::AddrInUse {
-            let fix = "another arb runs there: arb status; or name another storage.dir";
-            return Failure::new(Exit::Running, what, fix);
-        }
-        Failure::new(
-            Exit::BadConfig,
-            what,
-            "name a storage.dir that can be written, with a path of less than 90 bytes",
-        )
-    })?;
+    // Before the socket: whoever comes second must not take it from whoever came first.
+    let _claim = directory.claim().map_err(|error| no_place(&directory.0, &error))?;
+    let listener =
+        control::listen(&directory.socket()).map_err(|error| no_place(&directory.socket(), &error))?;
     let quit = Rc::new(Notify::new());
     let signals = Signals::listen(Rc::clone(&quit))?;
-    let starting = Starting { clock, started_at, run: mode_name(config.mode), stop: Rc::clone(&quit) };
+    let starting = Starting {
+        clock,
+        started_at,
+        run: mode_name(config.mode),
+        stop: Rc::clone(&quit),
+        directory: directory.clone(),
+    };
     let door = Rc::new(Door::new(starting));
     let serving = tokio::task::spawn_local(control::serve(listener, Rc::clone(&door)));
     let (writer, recovered, mut past) = read_aside(config, &directory, started_at).await?;
-    let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
+    let epoch = past.next_epoch(started_at);
     let start = session(config, epoch);
     past.begins(&start);
     let unfinished = Unfinished::new(past)?;
@@ -153,7 +151,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let Some(Ready { venues, markets, names, recorder, unfinished }) = ready else {
         return stopped(&directory, signals.how());
     };
-    let viewer = match viewer(args, config.mode, names.clone()) {
+    let viewer = match viewer(args, config.mode, names.clone(), &directory) {
         Ok(viewer) => Rc::new(viewer),
         Err(failure) => return Err(given_up(clock.now(), recorder, unfinished.as_ref(), failure)),
     };
@@ -179,7 +177,8 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     });
     door.leads_to(Rc::clone(&controls));
     let (heart, watchdog) = watchdog::watch(config.risk.watchdog_ms, || {
-        eprintln!("R35: the trading thread stands still: the process is ended, the next start recovers");
+        // Said without waiting for whoever reads it: that may be what stands still.
+        log::say("R35: the trading thread stands still: the process is ended, the next start recovers");
         std::process::abort();
     })
     .map_err(|error| Failure::new(Exit::Internal, format!("no thread for the watchdog: {error}"), ""))?;
@@ -208,6 +207,17 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     verdict
 }
 
+/// Why a run has no place there.
+fn no_place(path: &Path, error: &std::io::Error) -> Failure {
+    let what = format!("{}: {error}", path.display());
+    if error.kind() == std::io::ErrorKind::AddrInUse {
+        let fix = "another arb runs there: arb status; or name another storage.dir";
+        return Failure::new(Exit::Running, what, fix);
+    }
+    let fix = "name a storage.dir that can be written, with a path of less than 90 bytes";
+    Failure::new(Exit::BadConfig, what, fix)
+}
+
 /// Somebody ended a start: nothing was opened, and nobody listens any more.
 fn stopped(directory: &Directory, ended: Ended) -> Result<(), Failure> {
     tracing::warn!("stopped while it was starting: what earlier runs left is the next start's");
@@ -219,7 +229,7 @@ fn stopped(directory: &Directory, ended: Ended) -> Result<(), Failure> {
 
 /// Whether nothing holds every run.
 fn no_halt_file(directory: &Directory) -> Result<(), Failure> {
-    if directory.halt_file().exists() {
+    if directory.is_halted() {
         let what = format!("halted: {} is there", directory.halt_file().display());
         return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
     }
@@ -266,7 +276,8 @@ impl Ended {
     }
 }
 
-/// SIGINT, SIGTERM, and SIGHUP when a terminal closes, from the program's first moment on: they do what `arb stop` does.
+/// SIGINT, SIGTERM, and SIGHUP when a terminal closes, from the program's first moment on: they do what `arb stop` does. A second
+/// one, a second later or more, ends the program at once, as a crash would.
 struct Signals {
     received: Rc<Cell<Ended>>,
     listening: JoinHandle<()>,
@@ -283,12 +294,26 @@ impl Signals {
         let listening = tokio::task::spawn_local({
             let received = Rc::clone(&received);
             async move {
-                received.set(tokio::select! {
-                    _ = interrupted.recv() => Ended::Interrupted,
-                    _ = terminated.recv() => Ended::Terminated,
-                    _ = hung_up.recv() => Ended::Terminated,
-                });
+                let mut next = async || {
+                    tokio::select! {
+                        _ = interrupted.recv() => Ended::Interrupted,
+                        _ = terminated.recv() => Ended::Terminated,
+                        _ = hung_up.recv() => Ended::Terminated,
+                    }
+                };
+                received.set(next().await);
+                let first_at = Instant::now();
                 quit.notify_one();
+                // Two of one stroke are one: a terminal that closes sends more than one.
+                let last = loop {
+                    let again = next().await;
+                    if first_at.elapsed() > ONE_STROKE {
+                        break again;
+                    }
+                };
+                log::say("ended at once, as asked twice: what is open is the next start's");
+                let exit = last.verdict().err().map_or(Exit::Internal, |failure| failure.exit);
+                std::process::exit(exit.code().into());
             }
         });
         Ok(Self { received, listening })
@@ -400,7 +425,7 @@ pub(super) struct Running {
     pub(super) links: Vec<JoinHandle<()>>,
     pub(super) helpers: Vec<JoinHandle<()>>,
     /// Where orders are cancelled when we are not heard of any more.
-    pub(super) dead_man: Vec<Arc<Rest>>,
+    pub(super) dead_man: Vec<DeadMan>,
 }
 
 /// What its exchanges say last, and the run with what earlier ones left: how many arbitrages that is. `None` when it was stopped
@@ -426,7 +451,7 @@ async fn open(
         };
     let settings = limits::settings(config);
     let rests: Vec<_> = venues.iter().map(|venue| (venue.id, Arc::clone(&venue.rest))).collect();
-    let dead_man: Vec<_> = venues
+    let switches: Vec<_> = venues
         .iter()
         .filter(|venue| config.mode == Mode::Live && venue.protocol.capabilities().dead_man_switch)
         .map(|venue| Arc::clone(&venue.rest))
@@ -482,7 +507,7 @@ async fn open(
         helpers.push(tokio::task::spawn_local(reconciler.fills()));
         helpers.push(tokio::task::spawn_local(desk.clone().rehearse(settings, setups)));
     }
-    helpers.extend(dead_man.iter().map(|rest| tokio::task::spawn_local(keep_alive(Arc::clone(rest)))));
+    let dead_man = switches.into_iter().map(DeadMan::arm).collect();
     Ok(Some((Running { desk, links, helpers, dead_man }, adopted)))
 }
 
@@ -532,16 +557,6 @@ fn configured_fees(setups: &[VenueSetup]) -> BTreeMap<(VenueId, SymbolId), Bps> 
     setups.iter().flat_map(of).collect()
 }
 
-/// Has an exchange cancel everything of ours when it no longer hears of us.
-async fn keep_alive(rest: Arc<Rest>) {
-    loop {
-        if let Err(error) = rest.call(&Request::DeadManSwitch { timeout: DEAD_MAN }).await {
-            tracing::warn!(%error, "the dead man's switch was not renewed");
-        }
-        tokio::time::sleep(DEAD_MAN_EVERY).await;
-    }
-}
-
 /// The mode as people are shown it.
 pub(super) const fn mode_name(mode: Mode) -> &'static str {
     match mode {
@@ -567,7 +582,7 @@ pub(super) fn names(config: &Config, venues: &[Venue], markets: &[Arc<Markets>])
     }
 }
 
-fn viewer(args: &RunArgs, mode: Mode, names: Names) -> Result<Viewer, Failure> {
+fn viewer(args: &RunArgs, mode: Mode, names: Names, directory: &Directory) -> Result<Viewer, Failure> {
     let failed =
         |error: std::io::Error| Failure::new(Exit::Internal, format!("terminal: {error}"), "try --json");
     let out = std::io::stdout();
@@ -577,7 +592,7 @@ fn viewer(args: &RunArgs, mode: Mode, names: Names) -> Result<Viewer, Failure> {
         let lines = Lines::new(names, out, args.quiet);
         Box::new(if mode == Mode::Observe { lines.with_opportunities() } else { lines })
     } else {
-        Box::new(Screen::new(names).map_err(failed)?)
+        Box::new(Screen::new(names, Some(&directory.log())).map_err(failed)?)
     };
     // `q` on the screen is an interrupt: it drains.
     Viewer::spawn(show, || {

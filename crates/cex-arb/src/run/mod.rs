@@ -17,7 +17,7 @@
 //! | `ready`, [`probe`] | what must be so before a run does anything; what keys may do |
 //! | [`limits`], [`choice`], [`coins`] | a configuration's limits for the engine; which symbols are traded, and whether their coins are the same |
 //! | `budget`, `fees` | how many orders an exchange's request budgets take; what an account pays |
-//! | [`cancel`], `finish` | every open order cancelled; the end of a run |
+//! | [`cancel`], `dead_man`, `finish` | every open order cancelled, by us or when we are silent; the end of a run |
 //! | [`control`], [`remote`] | the control socket, from both sides: `arb status`, `stop`, `kill`, `resume` |
 //! | [`watchdog`], [`watch`] | what notices a thread, or a process, that stands still |
 //! | [`demo`], [`proof`] | `arb demo`: simulated exchanges, the real rest; its profit proven |
@@ -27,6 +27,7 @@ pub mod cancel;
 pub mod choice;
 pub mod coins;
 pub mod control;
+mod dead_man;
 pub mod demo;
 pub mod desk;
 mod fees;

@@ -58,6 +58,8 @@ pub struct Past {
     trades: bool,
     /// A session whose end does not say what its records say.
     contradiction: Option<Contradiction>,
+    /// The largest number of a session.
+    epoch: u64,
 }
 
 /// A session ended with another state than its records give.
@@ -109,6 +111,7 @@ impl Past {
         match entry {
             Entry::SessionStart(start) => {
                 self.ended = None;
+                self.epoch = self.epoch.max(start.seed);
                 self.sessions.begin(start);
                 self.ledger.begin(start.mode());
                 self.begin(start.mode());
@@ -161,6 +164,13 @@ impl Past {
     pub fn begins(&mut self, start: &messages::SessionStart) {
         self.sessions.begin(start);
         self.ledger.begin(start.mode());
+    }
+
+    /// A number for a session that starts now, larger than that of any before it: it stands in the names of its orders, and a clock
+    /// may have been set back.
+    #[must_use]
+    pub fn next_epoch(&self, now: Timestamp) -> u64 {
+        u64::try_from(now.as_millis()).unwrap_or(0).max(self.epoch.saturating_add(1))
     }
 
     fn begin(&mut self, mode: Mode) {

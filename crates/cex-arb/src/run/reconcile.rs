@@ -178,16 +178,17 @@ impl Reconciler {
     /// Rules, and fees of accounts as a whole.
     async fn lists(&self) {
         let mut changes: Vec<Change> = Vec::new();
+        let mut tradable: Vec<Option<Vec<String>>> = vec![None; self.venues.len()];
         loop {
             for _ in 0..RULES_EVERY.as_secs() {
                 tokio::time::sleep(ADOPT_EVERY).await;
                 changes.retain(|change| !self.adopt(change));
             }
             changes.clear();
-            for (index, (venue, rest)) in self.venues.iter().enumerate() {
+            for (index, ((venue, rest), might)) in self.venues.iter().zip(&mut tradable).enumerate() {
                 match rest.call(&Request::Symbols).await {
                     Ok(Reply::Symbols(mut infos)) => {
-                        narrow(rest, &mut infos).await;
+                        narrow(rest, &mut infos, might).await;
                         changes.extend(self.compare(index, rest.clock().now(), &infos));
                     }
                     Ok(_) => tracing::warn!(%venue, "rules were answered as something else"),

@@ -362,12 +362,12 @@ impl Recorder {
         }
     }
 
-    /// An operator has looked.
-    pub fn acknowledged(&mut self, now: Timestamp, by: &str) {
+    /// An operator has looked. Whether that is written down.
+    pub fn acknowledged(&mut self, now: Timestamp, by: &str) -> bool {
         let ack = messages::OperatorAck { by: by.to_owned(), ..Default::default() };
         self.stage(now, &ack);
         let result = self.writer.sync();
-        self.note(result);
+        self.note(result)
     }
 
     /// What a run goes by was changed in it.

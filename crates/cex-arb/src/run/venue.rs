@@ -85,7 +85,7 @@ impl Venue {
 
     /// Marks in its rules what this account may not trade over it.
     pub async fn narrow(&self, rules: &mut Rules) {
-        narrow(&self.rest, rules).await;
+        narrow(&self.rest, rules, &mut None).await;
     }
 
     /// What the engine must know of it, and how its fees are told.
@@ -308,16 +308,19 @@ fn common_scale(infos: &[&SymbolInfo]) -> Option<Scale> {
     })?
 }
 
-/// Marks in an exchange's rules what this account may not trade over it, where it says so. Where it cannot be asked now nothing is
-/// marked: orders are refused then, and the next comparison asks again.
-pub(super) async fn narrow(rest: &Rest, rules: &mut Rules) {
+/// Marks in an exchange's rules what this account may not trade over it, where it says so. Where it cannot be asked now it may what
+/// it `might` when it was last told. Where it never was nothing is marked: orders are refused then, and it is asked again.
+pub(super) async fn narrow(rest: &Rest, rules: &mut Rules, might: &mut Option<Vec<String>>) {
     match rest.call(&Request::Tradable).await {
-        Ok(Reply::Tradable(may)) => choice::narrow(rules, &may),
+        Ok(Reply::Tradable(may)) => *might = Some(may),
         Ok(_another) => {
             tracing::warn!(venue = %rest.venue(), "what may be traded was answered as something else");
         }
-        Err(error) if error.kind == ErrorKind::Unsupported => {}
-        Err(error) => tracing::warn!(%error, "what this account may trade is not known"),
+        Err(error) if error.kind == ErrorKind::Unsupported => return,
+        Err(error) => tracing::warn!(%error, "what this account may trade could not be asked"),
+    }
+    if let Some(may) = might {
+        choice::narrow(rules, may);
     }
 }
 

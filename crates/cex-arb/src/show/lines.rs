@@ -141,7 +141,7 @@ pub fn write_summary(out: &mut impl Write, summary: &Summary) -> std::io::Result
         )?;
     }
     for venue in &summary.ledgers_unread {
-        writeln!(out, "  not compared       {venue}: the run ended before its account was read")?;
+        writeln!(out, "  not compared       {venue}: its account could not be read")?;
     }
     if summary.alarms > 0 {
         writeln!(out, "  ALARMS             {}", summary.alarms)?;

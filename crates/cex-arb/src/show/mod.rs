@@ -15,9 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use summary::{LatencyRow, Summary};
 
+/// How long the end waits for a terminal that stands still.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Between two looks whether it goes on.
+const LOOK: Duration = Duration::from_millis(5);
 /// Lines waiting for a slow terminal before new ones are dropped and counted.
 const QUEUE: usize = 8_192;
 
@@ -130,9 +134,15 @@ impl Viewer {
 
     /// Hands over the end, waits until everything is shown.
     pub fn finish(self, summary: Summary) {
-        // The end is worth waiting for; a viewer that has gone is not.
-        if let Some(sender) = &self.sender {
-            let _ = sender.send(Told::Summary(Box::new(summary)));
+        // The end is worth waiting for; a viewer that has gone, or stands still, is not.
+        let Some(sender) = &self.sender else { return };
+        let (mut told, until) = (Told::Summary(Box::new(summary)), Instant::now() + PATIENCE);
+        while let Err(TrySendError::Full(back)) = sender.try_send(told) {
+            if Instant::now() > until {
+                return;
+            }
+            told = back;
+            std::thread::sleep(LOOK);
         }
     }
 
@@ -157,13 +167,14 @@ impl Viewer {
     }
 }
 
-/// Whatever ends a program, its screen is given back before anything else is said there.
+/// Whatever ends a program, its screen is given back before anything else is said there; unless whoever reads it stands still.
 impl Drop for Viewer {
     fn drop(&mut self) {
         drop(self.sender.take());
-        if let Some(thread) = self.thread.take() {
-            // One that panicked has said so.
-            let _ = thread.join();
+        let Some(thread) = self.thread.take() else { return };
+        let until = Instant::now() + PATIENCE;
+        while !thread.is_finished() && Instant::now() < until {
+            std::thread::sleep(LOOK);
         }
     }
 }
@@ -188,6 +199,26 @@ mod tests {
     use super::*;
     use cex_core::VenueId;
     use cex_risk::Until;
+
+    /// A terminal whose reader stands still.
+    struct Still(Receiver<()>);
+
+    impl Show for Still {
+        fn tell(&mut self, _: &Told) -> std::io::Result<()> {
+            // Until the test is over.
+            let _ = self.0.recv();
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_stands_still_keeps_no_program_from_ending() {
+        let (_reader, stands) = sync_channel(0);
+        let viewer = Viewer::spawn(Box::new(Still(stands)), || {}).expect("a thread");
+        (0..QUEUE + 2).for_each(|_| viewer.tell(Told::Link(Timestamp::EPOCH, String::new(), "up")));
+        assert!(viewer.dropped() > 0);
+        viewer.finish(Summary::default());
+    }
 
     #[test]
     fn a_clock_that_is_far_off_says_what_cures_it() {

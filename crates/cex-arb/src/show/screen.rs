@@ -2,6 +2,7 @@
 
 use super::lines::write_summary;
 use super::{Names, Show, Status, Told};
+use crate::log;
 use cex_core::{Decimal, Timestamp};
 use cex_engine::{Notice, Opportunity, Outcome, Verdict};
 use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
@@ -11,6 +12,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Cell, Paragraph, Row, Table};
 use ratatui::{DefaultTerminal, Frame};
 use std::collections::VecDeque;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Lines kept of opportunities and arbitrages: more than any terminal shows.
@@ -30,9 +32,10 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal over; given back at the summary or when dropped.
-    pub fn new(names: Names) -> std::io::Result<Self> {
+    /// Takes the terminal over; given back at the summary or when dropped. Logs go into `log_file` meanwhile.
+    pub fn new(names: Names, log_file: Option<&Path>) -> std::io::Result<Self> {
         let terminal = ratatui::try_init()?;
+        log::hide(log_file);
         Ok(Self {
             names,
             terminal: Some(terminal),
@@ -80,11 +83,13 @@ impl Screen {
 
     fn render(&self, frame: &mut Frame<'_>) {
         let venues = u16::try_from(self.names.venues.len()).unwrap_or(2);
-        let [head, exchanges, middle, funnel, foot] = Layout::vertical([
+        let logged = log::hidden();
+        let [head, exchanges, middle, funnel, last_log, foot] = Layout::vertical([
             Constraint::Length(1),
             Constraint::Length(venues + 3),
             Constraint::Min(6),
             Constraint::Length(4),
+            Constraint::Length(u16::from(logged.lines > 0)),
             Constraint::Length(1),
         ])
         .areas(frame.area());
@@ -95,6 +100,7 @@ impl Screen {
         self.opportunity_list(frame, left);
         self.arbitrage_list(frame, right);
         frame.render_widget(self.funnel(), funnel);
+        frame.render_widget(Line::from(format!(" log {}: {}", logged.lines, logged.text)), last_log);
         frame.render_widget(Line::from(format!(" q quits and drains    {}", self.news)), foot);
     }
 
@@ -206,6 +212,7 @@ impl Screen {
     fn release(&mut self) {
         if self.terminal.take().is_some() {
             ratatui::restore();
+            log::show();
         }
     }
 }

@@ -81,7 +81,9 @@ impl Day {
         self.desk.trace.tell(now, "an operator has looked".to_owned());
         let is_written = !self.has(Bug::AcknowledgementUnwritten);
         if is_written {
-            self.desk.record(now, |recorder| recorder.acknowledged(now, "operator"));
+            self.desk.record(now, |recorder| {
+                let _ = recorder.acknowledged(now, "operator");
+            });
         }
         if self.fuse.is_blown() {
             return self.got_no_answer();

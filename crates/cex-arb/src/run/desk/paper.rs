@@ -51,7 +51,8 @@ impl Desk {
         match command {
             Command::Open { legs } => {
                 let orders = legs.map(cex_risk::Approved::into_inner);
-                if core.is_recorded(read_at, [&orders[0], &orders[1]]) {
+                let in_time = |core: &Core| !core.is_late(read_at);
+                if in_time(core) && core.is_recorded(read_at, [&orders[0], &orders[1]]) && in_time(core) {
                     orders.into_iter().for_each(|order| self.send_on_paper(order, latency));
                 } else {
                     for order in orders {
