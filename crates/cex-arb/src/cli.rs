@@ -48,8 +48,9 @@ pub enum Command {
     Kill(ControlArgs),
     /// Watch a running engine from outside: end one that hangs, and cancel what it leaves open
     ///
-    /// Runs until it is ended. An engine that does not answer for risk.watchdog_ms is killed; whenever one is gone without
-    /// having ended in order, all open orders are cancelled over connections of this command's own. The next arb run
+    /// Runs until it is ended. An engine that does not answer for risk.watchdog_ms (60 s while it ends) is killed; whenever one
+    /// is gone without having ended in order, all open orders are cancelled over connections of this command's own, again and
+    /// again until none is open or the next engine runs. The next arb run
     /// recovers.
     Watch(ControlArgs),
     /// Say that you have looked at what halted the engine, and let it go on

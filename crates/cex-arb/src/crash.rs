@@ -5,6 +5,9 @@ use crate::exit::Exit;
 use crate::log;
 use std::backtrace::Backtrace;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::PanicHookInfo;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -55,6 +58,7 @@ fn report(info: &PanicHookInfo<'_>, trace: &Backtrace) -> String {
 fn write_down(place: &Path, text: &str) -> std::io::Result<PathBuf> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let path = place.join(format!("crash-{}-{}.txt", now.as_secs(), std::process::id()));
-    std::fs::write(&path, text)?;
+    let mut file = File::options().create_new(true).write(true).mode(0o600).open(&path)?;
+    file.write_all(text.as_bytes())?;
     Ok(path)
 }

@@ -5,11 +5,12 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines waiting for a slow reader before new ones are dropped and counted.
@@ -75,15 +76,22 @@ impl Log {
         }
     }
 
-    fn tell(&self, message: Message) {
-        // The thread takes these as fast as it takes lines; one that stands still has nothing to be told.
-        let _ = self.sender.try_send(message);
+    /// Something that must not be dropped; waits so long for room.
+    fn tell(&self, mut message: Message, patience: Duration) {
+        let until = Instant::now() + patience;
+        while let Err(TrySendError::Full(back)) = self.sender.try_send(message) {
+            if Instant::now() > until {
+                return;
+            }
+            message = back;
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Waits until everything said so far is written, or for so long.
     fn flush(&self, patience: Duration) {
         let (done, written) = sync_channel(1);
-        self.tell(Message::Flush(done));
+        self.tell(Message::Flush(done), patience);
         let _ = written.recv_timeout(patience);
     }
 }
@@ -96,14 +104,14 @@ pub fn install(log: Log) {
 /// Says something outside of any log line: why the program ends. Waits for a reader, but not for long.
 pub fn say(text: &str) {
     let Some(log) = LOG.get() else { return };
-    log.line(format!("{text}\n").into_bytes());
+    log.tell(Message::Line(format!("{text}\n").into_bytes()), PATIENCE);
     log.flush(PATIENCE);
 }
 
 /// A screen takes the terminal: from now on lines go into `file`, and the last of them are kept for [`show`].
 pub fn hide(file: Option<&Path>) {
     if let Some(log) = LOG.get() {
-        log.tell(Message::Hide(file.map(Path::to_owned)));
+        log.tell(Message::Hide(file.map(Path::to_owned)), PATIENCE);
         // What was said before the screen belongs above it.
         log.flush(PATIENCE);
     }
@@ -112,7 +120,7 @@ pub fn hide(file: Option<&Path>) {
 /// The terminal is given back: what was kept is written there.
 pub fn show() {
     if let Some(log) = LOG.get() {
-        log.tell(Message::Show);
+        log.tell(Message::Show, PATIENCE);
         log.flush(PATIENCE);
     }
 }
@@ -239,7 +247,7 @@ struct Rotated {
 
 impl Rotated {
     fn open(path: PathBuf) -> io::Result<Self> {
-        let file = File::options().create(true).append(true).open(&path)?;
+        let file = File::options().create(true).append(true).mode(0o600).open(&path)?;
         let bytes = file.metadata()?.len();
         Ok(Self { path, file, bytes })
     }
@@ -340,7 +348,7 @@ mod tests {
         let log = Log::spawn(Gone).expect("a thread");
         write(&log, "one");
         let (done, written) = sync_channel(1);
-        log.tell(Message::Flush(done));
+        log.tell(Message::Flush(done), Duration::ZERO);
         written.recv_timeout(Duration::from_secs(20)).expect("the thread goes on");
     }
 
@@ -351,13 +359,13 @@ mod tests {
         let terminal = Terminal::default();
         let log = Log::spawn(terminal.clone()).expect("a thread");
         write(&log, "before");
-        log.tell(Message::Hide(Some(path.clone())));
+        log.tell(Message::Hide(Some(path.clone())), Duration::ZERO);
         (0..HELD + 3).for_each(|number| write(&log, &format!("hidden {number}")));
         log.flush(Duration::from_secs(20));
         assert_eq!(terminal.text(), "before\n", "the screen is not written over");
         let latest = locked(&log.hidden).clone();
         assert_eq!(latest, Latest { lines: HELD + 3, text: "hidden 42".to_owned() });
-        log.tell(Message::Show);
+        log.tell(Message::Show, Duration::ZERO);
         write(&log, "after");
         log.flush(Duration::from_secs(20));
         let text = terminal.text();

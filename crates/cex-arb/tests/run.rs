@@ -313,6 +313,24 @@ fn on_paper_nothing_private_is_asked_and_nothing_is_sent() {
     assert!(replayed.status.success(), "{}", said(&replayed));
 }
 
+/// Of all that both exchanges list, the so many most traded.
+#[test]
+fn the_most_traded_symbols_are_traded_and_no_others() {
+    let stage = Stage::new("observe");
+    let books = |args: &[&str]| {
+        let mut command = stage.command("run", &["--json", "--quiet"]);
+        let child = command.args(args).stdout(Stdio::null()).spawn().expect("the program starts");
+        let of = |name: &str| stage.status()["exchanges"][name]["books"].as_u64();
+        stage.until("it runs", || of("mexc").is_some_and(|books| books > 0));
+        let told = (of("mexc"), of("gateio"));
+        assert!(stage.say("stop", &[]).status.success());
+        child.wait_with_output().expect("it ends");
+        told
+    };
+    assert_eq!(books(&[]), (Some(6), Some(6)));
+    assert_eq!(books(&["--set", "symbols.top=2"]), (Some(2), Some(2)));
+}
+
 /// What is parked when the run is stopped is traded away, and what is open cancelled.
 /// Sockets of a process that wait for connections over a network, by what the kernel says.
 fn listens(child: &Child) -> Vec<String> {

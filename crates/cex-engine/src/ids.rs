@@ -40,6 +40,22 @@ impl IdParts {
     }
 }
 
+/// Whether a name is of the form that this program gives its orders: `<start>-<count><leg>` in base 36.
+#[must_use]
+pub fn is_our_form(name: &str) -> bool {
+    let base36 = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+    };
+    name.split_once('-').is_some_and(|(start, rest)| {
+        // Starts are milliseconds since the epoch: eight digits from 1972 to 2059.
+        start.len() == 8
+            && base36(start)
+            && rest.len() >= 2
+            && base36(rest)
+            && rest.ends_with(['b', 's', 'c', 'p'])
+    })
+}
+
 /// Makes client order ids: `<epoch>-<counter><leg>` in base 36. The epoch must be larger in every later run.
 #[derive(Debug, Clone)]
 pub struct IdSource {

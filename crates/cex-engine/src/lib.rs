@@ -29,7 +29,7 @@ pub use execute::{
     Arbitrage, Booked, Carried, Ending, Leveling, OrderRun, OrderState, OtherFee, OtherFees, Outcome,
     Question,
 };
-pub use ids::{IdParts, IdSource};
+pub use ids::{IdParts, IdSource, is_our_form};
 pub use message::{Command, Commands, Event, Notice, Parent, Told, VenueNote};
 pub use opportunity::{Opportunity, Verdict};
 pub use plan::{Bounds, NoSize, Size, best_size, common_step};

@@ -12,7 +12,7 @@ use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -228,7 +228,7 @@ impl Directory {
     /// # Errors
     /// [`io::ErrorKind::AddrInUse`] when there is another, or as the system says.
     pub fn claim(&self) -> io::Result<File> {
-        let file = File::options().create(true).append(true).open(self.0.join("run.lock"))?;
+        let file = File::options().create(true).append(true).mode(0o600).open(self.0.join("run.lock"))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::AddrInUse.into()),

@@ -8,7 +8,7 @@ use super::venue::narrow;
 use cex_core::{
     AccountEvent, Bps, Fill, Market, Markets, NumError, Order, SymbolId, SymbolInfo, Timestamp, VenueId,
 };
-use cex_engine::{Event, VenueSetup};
+use cex_engine::{Event, VenueSetup, is_our_form};
 use cex_interface::{OrderRef, Reply, Request};
 use cex_transport::{Lists, Rest};
 use std::cell::RefCell;
@@ -500,22 +500,6 @@ fn difference(
         == (known.tick, known.lot, known.min_qty, known.min_notional, known.max_qty, known.max_notional);
     let changed = || Market::new(market.venue, market.id, told.clone(), market.scale).map(Box::new);
     (!same).then(|| Difference::Rules(changed()))
-}
-
-/// Whether a name is of the form that this program gives its orders: `<start>-<count><leg>` in base 36.
-#[must_use]
-pub fn is_our_form(name: &str) -> bool {
-    let base36 = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
-    };
-    name.split_once('-').is_some_and(|(start, rest)| {
-        // Starts are milliseconds since the epoch: eight digits from 1972 to 2059.
-        start.len() == 8
-            && base36(start)
-            && rest.len() >= 2
-            && base36(rest)
-            && rest.ends_with(['b', 's', 'c', 'p'])
-    })
 }
 
 #[cfg(test)]

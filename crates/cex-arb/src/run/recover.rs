@@ -20,7 +20,6 @@ pub use lost::Searched;
 pub use search::{Search, Sought, Wanted};
 
 use super::past::{self, Cycle, FillName, Past, Traded, Written};
-use super::reconcile::is_our_form;
 use super::record::Recorder;
 use super::venue::Venue;
 use crate::exit::{Exit, Failure};
@@ -28,7 +27,7 @@ use cex_core::{
     ClientOrderId, Decimal, Fill, FillKey, Markets, NumError, Order, OrderId, Symbol, Timestamp, TradeId,
     VenueId,
 };
-use cex_engine::{Ending, Engine, EngineView};
+use cex_engine::{Ending, Engine, EngineView, is_our_form};
 use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{OrderRef, Request};
 use cex_journal::{Entry, messages};

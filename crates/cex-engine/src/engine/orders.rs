@@ -2,7 +2,7 @@
 
 use super::{Engine, KnownOrder};
 use crate::execute::{Arbitrage, Ending, OrderRun, OrderState, Outcome, Question};
-use crate::ids::IdParts;
+use crate::ids::is_our_form;
 use crate::message::{Command, Commands, Notice, Told, VenueNote};
 use cex_core::{
     Balance, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderStatus, Qty, Side,
@@ -193,8 +193,7 @@ impl Engine {
     /// Books a fill, once: in the holdings whoever's it is, and in its arbitrage when it is ours.
     pub(super) fn fill(&mut self, now: Timestamp, fill: &Fill, out: &mut Commands) {
         let client_id = self.whose(fill.venue, fill.client_id, Some(fill.order_id));
-        let is_lost =
-            client_id.is_none() && fill.client_id.is_some_and(|id| IdParts::of(id.as_str()).is_some());
+        let is_lost = client_id.is_none() && fill.client_id.is_some_and(|id| is_our_form(id.as_str()));
         let fill = Fill { client_id, ..*fill };
         if let Some(client_id) = client_id {
             self.link_order(now, client_id, fill.order_id, out);

@@ -168,7 +168,7 @@ impl Arbitrage {
     /// How many closing orders have left us.
     #[must_use]
     pub fn closings(&self) -> usize {
-        self.orders.iter().skip(self.legs()).filter(|run| run.left_us).count()
+        self.orders.iter().skip(self.legs()).filter(|run| run.left_us && run.attempted).count()
     }
 
     /// Whether none of its orders ever left us.

@@ -93,6 +93,8 @@ pub struct OrderRun {
     pub closed: bool,
     /// It was handed to a connection, or is about to be.
     pub left_us: bool,
+    /// Whether it counts as a try: one of an earlier run that no exchange knows may never have left.
+    pub attempted: bool,
     /// Ordered base quantity, exact.
     ordered: Decimal,
     /// The largest filled quantity any report or fill told of.
@@ -124,6 +126,7 @@ impl OrderRun {
             priced: (Decimal::ZERO, false),
             closed: false,
             left_us: true,
+            attempted: true,
             ordered,
             reported: Decimal::ZERO,
             sent_at: now,
@@ -152,8 +155,7 @@ impl OrderRun {
             run.order_id = Some(fill.order_id);
         }
         run.reported = run.booked.qty;
-        // What was refused as if it had never come may never have left: it was an attempt at nothing.
-        run.left_us = status != OrderStatus::Rejected || run.order_id.is_some();
+        run.attempted = status != OrderStatus::Rejected || run.order_id.is_some();
         run.end(status);
         run.closed = true;
         Ok(run)

@@ -132,6 +132,24 @@ fn more_orders_than_were_approved_halt_the_desk() {
     }
 }
 
+/// What keeps orders back once a session is closed keeps none back where there never was one.
+#[test]
+fn a_closed_session_is_told_from_none_at_all() {
+    let sim = SimServer::start(SimConfig { seed: 7, symbols: 1, ..SimConfig::default() }).expect("loopback");
+    let place = tempfile::tempdir().expect("a directory");
+    let program = async {
+        let (desk, _) = desk(&sim, place.path()).await;
+        assert!(!desk.0.borrow().closed);
+        drop(desk.take_recorder());
+        assert!(desk.0.borrow().closed);
+        let nothing_recorded = quiet_desk(&[]);
+        assert!(nothing_recorded.take_recorder().is_none());
+        assert!(!nothing_recorded.0.borrow().closed, "a demo has no session");
+    };
+    Pace::Sleep.block_on(program).expect("a runtime");
+    sim.stop().expect("it stops");
+}
+
 #[test]
 fn an_open_order_is_cancelled_however_long_looking_for_it_took() {
     let sim = SimServer::start(SimConfig { seed: 7, symbols: 1, ..SimConfig::default() }).expect("loopback");

@@ -416,6 +416,14 @@ mod tests {
     }
 
     #[test]
+    fn an_order_that_lives_long_is_asked_for_until_after_its_death() {
+        let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
+        let begun = DEAD - Duration::from_secs(70);
+        let mut inquiry = Inquiry::new(begun, SymbolId(0), id, DEAD);
+        assert_eq!(denied(&mut inquiry, begun, 90).1, Some(Ok(None)));
+    }
+
+    #[test]
     fn absence_is_believed_of_two_denials_apart_after_the_order_could_arrive() {
         let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
         let begun = DEAD - Duration::from_secs(5);

@@ -42,6 +42,35 @@ fn past() -> Past {
     past
 }
 
+#[test]
+fn whoever_resumes_is_told_what_they_take_upon_themselves() {
+    let leg = |side: Side, client_id: &str| messages::Leg {
+        venue: "mexc".to_owned(),
+        side: side.into(),
+        client_id: client_id.to_owned(),
+        ..Default::default()
+    };
+    let mut past = past();
+    let intent = messages::Intent {
+        symbol: "BTC/USDT".to_owned(),
+        legs: vec![leg(Side::Buy, "x-1b"), leg(Side::Sell, "x-1s")],
+        ..Default::default()
+    };
+    past.take_in(4, NOW, &Entry::Intent(intent));
+    let told = standing_open(&past);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].ends_with("BTC/USDT: nothing, 2 orders not known to their end"), "{told:?}");
+    let unfinished = Unfinished::new(past).map_err(|failure| failure.what).expect("no contradiction");
+    assert_eq!(unfinished.open_symbols().len(), 1);
+    let failure = unfinished.naming_what_is_open(Failure::new(Exit::Unreachable, "it is down", ""));
+    assert_eq!(failure.what, format!("it is down; earlier runs left open: {}", told[0]));
+    let mut past = unfinished.past;
+    // In a session of its own, which trades nothing.
+    past.take_in(5, NOW, &Entry::SessionStart(SessionStart::default()));
+    past.take_in(6, NOW, &Entry::OperatorAck(messages::OperatorAck::default()));
+    assert_eq!(standing_open(&past), Vec::<String>::new());
+}
+
 /// Whether the first account of a start so long after the fill is believed, when it says this.
 fn is_believed(after: Duration, btc: &str, usdt: &str) -> bool {
     let (place, now) = (tempfile::tempdir().expect("a directory"), NOW + after);

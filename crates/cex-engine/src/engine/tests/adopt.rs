@@ -122,6 +122,35 @@ fn what_cannot_be_traded_away_waits_for_books_and_is_parked_in_the_end() {
 }
 
 #[test]
+fn closings_that_no_exchange_knows_were_no_tries() {
+    let mut stage = Stage::ready();
+    let mut past = past(&stage, Some(("100.10", "5", "0.25025")), None);
+    for number in 2..12 {
+        let client_id = ClientOrderId::new(&format!("past-{number}c")).expect("plain");
+        let request = OrderRequest { client_id, ..past.orders[1].request };
+        let status = OrderStatus::Rejected;
+        past.orders.push(PastOrder { request, order_id: None, status, fills: Vec::new() });
+    }
+    stage.feed(Event::Mode(Mode::CloseOnly));
+    stage.engine.adopt(stage.now, &past).expect("fits");
+    assert_eq!(placed(stage.pass(50)).len(), 1, "this run tries itself");
+}
+
+#[test]
+fn a_fill_of_an_order_of_an_earlier_run_that_nobody_awaits_is_an_alarm() {
+    for (name, alarms) in [(Some("mqhw82kb-1b"), 1), (Some("t-somebody"), 0), (None, 0)] {
+        let mut stage = Stage::ready();
+        let order = past(&stage, None, None).orders[0].request;
+        let client_id = name.map(|name| ClientOrderId::new(name).expect("plain"));
+        let fill = Fill { client_id, ..stage.fill_event(&order, "100.10", "5", ("0.25025", "USDT")) };
+        stage.feed(Event::Account { venue: order.venue, event: &AccountEvent::Fill(fill) });
+        let view = stage.view();
+        assert_eq!((view.totals.alarms, view.killed), (alarms, alarms > 0), "{name:?}");
+        assert_eq!(view.totals.foreign_fills, 1, "the holdings have it: {name:?}");
+    }
+}
+
+#[test]
 fn nothing_is_opened_before_what_was_left_is_level() {
     let (mut stage, _) = adopted(None, Some(("101", "5", "0.505")));
     let closing = placed(stage.pass(50));
