@@ -278,24 +278,31 @@ mod tests {
 
     /// A terminal whose reader can stand still.
     #[derive(Clone, Default)]
-    struct Terminal(Arc<(Mutex<(Vec<u8>, bool)>, Condvar)>);
+    struct Terminal(Arc<Reader>);
+
+    #[derive(Default)]
+    struct Reader {
+        /// What it has read, and whether it stands still.
+        state: Mutex<(Vec<u8>, bool)>,
+        moved: Condvar,
+    }
 
     impl Terminal {
         fn text(&self) -> String {
-            String::from_utf8(self.0.0.lock().expect("no panic").0.clone()).expect("text")
+            String::from_utf8(self.0.state.lock().expect("no panic").0.clone()).expect("text")
         }
 
         fn stands_still(&self, still: bool) {
-            self.0.0.lock().expect("no panic").1 = still;
-            self.0.1.notify_all();
+            self.0.state.lock().expect("no panic").1 = still;
+            self.0.moved.notify_all();
         }
     }
 
     impl Write for Terminal {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let mut inner = self.0.0.lock().expect("no panic");
+            let mut inner = self.0.state.lock().expect("no panic");
             while inner.1 {
-                inner = self.0.1.wait(inner).expect("no panic");
+                inner = self.0.moved.wait(inner).expect("no panic");
             }
             inner.0.extend_from_slice(bytes);
             Ok(bytes.len())

@@ -40,10 +40,10 @@ pub(super) async fn all_within(rest: &Rest, patience: Duration) -> Result<usize,
         canceled.extend(open.iter().map(|order| (order.order_id, order.client_id)));
         let symbols: BTreeSet<SymbolId> = open.iter().map(|order| order.symbol).collect();
         for symbol in symbols {
-            if let Err(error) = rest.call(&Request::CancelAll { symbol }).await {
-                if !std::mem::replace(&mut is_told, true) {
-                    tracing::warn!(%error, "open orders were not cancelled: they are looked for again");
-                }
+            if let Err(error) = rest.call(&Request::CancelAll { symbol }).await
+                && !std::mem::replace(&mut is_told, true)
+            {
+                tracing::warn!(%error, "open orders were not cancelled: they are looked for again");
             }
         }
         // Only now: what a look shows is cancelled however long the look took.
