@@ -9,9 +9,9 @@ use ordered_float::OrderedFloat;
 /// Two venues (by index) whose books cross.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crossing {
-    /// Where to buy.
+    /// Index of the venue to buy at.
     pub buy: usize,
-    /// Where to sell.
+    /// Index of the venue to sell at.
     pub sell: usize,
     /// Best bid over best ask, before fees.
     pub gross: Bps,

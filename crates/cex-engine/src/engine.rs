@@ -62,7 +62,7 @@ const OPEN_USUALLY: usize = 64;
 /// What the engine is told to do.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// What may be risked.
+    /// The risk rules' limits.
     pub limits: Limits,
     /// What the operator allows at the start.
     pub mode: Mode,
@@ -115,7 +115,7 @@ pub struct VenueSetup {
 struct SymbolState {
     symbol: Symbol,
     scale: Scale,
-    /// By venue index.
+    /// The symbol at each venue, by venue index; `None` where it is not traded.
     slots: Vec<Option<Slot>>,
     tops: Tops,
     opportunities: Vec<Opportunity>,
@@ -218,12 +218,12 @@ pub struct Engine {
     config: EngineConfig,
     gate: Gate,
     ids: IdSource,
-    /// By symbol id.
+    /// State of each symbol, by symbol id; `None` for one that is not traded.
     symbols: Vec<Option<SymbolState>>,
-    /// By venue index.
+    /// State of each venue, by venue index.
     venues: Vec<VenueState>,
     arbitrages: Arbitrages,
-    /// What the last event started.
+    /// Arbitrages the last event started.
     starting: Vec<Starting>,
     /// Orders of open arbitrages and of those that ended not long ago.
     orders: FxHashMap<ClientOrderId, KnownOrder>,
@@ -240,7 +240,7 @@ pub struct Engine {
     totals: Totals,
     killed: bool,
     tick_at: Timestamp,
-    /// Of the last event.
+    /// When the last event was handled, by our clock.
     seen_at: Timestamp,
     equity_at: Timestamp,
     sweep_at: Timestamp,

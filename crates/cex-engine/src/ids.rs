@@ -8,7 +8,7 @@ const DIGITS: usize = 13;
 /// What an identifier of ours tells: which run gave it, as its how many-th, and to what kind of order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IdParts {
-    /// Of which run.
+    /// Epoch of the run that gave it: the run's start, in milliseconds since 1970.
     pub epoch: u64,
     /// The how many-th of it, from 1. The two legs of a plan have neighbouring numbers, the buying leg the lower one.
     pub counter: u64,

@@ -14,58 +14,58 @@ use std::time::Duration;
 pub enum Event<'a> {
     /// Public news, with the levels of a book update beside it.
     Market {
-        /// Where.
+        /// Venue it comes from.
         venue: VenueId,
-        /// What.
+        /// The news.
         event: &'a MarketEvent,
         /// The levels the update refers to.
         levels: &'a [Level],
     },
     /// The answer to [`Command::FetchBook`].
     Book {
-        /// Where.
+        /// Venue that was asked.
         venue: VenueId,
-        /// Of what.
+        /// Symbol of the book.
         symbol: SymbolId,
         /// When it was asked for, as the command says.
         asked_at: Timestamp,
-        /// Version.
+        /// Version of the book, of the same counter as the stream's deltas.
         seq: u64,
-        /// When it was true, by the exchange.
+        /// When it was true, by the exchange's clock; the epoch when not said.
         exchange_ts: Timestamp,
-        /// Best first.
+        /// Bids, best first.
         bids: &'a [Level],
-        /// Best first.
+        /// Asks, best first.
         asks: &'a [Level],
     },
     /// [`Command::FetchBook`] failed.
     BookFailed {
-        /// Where.
+        /// Venue that was asked.
         venue: VenueId,
-        /// Of what.
+        /// Symbol of the book.
         symbol: SymbolId,
         /// When it was asked for, as the command says.
         asked_at: Timestamp,
     },
     /// News about a connection that carries these symbols (none: the account's).
     Link {
-        /// Where.
+        /// Venue the connection goes to.
         venue: VenueId,
-        /// What.
+        /// What the connection did or learned.
         event: LinkEvent,
-        /// Whose data the connection carries.
+        /// Symbols whose data the connection carries; none for the account's connection.
         symbols: &'a [SymbolId],
     },
     /// Private news.
     Account {
-        /// Where.
+        /// Venue of the account.
         venue: VenueId,
-        /// What.
+        /// The news: an order, a fill or a balance.
         event: &'a AccountEvent,
     },
     /// The answer to [`Command::ReadAccount`].
     AccountRead {
-        /// Where.
+        /// Venue of the account.
         venue: VenueId,
         /// When it was asked for, as the command says.
         asked_at: Timestamp,
@@ -74,34 +74,34 @@ pub enum Event<'a> {
     },
     /// The exchange accepted an order.
     Placed {
-        /// Which.
+        /// Our identifier of the order.
         client_id: ClientOrderId,
-        /// The exchange's identifier.
+        /// The exchange's identifier of the order.
         order_id: OrderId,
         /// Its state, where the answer carries it.
         order: Option<&'a Order>,
     },
     /// An order was not accepted, or we cannot tell.
     PlaceFailed {
-        /// Which.
+        /// Our identifier of the order.
         client_id: ClientOrderId,
-        /// Whether the exchange acted on it.
+        /// Whether the exchange acted on the placement.
         outcome: cex_errors::Outcome,
     },
     /// The answer to [`Command::QueryOrder`]: the order, or `None` when the exchange does not know it.
     OrderRead {
-        /// Which.
+        /// Our identifier of the order.
         client_id: ClientOrderId,
         /// When it was asked for, as the command says: an answer tells of no later time.
         asked_at: Timestamp,
-        /// Its state.
+        /// The order's state; `None` when the exchange does not know it.
         order: Option<&'a Order>,
     },
     /// The answer to [`Command::QueryOpen`].
     OpenRead {
-        /// Of which order it was asked.
+        /// Our identifier of the order that is looked for.
         client_id: ClientOrderId,
-        /// When, as the command says.
+        /// When it was asked for, as the command says.
         asked_at: Timestamp,
         /// The account's open orders in the symbol.
         orders: &'a [Order],
@@ -110,9 +110,9 @@ pub enum Event<'a> {
     },
     /// The answer to [`Command::QueryTrades`].
     TradesRead {
-        /// Of which order it was asked.
+        /// Our identifier of the order that is looked for.
         client_id: ClientOrderId,
-        /// When, as the command says.
+        /// When it was asked for, as the command says.
         asked_at: Timestamp,
         /// What the account traded in the symbol, whatever the order.
         fills: &'a [Fill],
@@ -121,7 +121,7 @@ pub enum Event<'a> {
     },
     /// The answer to [`Command::QueryFills`].
     FillsRead {
-        /// Of which order.
+        /// Our identifier of the order.
         client_id: ClientOrderId,
         /// Its fills.
         fills: &'a [Fill],
@@ -136,7 +136,7 @@ pub enum Event<'a> {
     /// What ended arbitrages left over is traded away, at most so far from the best prices. For the end of a run: openings
     /// must be stopped before.
     Flatten {
-        /// How far.
+        /// Farthest a closing order may go from the best price.
         give: Bps,
     },
     /// An operator has looked at what stopped openings for good, and lets them go on.
@@ -147,42 +147,42 @@ pub enum Event<'a> {
     Journal(JournalState),
     /// How far the clock of a venue is from ours.
     Clock {
-        /// Whose.
+        /// Venue whose clock was measured.
         venue: VenueId,
         /// What to add to our clock, in nanoseconds; `None` when it is not known.
         offset_nanos: Option<i64>,
     },
     /// What a venue says of its wallets. Once it was told, a coin it does not name is not traded.
     Wallets {
-        /// Where.
+        /// Venue of the wallets.
         venue: VenueId,
-        /// Of which coins.
+        /// Each coin it names, with the chains it can be moved in and out over.
         wallets: &'a [(Asset, Wallet)],
     },
     /// An exchange trades a symbol by these rules, and takes this much of it: adopted as soon as it can be.
     Rules {
         /// The market, in the scale it was registered with.
         market: &'a Market,
-        /// What plans reckon with.
+        /// Taker fee that plans reckon with from now on.
         taker_fee: Bps,
     },
     /// A symbol must not be traded any more, or may again.
     Blocked {
-        /// Which.
+        /// Symbol that is blocked or free again, on all venues.
         symbol: SymbolId,
         /// Why, in a few words; `None` when it may be traded.
         why: Option<&'static str>,
     },
     /// What may be sent to a venue is used up until then: nothing is opened there that could not leave.
     BudgetSpent {
-        /// Where.
+        /// Venue whose budget is spent.
         venue: VenueId,
-        /// When an order fits again.
+        /// When an order fits again, by our clock.
         until: Timestamp,
     },
     /// A venue does not let us in any more: a key that is refused, a ban.
     ShutOut {
-        /// Where.
+        /// Venue that does not let us in.
         venue: VenueId,
         /// A short name of the reason: `auth`, `banned`.
         rule: &'static str,
@@ -203,103 +203,103 @@ pub struct Parent {
 pub enum Command {
     /// Ask for a book snapshot.
     FetchBook {
-        /// Where.
+        /// Venue to ask.
         venue: VenueId,
-        /// Of what.
+        /// Symbol of the book.
         symbol: SymbolId,
         /// Levels a side.
         depth: u32,
-        /// To be repeated in the answer.
+        /// When it is asked for, by our clock; to be repeated in the answer.
         asked_at: Timestamp,
     },
     /// Have the stream send its snapshot again.
     Resubscribe {
-        /// Where.
+        /// Venue whose stream is meant.
         venue: VenueId,
-        /// Of what.
+        /// Symbol of the book.
         symbol: SymbolId,
     },
     /// Place the two legs of an arbitrage: both now, or neither. No order is ever placed twice.
     Open {
-        /// What the gate approved.
+        /// The two legs as the gate approved them, the buying leg first.
         legs: [Approved<OrderRequest>; 2],
     },
     /// Place an order that closes what is half open; it may use what is kept back of the exchange's budget.
     Close {
-        /// What the gate approved.
+        /// The order as the gate approved it.
         order: Approved<OrderRequest>,
-        /// Whose it is.
+        /// The arbitrage it closes.
         parent: Parent,
     },
     /// Ask for the state of an order.
     QueryOrder {
-        /// Where.
+        /// Venue the order was sent to.
         venue: VenueId,
-        /// Of what.
+        /// Symbol of the order.
         symbol: SymbolId,
-        /// Ours.
+        /// Our identifier of the order.
         client_id: ClientOrderId,
-        /// The exchange's, if known: it resolves longer than ours.
+        /// The exchange's identifier, if known: it resolves longer than ours.
         order_id: Option<OrderId>,
-        /// To be repeated in the answer.
+        /// When it is asked for, by our clock; to be repeated in the answer.
         asked_at: Timestamp,
     },
     /// Ask for the fills of an order.
     QueryFills {
-        /// Where.
+        /// Venue the order was sent to.
         venue: VenueId,
-        /// Of what.
+        /// Symbol of the order.
         symbol: SymbolId,
-        /// Ours.
+        /// Our identifier of the order.
         client_id: ClientOrderId,
-        /// The exchange's.
+        /// The exchange's identifier of the order.
         order_id: OrderId,
         /// Earlier than the order can have filled, whatever the exchange's clock says.
         since: Timestamp,
     },
     /// Cancel an order, which must not rest and does. Its answer tells nothing: what became of the order is asked for.
     Cancel {
-        /// Where.
+        /// Venue the order was sent to.
         venue: VenueId,
-        /// Of what.
+        /// Symbol of the order.
         symbol: SymbolId,
-        /// Ours.
+        /// Our identifier of the order.
         client_id: ClientOrderId,
-        /// The exchange's, if known.
+        /// The exchange's identifier of the order, if known.
         order_id: Option<OrderId>,
     },
     /// Ask for the account's open orders in a symbol: an order that is not found by its name may be among them.
     QueryOpen {
-        /// Where.
+        /// Venue of the account.
         venue: VenueId,
-        /// Of what.
+        /// Symbol whose open orders are asked for.
         symbol: SymbolId,
-        /// Of which order it is asked, to be repeated in the answer.
+        /// Our identifier of the order that is looked for; to be repeated in the answer.
         client_id: ClientOrderId,
-        /// To be repeated in the answer.
+        /// When it is asked for, by our clock; to be repeated in the answer.
         asked_at: Timestamp,
     },
     /// Ask for all that the account traded in a symbol since then: an order that the exchange does not know any more may have
     /// filled all the same.
     QueryTrades {
-        /// Where.
+        /// Venue of the account.
         venue: VenueId,
-        /// Of what.
+        /// Symbol whose trades are asked for.
         symbol: SymbolId,
-        /// Of which order it is asked, to be repeated in the answer.
+        /// Our identifier of the order that is looked for; to be repeated in the answer.
         client_id: ClientOrderId,
         /// The exchange's name of it, if known: a trade may say no other.
         order_id: Option<OrderId>,
         /// Earlier than the order can have filled, whatever the exchange's clock says.
         since: Timestamp,
-        /// To be repeated in the answer.
+        /// When it is asked for, by our clock; to be repeated in the answer.
         asked_at: Timestamp,
     },
     /// Ask for everything an account holds.
     ReadAccount {
-        /// Where.
+        /// Venue of the account.
         venue: VenueId,
-        /// To be repeated in the answer.
+        /// When it is asked for, by our clock; to be repeated in the answer.
         asked_at: Timestamp,
     },
 }
@@ -307,13 +307,13 @@ pub enum Command {
 /// What an order told of its venue, as the rules count it: what the next run must be told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VenueNote {
-    /// Where.
+    /// Venue the order was sent to.
     pub venue: VenueId,
-    /// Of what.
+    /// Symbol of the order.
     pub symbol: SymbolId,
-    /// Ours.
+    /// Our identifier of the order.
     pub client_id: ClientOrderId,
-    /// What.
+    /// What the order told of the venue.
     pub told: Told,
 }
 
@@ -340,43 +340,43 @@ pub enum Notice {
     Tripped(Trip),
     /// A book can be used from now.
     BookLive {
-        /// Where.
+        /// Venue of the book.
         venue: VenueId,
-        /// Of what.
+        /// Symbol of the book.
         symbol: SymbolId,
     },
     /// A book can no longer be used.
     BookLost {
-        /// Where.
+        /// Venue of the book.
         venue: VenueId,
-        /// Of what.
+        /// Symbol of the book.
         symbol: SymbolId,
     },
     /// An opportunity ended.
     Opportunity {
-        /// Of what.
+        /// Symbol whose books crossed.
         symbol: SymbolId,
         /// What it was and what became of it.
         opportunity: Opportunity,
-        /// When it ended.
+        /// When it ended, by our clock.
         ended_at: Timestamp,
     },
     /// An arbitrage was started.
     Started {
-        /// Number.
+        /// Number of the arbitrage in this run.
         id: ArbitrageId,
-        /// What was decided.
+        /// The plan as decided.
         plan: Plan,
     },
     /// An order ended.
     OrderEnded {
-        /// Of which arbitrage.
+        /// Arbitrage the order belongs to.
         id: ArbitrageId,
-        /// Where.
+        /// Venue the order was sent to.
         venue: VenueId,
-        /// How.
+        /// Final state of the order.
         status: OrderStatus,
-        /// What it filled.
+        /// Filled quantity, in base.
         filled: Decimal,
     },
     /// An order told something of its venue.
@@ -390,9 +390,9 @@ pub enum Notice {
 /// What the engine wants done and told; reused from event to event.
 #[derive(Debug, Default)]
 pub struct Commands {
-    /// To do, in order.
+    /// What to do, in order.
     pub commands: Vec<Command>,
-    /// To tell, in order.
+    /// What to tell, in order.
     pub notices: Vec<Notice>,
 }
 

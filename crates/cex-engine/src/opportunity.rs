@@ -113,7 +113,7 @@ impl From<Refusal> for Verdict {
 pub struct Opportunity {
     /// The crossing at its best, by net edge.
     pub best: Crossing,
-    /// When it began.
+    /// When it began, by our clock.
     pub since: Timestamp,
     /// The largest profit a plan promised, in quote; zero while none was sized.
     pub profit: Decimal,

@@ -31,9 +31,9 @@ pub struct Understudy {
     out: Commands,
     now: Timestamp,
     symbol: SymbolId,
-    /// Where the symbol is traded.
+    /// Venues that trade the symbol.
     venues: Vec<VenueId>,
-    /// Which venue sells next.
+    /// Place in `venues` of the venue that sells next.
     turn: usize,
     seq: u64,
     /// What is asked where it is bought, and where it is sold.

@@ -35,7 +35,7 @@ pub struct Totals {
 /// One venue's books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VenueView {
-    /// Which.
+    /// Venue whose books these are.
     pub venue: VenueId,
     /// Books that can be used, of how many.
     pub books_live: (u32, u32),
@@ -58,7 +58,7 @@ pub struct EngineView {
     pub venues: Vec<VenueView>,
     /// Arbitrages on the way.
     pub open: u32,
-    /// Of these, with an order of unknown fate.
+    /// Those of them that have an order of unknown fate.
     pub unknown: u32,
     /// Opportunities standing now.
     pub standing: u32,

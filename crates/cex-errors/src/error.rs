@@ -11,11 +11,11 @@ pub type ApiCode = Text<47>;
 /// What failed, where, and what the exchange said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExchangeError {
-    /// Which venue.
+    /// Venue the call was for.
     pub venue: VenueId,
-    /// Which call.
+    /// Call that failed.
     pub op: Op,
-    /// What it means.
+    /// What went wrong, in our own terms.
     pub kind: ErrorKind,
     /// The exchange's own code, if it sent one. Boxed, so that a `Result` stays small.
     pub api_code: Option<Box<ApiCode>>,

@@ -49,7 +49,7 @@ pub enum ErrorKind {
     Number(NumError),
     /// Our own budget for calls is spent; the exchange was not asked.
     Throttled {
-        /// Until the budget allows this call.
+        /// Time until the budget allows this call.
         retry_after: Duration,
     },
     /// The exchange's clock is not known well enough to sign.
@@ -76,12 +76,12 @@ pub enum ErrorKind {
     ClockSkew,
     /// Too many calls; not executed.
     RateLimited {
-        /// What the exchange asks to wait, if it says.
+        /// How long the exchange asks to wait, if it says.
         retry_after: Option<Duration>,
     },
     /// Shut out for a while; not executed.
     Banned {
-        /// What the exchange asks to wait, if it says.
+        /// How long the exchange asks to wait, if it says.
         retry_after: Option<Duration>,
     },
     /// Malformed or missing parameter.

@@ -9,9 +9,9 @@ use std::time::Duration;
 pub struct BookStream {
     /// The adapter's name of it, used in configuration: `aggre@10ms`, `update@20ms`.
     pub name: &'static str,
-    /// How often the exchange sends, at most.
+    /// Shortest time between two updates the exchange sends.
     pub interval: Duration,
-    /// How to keep a book from it.
+    /// Rule by which a book is kept from it.
     pub sync: SyncRule,
 }
 
@@ -87,9 +87,9 @@ pub struct Capabilities {
     pub cancel_batch: Option<BatchRule>,
     /// Symbols whose open orders one call lists; `None` where there is no call for several.
     pub open_orders_of: Option<usize>,
-    /// How order history is read.
+    /// Rule by which order history is read.
     pub orders_page: PageRule,
-    /// How our fills are read.
+    /// Rule by which our fills are read.
     pub fills_page: PageRule,
     /// A resting order can be changed in place.
     pub amend: bool,

@@ -34,9 +34,9 @@ pub trait EventSource: Send {
 /// Where the exchange cannot be made to show whether there are more rows, one counts as unreadable that may not be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T> {
-    /// What could be read.
+    /// Rows that could be read.
     pub rows: Vec<T>,
-    /// How many rows could not.
+    /// Number of rows that could not.
     pub unreadable: usize,
 }
 
@@ -78,7 +78,7 @@ pub struct Health {
     pub calls: (u64, u64),
     /// Half a round trip of the best clock sample: how well the exchange's clock is known.
     pub clock_error: Option<Duration>,
-    /// Since the last frame.
+    /// Time since the last frame.
     pub silent_for: Option<Duration>,
 }
 
@@ -87,7 +87,7 @@ pub trait PublicExchange: Send + Sync {
     /// The streams this exchange gives.
     type Stream: EventSource;
 
-    /// Which venue.
+    /// The venue this is.
     fn venue(&self) -> VenueId;
 
     /// What the exchange can do.

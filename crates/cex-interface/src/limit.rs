@@ -10,11 +10,11 @@ pub struct Bucket(pub &'static str);
 /// How much of a budget there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BucketRule {
-    /// Which budget.
+    /// Budget the rule is for.
     pub bucket: Bucket,
     /// Weight available per window; also the largest burst.
     pub capacity: u32,
-    /// Window.
+    /// Length of the window.
     pub window: Duration,
     /// Each symbol has a budget of its own.
     pub per_symbol: bool,
@@ -25,11 +25,11 @@ pub struct BucketRule {
 /// What a call takes from one budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charge {
-    /// Which budget.
+    /// Budget that is charged.
     pub bucket: Bucket,
-    /// Whose, where each symbol has its own.
+    /// Symbol whose budget is charged, where each symbol has its own; `None` where it is shared.
     pub symbol: Option<SymbolId>,
-    /// How much.
+    /// Weight that is taken.
     pub weight: u32,
 }
 
@@ -60,29 +60,29 @@ pub struct Cost {
 pub enum Feedback {
     /// This much is left in the current window.
     Remaining {
-        /// Which budget.
+        /// Budget that is told of.
         bucket: Bucket,
-        /// Whose.
+        /// Symbol whose budget it is, where each symbol has its own; `None` where it is shared.
         symbol: Option<SymbolId>,
-        /// How much.
+        /// Weight that is left.
         weight: u32,
     },
     /// The budget holds less for a while, over all symbols together, and nothing of it is left now.
     Narrowed {
-        /// Which budget.
+        /// Budget that was narrowed.
         bucket: Bucket,
-        /// How much within `window`.
+        /// Weight available within `window`.
         capacity: u32,
-        /// Over how long it is counted.
+        /// Length of the window it is counted over.
         window: Duration,
-        /// For how long.
+        /// How long the narrowing lasts.
         lasts: Duration,
     },
     /// Nothing may be sent on this budget for a while.
     Blocked {
-        /// Which budget; `None` for every call to this exchange.
+        /// Budget that is blocked; `None` for every call to this exchange.
         bucket: Option<Bucket>,
-        /// For how long.
+        /// How long nothing may be sent.
         wait: Duration,
     },
 }

@@ -14,15 +14,15 @@ use std::sync::Arc;
 /// A wish for a stream of one symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Subscription {
-    /// Of what.
+    /// Symbol the stream is about.
     pub symbol: SymbolId,
-    /// Which stream.
+    /// Kind of the stream.
     pub stream: StreamKind,
 }
 
 /// An exchange's request interface and the links it offers. Holds configuration and keys, no state.
 pub trait Protocol: Send + Sync {
-    /// Which venue.
+    /// The venue this is.
     fn venue(&self) -> VenueId;
 
     /// What the exchange can do, under this configuration.

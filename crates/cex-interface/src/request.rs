@@ -10,18 +10,18 @@ use std::time::Duration;
 /// How an order is named in a call: by the exchange's identifier or by ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderRef {
-    /// The exchange's.
+    /// The exchange's identifier.
     Id(OrderId),
-    /// Ours. An exchange may forget it soon after the order has ended.
+    /// Our identifier. An exchange may forget it soon after the order has ended.
     Client(ClientOrderId),
 }
 
 /// A span of time; an open end means the exchange's default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct TimeRange {
-    /// Not before.
+    /// Nothing before this.
     pub from: Option<Timestamp>,
-    /// Not after.
+    /// Nothing after this.
     pub to: Option<Timestamp>,
 }
 
@@ -41,46 +41,46 @@ pub enum Request {
     Assets,
     /// Book snapshot with at most `depth` levels a side. Answer: [`Reply::Book`].
     Book {
-        /// Which book.
+        /// Symbol of the book.
         symbol: SymbolId,
         /// Levels a side; the exchange's own maximum applies.
         depth: u32,
     },
     /// Newest public trades. Answer: [`Reply::Trades`], oldest first.
     Trades {
-        /// Of what.
+        /// Symbol that was traded.
         symbol: SymbolId,
-        /// How many.
+        /// Most trades to return; the exchange's own maximum applies.
         limit: u32,
-        /// When; most exchanges ignore it for recent trades.
+        /// Span the trades lie in; most exchanges ignore it for recent trades.
         range: TimeRange,
     },
     /// Candles. Answer: [`Reply::Klines`], oldest first.
     Klines {
-        /// Of what.
+        /// Symbol the candles are of.
         symbol: SymbolId,
-        /// How long each.
+        /// Length of a candle.
         interval: KlineInterval,
-        /// When.
+        /// Span the candles lie in.
         range: TimeRange,
-        /// How many.
+        /// Most candles to return; the exchange's own maximum applies.
         limit: u32,
     },
     /// Day statistics of one symbol or of all registered ones. Answer: [`Reply::Tickers`].
     Tickers {
-        /// Of what; `None` for all.
+        /// Symbol the statistics are of; `None` for all.
         symbol: Option<SymbolId>,
     },
     /// Best bid and ask of one symbol or of all registered ones. Answer: [`Reply::BookTickers`].
     BookTickers {
-        /// Of what; `None` for all.
+        /// Symbol the prices are of; `None` for all.
         symbol: Option<SymbolId>,
     },
     /// Balances. Answer: [`Reply::Account`].
     Account,
     /// The account's own fees. Answer: [`Reply::Fees`].
     Fees {
-        /// For what; `None` for the account as a whole, where the exchange has such a thing.
+        /// Symbol the fees are for; `None` for the account as a whole, where the exchange has such a thing.
         symbol: Option<SymbolId>,
     },
     /// Asks for the history of withdrawals, to learn whether the key reaches where coins leave: a key for trading must be
@@ -99,9 +99,9 @@ pub enum Request {
     TestOrder(OrderRequest),
     /// Cancels an order. Answer: [`Reply::Canceled`].
     Cancel {
-        /// Of what.
+        /// Symbol of the order.
         symbol: SymbolId,
-        /// Which.
+        /// Order to cancel.
         order: OrderRef,
     },
     /// Cancels several orders in one call, each for itself, within [`Capabilities::cancel_batch`]. Answer:
@@ -111,14 +111,14 @@ pub enum Request {
     CancelBatch(Vec<(SymbolId, OrderRef)>),
     /// Cancels all orders of a symbol. Answer: [`Reply::Orders`].
     CancelAll {
-        /// Of what.
+        /// Symbol whose orders are cancelled.
         symbol: SymbolId,
     },
     /// Changes price, quantity or both of a resting order. Answer: [`Reply::Order`].
     Amend {
-        /// Of what.
+        /// Symbol of the order.
         symbol: SymbolId,
-        /// Which.
+        /// Order to change.
         order: OrderRef,
         /// New price, if it changes.
         price: Option<Price>,
@@ -127,14 +127,14 @@ pub enum Request {
     },
     /// Reads one order. Answer: [`Reply::Order`].
     Order {
-        /// Of what.
+        /// Symbol of the order.
         symbol: SymbolId,
-        /// Which.
+        /// Order to read.
         order: OrderRef,
     },
     /// Reads open orders. Answer: [`Reply::Orders`].
     OpenOrders {
-        /// Of what; `None` for all.
+        /// Symbol whose open orders are read; `None` for all.
         symbol: Option<SymbolId>,
     },
     /// Reads open orders of several symbols, at most [`Capabilities::open_orders_of`]. Answer: [`Reply::Orders`].
@@ -143,22 +143,22 @@ pub enum Request {
     OpenOrdersOf(Vec<SymbolId>),
     /// Reads orders, ended ones included. Answer: [`Reply::Orders`].
     OrderHistory {
-        /// Of what.
+        /// Symbol whose orders are read.
         symbol: SymbolId,
-        /// When.
+        /// Span asked for.
         range: TimeRange,
-        /// How many.
+        /// Most orders to return; the exchange's own maximum applies.
         limit: u32,
     },
     /// Reads our fills. Answer: [`Reply::Fills`].
     MyTrades {
-        /// Of what.
+        /// Symbol whose fills are read.
         symbol: SymbolId,
-        /// Of one order only.
+        /// Order whose fills are read; `None` for those of all orders.
         order: Option<OrderId>,
-        /// When.
+        /// Span the fills lie in.
         range: TimeRange,
-        /// How many.
+        /// Most fills to return; the exchange's own maximum applies.
         limit: u32,
     },
     /// Makes a key for a private stream. Answer: [`Reply::ListenKey`].
@@ -172,7 +172,7 @@ pub enum Request {
     /// Arms the exchange's dead man's switch: all orders are cancelled unless this is repeated in time; zero disarms.
     /// Answer: [`Reply::Done`].
     DeadManSwitch {
-        /// Until the exchange acts.
+        /// Time until the exchange acts; zero disarms.
         timeout: Duration,
     },
 }
@@ -224,7 +224,7 @@ impl Request {
 /// A book as the exchange's request interface gives it, in the symbol's scale, best levels first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BookSnapshot {
-    /// Which book.
+    /// Symbol of the book.
     pub symbol: SymbolId,
     /// Version, of the same counter as the stream's deltas.
     pub seq: u64,

@@ -13,7 +13,7 @@ pub struct WrittenOrder<'a> {
     pub symbol: Cow<'a, [u8]>,
     /// Buy or sell.
     pub side: Side,
-    /// How long it stays.
+    /// Time in force.
     pub tif: TimeInForce,
     /// Limit price, plain decimal digits.
     pub price: &'a [u8],

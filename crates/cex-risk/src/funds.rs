@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 pub enum FundsError {
     /// Not enough.
     Short {
-        /// What is free.
+        /// Free holding, in units of the asset.
         free: Decimal,
     },
     /// A number does not fit.
@@ -46,9 +46,9 @@ struct Holding {
 /// Small flat tables: a decision reads two holdings and writes two reservations, and does so with cold caches.
 #[derive(Debug, Clone, Default)]
 pub struct Funds {
-    /// By venue index.
+    /// Holdings of each venue, by venue index.
     venues: Vec<Option<VenueFunds>>,
-    /// Of live orders, which are few.
+    /// Reservations of live orders, which are few.
     reservations: Vec<Reservation>,
 }
 

@@ -60,7 +60,7 @@ pub struct ArbitrageId(pub u64);
 /// What is known of a book that a decision uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BookFacts {
-    /// When it last changed, by arrival.
+    /// When it last changed: when the change arrived, by our clock.
     pub as_of: Timestamp,
     /// How old it is by the exchange's own time; `None` when the exchange does not say.
     pub venue_age: Option<Duration>,
@@ -81,7 +81,7 @@ pub struct Conditions {
     pub buy_book: BookFacts,
     /// The book that is sold to.
     pub sell_book: BookFacts,
-    /// Within which the exchange must refuse a late order.
+    /// Time after which the exchange must refuse a late order.
     pub expires_in: Duration,
 }
 
@@ -110,7 +110,7 @@ pub enum CycleEnd {
     Swept,
     /// Neither leg left us; the symbol is left alone this long.
     Withheld {
-        /// How long.
+        /// How long the symbol is left alone.
         pause: Duration,
     },
 }
@@ -118,7 +118,7 @@ pub enum CycleEnd {
 /// What an arbitrage came to, as the rules see it. Money in quote, fees included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CycleSums {
-    /// Of what.
+    /// Symbol that was traded.
     pub symbol: Symbol,
     /// Profit, with what is left over valued at `mark`.
     pub profit: Decimal,
@@ -138,7 +138,7 @@ struct Open {
     venues: [VenueId; 2],
     /// What both legs may move, in quote.
     gross: Decimal,
-    /// When it was approved.
+    /// When it was approved, by our clock.
     at: Timestamp,
 }
 
@@ -151,9 +151,9 @@ pub struct Gate {
     stops: Stops,
     journal: JournalState,
     funds: Funds,
-    /// By venue index.
+    /// State of each venue, by venue index.
     venues: Vec<VenueRisk>,
-    /// By symbol index.
+    /// State of each symbol, by symbol index.
     symbols: Vec<SymbolRisk>,
     /// Open arbitrages, which are few.
     open: Vec<Open>,

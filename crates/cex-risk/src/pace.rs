@@ -67,11 +67,11 @@ impl VenuePace {
 /// How many orders a venue takes from us within any span of this length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderWindow {
-    /// So many.
+    /// Most orders within `span`.
     pub orders: u32,
-    /// Within this.
+    /// Length of the window.
     pub span: Duration,
-    /// Of each symbol, not of all together.
+    /// Whether each symbol has a count of its own, instead of one over all.
     pub per_symbol: bool,
 }
 

@@ -19,7 +19,7 @@ pub enum Refusal {
     /// A venue's breaker is open.
     #[error("{venue} is paused after repeated failures")]
     BreakerOpen {
-        /// Which venue.
+        /// Venue whose breaker is open.
         venue: VenueId,
     },
     /// The symbol's breaker is open.
@@ -28,15 +28,15 @@ pub enum Refusal {
     /// The symbol must not be traded.
     #[error("symbol may not be traded: {why}")]
     Symbol {
-        /// Why.
+        /// Reason in a few words.
         why: &'static str,
     },
     /// Coins cannot be moved, so what is bought here could not be evened out.
     #[error("{venue} wallet of {asset} is {what}")]
     Wallet {
-        /// Where.
+        /// Venue whose wallet is in the way.
         venue: VenueId,
-        /// Of what.
+        /// Coin of the wallet.
         asset: Asset,
         /// `closed`, `not known`, or no chain in common.
         what: &'static str,
@@ -50,7 +50,7 @@ pub enum Refusal {
     /// A leg above the notional limit.
     #[error("leg of {notional} exceeds the largest notional {max}")]
     LegNotional {
-        /// What the leg may spend.
+        /// Notional the leg may move, in quote.
         notional: Decimal,
         /// The limit.
         max: Decimal,
@@ -58,7 +58,7 @@ pub enum Refusal {
     /// Both legs together above the limit.
     #[error("legs of {notional} together exceed {max}")]
     CycleNotional {
-        /// What both legs may move.
+        /// Notional both legs may move together, in quote.
         notional: Decimal,
         /// The limit.
         max: Decimal,
@@ -66,7 +66,7 @@ pub enum Refusal {
     /// Open arbitrages together above the limit.
     #[error("{gross} open together, {max} allowed")]
     Gross {
-        /// What all may move, this one included.
+        /// Notional all may move together, this one included, in quote.
         gross: Decimal,
         /// The limit.
         max: Decimal,
@@ -74,7 +74,7 @@ pub enum Refusal {
     /// The symbol's position could grow too large.
     #[error("position could reach {net}, {max} allowed")]
     SymbolNet {
-        /// Its value at worst.
+        /// Value of the position at worst, in quote.
         net: Decimal,
         /// The limit.
         max: Decimal,
@@ -82,9 +82,9 @@ pub enum Refusal {
     /// Too much held at a venue.
     #[error("{equity} held at {venue}, {max} allowed")]
     Equity {
-        /// Where.
+        /// Venue that holds too much.
         venue: VenueId,
-        /// Its value.
+        /// Value of what it holds, in quote.
         equity: Decimal,
         /// The limit.
         max: Decimal,
@@ -92,19 +92,19 @@ pub enum Refusal {
     /// Too little of a coin would stay at a venue.
     #[error("{venue} would keep {left} of {asset}, {min} at least")]
     Inventory {
-        /// Where.
+        /// Venue that would keep too little.
         venue: VenueId,
-        /// Of what.
+        /// Coin that would be short there.
         asset: Asset,
-        /// What would stay there.
+        /// Quantity that would stay free there, in units of the coin.
         left: Decimal,
-        /// The least.
+        /// The least that must stay there, likewise.
         min: Decimal,
     },
     /// The symbol has as many arbitrages open as it may.
     #[error("{open} arbitrages open in this symbol, {max} allowed")]
     SymbolBusy {
-        /// Open now.
+        /// Arbitrages open in the symbol now.
         open: u32,
         /// The limit.
         max: u32,
@@ -112,9 +112,9 @@ pub enum Refusal {
     /// A venue has as many arbitrages open as it may.
     #[error("{open} arbitrages open at {venue}, {max} allowed")]
     VenueBusy {
-        /// Where.
+        /// Venue that is busy.
         venue: VenueId,
-        /// Open now.
+        /// Arbitrages open at the venue now.
         open: u32,
         /// The limit.
         max: u32,
@@ -122,7 +122,7 @@ pub enum Refusal {
     /// As many arbitrages open as there may be.
     #[error("{open} arbitrages open, {max} allowed")]
     TooManyOpen {
-        /// Open now.
+        /// Arbitrages open now.
         open: u32,
         /// The limit.
         max: u32,
@@ -130,7 +130,7 @@ pub enum Refusal {
     /// A book too old to decide on.
     #[error("{venue} book is {age_ms} ms old, {max_ms} allowed")]
     BookAge {
-        /// Whose book.
+        /// Venue of the book.
         venue: VenueId,
         /// Its age in milliseconds.
         age_ms: u64,
@@ -140,9 +140,9 @@ pub enum Refusal {
     /// A book that was not compared with the exchange's own for too long.
     #[error("{venue} book was compared with the exchange's own {age_ms} ms ago, {max_ms} allowed")]
     Unaudited {
-        /// Whose book.
+        /// Venue of the book.
         venue: VenueId,
-        /// How long ago, in milliseconds.
+        /// Time since the last comparison, in milliseconds.
         age_ms: u64,
         /// The limit in milliseconds.
         max_ms: u64,
@@ -158,9 +158,9 @@ pub enum Refusal {
     /// A limit too far from the middle of its book.
     #[error("limit at {venue} is {off} bps from the middle, {max} allowed")]
     Collar {
-        /// Where.
+        /// Venue of the leg.
         venue: VenueId,
-        /// How far.
+        /// Distance of the limit price from the middle of the book.
         off: Bps,
         /// The limit.
         max: Bps,
@@ -168,7 +168,7 @@ pub enum Refusal {
     /// Two books too far apart.
     #[error("books are {off} bps apart, {max} allowed")]
     CrossCollar {
-        /// How far.
+        /// Distance between the middles of the two books.
         off: Bps,
         /// The limit.
         max: Bps,
@@ -176,13 +176,13 @@ pub enum Refusal {
     /// Not enough funds, net of reservations.
     #[error("{venue} has {free} {asset} free, {needed} needed")]
     Balance {
-        /// Where.
+        /// Venue of the leg.
         venue: VenueId,
-        /// Of what.
+        /// Asset the leg spends.
         asset: Asset,
-        /// What the leg needs.
+        /// What the leg may spend at worst, in units of the asset.
         needed: Decimal,
-        /// What is there.
+        /// Free holding there, net of reservations, likewise.
         free: Decimal,
     },
     /// Edge below the least.
@@ -204,15 +204,15 @@ pub enum Refusal {
     /// What may be sent is used up.
     #[error("the request budget of {venue} is spent for {left_ms} ms")]
     Budget {
-        /// Where.
+        /// Venue whose budget is spent.
         venue: VenueId,
-        /// For how long.
+        /// Time until an order fits again, in milliseconds.
         left_ms: u64,
     },
     /// Too many orders.
     #[error("{venue} takes {max} orders per second at most")]
     OrderRate {
-        /// Where.
+        /// Venue the order would go to.
         venue: VenueId,
         /// The limit.
         max: u32,
@@ -220,7 +220,7 @@ pub enum Refusal {
     /// Too many orders in one symbol.
     #[error("{venue} takes {max} orders per second and symbol at most")]
     SymbolRate {
-        /// Where.
+        /// Venue the order would go to.
         venue: VenueId,
         /// The limit.
         max: u32,
@@ -228,7 +228,7 @@ pub enum Refusal {
     /// Too many orders at once.
     #[error("{venue} takes {max} orders at once at most")]
     Burst {
-        /// Where.
+        /// Venue the order would go to.
         venue: VenueId,
         /// The limit.
         max: u32,
@@ -236,15 +236,15 @@ pub enum Refusal {
     /// The symbol is pausing.
     #[error("symbol pauses for {left_ms} ms more")]
     Cooldown {
-        /// How much longer, in milliseconds.
+        /// Rest of the pause, in milliseconds.
         left_ms: u64,
     },
     /// Orders of unknown fate.
     #[error("{venue} has {unknown} orders of unknown fate, {max} allowed")]
     UnknownOrders {
-        /// Where.
+        /// Venue the orders were sent to.
         venue: VenueId,
-        /// How many.
+        /// Number of its orders of unknown fate.
         unknown: u32,
         /// The limit.
         max: u32,
@@ -252,7 +252,7 @@ pub enum Refusal {
     /// Too much left over from arbitrages that could not be levelled.
     #[error("{dust} left over, {max} allowed")]
     Dust {
-        /// Its value.
+        /// Value of what is left over, in quote.
         dust: Decimal,
         /// The limit.
         max: Decimal,

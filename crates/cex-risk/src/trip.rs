@@ -17,9 +17,9 @@ pub enum Scope {
 /// How long a trip is in force. Closings always pass: being half hedged is worse than trading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
-    /// Until then.
+    /// In force until this time, by our clock.
     Time(Timestamp),
-    /// Until an operator has looked.
+    /// In force until an operator has looked.
     Operator,
 }
 
@@ -28,9 +28,9 @@ pub enum Until {
 pub struct Trip {
     /// A short stable name: `day_loss`.
     pub rule: &'static str,
-    /// Whom it stops.
+    /// Openings it stops.
     pub scope: Scope,
-    /// How long.
+    /// When it ends: at a time, or once an operator has looked.
     pub until: Until,
 }
 

@@ -44,7 +44,7 @@ pub struct Latency {
 /// A histogram's figures at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LatencySnapshot {
-    /// How many were measured.
+    /// Number of measurements.
     pub count: u64,
     /// Median.
     pub p50: Duration,
@@ -319,7 +319,7 @@ impl PoolMetrics {
 /// The request interface of one venue.
 #[derive(Debug, Default)]
 pub struct RestMetrics {
-    /// By the number of the call's kind.
+    /// Counters of each kind of call, by its number.
     by_op: [CallMetrics; Op::ALL.len()],
     /// The connections of placements and cancels.
     pub orders: PoolMetrics,

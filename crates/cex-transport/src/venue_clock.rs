@@ -17,7 +17,7 @@ pub struct ClockSample {
     pub sent_at: Timestamp,
     /// When the answer came, by our clock.
     pub answered_at: Timestamp,
-    /// What the exchange said.
+    /// The time the exchange told, by its clock.
     pub venue_time: Timestamp,
 }
 

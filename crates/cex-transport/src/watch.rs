@@ -37,7 +37,7 @@ pub struct Polling {
     pub venue_lag: Duration,
     /// The least time between two answers that prove something only together.
     pub apart: Duration,
-    /// When asking ends without a result.
+    /// How long to go on asking without a result before giving up.
     pub patience: Duration,
 }
 
@@ -59,7 +59,7 @@ impl Default for Polling {
 pub enum OrderEnd {
     /// It ended like this, and these are all its fills.
     Ended {
-        /// As the exchange tells it.
+        /// The order's final state, as the exchange tells it.
         order: Order,
         /// Oldest first; their quantities sum up to the order's.
         fills: Vec<Fill>,
@@ -274,11 +274,11 @@ fn sum(fills: &[Fill]) -> Option<Decimal> {
 /// An asset of which there is not as much as there should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Difference {
-    /// Which.
+    /// Asset whose balance differs.
     pub asset: Asset,
-    /// Free and locked together, as it should be.
+    /// Free and locked together as it should be, in units of the asset.
     pub expected: Decimal,
-    /// As the exchange has it.
+    /// Free and locked together as the exchange has it, in units of the asset.
     pub found: Decimal,
 }
 

@@ -16,11 +16,11 @@ const UNTIL_BOOKS: Duration = Duration::from_secs(30);
 /// An order of an earlier run, whose end is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastOrder {
-    /// What was sent.
+    /// The order as it was sent.
     pub request: OrderRequest,
     /// The exchange's identifier, where it has one.
     pub order_id: Option<OrderId>,
-    /// How it ended.
+    /// Final state of the order.
     pub status: OrderStatus,
     /// All its fills.
     pub fills: Vec<Fill>,
@@ -29,11 +29,11 @@ pub struct PastOrder {
 /// An arbitrage of an earlier run, all of whose orders are known to their end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastArbitrage {
-    /// What was decided.
+    /// The plan as decided.
     pub plan: Plan,
     /// The two legs, buying leg first, then closing orders.
     pub orders: Vec<PastOrder>,
-    /// When it was decided.
+    /// When it was decided, by our clock.
     pub started_at: Timestamp,
 }
 

@@ -76,11 +76,11 @@ impl Ending {
 /// What an arbitrage came to. All money is exact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Number.
+    /// Number of the arbitrage in this run.
     pub id: ArbitrageId,
-    /// Of what.
+    /// Symbol that was traded.
     pub symbol: SymbolId,
-    /// What was decided.
+    /// The plan as decided.
     pub plan: Plan,
     /// How it ended.
     pub ending: Ending,
@@ -100,7 +100,7 @@ pub struct Outcome {
     pub edge: Bps,
     /// Value of what is not level at its end, in quote, fees included.
     pub left_over: Decimal,
-    /// When it was decided and when it was over.
+    /// When it was decided and when it was over, by our clock.
     pub times: (Timestamp, Timestamp),
     /// Its orders: the two legs, then closing orders.
     pub orders: Vec<ClientOrderId>,
@@ -112,21 +112,21 @@ const LEGS: usize = 2;
 /// A pair of orders on the way, and whatever it takes to end level.
 #[derive(Debug, Clone)]
 pub struct Arbitrage {
-    /// Number.
+    /// Number of the arbitrage in this run.
     pub id: ArbitrageId,
-    /// Of what.
+    /// Symbol that is traded.
     pub symbol: SymbolId,
-    /// What was decided.
+    /// The plan as decided.
     pub plan: Plan,
     /// The two legs, then closing orders if it came to that.
     pub orders: Vec<OrderRun>,
     /// Quote per base at which leftovers are valued.
     pub mark: Decimal,
-    /// When it was decided.
+    /// When it was decided, by our clock.
     pub started_at: Timestamp,
     /// Set once its legs have ended with a difference.
     pub leveling: Option<Leveling>,
-    /// For one without legs: what it trades away.
+    /// What one without legs trades away; `None` for one with legs.
     pub carried: Option<Carried>,
 }
 
@@ -142,7 +142,7 @@ pub struct Carried {
 /// The trading away of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leveling {
-    /// What is left then is parked.
+    /// When the trading away ends, by our clock: what is left then is parked.
     pub by: Timestamp,
     /// Not tried again before this.
     pub next_at: Timestamp,
@@ -339,7 +339,7 @@ impl Arbitrages {
         self.0.iter_mut().flat_map(|arbitrage| &mut arbitrage.orders)
     }
 
-    /// How many.
+    /// Number of arbitrages in it.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len()

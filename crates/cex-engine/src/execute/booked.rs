@@ -20,7 +20,7 @@ pub struct Booked {
 /// What a fill's fees in neither base nor quote count as, in quote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OtherFee {
-    /// In profit.
+    /// What profit counts them as.
     pub counted: Decimal,
     /// What they cost by the books of their coins, however much that is: what R30 compares with what was reckoned with.
     pub priced: Decimal,

@@ -32,12 +32,12 @@ pub enum OrderState {
     Accepted,
     /// Whether the exchange has it cannot be told; its exposure stays reserved.
     Unknown {
-        /// Since when: it was signed and sent before.
+        /// When its fate became unknown, by our clock: it was signed and sent before.
         since: Timestamp,
     },
     /// It is over with this much filled.
     Ended {
-        /// How it ended.
+        /// Final state of the order.
         status: OrderStatus,
         /// Filled base quantity.
         filled: Decimal,
@@ -77,11 +77,11 @@ enum Missed {
 /// One order and what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRun {
-    /// What was sent.
+    /// The order as it was sent.
     pub request: OrderRequest,
-    /// Where it stands.
+    /// How far the order has come.
     pub state: OrderState,
-    /// The exchange's identifier, once known.
+    /// The exchange's identifier of the order, once known.
     pub order_id: Option<OrderId>,
     /// What its fills moved.
     pub booked: Booked,

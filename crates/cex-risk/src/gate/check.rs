@@ -310,11 +310,11 @@ impl Gate {
 /// What a leg comes to, worked out once for all rules.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Amounts {
-    /// Base.
+    /// Quantity, in base.
     pub(super) qty: Decimal,
-    /// What it may move, in quote.
+    /// Notional it may move, in quote.
     pub(super) notional: Decimal,
-    /// What is spent.
+    /// Asset that is spent.
     pub(super) asset: Asset,
     /// What it may spend of that at worst: the limit price for all of it plus the fee for a buy, the quantity for a sale
     /// (whose fee comes out of what it yields).

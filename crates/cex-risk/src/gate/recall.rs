@@ -25,7 +25,7 @@ pub struct Standing {
     pub peak: Decimal,
     /// Orders of openings today.
     pub orders_today: u32,
-    /// What they may have moved.
+    /// Notional they may have moved.
     pub notional_today: Decimal,
     /// Value left over in all, since an operator last looked.
     pub dust: Decimal,

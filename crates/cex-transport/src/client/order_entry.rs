@@ -151,7 +151,7 @@ impl Client {
 }
 
 impl OrderEntry {
-    /// Which venue.
+    /// The venue that orders go to.
     #[must_use]
     pub fn venue(&self) -> VenueId {
         self.protocol.venue()

@@ -14,7 +14,7 @@ pub(super) struct Feed<S> {
     pub(super) link: Box<dyn Link>,
     pub(super) sink: S,
     pub(super) metrics: Arc<LinkMetrics>,
-    /// Which connection; part of what the sink is told.
+    /// Number of the connection; part of what the sink is told.
     pub(super) epoch: u32,
     out: Outbox,
     wanted: VecDeque<Effect>,

@@ -28,7 +28,7 @@ pub(super) struct Open<S> {
     /// When the last ping of ours went out, if nothing came since.
     pub(super) pinged: bool,
     pub(super) brought_data: bool,
-    /// Since when what was sent could not leave.
+    /// When what was sent began to be held up; `None` while it leaves.
     pub(super) stalled_since: Option<Timestamp>,
 }
 

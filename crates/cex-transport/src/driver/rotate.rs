@@ -200,7 +200,7 @@ impl<S: Sink, N: Network> Runner<S, N> {
 /// A second connection beside the main one.
 struct Second<S, N: Network> {
     runner: Runner<S, N>,
-    /// What comes next for it, and when.
+    /// The step that comes next for it, and when.
     stage: Stage,
 }
 

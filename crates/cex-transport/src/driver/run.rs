@@ -44,7 +44,7 @@ pub struct DriveContext {
     pub config: LinkConfig,
     /// The other end of the link's handles.
     pub commands: LinkCommands,
-    /// Where the link counts.
+    /// Counters of the link.
     pub metrics: Arc<LinkMetrics>,
     /// Seed of its pauses.
     pub seed: u64,

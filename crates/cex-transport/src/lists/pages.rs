@@ -91,7 +91,7 @@ pub(super) enum Answered {
 pub(super) struct Page {
     first: i64,
     last: i64,
-    /// As it is asked for.
+    /// The span as it is asked for.
     pub(super) range: TimeRange,
 }
 

@@ -31,7 +31,7 @@ pub(super) struct WholeAnswer {
 /// Reads one answer.
 pub(super) struct AnswerReader {
     body_max: usize,
-    /// What was read and is not worked off.
+    /// Bytes that were read and are not worked off.
     bytes: Vec<u8>,
     head: Option<Head>,
     body: Vec<u8>,

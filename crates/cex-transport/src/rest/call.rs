@@ -25,7 +25,7 @@ pub struct CallStamps {
 pub struct Answer {
     /// The exchange's answer, or why there is none.
     pub result: Result<Reply, ExchangeError>,
-    /// When.
+    /// When each step of the call was reached, by our clock.
     pub stamps: CallStamps,
 }
 

@@ -132,7 +132,7 @@ impl Rest {
         self.wants_symbols.store(true, Ordering::Relaxed);
     }
 
-    /// Which venue.
+    /// The venue it calls.
     #[must_use]
     pub fn venue(&self) -> VenueId {
         self.protocol.venue()

@@ -26,7 +26,7 @@ pub(super) enum Waits {
 /// The bounds of one class of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Policy {
-    /// Of one attempt, from asking for a connection to the whole answer.
+    /// Longest one attempt may take, from asking for a connection to the whole answer.
     pub(super) timeout: Duration,
     /// Attempts beyond the first.
     pub(super) repeats: u32,

@@ -39,9 +39,9 @@ pub enum HandshakeError {
     /// The server answered with another status.
     #[error("the server answered {status}")]
     Refused {
-        /// Its status.
+        /// Status of the answer.
         status: StatusCode,
-        /// What it asks to wait, if it says.
+        /// How long the server asks to wait, if it says.
         retry_after: Option<Duration>,
     },
     /// The server's answer is not an upgrade to what was asked for.

@@ -58,9 +58,9 @@ pub enum Message<'a> {
     Pong(&'a [u8]),
     /// The server closes.
     Close {
-        /// Why, if said.
+        /// Status code of the close frame; `None` when it has none.
         code: Option<u16>,
-        /// Why in words.
+        /// The server's reason in words; empty when it gives none.
         reason: &'a str,
     },
 }
