@@ -26,7 +26,7 @@ const CROSSING_EVERY: usize = 10;
 pub struct MixFrame<'m> {
     /// [`MEXC`] or [`GATEIO`].
     pub venue: usize,
-    /// Whose book.
+    /// Symbol the frame's book belongs to.
     pub symbol: SymbolId,
     /// As on the wire.
     pub bytes: &'m [u8],

@@ -43,7 +43,7 @@ impl GateFrame {
         sonic_rs::from_slice(frame).ok()
     }
 
-    /// Whose book.
+    /// Native symbol the book belongs to.
     #[must_use]
     pub fn native(&self) -> &str {
         &self.result.s
@@ -65,7 +65,7 @@ impl MexcFrame {
         Some(Self { native: wrapper.symbol?, depths })
     }
 
-    /// Whose book.
+    /// Native symbol the book belongs to.
     #[must_use]
     pub fn native(&self) -> &str {
         &self.native

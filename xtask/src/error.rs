@@ -20,7 +20,7 @@ pub(crate) enum TaskError {
     Spawn {
         /// The command line.
         command: String,
-        /// What the system said.
+        /// The system's reason.
         source: io::Error,
     },
     /// A program ran and failed.
@@ -28,7 +28,7 @@ pub(crate) enum TaskError {
     Command {
         /// The command line.
         command: String,
-        /// How it ended.
+        /// Exit status of the program.
         status: ExitStatus,
         /// What it wrote to standard error, when that was not shown already.
         details: String,
@@ -44,9 +44,9 @@ pub(crate) enum TaskError {
     /// A file or directory could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Which one.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         source: io::Error,
     },
     /// The `.proto` files do not compile.
@@ -55,7 +55,7 @@ pub(crate) enum TaskError {
     /// Not inside a checkout of this project.
     #[error("no workspace manifest in {} or above it", start.display())]
     NoWorkspace {
-        /// Where the search began.
+        /// Directory in which the search began.
         start: PathBuf,
     },
     /// A task ended with a code of its own; what it found was printed where it happened.

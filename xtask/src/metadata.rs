@@ -26,7 +26,7 @@ pub(crate) struct Package {
     pub(crate) id: String,
     /// Name of the package.
     pub(crate) name: String,
-    /// Where its Cargo.toml is.
+    /// Path of its Cargo.toml.
     pub(crate) manifest_path: PathBuf,
     /// Dependencies of every kind.
     pub(crate) dependencies: Vec<Dependency>,
@@ -82,7 +82,7 @@ pub(crate) struct Resolve {
 pub(crate) struct Node {
     /// The package's id.
     pub(crate) id: String,
-    /// What it uses.
+    /// Packages it depends on.
     pub(crate) deps: Vec<NodeDep>,
 }
 

@@ -15,9 +15,9 @@ use crate::error::TaskError;
 /// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// What must be mended.
+    /// Breaches of a rule, which fail the check.
     pub(crate) errors: Vec<String>,
-    /// What deserves a look.
+    /// What deserves a look but fails nothing.
     pub(crate) warnings: Vec<String>,
 }
 

@@ -26,7 +26,7 @@ pub struct Placement {
     pub venue: usize,
     /// Rank of the symbol.
     pub symbol: usize,
-    /// Whether it buys.
+    /// Whether it is a buy order.
     pub buys: bool,
     /// The client's identifier.
     pub client_id: String,
@@ -50,9 +50,9 @@ pub struct Ready {
 pub struct Counterpart {
     server: Server,
     books: [Vec<Book>; 2],
-    /// Which connection carries a symbol's book.
+    /// Connection that carries each symbol's book, by exchange and rank of the symbol.
     carriers: [Vec<Option<ConnId>>; 2],
-    /// Which connection carries fills.
+    /// Connection of each exchange that carries fills; `None` before the client has subscribed.
     accounts: [Option<ConnId>; 2],
     last_id: u64,
 }

@@ -57,7 +57,7 @@ impl Exit {
 pub struct Failure {
     /// Decides the exit code.
     pub exit: Exit,
-    /// What happened and where.
+    /// What happened and where, as a sentence for people.
     pub what: String,
     /// How to fix it; empty when there is nothing to say.
     pub fix: String,

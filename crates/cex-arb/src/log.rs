@@ -37,7 +37,7 @@ pub struct Log {
 /// Lines since the screen was drawn.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Latest {
-    /// How many.
+    /// Number of lines written.
     pub lines: usize,
     /// The last of them; empty when there is none.
     pub text: String,

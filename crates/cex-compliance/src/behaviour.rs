@@ -54,7 +54,7 @@ pub enum Category {
     WebsocketPrivate,
     /// Times, against thresholds.
     Performance,
-    /// How settings are read.
+    /// How an adapter reads its settings.
     Configuration,
     /// Several parts together.
     Integration,
@@ -82,9 +82,9 @@ impl Category {
 /// How a behaviour was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What should have been.
+    /// What was expected, in words.
     pub expected: String,
-    /// What was.
+    /// What was found instead, in words.
     pub found: String,
 }
 
@@ -130,9 +130,9 @@ pub type Course<'a> = Pin<Box<dyn Future<Output = Verdict> + 'a>>;
 pub struct Behaviour {
     /// A sentence: `book_resyncs_after_gap`.
     pub name: &'static str,
-    /// Which part of an adapter.
+    /// The part of an adapter it is about.
     pub theme: Theme,
-    /// What kind of test.
+    /// The kind of test it is in the report.
     pub category: Category,
     /// What is expected, in words.
     pub says: &'static str,

@@ -23,9 +23,9 @@ enum Fault {
 
 /// A broken adapter.
 pub struct Mutant {
-    /// What it does: `swaps_the_side`.
+    /// What the mutant does wrong, as an identifier: `swaps_the_side`.
     pub name: &'static str,
-    /// In words.
+    /// What it does wrong, in words.
     pub says: &'static str,
     /// The behaviour that must notice.
     pub caught_by: &'static str,

@@ -13,15 +13,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Everything of one exchange.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Which exchange.
+    /// Name of the exchange.
     pub exchange: &'static str,
-    /// What was run.
+    /// What was run, in words: the simulated exchange, or the public part of the real one.
     pub test_suite: &'static str,
-    /// When it began.
+    /// When the run began, by this machine's clock.
     pub start_time: String,
-    /// When it ended.
+    /// When the run ended, by this machine's clock.
     pub end_time: String,
-    /// How long it took.
+    /// How long the run took, in milliseconds.
     pub duration_ms: f64,
     /// Behaviours run or skipped.
     pub total_tests: usize,
@@ -47,9 +47,9 @@ pub struct Report {
     pub mutants: Vec<MutantResult>,
     /// Sums.
     pub summary_metrics: Summary,
-    /// Where it ran.
+    /// Machine and build it ran on: system, architecture, cores, version, and whether it was optimised.
     pub system_info: BTreeMap<&'static str, String>,
-    /// What it means.
+    /// What the results mean, in yes and no.
     pub compliance_status: ComplianceStatus,
     /// The thresholds in force.
     pub thresholds: Vec<Figure>,

@@ -27,7 +27,7 @@ enum End {
 /// What to run behaviours with.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// How many at once.
+    /// Behaviours that run at once.
     pub threads: usize,
     /// The symbols to use against the real exchange; none for the simulator.
     pub live: Option<Vec<Symbol>>,

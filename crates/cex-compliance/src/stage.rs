@@ -47,7 +47,7 @@ pub struct Figures {
 /// A figure and the threshold it was held against, in microseconds unless its name says otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
-    /// What was measured.
+    /// Name of what was measured.
     pub name: &'static str,
     /// The figure.
     pub value: f64,

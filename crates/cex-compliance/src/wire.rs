@@ -29,15 +29,15 @@ pub enum Fault {
     HoldCall(Duration),
     /// Something else answers: before it reaches the exchange, or after the exchange acted on it.
     Instead {
-        /// When.
+        /// Whether the exchange acts on the call first.
         cause: Cause,
-        /// Status.
+        /// Status code of the answer.
         status: u16,
-        /// Headers beyond type and length.
+        /// Headers of the answer beyond type and length.
         headers: &'static str,
-        /// Content type.
+        /// Content type of the answer.
         kind: &'static str,
-        /// Body.
+        /// Body of the answer.
         body: &'static str,
     },
     /// The exchange acts on it; only the first half of the answer's body arrives, as if that were all.
@@ -76,7 +76,7 @@ pub enum StreamFault {
 struct Armed<F> {
     on: Match,
     fault: F,
-    /// How often it still happens.
+    /// How many more times the fault happens.
     left: usize,
     /// How many that match pass before.
     skip: usize,

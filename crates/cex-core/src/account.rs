@@ -8,11 +8,11 @@ use crate::time::Timestamp;
 /// What an account holds of one asset, exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Balance {
-    /// Of what.
+    /// The asset that is held.
     pub asset: Asset,
-    /// What may be spent.
+    /// What may be spent, in units of the asset.
     pub free: Decimal,
-    /// What open orders hold.
+    /// What open orders hold back, in units of the asset.
     pub locked: Decimal,
     /// When this was true by the exchange's clock; the epoch when not said.
     pub as_of: Timestamp,
@@ -62,9 +62,9 @@ pub struct NetworkInfo {
     pub network: String,
     /// The token's contract; `None` for a chain's own coin or where the exchange does not say.
     pub contract: Option<String>,
-    /// Whether deposits are open.
+    /// Whether deposits over it are open.
     pub deposit_enabled: bool,
-    /// Whether withdrawals are open.
+    /// Whether withdrawals over it are open.
     pub withdraw_enabled: bool,
     /// Cost of a withdrawal, in the asset.
     pub withdraw_fee: Option<Decimal>,

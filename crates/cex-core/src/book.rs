@@ -51,7 +51,7 @@ pub enum UpdateKind {
 /// A decoded book frame. The levels stay in the decoder's reused buffer, which is handed on beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BookUpdate {
-    /// Which book.
+    /// Symbol the book belongs to.
     pub symbol: SymbolId,
     /// Changes or a whole book.
     pub kind: UpdateKind,
@@ -95,7 +95,7 @@ pub enum Continuity {
 pub struct SyncRule {
     /// Where the first state comes from.
     pub snapshot: SnapshotSource,
-    /// Which delta may follow.
+    /// Which delta may follow the book's version.
     pub continuity: Continuity,
     /// The stream reports only this many best levels a side: what falls out of them must be dropped, since its later
     /// removal is never reported.

@@ -67,21 +67,21 @@ pub enum LinkEvent {
     Up,
     /// The exchange confirmed a subscription. A book still counts as live only with its first valid data.
     Subscribed {
-        /// Which symbol; `None` for account streams.
+        /// Symbol subscribed to; `None` for account streams.
         symbol: Option<SymbolId>,
-        /// Which stream.
+        /// Stream subscribed to.
         stream: StreamKind,
     },
     /// The exchange refused a subscription (also when it said so in a success message).
     Refused {
-        /// Which symbol; `None` when it cannot be told or for account streams.
+        /// Symbol that was refused; `None` when it cannot be told or for account streams.
         symbol: Option<SymbolId>,
-        /// Which stream.
+        /// Stream that was refused.
         stream: StreamKind,
     },
     /// A frame of this symbol was received but could not be decoded: its book can no longer be trusted.
     Undecodable {
-        /// Which symbol; `None` when it cannot be told, so all of the connection.
+        /// Symbol the frame belongs to; `None` when it cannot be told, so all of the connection.
         symbol: Option<SymbolId>,
     },
     /// The account stream is complete: from now on nothing is missed, so balances and open orders may be read.

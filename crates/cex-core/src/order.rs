@@ -57,7 +57,7 @@ pub enum OrderKind {
         price: Price,
         /// Base quantity.
         qty: Qty,
-        /// How long it stays.
+        /// How long the order may stay open.
         tif: TimeInForce,
     },
     /// A limit order that is refused instead of taking liquidity.
@@ -137,9 +137,9 @@ pub type TradeId = Text<40>;
 /// A request to place an order. Prices and quantities are in the symbol's scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OrderRequest {
-    /// Where.
+    /// Venue the order goes to.
     pub venue: VenueId,
-    /// What.
+    /// Symbol to trade.
     pub symbol: SymbolId,
     /// Our identifier, never used before.
     pub client_id: ClientOrderId,
@@ -196,9 +196,9 @@ impl fmt::Display for OrderStatus {
 /// An order as the exchange reports it, in exact decimals. Cumulative quantities decide; the status explains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Order {
-    /// Where.
+    /// Venue that holds the order.
     pub venue: VenueId,
-    /// What.
+    /// Symbol the order trades.
     pub symbol: SymbolId,
     /// The exchange's identifier, when the report carries one.
     pub order_id: Option<OrderId>,
@@ -253,9 +253,9 @@ pub enum Liquidity {
 /// One execution of one of our orders, in exact decimals. Keyed by order and trade, so that seeing it twice counts once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fill {
-    /// Where.
+    /// Venue the order was executed at.
     pub venue: VenueId,
-    /// What.
+    /// Symbol that was traded.
     pub symbol: SymbolId,
     /// The exchange's identifier of the execution, or the one [`Fill::named`] made for want of it.
     pub trade_id: TradeId,
@@ -347,7 +347,7 @@ impl Fill {
 /// One order of a plan: an immediate-or-cancel limit at the worst level swept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Leg {
-    /// Where.
+    /// Venue the order goes to.
     pub venue: VenueId,
     /// Buy or sell.
     pub side: Side,
@@ -364,7 +364,7 @@ pub struct Leg {
 /// A sized arbitrage: the same quantity bought at one venue and sold at another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
-    /// What.
+    /// Symbol that both legs trade.
     pub symbol: SymbolId,
     /// The buying leg.
     pub buy: Leg,

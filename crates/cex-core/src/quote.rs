@@ -12,7 +12,7 @@ use std::time::Duration;
 /// A public trade, in the symbol's scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trade {
-    /// What.
+    /// Symbol that was traded.
     pub symbol: SymbolId,
     /// The exchange's identifier; `None` where it sends none.
     pub trade_id: Option<TradeId>,
@@ -22,14 +22,14 @@ pub struct Trade {
     pub price: Price,
     /// Base quantity.
     pub qty: Qty,
-    /// When, by the exchange's clock.
+    /// When it was traded, by the exchange's clock.
     pub exchange_ts: Timestamp,
 }
 
 /// The best bid and ask, in the symbol's scale. An empty side is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BookTicker {
-    /// What.
+    /// Symbol the prices are of.
     pub symbol: SymbolId,
     /// Best bid.
     pub bid: Option<crate::book::Level>,
@@ -37,14 +37,14 @@ pub struct BookTicker {
     pub ask: Option<crate::book::Level>,
     /// Version, comparable only within this stream; `None` where the exchange sends none.
     pub seq: Option<u64>,
-    /// When, by the exchange's clock; the epoch when not said.
+    /// When this was true, by the exchange's clock; the epoch when not said.
     pub exchange_ts: Timestamp,
 }
 
 /// Statistics of the last day, exact. What an exchange does not send is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticker {
-    /// What.
+    /// Symbol the statistics are of.
     pub symbol: SymbolId,
     /// Last price.
     pub last: Decimal,
@@ -160,9 +160,9 @@ impl FromStr for KlineInterval {
 /// A candle, exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kline {
-    /// What.
+    /// Symbol the candle is of.
     pub symbol: SymbolId,
-    /// How long.
+    /// Length of the window.
     pub interval: KlineInterval,
     /// Start of the window.
     pub open_time: Timestamp,

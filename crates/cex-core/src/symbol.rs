@@ -46,9 +46,9 @@ impl FromStr for Asset {
 /// A base asset priced in a quote asset, spelt `BTC/USDT` everywhere outside adapters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol {
-    /// What is traded.
+    /// Asset that is bought and sold.
     pub base: Asset,
-    /// What pays.
+    /// Asset that prices are given and paid in.
     pub quote: Asset,
 }
 
@@ -210,9 +210,9 @@ impl SymbolInfo {
 /// A symbol at a venue with its rules as integers of the symbol's [`Scale`]: what the hot path works with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Market {
-    /// Where.
+    /// Venue the symbol is traded at.
     pub venue: VenueId,
-    /// What.
+    /// Number of the symbol, the same at all venues.
     pub id: SymbolId,
     /// The scale shared by all venues of the symbol.
     pub scale: Scale,

@@ -53,7 +53,7 @@ impl Answer<'_> {
 pub(crate) struct News<'a> {
     pub(crate) channel: Scalar<'a>,
     pub(crate) result: LazyValue<'a>,
-    /// When it was sent.
+    /// When it was sent, by the exchange's clock; the epoch when not said.
     pub(crate) sent_at: Timestamp,
 }
 

@@ -82,7 +82,7 @@ pub struct Damage {
     pub offset: u64,
     /// The record that should be there.
     pub seq: u64,
-    /// What is wrong.
+    /// What is wrong with its bytes.
     pub fault: Fault,
     /// A later record that was written when this one was known to be on disk.
     pub proof: Option<u64>,
@@ -131,7 +131,7 @@ pub enum JournalError {
     /// The disk refused.
     #[error("{dir}/{file}: {op}: {source}")]
     Io {
-        /// What was done.
+        /// What was being done, in words: `reading`.
         op: &'static str,
         /// The directory.
         dir: String,
@@ -160,7 +160,7 @@ pub enum JournalError {
     /// A payload larger than a record or a segment can hold.
     #[error("a {kind} of {bytes} bytes is larger than the {most} that fit")]
     TooLarge {
-        /// What it is.
+        /// Kind of the record.
         kind: crate::Kind,
         /// Its payload's size.
         bytes: usize,

@@ -40,11 +40,11 @@ pub const fn padded_size(payload: usize) -> usize {
 /// What is not in the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// What it is.
+    /// Kind of the record.
     pub kind: Kind,
     /// Sequence number.
     pub seq: u64,
-    /// When it was written.
+    /// When the record was written, by the writer's clock.
     pub at: Timestamp,
     /// Records below this number were on disk when this one was written.
     pub durable: u64,

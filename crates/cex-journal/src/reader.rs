@@ -27,13 +27,13 @@ pub struct Place {
 pub struct Record {
     /// Sequence number: one more than the record before.
     pub seq: u64,
-    /// When it was written.
+    /// When the record was written, by the writer's clock.
     pub at: Timestamp,
-    /// What it is.
+    /// Kind of the record.
     pub kind: Kind,
     /// The payload, one message of `proto/journal.proto`.
     pub payload: Vec<u8>,
-    /// Where it stands.
+    /// Segment and offset it was read from.
     pub place: Place,
 }
 

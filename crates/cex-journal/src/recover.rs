@@ -48,7 +48,7 @@ pub struct Recovered {
 pub struct Opened {
     /// Writes it.
     pub writer: Writer,
-    /// What was found.
+    /// What was found when it was opened.
     pub recovered: Recovered,
 }
 

@@ -32,9 +32,9 @@ const LONGEST_MESSAGE: usize = 1_000;
 pub(crate) struct Channel {
     /// Its name on the wire.
     pub(crate) name: String,
-    /// Of what: nothing for account channels, many for the one channel that carries all tickers.
+    /// Symbols it carries: none for account channels, many for the one channel that carries all tickers.
     pub(crate) symbols: Vec<SymbolId>,
-    /// What it carries.
+    /// Kind of data it carries.
     pub(crate) stream: StreamKind,
 }
 

@@ -37,9 +37,9 @@ pub enum Reading {
 /// A frame that must not be used; nothing of it was appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Whose book can no longer be trusted; `None` when that cannot be told.
+    /// Symbol whose book can no longer be trusted; `None` when that cannot be told.
     pub symbol: Option<SymbolId>,
-    /// What is wrong.
+    /// What is wrong with the frame, in words.
     pub what: &'static str,
 }
 

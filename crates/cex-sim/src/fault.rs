@@ -52,9 +52,9 @@ impl fmt::Display for FaultId {
 /// What goes wrong, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What.
+    /// What goes wrong.
     pub kind: FaultKind,
-    /// When, and how often. Once, unless told otherwise; venue states last until cleared.
+    /// When it goes wrong, and how often. Once, unless told otherwise; venue states last until cleared.
     pub when: When,
 }
 
@@ -75,7 +75,7 @@ pub enum FaultKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}: {problem}")]
 pub struct BadFault {
-    /// Which.
+    /// The fault, in words.
     pub fault: String,
     /// What is wrong with it, and how to mend it.
     pub problem: String,

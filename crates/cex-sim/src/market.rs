@@ -88,7 +88,7 @@ pub struct Market {
     coins: Vec<Coin>,
     dice: Dice,
     factor: Drift,
-    /// When it opened.
+    /// When the market opened.
     began: Timestamp,
     /// By symbol; empty until the first step.
     traded: Vec<Traded>,

@@ -67,11 +67,11 @@ impl fmt::Display for Invariant {
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// What does not hold.
+    /// The invariant that does not hold.
     pub invariant: Invariant,
-    /// Since when.
+    /// When it was noticed, by the world's clock.
     pub at: Timestamp,
-    /// In words.
+    /// What was found, in words.
     pub what: String,
 }
 

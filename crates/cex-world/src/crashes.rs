@@ -29,9 +29,9 @@ pub struct Plan {
 /// A run in which something does not hold.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// Where the process died.
+    /// The effect at which the process died, and how.
     pub crash: CrashAt,
-    /// What came of it.
+    /// What the run came to.
     pub report: Report,
 }
 

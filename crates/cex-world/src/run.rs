@@ -32,7 +32,7 @@ const CRASH_SPAN: Duration = Duration::from_millis(2_500);
 /// How a run is made.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// What may go wrong.
+    /// Families of the fault catalogue that may go wrong; empty for none.
     pub families: Vec<Family>,
     /// Where the process dies, for a run that is about that.
     pub crash: Option<CrashAt>,
@@ -54,7 +54,7 @@ impl Options {
 pub struct CrashAt {
     /// At this effect after the quiet beginning; none is too late.
     pub effect: u64,
-    /// How.
+    /// Whether the process is killed or the machine loses power.
     pub death: Death,
     /// The next process dies too, at this effect of its own.
     pub again: Option<u64>,
@@ -73,13 +73,13 @@ pub(crate) struct Schedule {
 /// What a seed came to.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// Which.
+    /// The seed.
     pub seed: u64,
     /// The hash of all that happened.
     pub hash: u64,
     /// How much time passed in the world.
     pub virtual_time: Duration,
-    /// What does not hold.
+    /// Invariants that do not hold.
     pub violations: Vec<Violation>,
     /// Numbers.
     pub counts: Counts,

@@ -49,7 +49,7 @@ impl Trace {
         self.hasher.finish()
     }
 
-    /// How much happened.
+    /// How many things happened so far.
     pub(crate) const fn steps(&self) -> u64 {
         self.steps
     }

@@ -33,7 +33,7 @@ struct Hours {
     start_at: Option<Timestamp>,
     /// What the link learned of its connection.
     news: Vec<(Timestamp, LinkEvent)>,
-    /// What it asked for.
+    /// Calls it made, and when.
     asked: Vec<(Timestamp, Request)>,
     /// Events of the account.
     heard: usize,

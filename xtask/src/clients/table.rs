@@ -11,7 +11,7 @@ use serde::Deserialize;
 enum Line {
     /// What it is going to check.
     Plan { checks: Vec<Planned> },
-    /// How one check went.
+    /// The result of one check.
     Check(Check),
     /// It is through.
     End,
@@ -28,15 +28,15 @@ struct Planned {
 /// How a check went.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Check {
-    /// Which client: `ccxt`.
+    /// Name of the client: `ccxt`.
     pub(super) client: String,
-    /// Which exchange: `mexc`.
+    /// Name of the exchange: `mexc`.
     pub(super) exchange: String,
     /// What was checked: a row of the table.
     pub(super) check: String,
-    /// Whether it held.
+    /// Whether the check held.
     pub(super) ok: bool,
-    /// What went wrong.
+    /// What went wrong; `None` when nothing did.
     pub(super) detail: Option<String>,
 }
 

@@ -40,17 +40,17 @@ use std::path::{Path, PathBuf};
 pub struct Config {
     /// Where it was read; `None` when there is no file.
     pub file: Option<PathBuf>,
-    /// What may be done.
+    /// Whether orders are sent, simulated, or neither.
     pub mode: Mode,
     /// The accounts, in the order their exchanges are registered.
     pub venues: Vec<Venue>,
-    /// What is traded.
+    /// Which symbols are traded.
     pub symbols: Symbols,
     /// What may be risked: the parameters of rules R1 to R36.
     pub risk: Risk,
     /// Accounts that exist on paper only.
     pub paper: Paper,
-    /// Where records go.
+    /// Where the journal is kept, and how often it is put on disk.
     pub storage: Storage,
     /// SHA-256 of every value that holds, default or not; of secrets only where they are. Equal settings, equal hash.
     pub hash: [u8; 32],

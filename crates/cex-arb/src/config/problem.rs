@@ -21,9 +21,9 @@ pub struct Problem {
     pub place: String,
     /// The line, when it stands in the file; what could be a secret is masked.
     pub line: Option<String>,
-    /// What is wrong.
+    /// What is wrong, as a sentence for people.
     pub what: String,
-    /// How to fix it.
+    /// What the user can do about it.
     pub fix: String,
 }
 

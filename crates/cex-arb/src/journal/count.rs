@@ -13,7 +13,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub(super) struct Count {
     dir: String,
-    /// How many segments were read.
+    /// Number of segments read.
     pub(super) segments: usize,
     kinds: BTreeMap<Kind, Row>,
     first: Option<(u64, Timestamp)>,

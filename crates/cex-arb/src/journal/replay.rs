@@ -33,7 +33,7 @@ struct Replayed {
     /// The state, as the next session would end with if nothing happened in it.
     state: String,
     state_hash: String,
-    /// What differs.
+    /// What does not agree, one sentence each.
     differences: Vec<String>,
     /// Why it is not sound or not the same.
     error: Option<String>,

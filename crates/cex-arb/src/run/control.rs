@@ -51,16 +51,16 @@ pub enum Verb {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
-    /// What.
+    /// What the client asks for.
     pub verb: Verb,
 }
 
 /// An answer.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Answer {
-    /// Whether it was done.
+    /// Whether what was asked for is done.
     pub ok: bool,
-    /// Why not.
+    /// Why it is not done; `None` when it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// What to do about it.
@@ -106,7 +106,7 @@ pub struct Status {
     pub started_at_ms: i64,
     /// Since the start, in milliseconds.
     pub uptime_ms: u64,
-    /// Whether it is ending.
+    /// Whether the run is ending.
     pub draining: bool,
     /// Whether the kill switch is on.
     pub halted: bool,
@@ -143,7 +143,7 @@ pub struct Status {
 pub struct Exchange {
     /// Books that can be used.
     pub books_live: u32,
-    /// Of how many.
+    /// Books there are, usable or not.
     pub books: u32,
     /// Whether the account is known well enough to trade.
     pub account_ready: bool,
@@ -291,13 +291,13 @@ pub struct Controls {
     pub names: Names,
     /// Rung when the program shall end.
     pub stop: Rc<Notify>,
-    /// Whether it is ending.
+    /// Whether the run is ending.
     pub draining: Rc<Cell<bool>>,
     /// Whether what arbitrages left over is to be traded away at the end.
     pub flatten: Rc<Cell<bool>>,
     /// Where the halt file is.
     pub directory: Directory,
-    /// Since when it runs.
+    /// When the run began, by our clock.
     pub started_at: Timestamp,
     /// What kind of run: `OBSERVE`, `PAPER`, `LIVE`.
     pub run: &'static str,
@@ -313,7 +313,7 @@ pub struct Door {
 pub struct Starting {
     /// Time.
     pub clock: Clock,
-    /// Since when.
+    /// When the process began, by our clock.
     pub started_at: Timestamp,
     /// What kind of run: `OBSERVE`, `PAPER`, `LIVE`.
     pub run: &'static str,

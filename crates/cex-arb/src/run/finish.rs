@@ -237,7 +237,7 @@ struct End {
     seen: Seen,
     ended: Ended,
     halted: bool,
-    /// Whether it sent orders.
+    /// Whether the run sends real orders.
     trades: bool,
     /// Where it was to be flat, and it is not proven that no order is open.
     unproven: Vec<VenueId>,

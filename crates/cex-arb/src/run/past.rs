@@ -67,7 +67,7 @@ pub struct Past {
 pub struct Contradiction {
     /// Number of the record.
     pub seq: u64,
-    /// What its records give.
+    /// The state that the session's records give, in words.
     pub state: String,
     /// An operator has looked since: what the records give is gone on with.
     pub acknowledged: bool,

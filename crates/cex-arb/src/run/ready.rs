@@ -105,7 +105,7 @@ pub(super) async fn unless_stopped<T>(stop: &Notify, doing: impl Future<Output =
 /// The exchanges of a run.
 struct Reached {
     venues: Vec<Venue>,
-    /// What it trades there.
+    /// Markets this run trades, in the order of `venues`.
     markets: Vec<Arc<Markets>>,
     /// What earlier ones may have traded: also what an exchange delists soon, has halted, or warns against.
     named: Vec<Arc<Markets>>,

@@ -345,11 +345,11 @@ pub struct OrderName {
 /// An order that is not known to its end.
 #[derive(Debug)]
 pub struct Undecided {
-    /// Which.
+    /// The order, by its arbitrage and our identifier.
     pub order: OrderName,
     /// Where it is asked for.
     pub venue: VenueId,
-    /// How.
+    /// The questions that are asked about it.
     pub inquiry: Inquiry,
 }
 

@@ -370,7 +370,7 @@ mod tests {
         gone: Vec<u32>,
         said: Receiver<Line>,
         happened: Vec<String>,
-        /// Where the runs are.
+        /// The directory the runs are kept in.
         _room: TempDir,
     }
 

@@ -27,7 +27,7 @@ pub struct ExchangeRow {
 /// Percentiles of one latency, in nanoseconds.
 #[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
 pub struct Latency {
-    /// How many were measured.
+    /// Number of measurements.
     pub count: u64,
     /// Half are below.
     pub p50: u64,
@@ -62,7 +62,7 @@ impl From<&Histogram<u64>> for Latency {
 /// Arbitrages by how they went.
 #[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
 pub struct Arbitrages {
-    /// Whose legs left us.
+    /// Arbitrages whose legs left us.
     pub started: u64,
     /// Both legs filled the same.
     pub both_filled: u64,
@@ -104,13 +104,13 @@ impl Arbitrages {
 /// A holding that differs between our ledger and the exchange's.
 #[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Where.
+    /// Venue the holding is at.
     pub venue: String,
-    /// Of what.
+    /// Asset that is held.
     pub asset: String,
-    /// What we say we hold.
+    /// What our ledger says we hold, in units of the asset.
     pub ours: String,
-    /// What the exchange says.
+    /// What the exchange says we hold, in units of the asset.
     pub theirs: String,
 }
 

@@ -10,9 +10,9 @@ use crate::exit::{Exit, Failure};
 pub(super) struct Mistake {
     /// Which bytes of the file; `None` for the file as a whole.
     pub(super) at: Option<Range<usize>>,
-    /// What is wrong.
+    /// What is wrong, as a sentence for people.
     pub(super) what: String,
-    /// How to fix it.
+    /// What the user can do about it.
     pub(super) fix: String,
 }
 

@@ -83,7 +83,7 @@ pub(crate) struct Scenario {
     pub(crate) mid_ticks: i64,
     pub(crate) price_dp: u8,
     pub(crate) fees_bps: [i64; 2],
-    /// Where to buy.
+    /// Index of the venue where it is bought.
     pub(crate) buy: usize,
     /// Whose book jumps: where to sell up, where to buy down.
     pub(crate) mover: usize,

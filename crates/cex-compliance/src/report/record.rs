@@ -72,7 +72,7 @@ pub struct TestMetrics {
 /// A histogram's figures, in milliseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Percentiles {
-    /// How many were measured.
+    /// Number of measurements.
     pub count: u64,
     /// Median.
     pub p50_ms: f64,
@@ -87,7 +87,7 @@ pub struct Percentiles {
 /// A figure and its threshold.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figure {
-    /// What was measured.
+    /// Name of what was measured.
     pub name: &'static str,
     /// The figure.
     pub value: f64,
@@ -134,43 +134,43 @@ pub struct TestResult {
     pub test_name: String,
     /// In the report's vocabulary.
     pub test_category: &'static str,
-    /// Which module.
+    /// Name of the theme the behaviour belongs to.
     pub theme: &'static str,
     /// Rows of the fault catalogue covered.
     pub catalogue_rows: &'static str,
-    /// How it ended.
+    /// How the behaviour ended.
     pub status: Status,
-    /// Which exchange.
+    /// Name of the exchange.
     pub exchange: &'static str,
-    /// When it began.
+    /// When the behaviour began, by this machine's clock.
     pub start_time: String,
-    /// When it ended.
+    /// When the behaviour ended, by this machine's clock.
     pub end_time: String,
-    /// How long it took.
+    /// How long it took, stage included, in milliseconds.
     pub duration_ms: f64,
     /// Figures.
     pub metrics: TestMetrics,
     /// In the report's vocabulary.
     pub error_code: Option<&'static str>,
-    /// What went wrong.
+    /// What went wrong; `None` when nothing did.
     pub error_message: Option<String>,
-    /// What was expected.
+    /// What was expected, in words.
     pub expected_behavior: &'static str,
-    /// What was found.
+    /// What was found, in words.
     pub actual_behavior: String,
 }
 
 /// What came of one broken adapter.
 #[derive(Debug, Clone, Serialize)]
 pub struct MutantResult {
-    /// What was broken.
+    /// Name of the mutant.
     pub mutant: &'static str,
-    /// In words.
+    /// What is wrong with it, in words.
     pub says: &'static str,
     /// The behaviour that should notice.
     pub caught_by: &'static str,
-    /// Whether it did.
+    /// Whether that behaviour failed on it, and passes on the whole adapter.
     pub caught: bool,
-    /// What it found.
+    /// What that behaviour said of it.
     pub found: String,
 }

@@ -18,7 +18,7 @@ pub struct Setting {
     pub own_limits: bool,
     /// Further options of the adapter.
     pub options: Vec<(String, String)>,
-    /// How transport behaves.
+    /// How transport behaves towards the exchange.
     pub transport: TransportConfig,
 }
 

@@ -33,7 +33,7 @@ impl Strays {
 /// sides and no negation can overflow.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keys {
-    /// Where prices lie.
+    /// The multiples of the tick that prices lie on.
     pub(super) grid: Grid,
     /// Zero for bids, all bits for asks.
     pub(super) flip: i64,

@@ -114,19 +114,19 @@ pub struct Live {
 pub enum SyncState {
     /// No subscription stands, as far as we know.
     Idle {
-        /// Since when and why.
+        /// Why the book is not live, and since when.
         outage: Outage,
     },
     /// Deltas are kept until a snapshot joins them.
     Buffering {
-        /// Since when and why.
+        /// Why the book is not live, and since when.
         outage: Outage,
         /// The request for the snapshot.
         asking: Asking,
     },
     /// Subscribed; the stream's own snapshot is awaited and deltas mean nothing without it.
     Waiting {
-        /// Since when and why.
+        /// Why the book is not live, and since when.
         outage: Outage,
         /// When the waiting is given up.
         until: Timestamp,
@@ -135,7 +135,7 @@ pub enum SyncState {
     Live(Live),
     /// Only a new subscription can help.
     Stale {
-        /// Since when and why.
+        /// Why the book is not live, and since when.
         outage: Outage,
         /// When the subscription is asked for, again.
         until: Timestamp,

@@ -53,7 +53,7 @@ impl Default for WatchLimits {
 /// What is known of a stream's habits, and the question under way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Watch {
-    /// When to look next.
+    /// When the stream is looked at next.
     pub(super) due: Timestamp,
     /// The usual pause between two frames; zero while unknown.
     pause: Duration,

@@ -77,7 +77,7 @@ pub struct KeyRules {
     pub addresses: Vec<IpAddr>,
     /// Whether it is too old: then it is as unknown as one that never was.
     pub is_expired: bool,
-    /// Whether it only reads.
+    /// Whether it may only read.
     pub is_read_only: bool,
     /// Whether it may use wallets, which tells that it can withdraw.
     pub has_wallet: bool,
@@ -121,7 +121,7 @@ pub struct Gateio {
     ping_at: Option<Timestamp>,
     /// Dead man's switches: of an account, for one market or all.
     switches: BTreeMap<(AccountIndex, Option<MarketIndex>), Timestamp>,
-    /// How often each balance changed.
+    /// How many times each balance has changed.
     balance_versions: BTreeMap<(AccountIndex, Asset), u64>,
     /// Market orders that had to fill at once and completely, which the matching engine does not tell from others.
     market_foks: BTreeSet<OrderNo>,

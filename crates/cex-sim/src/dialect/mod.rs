@@ -155,9 +155,9 @@ impl Default for MarketManners {
 /// Whether a coin can come and go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wallet {
-    /// Whether deposits are open.
+    /// Whether deposits of the coin are open.
     pub deposits: bool,
-    /// Whether withdrawals are open.
+    /// Whether withdrawals of the coin are open.
     pub withdrawals: bool,
 }
 

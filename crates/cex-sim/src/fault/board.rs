@@ -14,9 +14,9 @@ const MOST_FIRED: usize = 100_000;
 pub struct ActiveFault {
     /// Its number.
     pub id: FaultId,
-    /// Where.
+    /// Exchange the fault was injected at.
     pub exchange: SimExchange,
-    /// What.
+    /// The fault itself.
     pub fault: Fault,
     /// How often it happened so far.
     pub fired: u64,
@@ -27,9 +27,9 @@ pub struct ActiveFault {
 pub struct Fired {
     /// The fault's number.
     pub id: FaultId,
-    /// When.
+    /// When it happened, by the simulator's clock.
     pub at: Timestamp,
-    /// Where.
+    /// Exchange it happened at.
     pub exchange: SimExchange,
     /// What was injected, in words.
     pub fault: String,

@@ -12,7 +12,7 @@ pub struct RestFault {
     pub path: String,
     /// Whether the exchange acts on the call.
     pub moment: Moment,
-    /// What happens.
+    /// What happens to the call.
     pub effect: RestEffect,
 }
 

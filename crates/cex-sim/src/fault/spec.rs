@@ -25,7 +25,7 @@ pub struct FaultSpec {
     pub skip: u64,
     /// How often it happens; 0 for every time. Once, unless told; venue states last until cleared.
     pub count: Option<u64>,
-    /// After how long it is over.
+    /// How long the fault lasts after its injection, in milliseconds.
     pub lasts_ms: Option<u64>,
     /// How long after the start it is injected; only in files.
     pub start_ms: u64,
@@ -100,19 +100,19 @@ pub enum SpecError {
     /// A key that the effect needs is not there.
     #[error("{effect} needs `{key}`")]
     Missing {
-        /// Which effect.
+        /// Name of the effect.
         effect: String,
-        /// Which key.
+        /// Name of the missing key.
         key: &'static str,
     },
     /// A value that means nothing.
     #[error("`{key}` is {value:?}; it must be {expected}")]
     Value {
-        /// Which key.
+        /// Name of the key.
         key: &'static str,
-        /// What it is.
+        /// The value as it was given.
         value: String,
-        /// What it may be.
+        /// What the value may be, in words.
         expected: &'static str,
     },
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 pub struct OrderFault {
     /// Whose orders, by the account's name; `None` for anybody's.
     pub account: Option<String>,
-    /// In which symbol; `None` for any.
+    /// Symbol of the orders; `None` for any.
     pub symbol: Option<Symbol>,
-    /// What happens.
+    /// What happens to the order.
     pub effect: OrderEffect,
 }
 
@@ -39,7 +39,7 @@ pub enum OrderEffect {
     FillAfterCancel {
         /// How much of what was open.
         part: Bps,
-        /// How long after the cancel.
+        /// How long after the cancel it fills.
         after: Duration,
     },
     /// For this time the public book shows as much as the order asked for, at its price or just off the other side, as
@@ -90,7 +90,7 @@ pub enum VenueFault {
     DuplicateClientIds(DuplicateClientIds),
     /// A symbol's fees change, for orders placed from now on (M6).
     Fees {
-        /// Which.
+        /// Symbol whose fees change.
         symbol: Symbol,
         /// Of resting orders.
         maker: Bps,
@@ -116,20 +116,20 @@ pub enum VenueFault {
     ReadLag {
         /// What the path begins with.
         path: String,
-        /// How long ago.
+        /// Age of the state that reads are answered from.
         lag: Duration,
     },
     /// A symbol is announced to be delisted after this time; then its open orders are cancelled and it trades no more
     /// (M15).
     Delist {
-        /// Which.
+        /// Symbol that is announced to be delisted.
         symbol: Symbol,
-        /// How long after the injection.
+        /// How long after the injection it is delisted.
         after: Duration,
     },
     /// A symbol trades on the API on these sides only (H14, M15).
     Sides {
-        /// Which.
+        /// Symbol that is restricted.
         symbol: Symbol,
         /// Whether it can be bought.
         buy: bool,
@@ -138,7 +138,7 @@ pub enum VenueFault {
     },
     /// A symbol's rules change (M4). What is left out stays; what rests stays as it is.
     Rules {
-        /// Which.
+        /// Symbol whose rules change.
         symbol: Symbol,
         /// Fewer decimals of prices.
         price_dp: Option<u8>,
@@ -149,11 +149,11 @@ pub enum VenueFault {
     },
     /// A coin's wallet is closed (M14).
     Wallet {
-        /// Which coin.
+        /// Coin whose wallet is closed.
         asset: Asset,
-        /// Whether deposits are open.
+        /// Whether deposits stay open.
         deposits: bool,
-        /// Whether withdrawals are open.
+        /// Whether withdrawals stay open.
         withdrawals: bool,
     },
     /// Lists of symbols show every second one only (H10).
@@ -165,7 +165,7 @@ pub enum VenueFault {
     /// The top of a book flickers: a better level on each side, or more at the best where the spread has no room, is shown
     /// for this time and gone for as long (B13).
     Flicker {
-        /// Whose.
+        /// Symbol whose book flickers.
         symbol: Symbol,
         /// How long it is there, and how long not.
         every: Duration,
@@ -173,11 +173,11 @@ pub enum VenueFault {
     /// An order is placed in a client's name that the client did not send, at once: by hand, or by somebody else with a
     /// key (O13).
     ForeignOrder {
-        /// In whose name.
+        /// Name of the account the order is placed in.
         account: String,
-        /// In which market.
+        /// Symbol the order trades.
         symbol: Symbol,
-        /// Which side.
+        /// Side of the order.
         side: Side,
         /// How much of the base coin.
         qty: Decimal,
@@ -188,9 +188,9 @@ pub enum VenueFault {
     },
     /// MEXC: an account's fees are taken in this coin while it has enough of it, and as usual after that (M5).
     FeesIn {
-        /// Whose.
+        /// Name of the account that pays its fees so.
         account: String,
-        /// In what.
+        /// Coin that fees are taken in.
         asset: Asset,
         /// What one of it is worth in quote.
         price: Decimal,
@@ -198,9 +198,9 @@ pub enum VenueFault {
     /// So many coins become one, at once: the price is so many times what it was, balances are so many times less, open
     /// orders are cancelled (M13).
     Redenominate {
-        /// Whose base coin.
+        /// Symbol whose base coin is redenominated.
         symbol: Symbol,
-        /// How many.
+        /// How many of the old coins become one.
         into_one: u32,
     },
 }

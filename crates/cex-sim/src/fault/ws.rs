@@ -13,13 +13,13 @@ use std::time::Duration;
 /// A fault of a WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WsFault {
-    /// On which connections.
+    /// Connections it may happen on.
     pub stream: Stream,
-    /// Which frames.
+    /// Frames it may happen to.
     pub frames: Frames,
     /// Texts that a frame must all have in it, such as a channel and a symbol.
     pub contains: Vec<String>,
-    /// What happens.
+    /// What happens to the frame, the subscription or the connection.
     pub effect: WsEffect,
 }
 
@@ -71,9 +71,9 @@ pub enum WsEffect {
     Cross,
     /// A text in it is another one, of the same length where frames are bytes (B7, W14).
     Replace {
-        /// What is there.
+        /// The text that is replaced.
         from: String,
-        /// What is there instead.
+        /// The text that takes its place.
         to: String,
     },
     /// A text message comes before it (W5, W12).
@@ -102,7 +102,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) is_from_client: bool,
     /// Whether it is data rather than an answer.
     pub(crate) is_data: bool,
-    /// What it says.
+    /// Payload of the frame or message.
     pub(crate) bytes: &'a [u8],
 }
 

@@ -70,7 +70,7 @@ pub struct MarketConfig {
     pub has_odd: bool,
     /// The exchanges, in the order in which they are handed to the market.
     pub venues: Vec<VenueConfig>,
-    /// How it feels.
+    /// How far prices wander, where they go, and how much rests in the books.
     pub mood: Mood,
     /// Whether nobody but clients trades: all books are empty until somebody fills them.
     pub is_quiet: bool,

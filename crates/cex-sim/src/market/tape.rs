@@ -19,7 +19,7 @@ const MOST_CHANGES: usize = 512;
 /// A symbol of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TapeSymbol {
-    /// Which.
+    /// The symbol.
     pub symbol: Symbol,
     /// Decimals of its prices and quantities.
     pub scale: Scale,
@@ -53,20 +53,20 @@ pub enum TapeEvent {
 /// Something that happened, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TapeEntry {
-    /// How long after the beginning.
+    /// How long after the beginning of the recording it happened.
     pub after: Duration,
     /// Position in [`Tape::symbols`].
     pub symbol: usize,
-    /// What.
+    /// The change of the book, or the trade.
     pub event: TapeEvent,
 }
 
 /// A recording of books and trades, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tape {
-    /// What is traded.
+    /// Symbols of the recording.
     pub symbols: Vec<TapeSymbol>,
-    /// What happened.
+    /// What happened, oldest first.
     pub entries: Vec<TapeEntry>,
 }
 
@@ -103,7 +103,7 @@ pub(super) struct Player {
     houses: Vec<House>,
     /// By exchange, then by symbol.
     resting: Vec<Vec<Orders>>,
-    /// When this round began.
+    /// When this round of the recording began.
     began_at: Option<Timestamp>,
     next: usize,
 }

@@ -15,9 +15,9 @@ pub(super) const TRADES_KEPT: usize = 1_000;
 /// Fees of an order. They are fixed when it is placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rates {
-    /// While it rests.
+    /// Fee while it rests.
     pub(super) maker: Bps,
-    /// When it takes.
+    /// Fee when it takes.
     pub(super) taker: Bps,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Intent {
     pub(super) limit: Option<Price>,
     /// Base to trade; for an order by notional what its notional trades now.
     pub(super) qty: Qty,
-    /// What trades at once.
+    /// Quantity and notional that trade at once.
     pub(super) take: Take,
     /// Whether the rest stays in the book.
     pub(super) rests: bool,

@@ -54,14 +54,14 @@ pub struct PublicTrade {
     pub price: Price,
     /// Base quantity.
     pub qty: Qty,
-    /// When.
+    /// When it was executed, by the exchange's clock.
     pub at: Timestamp,
 }
 
 /// The rules of one market.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MarketRules {
-    /// What is traded.
+    /// Symbol that is traded.
     pub symbol: Symbol,
     /// Decimals of prices and of order quantities: the market's raw integers count in this scale, one unit is one
     /// tick or one lot.
@@ -124,7 +124,7 @@ pub enum NewOrderKind {
 /// An order as it arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOrder {
-    /// Where.
+    /// Market the order goes to.
     pub market: MarketIndex,
     /// Client order id as the client spelt it; empty for none.
     pub client_id: String,
@@ -155,11 +155,11 @@ pub enum Reject {
     /// Not enough of what the order spends.
     #[error("not enough {asset}: needs {needed}, has {free}")]
     InsufficientBalance {
-        /// What is missing.
+        /// Asset the order spends.
         asset: Asset,
-        /// How much the order needs.
+        /// How much of it the order needs.
         needed: Decimal,
-        /// How much is free.
+        /// How much of it is free.
         free: Decimal,
     },
     /// A post-only order that would take.
@@ -207,13 +207,13 @@ pub enum EndReason {
 pub struct OrderView {
     /// The exchange's number.
     pub no: OrderNo,
-    /// Whose.
+    /// Account that placed the order.
     pub account: AccountIndex,
-    /// What was asked.
+    /// The order as it arrived.
     pub request: NewOrder,
     /// `New`, `PartiallyFilled`, `Filled` or `Canceled`.
     pub status: OrderStatus,
-    /// Why it ended.
+    /// Why the order ended, or that it is open.
     pub end: EndReason,
     /// Filled base, before fees.
     pub filled_qty: Qty,
@@ -223,9 +223,9 @@ pub struct OrderView {
     pub fee: Decimal,
     /// What the fee is usually taken in.
     pub fee_asset: Asset,
-    /// When it was accepted.
+    /// When it was accepted, by the exchange's clock.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When it last changed, by the exchange's clock.
     pub updated_at: Timestamp,
 }
 
@@ -236,11 +236,11 @@ pub struct FillView {
     pub trade: TradeNo,
     /// Number of the trade within its market, consecutive.
     pub market_trade: u64,
-    /// Whose.
+    /// Account whose order was filled.
     pub account: AccountIndex,
-    /// Where.
+    /// Market of the trade.
     pub market: MarketIndex,
-    /// Which order.
+    /// Order that was filled.
     pub order: OrderNo,
     /// Client order id as the client spelt it; empty for none.
     pub client_id: String,
@@ -256,9 +256,9 @@ pub struct FillView {
     pub fee: Decimal,
     /// What it is taken in.
     pub fee_asset: Asset,
-    /// Whether this order rested.
+    /// Whether this order was the resting one.
     pub is_maker: bool,
-    /// When.
+    /// When it was executed, by the exchange's clock.
     pub at: Timestamp,
 }
 
@@ -282,9 +282,9 @@ pub enum BalanceReason {
 /// A balance after a change, with the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BalanceChange {
-    /// Whose.
+    /// Account whose balance changed.
     pub account: AccountIndex,
-    /// Of what.
+    /// Asset whose balance changed.
     pub asset: Asset,
     /// Spendable after the change.
     pub free: Decimal,
@@ -294,9 +294,9 @@ pub struct BalanceChange {
     pub free_change: Decimal,
     /// Signed change of what is locked.
     pub locked_change: Decimal,
-    /// Why.
+    /// Why the balance changed.
     pub reason: BalanceReason,
-    /// When.
+    /// When it changed, by the exchange's clock.
     pub at: Timestamp,
 }
 
@@ -305,7 +305,7 @@ pub struct BalanceChange {
 pub enum ExchangeEvent {
     /// A level changed; `qty` is absolute, zero means gone. Each change raises the market's version by one.
     Level {
-        /// Where.
+        /// Market the level belongs to.
         market: MarketIndex,
         /// Version after the change.
         version: u64,
@@ -313,9 +313,9 @@ pub enum ExchangeEvent {
         side: Side,
         /// Price of the level.
         price: Price,
-        /// What is left there.
+        /// Base quantity that is left at the level.
         qty: Qty,
-        /// When.
+        /// When it changed, by the exchange's clock.
         at: Timestamp,
     },
     /// A public trade.
@@ -324,7 +324,7 @@ pub enum ExchangeEvent {
         trade: TradeNo,
         /// Number within its market, consecutive.
         market_trade: u64,
-        /// Where.
+        /// Market that was traded in.
         market: MarketIndex,
         /// Side of the taker.
         taker: Side,
@@ -332,7 +332,7 @@ pub enum ExchangeEvent {
         price: Price,
         /// Base quantity.
         qty: Qty,
-        /// When.
+        /// When it was executed, by the exchange's clock.
         at: Timestamp,
     },
     /// An order of an account changed.

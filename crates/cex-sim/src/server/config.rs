@@ -136,7 +136,7 @@ pub enum Profile {
 pub struct SimConfig {
     /// Seed of the market: the same seed gives the same prices, as far as the clock allows.
     pub seed: u64,
-    /// How many symbols trade.
+    /// Number of symbols that trade.
     pub symbols: usize,
     /// A recording to play instead of the seeded market; the symbols are its own then.
     pub tape: Option<Arc<Tape>>,
@@ -153,7 +153,7 @@ pub struct SimConfig {
     pub mexc_port: u16,
     /// Port of Gate.io on loopback; 0 for any.
     pub gateio_port: u16,
-    /// Who may trade.
+    /// Accounts that may trade.
     pub accounts: Vec<SimAccount>,
     /// How exchanges treat their clients.
     pub profile: Profile,

@@ -16,11 +16,11 @@ pub enum SimError {
          (0 takes any that is free)"
     )]
     Listen {
-        /// Whose port.
+        /// Exchange whose port it is.
         exchange: SimExchange,
-        /// Which address.
+        /// Address that was to be listened on.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's reason.
         source: io::Error,
     },
     /// The port of the control interface cannot be listened on.
@@ -29,9 +29,9 @@ pub enum SimError {
          (0 takes any that is free)"
     )]
     ListenControl {
-        /// Which address.
+        /// Address that was to be listened on.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's reason.
         source: io::Error,
     },
     /// The simulator's thread or its runtime cannot be made.
@@ -51,37 +51,37 @@ pub enum SimError {
         "{exchange}: {symbol} does not trade here; the simulator lists as many symbols as it was told to"
     )]
     UnknownSymbol {
-        /// Where.
+        /// Exchange that was asked.
         exchange: SimExchange,
-        /// What.
+        /// Symbol that does not trade there.
         symbol: Symbol,
     },
     /// An account that was not configured.
     #[error("{exchange}: no account is called {account:?}")]
     UnknownAccount {
-        /// Where.
+        /// Exchange that was asked.
         exchange: SimExchange,
-        /// Who.
+        /// Name of the account that is not there.
         account: String,
     },
     /// A price or quantity that is off the market's grid.
     #[error("{exchange}: {value} does not fit the decimals of {symbol}: {source}")]
     OffGrid {
-        /// Where.
+        /// Exchange the market belongs to.
         exchange: SimExchange,
-        /// What.
+        /// Symbol of the market.
         symbol: Symbol,
-        /// How much.
+        /// The price or quantity, in units of quote or base.
         value: Decimal,
-        /// Why not.
+        /// Why it does not fit.
         source: NumError,
     },
     /// The exchange refuses what a test wants of it.
     #[error("{exchange}: {reject}")]
     Refused {
-        /// Where.
+        /// Exchange that refuses.
         exchange: SimExchange,
-        /// Why.
+        /// Why the exchange refuses.
         reject: Reject,
     },
     /// The simulator's thread has ended.

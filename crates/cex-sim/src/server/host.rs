@@ -31,7 +31,7 @@ pub(super) type Shared = Rc<RefCell<Host>>;
 /// What waits to be written to a WebSocket.
 #[derive(Debug)]
 pub(super) enum Queued {
-    /// What the dialect sends.
+    /// A frame of the dialect.
     Frame(Frame),
     /// Bytes under the opcode of texts, whatever they are.
     RawText(bytes::Bytes),
@@ -42,7 +42,7 @@ pub(super) enum Queued {
 /// A WebSocket as its session needs it.
 #[derive(Debug)]
 pub(super) struct Opened {
-    /// What to write.
+    /// What waits to be written, oldest first.
     pub(super) queue: Receiver<Queued>,
     /// After how long without a word from the client it ends.
     pub(super) silence_max: Option<Duration>,

@@ -7,7 +7,7 @@ use cex_core::{Asset, Decimal, OrderStatus, Side, Symbol, Timestamp};
 /// All accounts of clients on all exchanges, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ledger {
-    /// When.
+    /// When the ledger was read, by the simulator's clock.
     pub as_of: Timestamp,
     /// By exchange and account, in the order of the configuration.
     pub accounts: Vec<AccountLedger>,
@@ -24,9 +24,9 @@ impl Ledger {
 /// An account's part of the ledger. What it had, plus what its fills moved, less their fees, is what it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountLedger {
-    /// Where.
+    /// Exchange the account is at.
     pub exchange: SimExchange,
-    /// Whose.
+    /// Name of the account.
     pub name: String,
     /// What it was opened with.
     pub deposits: Vec<(Asset, Decimal)>,
@@ -41,7 +41,7 @@ pub struct AccountLedger {
 /// One side of an execution, in exact decimals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerFill {
-    /// What was traded.
+    /// Symbol that was traded.
     pub symbol: Symbol,
     /// Number of the trade.
     pub trade: TradeNo,
@@ -61,16 +61,16 @@ pub struct LedgerFill {
     pub fee: Decimal,
     /// What it was taken in.
     pub fee_asset: Asset,
-    /// Whether the order rested.
+    /// Whether the order was the resting one.
     pub is_maker: bool,
-    /// When.
+    /// When it was executed, by the exchange's clock.
     pub at: Timestamp,
 }
 
 /// An order as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerOrder {
-    /// What is traded.
+    /// Symbol the order trades.
     pub symbol: Symbol,
     /// Number of the order.
     pub order: OrderNo,
@@ -78,13 +78,13 @@ pub struct LedgerOrder {
     pub client_id: String,
     /// Side.
     pub side: Side,
-    /// How it stands.
+    /// State of the order.
     pub status: OrderStatus,
     /// Filled base, before fees.
     pub filled_qty: Decimal,
     /// Quote turned over, before fees.
     pub filled_notional: Decimal,
-    /// When it was accepted.
+    /// When it was accepted, by the exchange's clock.
     pub created_at: Timestamp,
 }
 

@@ -34,7 +34,7 @@ const MOST_CONNECTIONS: usize = 1_024;
 
 /// Shuts the door or opens it again; the answer comes when it is done.
 pub(super) struct Door {
-    /// Whether to accept.
+    /// Whether connections are accepted from now on.
     pub(super) is_open: bool,
     /// Told when it is done.
     pub(super) done: oneshot::Sender<Result<(), SimError>>,

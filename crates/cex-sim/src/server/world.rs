@@ -49,7 +49,7 @@ const LEAST_TURN: Duration = Duration::from_micros(1);
 pub struct WorldConfig {
     /// The exchanges. Ports and the control interface mean nothing here.
     pub sim: SimConfig,
-    /// When it begins.
+    /// Time at which the world begins.
     pub starts_at: Timestamp,
     /// The network to each exchange, in the order of [`SimExchange::ALL`].
     pub networks: [NetworkConfig; 2],

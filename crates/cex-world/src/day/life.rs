@@ -52,7 +52,7 @@ pub(crate) struct Life {
     crash: Option<Crash>,
     /// Of the last process: no other may have the same.
     epoch: u64,
-    /// How often it died.
+    /// How many processes died so far.
     pub(crate) deaths: u32,
     /// How often the machine was started again.
     pub(super) boots: u32,

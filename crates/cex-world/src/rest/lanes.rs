@@ -8,7 +8,7 @@ use cex_transport::RestConfig;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Whose connections.
+/// What a connection is kept for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
     Orders,

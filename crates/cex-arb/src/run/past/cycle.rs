@@ -21,7 +21,7 @@ pub(crate) const LEFT_TO_OPERATOR: &str = "left_to_operator";
 pub struct Cycle {
     /// BASE/QUOTE.
     pub symbol: String,
-    /// When it was decided.
+    /// When the arbitrage was decided, by our clock.
     pub at: Timestamp,
     /// What its legs may have moved, in quote.
     pub gross: Decimal,
@@ -29,7 +29,7 @@ pub struct Cycle {
     pub orders: Vec<Written>,
     /// An operator has looked since: its orders are asked for, and what it left open is theirs.
     pub acknowledged: bool,
-    /// When they last did.
+    /// When an operator last looked, by our clock; the epoch when none has.
     pub looked_at: Timestamp,
     /// What ended arbitrages left over and this one trades away, in base.
     pub carried: Decimal,
@@ -270,7 +270,7 @@ fn own_fees(symbol: Symbol, fill: &messages::Fill) -> Result<Decimal, NumError> 
 /// An order that was written down before it left.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
-    /// What was written.
+    /// The order as the journal has it.
     pub leg: messages::Leg,
     /// The exchange's identifier, once known.
     pub order_id: String,

@@ -21,20 +21,20 @@ pub enum Recalled {
     },
     /// An order left for its venue.
     Sent {
-        /// Where.
+        /// Venue the order was sent to.
         venue: String,
         /// BASE/QUOTE.
         symbol: String,
-        /// Ours.
+        /// Our identifier of the order.
         client_id: String,
-        /// Whether it opens.
+        /// Whether the order opens an arbitrage, or closes what others opened.
         opens: bool,
     },
     /// An order told something of its venue.
     Noted(messages::VenueNote),
     /// An arbitrage ended.
     End {
-        /// How.
+        /// How the arbitrage ended, as the journal has it.
         end: messages::ArbitrageEnd,
         /// When it was opened and with how much, where that was written down.
         opened: Option<(Timestamp, Decimal)>,

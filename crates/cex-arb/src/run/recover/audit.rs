@@ -16,9 +16,9 @@ pub type Explained = Result<(), String>;
 /// What must be held of a coin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
-    /// Which.
+    /// The asset.
     pub asset: Asset,
-    /// How much, by the records.
+    /// What is held of it by the records, in units of the asset.
     pub held: Decimal,
     /// What is less than this is rounding.
     pub unit: Decimal,

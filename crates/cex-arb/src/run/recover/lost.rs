@@ -29,11 +29,11 @@ const OF_LATE: Duration = Duration::from_secs(24 * 3_600);
 /// A market that is searched, and how.
 #[derive(Debug)]
 pub struct Searched {
-    /// Where.
+    /// Venue that is searched.
     pub venue: VenueId,
-    /// Of what.
+    /// Symbol whose fills are looked for.
     pub symbol: SymbolId,
-    /// How.
+    /// The questions that are asked there.
     pub search: Search,
 }
 

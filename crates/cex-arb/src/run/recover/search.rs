@@ -53,7 +53,7 @@ enum Step {
 #[derive(Debug)]
 pub struct Search {
     symbol: SymbolId,
-    /// Of what time.
+    /// The time that is searched, from and to.
     range: (Timestamp, Timestamp),
     until: Timestamp,
     step: Step,

@@ -98,15 +98,15 @@ impl Kind {
 /// A channel of a market with its readers.
 #[derive(Debug)]
 pub(super) struct Feed {
-    /// Which channel.
+    /// Kind of the channel.
     pub(super) kind: Kind,
-    /// Of which market.
+    /// Market the channel belongs to.
     pub(super) market: MarketIndex,
-    /// Who reads it.
+    /// Connections that read it.
     pub(super) readers: Vec<ConnId>,
-    /// Who reads it and gets a complete frame first.
+    /// Connections that read it and get a complete frame first.
     pub(super) fresh: Vec<ConnId>,
-    /// What was sent last.
+    /// What is remembered of the last frame.
     pub(super) state: State,
     is_due: bool,
 }

@@ -10,9 +10,9 @@ use cex_core::Decimal;
 pub(super) struct Refusal {
     /// HTTP status.
     pub(super) status: u16,
-    /// What kind.
+    /// Gate.io's label of the refusal: `INVALID_PARAM_VALUE`.
     pub(super) label: &'static str,
-    /// For people.
+    /// The message, for people.
     pub(super) message: String,
 }
 

@@ -29,7 +29,7 @@ impl Reply {
 /// A call with what the endpoints need of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
-    /// When it arrived.
+    /// When the call arrived, by the exchange's clock.
     pub(super) now: Timestamp,
     /// Its parameters.
     pub(super) query: &'a Query<'a>,

@@ -20,7 +20,7 @@ pub(super) struct Request<'a> {
     pub(super) time: i64,
     /// Echoed as it came, a number or a text.
     id: Option<&'a str>,
-    /// Which channel.
+    /// Name of the channel.
     pub(super) channel: &'a str,
     /// `subscribe`, `unsubscribe`, or something else.
     pub(super) event: &'a str,

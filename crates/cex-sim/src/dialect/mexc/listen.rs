@@ -16,9 +16,9 @@ const MOST_KEYS: usize = 60;
 /// A key, as the table knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ListenKey {
-    /// Whose streams it opens.
+    /// Account whose streams the key opens.
     pub(super) account: AccountIndex,
-    /// When it ends.
+    /// When the key ends, by the exchange's clock.
     pub(super) expires_at: Timestamp,
 }
 

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 pub(super) struct Listing {
     /// Base and quote without a separator.
     pub(super) name: String,
-    /// What may be done.
+    /// What may be done in the market.
     pub(super) flags: MarketFlags,
 }
 

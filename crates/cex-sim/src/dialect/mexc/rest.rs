@@ -12,7 +12,7 @@ use cex_core::Timestamp;
 /// A call with what the endpoints need of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
-    /// When it arrived.
+    /// When the call arrived, by the exchange's clock.
     pub(super) now: Timestamp,
     /// Its parameters.
     pub(super) params: &'a Params<'a>,

@@ -53,7 +53,7 @@ struct Watched {
     /// What one unit of the exchange's price and quantity is in the client's.
     units: (i64, i64),
     newest: Option<u64>,
-    /// When, version, hash.
+    /// When the book changed, its version, and the hash of its levels.
     states: VecDeque<(Timestamp, u64, u64)>,
 }
 

@@ -13,7 +13,7 @@ pub struct NetworkConfig {
     pub jitter: Duration,
 }
 
-/// Which way.
+/// Direction between client and exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
     /// From the client to the exchange.
@@ -29,18 +29,18 @@ pub enum Route {
 pub enum Trouble {
     /// Everything takes longer (T8).
     Slow {
-        /// Which way.
+        /// Direction that is slow.
         route: Route,
-        /// By how much.
+        /// How much longer everything takes.
         by: Duration,
-        /// For how long.
+        /// How long the trouble lasts.
         lasts: Duration,
     },
     /// Nothing arrives (T2, T3, T4): in the end all of it does, or every connection breaks.
     Loss {
-        /// Which way.
+        /// Direction in which nothing arrives.
         route: Route,
-        /// For how long.
+        /// How long the trouble lasts.
         lasts: Duration,
         /// Whether connections break in the end.
         resets: bool,
@@ -51,7 +51,7 @@ pub enum Trouble {
     CutAll,
     /// Nobody can connect (T9).
     Refuse {
-        /// For how long.
+        /// How long the trouble lasts.
         lasts: Duration,
     },
 }
