@@ -44,6 +44,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+/// Whose log lines are shown though nothing is wrong: a start takes its time, and says with what.
+pub(super) const START: &str = "start";
 /// Signals that come so soon after the first do not ask for more than it does.
 const ONE_STROKE: Duration = Duration::from_secs(1);
 
@@ -141,6 +143,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let door = Rc::new(Door::new(starting));
     let serving = tokio::task::spawn_local(control::serve(listener, Rc::clone(&door)));
     let (writer, recovered, mut past) = read_aside(config, &directory, started_at).await?;
+    tracing::info!(target: START, records = writer.next_seq(), "the journal is read");
     let epoch = past.next_epoch(started_at);
     let start = session(config, epoch);
     past.begins(&start);
@@ -155,6 +158,8 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
         Ok(viewer) => Rc::new(viewer),
         Err(failure) => return Err(given_up(clock.now(), recorder, unfinished.as_ref(), failure)),
     };
+    let symbols = markets.first().map_or(0, |markets| markets.len());
+    tracing::info!(target: START, symbols, "books are joined from here on");
     let times = (clock, started_at, epoch);
     let so_far = (recorder, unfinished);
     let opened =

@@ -4,7 +4,7 @@
 use super::budget::reserve_pct;
 use super::choice;
 use super::control::Directory;
-use super::live::{names, without_key};
+use super::live::{START, names, without_key};
 use super::paper;
 use super::probe;
 use super::record::{Recorder, Tolerance};
@@ -135,6 +135,8 @@ async fn reach(
         paper::fits(config, markets.first().map_or(0, |markets| markets.len()))?;
     } else {
         probe::keys(config, venues, epoch).await?;
+        let keys = config.venues.iter().filter(|venue| !venue.config.key.is_empty()).count();
+        tracing::info!(target: START, keys, "keys may do what they must, and do not reach withdrawals");
         for venue in venues {
             venue
                 .rest
@@ -166,6 +168,7 @@ async fn look_back(
 ) -> Result<(), Failure> {
     match config.mode {
         Mode::Live => {
+            tracing::info!(target: START, "what earlier runs left is asked for");
             unfinished.settle(venues, recorder).await?;
             recover::cancel_strays(venues).await?;
             unfinished.search(venues, config.risk.order_expire_ms, recorder).await?;
@@ -201,6 +204,7 @@ async fn open_venues(
         let opened =
             Venue::open(configured.exchange, without_key(config, configured), transport, clock).await;
         let (venue, mut stated) = opened?;
+        tracing::info!(target: START, venue = %venue.id, symbols = stated.len(), "an exchange answers");
         venue.narrow(&mut stated).await;
         venues.push(venue);
         named.push(choice::named(stated.clone(), &config.symbols));

@@ -64,16 +64,9 @@ pub fn stop(args: &StopArgs, out: &mut impl Write) -> Result<(), Failure> {
         .map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
     let (unfinished, undecided) = (past.unfinished(), past.undecided());
     let ended = past.ended().unwrap_or_default();
-    written(if args.json {
-        let line = Stopped { event: "stopped", pid: status.pid, ended, unfinished, undecided };
-        sonic_rs::to_string(&line).map_err(std::io::Error::other).and_then(|line| writeln!(out, "{line}"))
-    } else {
-        writeln!(
-            out,
-            "stopped: process {} had {} arbitrages open; {unfinished} did not end, {undecided} orders are undecided",
-            status.pid, status.open
-        )
-    })?;
+    let left = standing_open(&past);
+    let line = Stopped { event: "stopped", pid: status.pid, ended, unfinished, undecided, left: &left };
+    written(tell_stopped(&line, status.open, args.json, out))?;
     how_it_ended(ended, &status, unfinished, undecided)
 }
 
@@ -122,6 +115,23 @@ struct Stopped<'a> {
     unfinished: usize,
     /// Their orders of which not everything is known.
     undecided: u32,
+    /// What of them stands open, one sentence each.
+    left: &'a [String],
+}
+
+fn tell_stopped(line: &Stopped<'_>, open: u32, json: bool, out: &mut impl Write) -> std::io::Result<()> {
+    if json {
+        return writeln!(out, "{}", sonic_rs::to_string(line).map_err(std::io::Error::other)?);
+    }
+    writeln!(
+        out,
+        "stopped: process {} had {open} arbitrages open; {} did not end, {} orders are undecided",
+        line.pid, line.unfinished, line.undecided
+    )?;
+    for left in line.left {
+        writeln!(out, "  left open: {left}")?;
+    }
+    Ok(())
 }
 
 /// `arb resume`: an operator has looked.
@@ -592,6 +602,28 @@ mod tests {
         assert_eq!(exit("active", true, "failed"), Exit::Timeout);
         assert_eq!(exit("active", false, "failed"), Exit::CheckFailed);
         assert_eq!(exit("active", false, "well"), Exit::Halted, "the halt file cannot be removed");
+    }
+
+    #[test]
+    fn whoever_stops_or_resumes_is_told_what_stands_open() {
+        let left = ["arbitrage x-1b, BTC/USDT: 0.5 bought and not sold".to_owned()];
+        let said = |tell: &dyn Fn(&mut Vec<u8>) -> std::io::Result<()>| {
+            let mut out = Vec::new();
+            tell(&mut out).expect("memory");
+            String::from_utf8(out).expect("text")
+        };
+        let line =
+            Stopped { event: "stopped", pid: 7, ended: "residual", unfinished: 1, undecided: 0, left: &left };
+        let text = said(&|out| tell_stopped(&line, 2, false, out));
+        assert!(text.ends_with(
+            "orders are undecided\n  left open: arbitrage x-1b, BTC/USDT: 0.5 bought and not sold\n"
+        ));
+        let json = said(&|out| tell_stopped(&line, 2, true, out));
+        assert!(json.contains(r#""left":["arbitrage x-1b, BTC/USDT: 0.5 bought and not sold"]"#), "{json}");
+        let text = said(&|out| tell_lifted(&left, false, out));
+        assert!(text.contains("yours from now on") && text.contains("0.5 bought"), "{text}");
+        let json = said(&|out| tell_lifted(&[], true, out));
+        assert_eq!(json, "{\"event\":\"resumed\",\"running\":false,\"left\":[]}\n");
     }
 
     #[tokio::test]
