@@ -103,7 +103,11 @@ pub fn install(log: Log) {
 
 /// Says something outside of any log line: why the program ends. Waits for a reader, but not for long.
 pub fn say(text: &str) {
-    let Some(log) = LOG.get() else { return };
+    let Some(log) = LOG.get() else {
+        // Nobody may be there to read it.
+        let _ = writeln!(io::stderr(), "{text}");
+        return;
+    };
     log.tell(Message::Line(format!("{text}\n").into_bytes()), PATIENCE);
     log.flush(PATIENCE);
 }

@@ -141,7 +141,10 @@ fn a_journal_that_is_not_sound_tells_so_in_one_object_whatever_is_wrong() {
     file(&segment(&short, 1)).set_len(5_000).expect("our own file");
     spoil(cut.path(), |bytes, end| bytes[end - 3..].fill(0));
     std::fs::copy(segment(&gap, 1), segment(&gap, 3)).expect("room");
-    std::fs::remove_file(segment(&gap, 2)).expect("a spare");
+    // The spare one, if it was made before the journal was closed.
+    if segment(&gap, 2).exists() {
+        std::fs::remove_file(segment(&gap, 2)).expect("our own file");
+    }
     for (name, dir, code, records) in [
         ("sound", sound.path().to_owned(), 0, 7),
         ("short", short.path().to_owned(), 10, 0),
