@@ -182,7 +182,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     });
     door.leads_to(Rc::clone(&controls));
     let (heart, watchdog) = watchdog::watch(config.risk.watchdog_ms, || {
-        // Said without waiting for whoever reads it: that may be what stands still.
+        // Whoever reads it is not waited for long: that may be what stands still.
         log::say("R35: the trading thread stands still: the process is ended, the next start recovers");
         std::process::abort();
     })

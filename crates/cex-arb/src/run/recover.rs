@@ -429,16 +429,19 @@ pub(super) fn standing_open(past: &Past) -> Vec<String> {
     let cycles = past.cycles().iter().filter(|(_, cycle)| !cycle.acknowledged);
     let told = cycles.filter_map(|(name, cycle)| {
         let asked = cycle.orders.iter().filter(|order| !order.is_settled()).count();
-        let left = match cycle.residual() {
-            _level if asked == 0 && cycle.is_level() => return None,
-            Ok(net) => left_open(cycle, net),
-            Err(error) => error.to_string(),
-        };
-        let unknown =
-            if asked == 0 { String::new() } else { format!(", {asked} orders not known to their end") };
-        Some(format!("arbitrage {name}, {left}{unknown}"))
+        match asked {
+            0 if cycle.is_level() => None,
+            0 => Some(left_of(name, cycle)),
+            asked => Some(format!("{}, {asked} orders not known to their end", left_of(name, cycle))),
+        }
     });
     told.collect()
+}
+
+/// What an arbitrage left, with its name.
+fn left_of(name: &str, cycle: &Cycle) -> String {
+    let left = cycle.residual().map_or_else(|error| error.to_string(), |net| left_open(cycle, net));
+    format!("arbitrage {name}, {left}")
 }
 
 fn left_open(cycle: &Cycle, net: Decimal) -> String {
