@@ -17,6 +17,7 @@ use crate::rest::{Purpose, Rest};
 use crate::run::Effects;
 use crate::trace::Trace;
 use crate::wire::{Around, Hears, Wire};
+use cex_arb::run::answers::Keeper;
 use cex_arb::run::record::Recorder;
 use cex_core::{Account, Market, Markets, SymbolId, Timestamp, VenueId};
 use cex_engine::{Commands, Engine, EngineConfig, Event};
@@ -228,30 +229,6 @@ impl Day {
         let mut around = Around { world, rest, dials, ear: &mut ear };
         work(&mut wires[wire], &mut around);
         wires[wire].reckon();
-    }
-
-    /// Everything that came at once is told: the engine decides, and what it wants is done.
-    fn settle(&mut self) {
-        if self.fuse.is_blown() {
-            return;
-        }
-        let now = self.now();
-        let Desk { engine, out, .. } = &mut self.desk;
-        engine.handle(now, Event::Settled, out);
-        self.act();
-    }
-
-    /// One thing that happened, alone.
-    pub(crate) fn feed(&mut self, event: Event<'_>) {
-        // What is learned of money is an effect; a book is not, nor is time.
-        let matters = !matches!(event, Event::Wake | Event::Book { .. } | Event::BookFailed { .. });
-        if self.fuse.is_blown() || (matters && !self.fuse.effect()) {
-            return;
-        }
-        let now = self.now();
-        let Desk { engine, out, .. } = &mut self.desk;
-        engine.handle(now, event, out);
-        self.settle();
     }
 
     /// Answers to calls go to whoever asked.

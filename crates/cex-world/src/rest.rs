@@ -51,6 +51,13 @@ pub(crate) enum Purpose {
     Account { asked_at: Timestamp },
 }
 
+impl Purpose {
+    /// Whether it is a question of the engine, or what it wants cancelled.
+    pub(crate) const fn is_of_engine(&self) -> bool {
+        !matches!(self, Self::Place(_) | Self::Setup | Self::Inquiry(_) | Self::Clock | Self::Link { .. })
+    }
+}
+
 /// A call on its way.
 #[derive(Debug)]
 struct Pending {

@@ -6,6 +6,7 @@ mod known;
 mod paper;
 
 use self::alert::Hearing;
+use super::answers;
 use super::paper::Paper;
 use super::record::Recorder;
 use super::stopwatch::Stopwatch;
@@ -16,10 +17,10 @@ use cex_core::{Bps, ClientOrderId, Decimal, LinkEvent, OrderRequest, SymbolId, T
 use cex_engine::{
     Command, Commands, Engine, EngineConfig, EngineView, Event, Notice, Understudy, VenueSetup,
 };
-use cex_errors::{ErrorKind, Op, Outcome as CallOutcome};
+use cex_errors::Op;
 use cex_interface::{Outbox, Request};
 use cex_risk::{Approved, JournalState, Standing};
-use cex_transport::{Clock, Received, Sink, Urgency};
+use cex_transport::{Clock, Prepared, Received, Sink, Urgency};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -391,9 +392,18 @@ impl Desk {
 
     /// One thing that happened, alone.
     fn feed(&self, now: Timestamp, event: Event<'_>) {
+        {
+            let mut core = self.0.borrow_mut();
+            let core = &mut *core;
+            core.engine.handle(now, event, &mut core.out);
+        }
+        self.settle(now);
+    }
+
+    /// The engine decides, and what it wants is done.
+    fn settle(&self, now: Timestamp) {
         let mut core = self.0.borrow_mut();
         let core = &mut *core;
-        core.engine.handle(now, event, &mut core.out);
         core.engine.handle(now, Event::Settled, &mut core.out);
         self.act(core, now);
     }
@@ -485,21 +495,15 @@ impl Desk {
             }
             ready => {
                 for (order, outcome) in ready {
-                    match outcome {
-                        Ok(ready) => ready.give_up(),
-                        Err(error) => {
-                            tracing::debug!(%error, order = %order.client_id, "legs withheld");
-                            core.stop_when_contradicted(order.venue);
-                            if let ErrorKind::Throttled { retry_after } = error.kind {
-                                let until = core.clock.now() + retry_after;
-                                let event = Event::BudgetSpent { venue: order.venue, until };
-                                core.engine.handle(core.clock.now(), event, &mut core.out);
-                            }
-                        }
+                    let why = outcome.map(Prepared::give_up).err();
+                    if let Some(error) = &why {
+                        tracing::debug!(%error, order = %order.client_id, "legs withheld");
+                        core.stop_when_contradicted(order.venue);
                     }
-                    let event =
-                        Event::PlaceFailed { client_id: order.client_id, outcome: CallOutcome::NotSent };
-                    core.engine.handle(core.clock.now(), event, &mut core.out);
+                    let now = core.clock.now();
+                    for event in answers::withheld(now, &order, why.as_ref()) {
+                        core.engine.handle(now, event, &mut core.out);
+                    }
                 }
             }
         }

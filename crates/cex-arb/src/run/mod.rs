@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`desk`] | [`desk::Desk`]: events from sockets into the engine, its commands into calls, by plain calls |
+//! | [`answers`] | what the answers to its calls come to |
 //! | [`venue`] | [`venue::Venue`]: an exchange opened: rules, clock, links |
 //! | [`stopwatch`] | [`stopwatch::Stopwatch`]: latencies of frames and orders |
 //! | [`pace`] | [`pace::Pace`]: sleeps or spins while nothing happens |
@@ -22,6 +23,7 @@
 //! | [`watchdog`], [`watch`] | what notices a thread, or a process, that stands still |
 //! | [`demo`], [`proof`] | `arb demo`: simulated exchanges, the real rest; its profit proven |
 
+pub mod answers;
 mod budget;
 pub mod cancel;
 pub mod choice;

@@ -4,9 +4,10 @@ use super::Bug;
 use crate::day::Day;
 use crate::rest::{Purpose, may_have_happened};
 use crate::run::CANARY;
+use cex_arb::run::answers::Keeper;
 use cex_core::{
-    Balance, Decimal, Order, OrderId, OrderKind, OrderRequest, OrderStatus, Price, Qty, Rounding, Side,
-    Timestamp, VenueId,
+    Balance, ClientOrderId, Decimal, Order, OrderId, OrderKind, OrderRequest, OrderStatus, Price, Qty,
+    Rounding, Side, Timestamp, VenueId,
 };
 use cex_engine::Event;
 use cex_errors::{ExchangeError, Outcome};
@@ -52,6 +53,18 @@ impl Day {
             return false;
         }
         true
+    }
+
+    /// All that could tell of an order tells that it never arrived, long after it could have.
+    pub(crate) fn make_absent(&mut self, venue: VenueId, client_id: ClientOrderId, asked_at: Timestamp) {
+        for asked_at in [asked_at - Duration::from_secs(3), asked_at] {
+            self.feed(Event::OrderRead { client_id, asked_at, order: None });
+            self.feed(Event::OpenRead { client_id, asked_at, orders: &[], whole: true });
+            self.feed(Event::TradesRead { client_id, asked_at, fills: &[], whole: true });
+            // ... and as if the account had been looked at, too.
+            let balances = self.own_balances(venue);
+            self.feed(Event::AccountRead { venue, asked_at, balances: &balances });
+        }
     }
 
     /// What becomes of the answer to any other call.

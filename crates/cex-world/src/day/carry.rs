@@ -1,12 +1,14 @@
-//! What the engine wants done, and what became of it: the rules of `cex_arb::run::desk`, in virtual time.
+//! What the engine wants done, as `cex_arb::run::desk` does it, in virtual time. What the answers come to is told by its own rules.
 
 use super::{Day, Desk};
 use crate::bugs::Bug;
 use crate::rest::{Purpose, Ready};
-use cex_core::{Fill, OrderRequest, VenueId};
-use cex_engine::{Command, Event, Notice};
-use cex_errors::{ErrorKind, ExchangeError, Outcome};
-use cex_interface::{OrderRef, Reply, Request, TimeRange};
+use cex_arb::run::answers::{self, Keeper};
+use cex_arb::run::record::Recorder;
+use cex_core::{Fill, Order, OrderRequest, Timestamp, VenueId};
+use cex_engine::{Command, Engine, Event, Notice};
+use cex_errors::{ErrorKind, ExchangeError};
+use cex_interface::{Listing, OrderRef, Reply, Request, TimeRange};
 use cex_risk::{Approved, Until};
 use cex_transport::Urgency;
 
@@ -175,21 +177,16 @@ impl Day {
             return;
         }
         let now = self.now();
-        if let Ok(ready) = outcome {
-            if self.has(Bug::WithheldLegLeaves) {
-                let Self { world, places, .. } = self;
-                places[order.venue.index()].rest.send(world, ready);
-                return self.not_sent(order);
-            }
-            self.places[order.venue.index()].rest.give_up(&ready, now);
+        let why = outcome.map(|ready| {
+            let leaves = self.has(Bug::WithheldLegLeaves);
+            let Self { world, places, .. } = self;
+            let rest = &mut places[order.venue.index()].rest;
+            if leaves { rest.send(world, ready) } else { rest.give_up(&ready, now) }
+        });
+        let Desk { engine, out, .. } = &mut self.desk;
+        for event in answers::withheld(now, &order, why.err().as_ref()) {
+            engine.handle(now, event, out);
         }
-        self.not_sent(order);
-    }
-
-    fn not_sent(&mut self, order: OrderRequest) {
-        let (now, Desk { engine, out, .. }) = (self.now(), &mut self.desk);
-        let event = Event::PlaceFailed { client_id: order.client_id, outcome: Outcome::NotSent };
-        engine.handle(now, event, out);
     }
 
     /// The answer to a call of the engine.
@@ -197,83 +194,58 @@ impl Day {
         let now = self.now();
         self.desk.trace.note(now, format!("{purpose:?}").as_bytes(), || format!("{purpose:?} -> {result:?}"));
         let venue = self.places[place].id;
+        if let (Purpose::Fills { client_id, order_id, symbol, since: Some(since) }, true) =
+            (purpose, is_forgotten(&result))
+        {
+            let range = TimeRange { from: Some(*since), to: None };
+            let request = Request::MyTrades { symbol: *symbol, order: None, range, limit: FILLS };
+            let purpose =
+                Purpose::Fills { client_id: *client_id, order_id: *order_id, symbol: *symbol, since: None };
+            return self.begin(venue, request, purpose, Urgency::Normal);
+        }
+        if let (Err(error), true) = (&result, purpose.is_of_engine()) {
+            answers::failed(self, venue, error);
+        }
         match *purpose {
-            Purpose::Place(order) => self.placed(order, result),
-            Purpose::Book { symbol, asked_at } => match result {
-                Ok(Reply::Book(book)) => {
-                    self.desk.checks.book_news(now, venue, symbol);
-                    self.feed(Event::Book {
-                        venue,
-                        symbol,
-                        asked_at,
-                        seq: book.seq,
-                        exchange_ts: book.exchange_ts,
-                        bids: &book.bids,
-                        asks: &book.asks,
-                    });
-                }
-                Ok(_) | Err(_) => self.feed(Event::BookFailed { venue, symbol, asked_at }),
-            },
-            Purpose::Order { client_id, asked_at } => match result {
-                Ok(Reply::Order(order)) => {
-                    self.desk.record(now, |recorder| recorder.order(now, &order));
-                    self.feed(Event::OrderRead { client_id, asked_at, order: Some(&order) });
-                }
-                Err(ExchangeError { kind: ErrorKind::OrderNotFound, .. }) => {
-                    if self.has(Bug::AbsenceBelieved) {
-                        for asked_at in [asked_at - std::time::Duration::from_secs(3), asked_at] {
-                            self.feed(Event::OrderRead { client_id, asked_at, order: None });
-                            self.feed(Event::OpenRead { client_id, asked_at, orders: &[], whole: true });
-                            self.feed(Event::TradesRead { client_id, asked_at, fills: &[], whole: true });
-                            // ... and as if the account had been looked at, too.
-                            let balances = self.own_balances(venue);
-                            self.feed(Event::AccountRead { venue, asked_at, balances: &balances });
-                        }
+            Purpose::Place(order) => {
+                if !self.spoil_placement(&order, &result) {
+                    if let Err(error) = &result {
+                        self.desk.checks.placement_failed(error.outcome());
                     }
-                    self.feed(Event::OrderRead { client_id, asked_at, order: None });
+                    answers::placed(self, &order, result);
                 }
-                Ok(_) | Err(_) => {}
-            },
-            Purpose::Open { client_id, asked_at } => match result {
-                Ok(Reply::Orders(orders)) => {
-                    self.feed(Event::OpenRead { client_id, asked_at, orders: &orders, whole: true });
-                }
-                Ok(Reply::Incomplete(incomplete)) => {
-                    if let Reply::Orders(orders) = &incomplete.read {
-                        self.feed(Event::OpenRead { client_id, asked_at, orders, whole: false });
-                    }
-                }
-                Ok(_) | Err(_) => {}
-            },
-            Purpose::Trades { client_id, order_id, asked_at } => {
-                let Some((fills, whole)) = fills_of(result) else { return };
-                let is_ours =
-                    |fill: &&Fill| fill.client_id == Some(client_id) || Some(fill.order_id) == order_id;
-                let ours = fills.iter().filter(is_ours);
-                self.desk.record(now, |recorder| ours.for_each(|fill| recorder.fill(now, fill)));
-                let whole = whole && fills.len() < FILLS as usize;
-                self.feed(Event::TradesRead { client_id, asked_at, fills: &fills, whole });
             }
-            Purpose::Fills { client_id, order_id, symbol, since: Some(since) } if is_forgotten(&result) => {
-                let range = TimeRange { from: Some(since), to: None };
-                let request = Request::MyTrades { symbol, order: None, range, limit: FILLS };
-                let purpose = Purpose::Fills { client_id, order_id, symbol, since: None };
-                self.begin(venue, request, purpose, Urgency::Normal);
+            Purpose::Book { symbol, asked_at } => {
+                if matches!(result, Ok(Reply::Book(_))) {
+                    self.desk.checks.book_news(now, venue, symbol);
+                }
+                answers::book(self, (venue, symbol), asked_at, result);
+            }
+            Purpose::Order { client_id, asked_at } => {
+                if is_forgotten(&result) && self.has(Bug::AbsenceBelieved) {
+                    self.make_absent(venue, client_id, asked_at);
+                }
+                answers::order(self, client_id, asked_at, result);
+            }
+            Purpose::Open { client_id, asked_at } => {
+                if let Some(answer) = listed(result, orders_of) {
+                    answers::open_orders(self, client_id, asked_at, answer);
+                }
+            }
+            Purpose::Trades { client_id, order_id, asked_at } => {
+                if let Some(answer) = listed(result, fills_of) {
+                    answers::trades(self, (client_id, order_id), asked_at, answer);
+                }
             }
             Purpose::Fills { client_id, order_id, .. } => {
-                let Some((mut fills, _)) = fills_of(result) else { return };
-                fills.retain(|fill| fill.order_id == order_id);
-                self.desk.record(now, |recorder| fills.iter().for_each(|fill| recorder.fill(now, fill)));
-                self.feed(Event::FillsRead { client_id, fills: &fills });
-            }
-            Purpose::Account { asked_at } => {
-                if let Ok(Reply::Account(account)) = result {
-                    let before = self.desk.engine.holdings();
-                    self.feed(Event::AccountRead { venue, asked_at, balances: &account.balances });
-                    let after = self.desk.engine.holdings();
-                    self.desk.record(now, |recorder| recorder.adopted(now, &before, &after));
+                if let Some(mut answer) = listed(result, fills_of) {
+                    if let Ok(fills) = &mut answer {
+                        fills.rows.retain(|fill| fill.order_id == order_id);
+                    }
+                    answers::fills(self, client_id, answer);
                 }
             }
+            Purpose::Account { asked_at } => answers::account(self, venue, asked_at, result),
             Purpose::Setup
             | Purpose::Inquiry(_)
             | Purpose::Clock
@@ -281,31 +253,41 @@ impl Day {
             | Purpose::Cancel { .. } => {}
         }
     }
+}
 
-    fn placed(&mut self, order: OrderRequest, result: Result<Reply, ExchangeError>) {
-        let client_id = order.client_id;
-        if self.spoil_placement(&order, &result) {
+impl Keeper for Day {
+    fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    fn engine<T>(&self, read: impl FnOnce(&Engine) -> T) -> T {
+        read(&self.desk.engine)
+    }
+
+    fn record(&mut self, write: impl FnOnce(&mut Recorder)) {
+        let now = self.now();
+        self.desk.record(now, write);
+    }
+
+    fn tell(&mut self, event: Event<'_>) {
+        // What is learned of money is an effect; a book is not, nor is time.
+        let matters = !matches!(event, Event::Wake | Event::Book { .. } | Event::BookFailed { .. });
+        if self.fuse.is_blown() || (matters && !self.fuse.effect()) {
             return;
         }
-        match result {
-            Ok(Reply::Placed(placed)) => {
-                let (order_id, order) = (placed.order_id, placed.order.as_ref());
-                let now = self.now();
-                self.desk
-                    .record(now, |recorder| order.into_iter().for_each(|order| recorder.order(now, order)));
-                self.feed(Event::Placed { client_id, order_id, order });
-            }
-            Ok(_) => self.feed(Event::PlaceFailed { client_id, outcome: Outcome::Unknown }),
-            Err(error) => {
-                let outcome = error.outcome();
-                self.desk.checks.placement_failed(outcome);
-                if outcome != Outcome::Unknown {
-                    let now = self.now();
-                    self.desk.record(now, |recorder| recorder.refused(now, &order));
-                }
-                self.feed(Event::PlaceFailed { client_id, outcome });
-            }
+        let now = self.now();
+        let Desk { engine, out, .. } = &mut self.desk;
+        engine.handle(now, event, out);
+    }
+
+    fn settle(&mut self) {
+        if self.fuse.is_blown() {
+            return;
         }
+        let now = self.now();
+        let Desk { engine, out, .. } = &mut self.desk;
+        engine.handle(now, Event::Settled, out);
+        self.act();
     }
 }
 
@@ -314,14 +296,25 @@ fn is_forgotten(result: &Result<Reply, ExchangeError>) -> bool {
     result.as_ref().is_err_and(|error| error.kind == ErrorKind::OrderNotFound)
 }
 
-/// Fills that were asked for, and whether those are all; `None` when it was no such answer, or none at all.
-fn fills_of(result: Result<Reply, ExchangeError>) -> Option<(Vec<Fill>, bool)> {
-    match result {
-        Ok(Reply::Fills(fills)) => Some((fills, true)),
-        Ok(Reply::Incomplete(incomplete)) => match incomplete.read {
-            Reply::Fills(fills) => Some((fills, false)),
-            _other => None,
-        },
-        Ok(_) | Err(_) => None,
-    }
+/// The list that was asked for, of which the world reads one page: a full one may be a part of it. `None` when it was no list.
+fn listed<T>(
+    answer: Result<Reply, ExchangeError>,
+    rows_of: impl FnOnce(Reply) -> Option<Vec<T>>,
+) -> Option<Result<Listing<T>, ExchangeError>> {
+    let (read, lost) = match answer {
+        Ok(Reply::Incomplete(incomplete)) => (incomplete.read, incomplete.unreadable.len()),
+        Ok(whole) => (whole, 0),
+        Err(error) => return Some(Err(error)),
+    };
+    let rows = rows_of(read)?;
+    let unreadable = lost + usize::from(rows.len() >= FILLS as usize);
+    Some(Ok(Listing { rows, unreadable }))
+}
+
+fn orders_of(reply: Reply) -> Option<Vec<Order>> {
+    if let Reply::Orders(orders) = reply { Some(orders) } else { None }
+}
+
+fn fills_of(reply: Reply) -> Option<Vec<Fill>> {
+    if let Reply::Fills(fills) = reply { Some(fills) } else { None }
 }

@@ -5,6 +5,7 @@ use super::start::NoStart;
 use crate::bugs::Bug;
 use crate::check::Invariant;
 use crate::fuse::Death;
+use cex_arb::run::answers::Keeper;
 use cex_arb::run::recover::{Leveled, leveled};
 use cex_core::Timestamp;
 use cex_engine::{Commands, Engine, Event};

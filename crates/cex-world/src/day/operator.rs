@@ -9,6 +9,7 @@ use crate::bugs::Bug;
 use crate::check::Invariant;
 use crate::journal;
 use crate::plan::Dice;
+use cex_arb::run::answers::Keeper;
 use cex_core::{ClientOrderId, Timestamp};
 use cex_engine::Event;
 use cex_journal::messages::{Mode, SessionStart};
