@@ -10,8 +10,9 @@ use cex_core::{
 use cex_risk::{ArbitrageId, Limits, Recall, Standing};
 use std::time::Duration;
 
-/// Connections and books of a fresh start may take so long before a difference counts as waiting.
-const UNTIL_BOOKS: Duration = Duration::from_secs(30);
+/// A start waits so long at most until all venues of what was left open can be used: before that nothing could be traded away
+/// at the better of them. One that cannot be used for so long has an outage.
+const UNTIL_VENUES: Duration = Duration::from_secs(300);
 
 /// An order of an earlier run, whose end is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl Engine {
             orders: runs,
             mark,
             started_at: past.started_at,
-            leveling: Some(Leveling { by: now + UNTIL_BOOKS + self.config.max_naked, next_at: now }),
+            leveling: Some(Leveling { awaits_venues: true, ..Leveling::new(now, now + UNTIL_VENUES) }),
             carried: None,
         });
         Ok(id)

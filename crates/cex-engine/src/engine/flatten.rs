@@ -72,7 +72,7 @@ impl Engine {
             orders: Vec::new(),
             mark: dust.mark,
             started_at: now,
-            leveling: Some(Leveling { by: now + self.config.max_naked, next_at: now }),
+            leveling: Some(Leveling::new(now, now + self.config.max_naked)),
             carried: Some(Carried { base: dust.base, give }),
         })
     }

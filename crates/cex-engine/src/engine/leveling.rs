@@ -25,13 +25,24 @@ impl Engine {
         if residual.is_zero() || arbitrage.apart().is_ok_and(Decimal::is_zero) {
             return self.end_levelled(now, id, out);
         }
-        let leveling =
-            arbitrage.leveling.unwrap_or(Leveling { by: now + self.config.max_naked, next_at: now });
+        let by = now + self.config.max_naked;
+        let mut leveling = arbitrage.leveling.unwrap_or(Leveling::new(now, by));
+        if leveling.awaits_venues && self.can_use_venues_of(arbitrage) {
+            leveling = Leveling { by: by.min(leveling.by), awaits_venues: false, ..leveling };
+        }
         if let Some(arbitrage) = self.arbitrages.get_mut(id) {
             arbitrage.leveling = Some(leveling);
         }
         self.tell_naked(id, residual);
         self.close_or_wait(now, id, residual, leveling, out);
+    }
+
+    /// Whether both its venues have a book that can be used, and an account we hear of.
+    fn can_use_venues_of(&self, arbitrage: &Arbitrage) -> bool {
+        [arbitrage.plan.buy.venue, arbitrage.plan.sell.venue].into_iter().all(|venue| {
+            let hears = self.venues.get(venue.index()).is_some_and(|state| state.account_ready);
+            hears && self.slot(venue, arbitrage.symbol).is_some_and(|slot| slot.sync.usable().is_some())
+        })
     }
 
     /// Nothing is left that a venue would trade.
@@ -55,7 +66,8 @@ impl Engine {
         self.gate.naked(arbitrage.symbol, notional.unwrap_or(Decimal::from(i64::MAX)));
     }
 
-    /// Trades a difference away now, or waits for a book, for funds or for the next attempt's turn; not for ever.
+    /// Trades a difference away now, or waits for a book, for funds or for the next attempt's turn; not for ever, but nothing
+    /// is given up untried that could be traded away.
     fn close_or_wait(
         &mut self,
         now: Timestamp,
@@ -65,13 +77,19 @@ impl Engine {
         out: &mut Commands,
     ) {
         let Some(arbitrage) = self.arbitrages.get(id) else { return };
-        let over = now >= leveling.by || arbitrage.closings() >= self.config.max_closings;
+        let spent = arbitrage.closings() >= self.config.max_closings;
+        let (over, tries) = (now >= leveling.by, now >= leveling.next_at);
         match self.closing_legs(arbitrage, residual) {
             Closing::TooSmall => self.end_levelled(now, id, out),
-            Closing::Possible(_) | Closing::NotNow if over => self.end(now, id, Ending::Parked, out),
-            // What the first venue refuses to reserve, the other may not.
-            Closing::Possible(legs) if now >= leveling.next_at => {
-                let _sent = legs.iter().flatten().any(|leg| self.close_with(now, id, leg, out));
+            Closing::Possible(legs) if !spent && tries && !(over && leveling.tried) => {
+                // What the first venue refuses to reserve, the other may not.
+                let sent = legs.iter().flatten().any(|leg| self.close_with(now, id, leg, out));
+                if over && !sent {
+                    self.end(now, id, Ending::Parked, out);
+                }
+            }
+            Closing::Possible(_) | Closing::NotNow if over || spent => {
+                self.end(now, id, Ending::Parked, out);
             }
             Closing::Possible(_) | Closing::NotNow => {}
         }
@@ -204,8 +222,11 @@ impl Engine {
         };
         let Some(arbitrage) = self.arbitrages.get_mut(id) else { return false };
         arbitrage.orders.push(OrderRun::new(now, *order.get(), scale.qty_value(leg.qty)));
-        arbitrage.leveling =
-            arbitrage.leveling.map(|leveling| Leveling { next_at: now + CLOSING_PAUSE, ..leveling });
+        arbitrage.leveling = arbitrage.leveling.map(|leveling| Leveling {
+            next_at: now + CLOSING_PAUSE,
+            tried: true,
+            ..leveling
+        });
         let parent = Parent {
             name: arbitrage.orders[0].request.client_id,
             carried: arbitrage.carried.map_or(Decimal::ZERO, |carried| carried.base),

@@ -146,6 +146,18 @@ pub struct Leveling {
     pub by: Timestamp,
     /// Not tried again before this.
     pub next_at: Timestamp,
+    /// An earlier run left it: `by` is when a start gives up, until all its venues can be used.
+    pub awaits_venues: bool,
+    /// An order to trade it away has left.
+    pub tried: bool,
+}
+
+impl Leveling {
+    /// It begins now, and ends then.
+    #[must_use]
+    pub const fn new(now: Timestamp, by: Timestamp) -> Self {
+        Self { by, next_at: now, awaits_venues: false, tried: false }
+    }
 }
 
 impl Arbitrage {

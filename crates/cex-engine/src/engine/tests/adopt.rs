@@ -108,17 +108,51 @@ fn a_fill_of_before_told_again_is_booked_no_second_time() {
 }
 
 #[test]
-fn what_cannot_be_traded_away_waits_for_books_and_is_parked_in_the_end() {
+fn what_cannot_be_traded_away_waits_for_its_venues_and_is_parked_in_the_end() {
     let (mut stage, _) = adopted(Some(("100.10", "5", "0.25025")), None);
     for index in 0..2 {
         stage.link(index, LinkEvent::Down);
     }
-    for _ in 0..34 {
+    for _ in 0..299 {
         assert_eq!(placed(stage.pass(1_000)), vec![]);
         assert_eq!((stage.ended(Ending::Parked), stage.view().open), (0, 1), "connections may yet come");
     }
     assert_eq!(placed(stage.pass(2_000)), vec![]);
     assert_eq!((stage.ended(Ending::Parked), stage.view().open), (1, 0));
+}
+
+#[test]
+fn a_start_that_takes_minutes_parks_nothing_untried() {
+    let (mut stage, _) = adopted(Some(("100.10", "5", "0.25025")), None);
+    for index in 0..2 {
+        stage.link(index, LinkEvent::Down);
+    }
+    assert_eq!(placed(stage.pass(200_000)), vec![]);
+    for index in 0..2 {
+        stage.link(index, LinkEvent::Up);
+        stage.link(index, LinkEvent::AccountReady);
+        stage.read_account(index);
+    }
+    stage.join(1);
+    let closing = placed(stage.pass(50));
+    assert_eq!(closing.len(), 1, "one venue is enough to trade it away");
+    stage.report(&closing[0], OrderStatus::Canceled, "0");
+    stage.pass(10_000);
+    assert_eq!(stage.ended(Ending::Parked), 0, "the other one may yet come");
+}
+
+#[test]
+fn the_time_to_trade_away_what_was_left_begins_when_all_its_venues_can_be_used() {
+    let (mut stage, _) = adopted(Some(("100.10", "5", "0.25025")), None);
+    assert_eq!(placed(stage.pass(50)).len(), 1);
+    for index in 0..2 {
+        stage.link(index, LinkEvent::Down);
+    }
+    let order = stage.engine.arbitrages.iter().flat_map(|arbitrage| &arbitrage.orders).last();
+    let order = order.expect("the closing order").request;
+    stage.report(&order, OrderStatus::Canceled, "0");
+    stage.pass(6_000);
+    assert_eq!(stage.ended(Ending::Parked), 1, "both could be used once");
 }
 
 #[test]

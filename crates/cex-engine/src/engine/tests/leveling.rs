@@ -118,6 +118,23 @@ fn what_one_venue_does_not_take_may_wait_for_the_other_ones_book() {
 }
 
 #[test]
+fn what_becomes_possible_at_the_last_moment_is_tried_once_before_it_is_parked() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    for index in 0..2 {
+        stage.link(index, LinkEvent::Down);
+    }
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    assert_eq!(placed(stage.report(&sell, OrderStatus::Canceled, "0")), vec![]);
+    stage.now += Duration::from_secs(6);
+    stage.join(1);
+    let closing = placed(stage.pass(0));
+    assert_eq!((closing.len(), stage.ended(Ending::Parked)), (1, 0), "never tried so far");
+    stage.report(&closing[0], OrderStatus::Canceled, "0");
+    assert_eq!((placed(stage.pass(250)).len(), stage.ended(Ending::Parked)), (0, 1));
+}
+
+#[test]
 fn what_was_parked_is_traded_away_when_the_run_is_to_end_flat() {
     let mut stage = Stage::ready();
     let [buy, sell] = stage.cross();
