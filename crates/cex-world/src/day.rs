@@ -52,6 +52,8 @@ pub(crate) struct Place {
     pub(crate) markets: Arc<Markets>,
     /// What its account was last, for the bug that answers with it.
     pub(crate) account_before: Option<Account>,
+    /// What the engine was told last of how far its clock is off, in nanoseconds.
+    told_clock: Option<i64>,
 }
 
 /// Everything.
@@ -177,12 +179,24 @@ impl Day {
             self.hand_out(index);
             self.wake_wires(index, at);
         }
+        self.tell_clocks();
         if self.desk.engine.wakeup_at().is_some_and(|due| due <= at) {
             self.feed(Event::Wake);
         }
         self.desk.wake_journal(at);
         self.level_first();
         self.go_on(at);
+    }
+
+    /// Tells the engine how far each exchange's clock is off, when that is measured anew.
+    fn tell_clocks(&mut self) {
+        for index in 0..self.places.len() {
+            let place = &mut self.places[index];
+            let (venue, offset_nanos) = (place.id, place.rest.clock_offset());
+            if std::mem::replace(&mut place.told_clock, offset_nanos) != offset_nanos {
+                self.feed(Event::Clock { venue, offset_nanos });
+            }
+        }
     }
 
     /// What happens whether a process is there or not.

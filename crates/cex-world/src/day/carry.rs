@@ -271,7 +271,10 @@ impl Keeper for Day {
 
     fn tell(&mut self, event: Event<'_>) {
         // What is learned of money is an effect; a book is not, nor is time.
-        let matters = !matches!(event, Event::Wake | Event::Book { .. } | Event::BookFailed { .. });
+        let matters = !matches!(
+            event,
+            Event::Wake | Event::Book { .. } | Event::BookFailed { .. } | Event::Clock { .. }
+        );
         if self.fuse.is_blown() || (matters && !self.fuse.effect()) {
             return;
         }

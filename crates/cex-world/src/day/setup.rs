@@ -149,6 +149,7 @@ pub(super) fn open_place(
         dials: DialBudget::new(LinkConfig::default().dial_spacing),
         markets: Arc::default(),
         account_before: None,
+        told_clock: None,
     })
 }
 

@@ -30,6 +30,11 @@ impl Rest {
         self.lanes.refresh(world, self.exchange, warm, &self.config);
     }
 
+    /// How far the exchange's clock is off, in nanoseconds, once that was measured.
+    pub(crate) fn clock_offset(&self) -> Option<i64> {
+        self.clock.estimate().map(|known| known.offset_nanos)
+    }
+
     /// Begins to measure, unless that is under way.
     pub(super) fn measure(&mut self, world: &mut World) {
         if self.measuring.is_none() {
