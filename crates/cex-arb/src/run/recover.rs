@@ -15,7 +15,7 @@ mod tell;
 mod tests;
 
 pub use audit::{Audit, Explained};
-pub use inquiry::{Inquiry, Recorded, Told, Turn};
+pub use inquiry::{Inquiry, NotKnown, Recorded, Told, Turn};
 pub use lost::Searched;
 pub use search::{Search, Sought, Wanted};
 
@@ -91,7 +91,7 @@ impl Unfinished {
     /// Asks the exchanges for every order that is not known to its end, all at once, and writes down what they tell.
     ///
     /// # Errors
-    /// Exit code 9 with what an operator must look at.
+    /// Exit code 9 with what an operator must look at, 5 when an exchange did not answer.
     pub async fn settle(&mut self, venues: &[Venue], recorder: &mut Recorder) -> Result<(), Failure> {
         let settled = self.ask_all(venues, recorder).await;
         let now = venues.first().map_or(Timestamp::EPOCH, |venue| venue.rest.clock().now());
@@ -137,7 +137,9 @@ impl Unfinished {
                         let order = OrderName { cycle: name.clone(), client_id: order.leg.client_id.clone() };
                         all.push(Undecided { order, venue, inquiry });
                     }
-                    Err(why) => tolerate(&order.leg.client_id, &order.leg.venue, why, cycle.acknowledged)?,
+                    Err(why) => {
+                        tolerate(&order.leg.client_id, &order.leg.venue, &why.into(), cycle.acknowledged)?;
+                    }
                 }
             }
         }
@@ -168,7 +170,7 @@ impl Unfinished {
     /// Writes down what was found out of an order.
     ///
     /// # Errors
-    /// Exit code 9 with what an operator must look at.
+    /// Exit code 9 with what an operator must look at, 5 when an exchange did not answer.
     pub fn decided(
         &mut self,
         now: Timestamp,
@@ -181,7 +183,9 @@ impl Unfinished {
         let Some(leg) = self.past.order(&name.client_id).map(|order| order.leg.clone()) else {
             return Ok(());
         };
-        let settled = told.and_then(|told| self.settled(&symbol, &leg, told.as_deref(), (now, recorder)));
+        let settled = told.and_then(|told| {
+            self.settled(&symbol, &leg, told.as_deref(), (now, recorder)).map_err(NotKnown::from)
+        });
         settled.or_else(|why| {
             tolerate(&name.client_id, &leg.venue, &why, acknowledged)?;
             self.left.insert(name.cycle.clone());
@@ -232,14 +236,17 @@ impl Unfinished {
         self.past.take_in(0, now, entry);
     }
 
-    /// As [`Self::tell_doubt`] when something is wrong.
+    /// As [`Self::tell_doubt`] when something is wrong that does not pass by itself.
     fn doubted(
         &mut self,
         now: Timestamp,
         found: Result<(), Failure>,
         recorder: &mut Recorder,
     ) -> Result<(), Failure> {
-        found.map_err(|failure| self.tell_doubt(now, failure, recorder))
+        found.map_err(|failure| match failure.exit {
+            Exit::Unreachable => failure,
+            _for_operator => self.tell_doubt(now, failure, recorder),
+        })
     }
 
     /// What sends an operator to the accounts of a machine that may have lost its power says so, and is written down: only an
@@ -465,12 +472,20 @@ fn key_of(engine: &Engine, (venue, symbol, order, trade): &FillName) -> Option<F
     Some((market.venue, market.id, OrderId::new(order).ok()?, TradeId::new(trade).ok()?))
 }
 
+/// An exchange could not be asked what a start must know. The next start may get an answer, and there is nothing to look at.
+fn unanswered(what: String) -> Failure {
+    Failure::new(Exit::Unreachable, what, "nothing was opened: start again when the exchange answers")
+}
+
 /// What is not known of an order keeps a run from trading, unless an operator has looked since.
-fn tolerate(client_id: &str, venue: &str, why: &str, acknowledged: bool) -> Result<(), Failure> {
+fn tolerate(client_id: &str, venue: &str, why: &NotKnown, acknowledged: bool) -> Result<(), Failure> {
     let what = format!("order {client_id} at {venue} of an earlier run: {why}");
     if acknowledged {
         tracing::warn!(what, "an operator has looked at it");
         return Ok(());
+    }
+    if why.unanswered {
+        return Err(unanswered(what));
     }
     Err(Failure::new(Exit::Residual, what, "look for it at the exchange, then: arb resume"))
 }

@@ -1,7 +1,7 @@
 //! Whether an account holds what the records explain: whatever an order had filled that is said to be absent would show there. As
 //! [`super::Inquiry`] it has no IO and no clock.
 
-use super::inquiry::{PAUSE, Turn};
+use super::inquiry::{NotKnown, PAUSE, Turn};
 use cex_core::{Asset, Balance, Decimal, Timestamp};
 use cex_errors::ExchangeError;
 use cex_interface::{Reply, Request};
@@ -11,7 +11,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// That it does, or what does not fit.
-pub type Explained = Result<(), String>;
+pub type Explained = Result<(), NotKnown>;
 
 /// What must be held of a coin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +59,8 @@ impl Audit {
     pub fn answered(&mut self, now: Timestamp, answer: Result<Reply, ExchangeError>) {
         self.explained = match answer {
             Ok(Reply::Account(account)) => self.compare(&account.balances),
-            Ok(_) => Err("what the account holds was answered as something else".to_owned()),
-            Err(error) => Err(format!("what the account holds could not be read: {error}")),
+            Ok(_) => Err("what the account holds was answered as something else".into()),
+            Err(error) => Err(NotKnown::after("what the account holds could not be read", &error)),
         };
         let over = self.explained.is_ok() || self.until.is_some_and(|until| now >= until);
         self.ask_at = (!over).then_some(now + PAUSE);
@@ -73,7 +73,9 @@ impl Audit {
             let off = told.and_then(|told| told.checked_sub(*held)?.abs());
             if !off.is_ok_and(|off| off < *unit) {
                 let told = told.map_or_else(|error| error.to_string(), |told| told.to_string());
-                return Err(format!("the account holds {told} {asset}, and the records explain {held}"));
+                return Err(
+                    format!("the account holds {told} {asset}, and the records explain {held}").into()
+                );
             }
         }
         Ok(())

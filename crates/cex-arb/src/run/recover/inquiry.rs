@@ -5,6 +5,7 @@ use cex_core::{ClientOrderId, Decimal, Fill, Order, OrderId, OrderStatus, Symbol
 use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{OrderRef, Reply, Request, TimeRange};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 /// Two answers that an order is not known are this far apart before they are believed.
@@ -20,7 +21,47 @@ const FILLS: u32 = 100;
 const AROUND: Duration = Duration::from_secs(300);
 
 /// What an exchange told of an order, and all its fills; `None` when the order never arrived.
-pub type Told = Result<Option<Box<(Order, Vec<Fill>)>>, String>;
+pub type Told = Result<Option<Box<(Order, Vec<Fill>)>>, NotKnown>;
+
+/// Why something is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotKnown {
+    /// In words.
+    pub why: String,
+    /// The exchange gave no answer at all, for reasons that pass: who asks later may get one, and nobody has to look.
+    pub unanswered: bool,
+}
+
+impl NotKnown {
+    /// An answer was an error; `what` could not be done for it.
+    pub(super) fn after(what: &str, error: &ExchangeError) -> Self {
+        let unanswered = matches!(
+            error.kind,
+            ErrorKind::Connection(_)
+                | ErrorKind::Timeout(_)
+                | ErrorKind::ServerBusy
+                | ErrorKind::Maintenance
+                | ErrorKind::Throttled { .. }
+                | ErrorKind::RateLimited { .. }
+                | ErrorKind::Banned { .. }
+                | ErrorKind::ClockSkew
+                | ErrorKind::ClockUnknown
+        );
+        Self { why: format!("{what}: {error}"), unanswered }
+    }
+}
+
+impl<T: Into<String>> From<T> for NotKnown {
+    fn from(why: T) -> Self {
+        Self { why: why.into(), unanswered: false }
+    }
+}
+
+impl fmt::Display for NotKnown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
 
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,7 +137,7 @@ pub struct Inquiry {
     /// What an order traded that the exchange has forgotten, and since when it is told the same.
     traded: Option<(Timestamp, Vec<Fill>)>,
     /// Why it is not known yet.
-    last: String,
+    last: NotKnown,
 }
 
 impl Inquiry {
@@ -115,7 +156,7 @@ impl Inquiry {
             recorded: Recorded::default(),
             names: BTreeMap::new(),
             traded: None,
-            last: String::from("it is still open"),
+            last: "it is still open".into(),
         }
     }
 
@@ -132,7 +173,7 @@ impl Inquiry {
                 return Turn::Wait(until);
             }
             if now >= self.until {
-                self.step = Step::Over(Err(std::mem::take(&mut self.last)));
+                self.step = Step::Over(Err(self.last.clone()));
             } else {
                 self.step = Step::State;
                 self.asked_at = now;
@@ -170,7 +211,7 @@ impl Inquiry {
             Step::State => self.state_read(answer),
             Step::Cancel => {
                 if let Err(error) = answer {
-                    self.last = error.to_string();
+                    self.last = NotKnown::after("it rests and cannot be cancelled", &error);
                 }
                 None
             }
@@ -190,14 +231,14 @@ impl Inquiry {
         match answer {
             Ok(Reply::Order(order)) if order.status.is_terminal() => Some(match order.order_id {
                 Some(order_id) => over(order_id, order),
-                None => Step::Over(Err("the exchange does not say its number".to_owned())),
+                None => Step::Over(Err("the exchange does not say its number".into())),
             }),
             // Nothing of ours rests on purpose.
             Ok(Reply::Order(_)) => Some(Step::Cancel),
-            Ok(other) => Some(Step::Over(Err(format!("the exchange answered {other:?}")))),
+            Ok(other) => Some(Step::Over(Err(format!("the exchange answered {other:?}").into()))),
             Err(error) => {
                 let dead = error.kind == ErrorKind::OrderNotFound && self.asked_at > self.dead_at;
-                self.last = error.to_string();
+                self.last = NotKnown::after("it could not be read", &error);
                 dead.then_some(Step::Open)
             }
         }
@@ -210,9 +251,7 @@ impl Inquiry {
                 self.not_known("it is not found, but there are open orders that may be it")
             }
             Ok(_) => self.not_known("it is not found, and open orders could not be read as a whole"),
-            Err(error) => {
-                self.not_known(&format!("it is not found, and open orders could not be read: {error}"))
-            }
+            Err(error) => self.no_answer("it is not found, and open orders could not be read", &error),
         }
     }
 
@@ -225,7 +264,7 @@ impl Inquiry {
             Ok(Reply::Fills(traded)) => traded,
             Ok(_) => return self.not_known("it is not found, and trades could not be read as a whole"),
             Err(error) => {
-                return self.not_known(&format!("it is not found, and trades could not be read: {error}"));
+                return self.no_answer("it is not found, and trades could not be read", &error);
             }
         };
         self.name_all(traded)
@@ -264,9 +303,11 @@ impl Inquiry {
                 self.all_named(traded, false)
             }
             Ok(_) => self.not_known(&format!("it is not found, and order {order_id} could not be read")),
-            Err(error) => self.not_known(&format!(
-                "it is not found, and order {order_id}, which may be it, traded and has no name: {error}"
-            )),
+            Err(error) => {
+                let what =
+                    format!("it is not found, and order {order_id}, which may be it, traded and has no name");
+                self.no_answer(&what, &error)
+            }
         }
     }
 
@@ -290,7 +331,7 @@ impl Inquiry {
             Ok(Reply::Order(order)) if order.status.is_terminal() => Some(over(order_id, order)),
             Ok(_) => self.not_known("it filled, and is not over"),
             Err(error) if whole && error.kind == ErrorKind::OrderNotFound => self.forgotten(fills),
-            Err(error) => self.not_known(&format!("it filled, but cannot be read: {error}")),
+            Err(error) => self.no_answer("it filled, but cannot be read", &error),
         }
     }
 
@@ -321,12 +362,17 @@ impl Inquiry {
                 self.not_known("its fills do not add up to what it filled")
             }
             Ok(_) => self.not_known("its fills could not be read"),
-            Err(error) => self.not_known(&error.to_string()),
+            Err(error) => self.no_answer("its fills could not be read", &error),
         }
     }
 
     fn not_known(&mut self, why: &str) -> Option<Step> {
-        why.clone_into(&mut self.last);
+        self.last = why.into();
+        None
+    }
+
+    fn no_answer(&mut self, what: &str, error: &ExchangeError) -> Option<Step> {
+        self.last = NotKnown::after(what, error);
         None
     }
 }
@@ -412,6 +458,27 @@ mod tests {
             second_fee: None,
             liquidity: Liquidity::Taker,
             exchange_ts: DEAD - Duration::from_secs(9),
+        }
+    }
+
+    #[test]
+    fn an_exchange_that_never_answers_left_it_unanswered() {
+        let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
+        let venue = VenueId::new(0, "a").expect("short");
+        let silent =
+            |op| Err(ExchangeError::new(venue, op, ErrorKind::Timeout(cex_errors::Phase::AfterSend)));
+        for answers in [false, true] {
+            let (mut inquiry, mut now) = (Inquiry::new(DEAD, SymbolId(0), id, DEAD), DEAD);
+            let told = loop {
+                match inquiry.turn(now) {
+                    Turn::Ask(_) if answers => inquiry.answered(now, not_found()),
+                    Turn::List(_) if answers => inquiry.answered(now, Ok(Reply::Done)),
+                    Turn::Ask(request) | Turn::List(request) => inquiry.answered(now, silent(request.op())),
+                    Turn::Wait(until) => now = until,
+                    Turn::Done(told) => break told,
+                }
+            };
+            assert_eq!(told.expect_err("it is not known").unanswered, !answers);
         }
     }
 
@@ -510,7 +577,7 @@ mod tests {
             assert_eq!(told.expect("it filled").0.filled_qty, Decimal::from(2));
         }
         let told = inquired(&traded, Recorded::default(), |_| None);
-        assert!(told.as_ref().is_err_and(|why| why.contains("may be it")), "{told:?}");
+        assert!(told.as_ref().is_err_and(|why| why.why.contains("may be it")), "{told:?}");
     }
 
     #[test]
@@ -528,7 +595,7 @@ mod tests {
                 Turn::Done(told) => break told,
             }
         };
-        assert_eq!(told, Err("it is not found, and trades could not be read as a whole".to_owned()));
+        assert_eq!(told, Err("it is not found, and trades could not be read as a whole".into()));
         assert!(now >= DEAD + PATIENCE);
     }
 

@@ -1,7 +1,7 @@
 //! After a loss of power: orders that may have left and of which no record tells are looked for in what the accounts traded.
 
 use super::found::{self, Found, Known};
-use super::{Search, Sought, Unfinished, Wanted, ask, left_of, tell};
+use super::{Search, Sought, Unfinished, Wanted, ask, left_of, tell, unanswered};
 use crate::exit::{Exit, Failure};
 use crate::run::machine;
 use crate::run::past::{Doubt, Sending, VENUE_LAG};
@@ -111,7 +111,7 @@ impl Unfinished {
     /// Looks for orders of which no record tells, and writes down what they filled.
     ///
     /// # Errors
-    /// Exit code 9 with what an operator must look at.
+    /// Exit code 9 with what an operator must look at, 5 when an exchange did not answer.
     pub async fn search(
         &mut self,
         venues: &[Venue],
@@ -132,20 +132,10 @@ impl Unfinished {
             let later = APART_EACH * u32::try_from(turn).unwrap_or(u32::MAX);
             asked.spawn_local(async move { (venue, symbol, ask::ask_later(&rest, search, later).await) });
         }
-        if asked.is_empty() {
-            return Ok(());
-        }
-        tracing::warn!(
-            markets = asked.len(),
-            "the machine may have lost its power, and with it the last records: what was traded is compared with the journal"
-        );
-        for (venue, symbol) in self.unsearched(&markets) {
+        if !asked.is_empty() {
             tracing::warn!(
-                venue,
-                symbol,
-                since = %self.past.doubt().map_or(now, |doubt| doubt.since),
-                "was traded before the power was lost and is not configured or served any more, so it is not searched: \
-                 compare its trades at the exchange with arb journal dump, and even out what is missing there"
+                markets = asked.len(),
+                "the machine may have lost its power, and with it the last records: what was traded is compared with the journal"
             );
         }
         let mut all = Vec::new();
@@ -154,13 +144,30 @@ impl Unfinished {
         }
         // Whoever answers first must not decide what is written first.
         all.sort_by_key(|(venue, symbol, _)| (*venue, *symbol));
-        self.sought(clock.now(), all, &markets, recorder)
+        self.sought(clock.now(), all, &markets, recorder)?;
+        let all_searched = self.all_searched(&markets);
+        self.doubted(clock.now(), all_searched, recorder)
+    }
+
+    /// What may have been traded where nobody looks is an operator's.
+    fn all_searched(&self, markets: &[(VenueId, Arc<Markets>)]) -> Result<(), Failure> {
+        let unsearched = self.unsearched(markets);
+        if unsearched.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> =
+            unsearched.iter().map(|(venue, symbol)| format!("{symbol} at {venue}")).collect();
+        let what = format!(
+            "{} traded before the power was lost, and not configured or served any more, so nobody searched there",
+            names.join(", ")
+        );
+        look(what, false)
     }
 
     /// Writes down what the searches found: orders that filled and of which no record tells.
     ///
     /// # Errors
-    /// Exit code 9 with what an operator must look at.
+    /// Exit code 9 with what an operator must look at, 5 when an exchange did not answer.
     pub fn sought(
         &mut self,
         now: Timestamp,
@@ -190,6 +197,9 @@ impl Unfinished {
             unheard.extend(sought.fills.iter().map(|fill| tell::fill(&symbol, fill)));
             if let Err(why) = sought.whole {
                 let what = format!("{symbol} at {venue}: what was traded is not known: {why}");
+                if why.unanswered && !doubt.is_acknowledged() {
+                    return Err(unanswered(what));
+                }
                 look(what, doubt.is_acknowledged())?;
                 unread.insert(symbol.to_string());
             }

@@ -2,7 +2,7 @@
 //! must hold what the records explain.
 
 use super::audit::{Audit, Expected, Explained};
-use super::{Unfinished, ask, tell};
+use super::{Unfinished, ask, tell, unanswered};
 use crate::exit::{Exit, Failure};
 use crate::run::record::Recorder;
 use crate::run::venue::Venue;
@@ -69,7 +69,7 @@ impl Unfinished {
     /// Looks whether the accounts hold what the records explain, and writes down what follows from it.
     ///
     /// # Errors
-    /// Exit code 9 with what an operator must look at.
+    /// Exit code 9 with what an operator must look at, 5 when an exchange did not answer.
     pub async fn prove(&mut self, venues: &[Venue], recorder: &mut Recorder) -> Result<(), Failure> {
         let Some(clock) = venues.first().map(|venue| venue.rest.clock()) else { return Ok(()) };
         let markets: Vec<_> = venues.iter().map(|venue| (venue.id, venue.rest.markets())).collect();
@@ -85,7 +85,7 @@ impl Unfinished {
     /// An account that does not hold what the records explain is an operator's.
     ///
     /// # Errors
-    /// Exit code 9 with what does not fit.
+    /// Exit code 9 with what does not fit, 5 when the exchange did not answer.
     pub fn explained(
         &mut self,
         now: Timestamp,
@@ -130,6 +130,9 @@ fn least_moved(market: &Market) -> Decimal {
 
 fn fits(venue: VenueId, explained: Explained) -> Result<(), Failure> {
     explained.map_err(|why| {
+        if why.unanswered {
+            return unanswered(format!("{venue}: {why}"));
+        }
         let what = format!("{venue}: {why}; an order of an earlier run may have filled unseen, or what one left open was evened out by hand");
         Failure::new(Exit::Residual, what, "compare both accounts with the journal, then: arb resume")
     })
@@ -250,7 +253,7 @@ mod tests {
         let asked = unfinished.undecided(NOW, &markets).expect("it can be asked for");
         assert_eq!(asked.len(), 2);
         for undecided in asked {
-            let told = Err("it is not found, and trades could not be read".to_owned());
+            let told = Err("it is not found, and trades could not be read".into());
             unfinished.decided(NOW, &undecided.order, told, &mut recorder).expect("an operator has looked");
         }
         unfinished.proven(NOW, &mut recorder);

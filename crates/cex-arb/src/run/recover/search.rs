@@ -1,7 +1,7 @@
 //! What an account traded of a symbol that no record may tell of, question by question: after a loss of power orders can be at an
 //! exchange whose records were not on disk. As [`super::Inquiry`] it has no IO and no clock.
 
-use super::inquiry::{APART, PAUSE, Turn};
+use super::inquiry::{APART, NotKnown, PAUSE, Turn};
 use cex_core::{ClientOrderId, Fill, FillKey, OrderId, SymbolId, Timestamp, TradeId};
 use cex_engine::IdParts;
 use cex_errors::{ErrorKind, ExchangeError};
@@ -34,7 +34,7 @@ pub struct Sought {
     /// Fills of ours that some answer told of.
     pub fills: Vec<Fill>,
     /// Whether there are no others.
-    pub whole: Result<(), String>,
+    pub whole: Result<(), NotKnown>,
 }
 
 /// Where the questions stand.
@@ -64,7 +64,7 @@ pub struct Search {
     before: Option<(Timestamp, Vec<Fill>)>,
     /// All of ours that any answer told of.
     ours: BTreeMap<FillKey, Fill>,
-    last: String,
+    last: NotKnown,
 }
 
 impl Search {
@@ -88,7 +88,7 @@ impl Search {
             wanted,
             before: None,
             ours: BTreeMap::new(),
-            last: String::from("nothing was asked yet"),
+            last: "nothing was asked yet".into(),
         }
     }
 
@@ -125,7 +125,7 @@ impl Search {
         let next = match (step, answer) {
             (Step::Trades, Ok(Reply::Fills(fills))) => self.name_all(fills),
             (Step::Trades, Ok(_)) => self.not_known("trades could not be read as a whole"),
-            (Step::Trades, Err(error)) => self.not_known(&format!("trades could not be read: {error}")),
+            (Step::Trades, Err(error)) => self.no_answer("trades could not be read", &error),
             (Step::Name(fills, id), Ok(Reply::Order(order))) => {
                 self.names.insert(id, order.client_id);
                 self.name_all(fills)
@@ -135,7 +135,7 @@ impl Search {
                 self.not_known(&format!("order {id} traded, has no name, and is not known any more"))
             }
             (Step::Name(_, id), Err(error)) => {
-                self.not_known(&format!("order {id} traded and has no name: {error}"))
+                self.no_answer(&format!("order {id} traded and has no name"), &error)
             }
             (step @ (Step::Resting(_) | Step::Over(_)), _) => Some(step),
         };
@@ -173,12 +173,17 @@ impl Search {
         }
     }
 
-    fn over(&self, whole: Result<(), String>) -> Step {
+    fn over(&self, whole: Result<(), NotKnown>) -> Step {
         Step::Over(Sought { fills: self.ours.values().copied().collect(), whole })
     }
 
     fn not_known(&mut self, why: &str) -> Option<Step> {
-        why.clone_into(&mut self.last);
+        self.last = why.into();
+        None
+    }
+
+    fn no_answer(&mut self, what: &str, error: &ExchangeError) -> Option<Step> {
+        self.last = NotKnown::after(what, error);
         None
     }
 }
@@ -270,7 +275,7 @@ mod tests {
     }
 
     fn nothing(why: &str) -> Sought {
-        Sought { fills: Vec::new(), whole: Err(why.to_owned()) }
+        Sought { fills: Vec::new(), whole: Err(why.into()) }
     }
 
     fn nobody(_: OrderId) -> Result<Reply, ExchangeError> {
@@ -323,11 +328,11 @@ mod tests {
         let nameless = |_| Ok(Reply::Fills(vec![fill("1", Some("mqhw82kb-1b")), fill("2", None)]));
         let (told, _, _) = sought(nameless, nobody);
         assert_eq!(told.fills, [fill("1", Some("mqhw82kb-1b"))]);
-        assert!(told.whole.is_err_and(|why| why.starts_with("order 2 traded")));
+        assert!(told.whole.is_err_and(|why| why.why.starts_with("order 2 traded")));
         let (one, other) = (fill("1", Some("mqhw82kb-1b")), fill("2", Some("mqhw82kb-2s")));
         let turns = |reads| Ok(Reply::Fills(vec![if reads % 2 == 0 { one } else { other }]));
         let (told, _, _) = sought(turns, nobody);
-        assert_eq!(told, Sought { fills: vec![one, other], whole: Err("answers differ".to_owned()) });
+        assert_eq!(told, Sought { fills: vec![one, other], whole: Err("answers differ".into()) });
     }
 
     #[test]

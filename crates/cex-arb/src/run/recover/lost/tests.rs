@@ -1,3 +1,4 @@
+use super::super::NotKnown;
 use super::super::Turn;
 use super::super::stage::{market, markets, recorder};
 use super::*;
@@ -77,7 +78,7 @@ fn sold() -> Sought {
 }
 
 fn unread() -> Sought {
-    Sought { fills: Vec::new(), whole: Err("busy".to_owned()) }
+    Sought { fills: Vec::new(), whole: Err("busy".into()) }
 }
 
 #[test]
@@ -89,6 +90,17 @@ fn half_of_what_was_traded_is_written_down_only_as_an_operators() {
     assert_eq!((goes_on, half.past.cycles().len(), half.past.unfinished()), (true, 1, 0));
     assert_eq!(half.past.undecided(), 1, "nobody knows what the other leg did");
     assert_eq!(half.past.doubt(), None, "no later start waits for what an operator has looked at");
+}
+
+#[test]
+fn an_exchange_that_does_not_answer_is_nothing_to_look_at() {
+    let (place, markets) = (tempfile::tempdir().expect("a directory"), markets());
+    let (mut recorder, mut unfinished) = (recorder(place.path(), NOW), unfinished(false));
+    let whole = Err(NotKnown { unanswered: true, ..NotKnown::from("no answer") });
+    let all = vec![(markets[0].0, SymbolId(0), Sought { fills: Vec::new(), whole })];
+    let failure = unfinished.sought(NOW, all, &markets, &mut recorder).expect_err("it is not known");
+    assert_eq!(failure.exit, Exit::Unreachable);
+    assert!(unfinished.past.doubt().is_some_and(|doubt| !doubt.told), "the next start asks again");
 }
 
 #[test]
@@ -197,8 +209,12 @@ fn what_was_traded_and_is_not_searched_is_named() {
     assert_eq!(unfinished.unsearched(&markets), old);
     let without = unfinished.unsearched(&markets[..1]);
     assert_eq!(without, [of("gateio", "AAA/USDT"), old[0].clone(), old[1].clone()]);
+    let failure = unfinished.all_searched(&markets).expect_err("nobody has looked there");
+    assert_eq!(failure.exit, Exit::Residual);
+    assert!(failure.what.starts_with("OLD/USDT at gateio, OLD/USDT at mexc "), "{}", failure.what);
     let unlost = Unfinished::new(Past::default()).expect("no contradiction");
     assert!(unlost.unsearched(&markets).is_empty());
+    unlost.all_searched(&markets).expect("nothing was lost");
 }
 
 #[test]
