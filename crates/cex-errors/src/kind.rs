@@ -174,6 +174,22 @@ impl ErrorKind {
         }
     }
 
+    /// Whether it passes by itself: nobody need look for who asks later to get an answer.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        matches!(
+            self,
+            Self::Connection(_)
+                | Self::Timeout(_)
+                | Self::ServerBusy
+                | Self::Maintenance
+                | Self::Throttled { .. }
+                | Self::RateLimited { .. }
+                | Self::ClockSkew
+                | Self::ClockUnknown
+        )
+    }
+
     /// When `op` may be made again as it is. A call that is not idempotent is never repeated while its outcome is
     /// unknown; whether it is *worth* repeating is the caller's business.
     #[must_use]

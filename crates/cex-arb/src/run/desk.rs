@@ -392,12 +392,14 @@ impl Desk {
 
     /// One thing that happened, alone.
     fn feed(&self, now: Timestamp, event: Event<'_>) {
-        {
-            let mut core = self.0.borrow_mut();
-            let core = &mut *core;
-            core.engine.handle(now, event, &mut core.out);
-        }
+        self.tell(now, event);
         self.settle(now);
+    }
+
+    fn tell(&self, now: Timestamp, event: Event<'_>) {
+        let mut core = self.0.borrow_mut();
+        let core = &mut *core;
+        core.engine.handle(now, event, &mut core.out);
     }
 
     /// The engine decides, and what it wants is done.

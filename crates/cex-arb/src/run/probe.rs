@@ -94,8 +94,32 @@ fn denied(error: &ExchangeError) -> Failure {
         ErrorKind::PermissionDenied => {
             "the key may not read the account, or not from this machine's address: look at its permissions and addresses"
         }
-        _ if error.outcome() == Outcome::Refused => "look at the key and at the state of the account",
+        _ if error.outcome() == Outcome::Refused && !error.kind.passes() => {
+            "look at the key and at the state of the account"
+        }
         _ => return Failure::new(Exit::Unreachable, error.to_string(), "check the network"),
     };
     Failure::new(Exit::Credentials, error.to_string(), fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cex_core::VenueId;
+    use cex_errors::Op;
+
+    #[test]
+    fn what_passes_says_nothing_against_a_key() {
+        let venue = VenueId::new(0, "a").expect("short");
+        for (kind, exit) in [
+            (ErrorKind::Maintenance, Exit::Unreachable),
+            (ErrorKind::RateLimited { retry_after: None }, Exit::Unreachable),
+            (ErrorKind::ServerBusy, Exit::Unreachable),
+            (ErrorKind::InvalidKey, Exit::Credentials),
+            (ErrorKind::Banned { retry_after: None }, Exit::Credentials),
+        ] {
+            let denied = denied(&ExchangeError::new(venue, Op::Account, kind.clone()));
+            assert_eq!(denied.exit, exit, "{kind:?}");
+        }
+    }
 }

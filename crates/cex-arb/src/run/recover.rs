@@ -34,7 +34,11 @@ use cex_journal::{Entry, messages};
 use cex_transport::Lists;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinSet;
+
+/// What earlier runs left undecided is an operator's after so long, also where only an answer is waited for.
+const PASSES_WITHIN: Duration = Duration::from_secs(600);
 
 /// Earlier runs, and how their arbitrages stand at the exchanges. What is found out is written down and read back at once, so
 /// that this start knows what the next one would read.
@@ -110,13 +114,18 @@ impl Unfinished {
         if !asked.is_empty() {
             tracing::warn!(orders = asked.len(), "orders of an earlier run are asked for");
         }
+        let mut all = Ok(());
         while let Some(answer) = asked.join_next().await {
             let (order, told) =
                 answer.map_err(|error| Failure::new(Exit::Internal, error.to_string(), ""))?;
-            self.decided(clock.now(), &order, told, recorder)?;
+            match self.decided(clock.now(), &order, told, recorder) {
+                Err(failure) if failure.exit == Exit::Unreachable => all = all.and(Err(failure)),
+                // What somebody must look at waits for no exchange.
+                decided => decided?,
+            }
         }
         recorder.flush();
-        Ok(())
+        all
     }
 
     /// Every order that is not known to its end, and the questions that find it out.
@@ -138,7 +147,7 @@ impl Unfinished {
                         all.push(Undecided { order, venue, inquiry });
                     }
                     Err(why) => {
-                        tolerate(&order.leg.client_id, &order.leg.venue, &why.into(), cycle.acknowledged)?;
+                        tolerate(now, order, &why.into(), cycle.acknowledged)?;
                     }
                 }
             }
@@ -180,14 +189,12 @@ impl Unfinished {
     ) -> Result<(), Failure> {
         let Some(cycle) = self.past.cycles().get(&name.cycle) else { return Ok(()) };
         let (acknowledged, symbol) = (cycle.acknowledged, cycle.symbol.clone());
-        let Some(leg) = self.past.order(&name.client_id).map(|order| order.leg.clone()) else {
-            return Ok(());
-        };
+        let Some(order) = self.past.order(&name.client_id).cloned() else { return Ok(()) };
         let settled = told.and_then(|told| {
-            self.settled(&symbol, &leg, told.as_deref(), (now, recorder)).map_err(NotKnown::from)
+            self.settled(&symbol, &order.leg, told.as_deref(), (now, recorder)).map_err(NotKnown::from)
         });
         settled.or_else(|why| {
-            tolerate(&name.client_id, &leg.venue, &why, acknowledged)?;
+            tolerate(now, &order, &why, acknowledged)?;
             self.left.insert(name.cycle.clone());
             Ok(())
         })
@@ -472,20 +479,28 @@ fn key_of(engine: &Engine, (venue, symbol, order, trade): &FillName) -> Option<F
     Some((market.venue, market.id, OrderId::new(order).ok()?, TradeId::new(trade).ok()?))
 }
 
-/// An exchange could not be asked what a start must know. The next start may get an answer, and there is nothing to look at.
-fn unanswered(what: String) -> Failure {
-    Failure::new(Exit::Unreachable, what, "nothing was opened: start again when the exchange answers")
+/// What a start must know it could not find out, for reasons that pass: the next start may, and there is nothing to look at. But
+/// what has been undecided for long is somebody's, whatever the reason.
+fn passing(what: String, undecided_for: Duration) -> Failure {
+    let (exit, fix) = if undecided_for > PASSES_WITHIN {
+        let fix = "look at the exchange; start again when it answers, or even out what is open there, then: arb resume";
+        (Exit::Residual, fix)
+    } else {
+        (Exit::Unreachable, "nothing was opened: start again when the exchange answers")
+    };
+    Failure::new(exit, what, fix)
 }
 
 /// What is not known of an order keeps a run from trading, unless an operator has looked since.
-fn tolerate(client_id: &str, venue: &str, why: &NotKnown, acknowledged: bool) -> Result<(), Failure> {
+fn tolerate(now: Timestamp, order: &Written, why: &NotKnown, acknowledged: bool) -> Result<(), Failure> {
+    let messages::Leg { client_id, venue, .. } = &order.leg;
     let what = format!("order {client_id} at {venue} of an earlier run: {why}");
     if acknowledged {
         tracing::warn!(what, "an operator has looked at it");
         return Ok(());
     }
-    if why.unanswered {
-        return Err(unanswered(what));
+    if why.passes {
+        return Err(passing(what, now.since(order.dead_at)));
     }
     Err(Failure::new(Exit::Residual, what, "look for it at the exchange, then: arb resume"))
 }

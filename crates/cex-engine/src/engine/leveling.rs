@@ -28,7 +28,7 @@ impl Engine {
         let by = now + self.config.max_naked;
         let mut leveling = arbitrage.leveling.unwrap_or(Leveling::new(now, by));
         if leveling.awaits_venues && self.can_use_venues_of(arbitrage) {
-            leveling = Leveling { by: by.min(leveling.by), awaits_venues: false, ..leveling };
+            leveling = Leveling { by, awaits_venues: false, ..leveling };
         }
         if let Some(arbitrage) = self.arbitrages.get_mut(id) {
             arbitrage.leveling = Some(leveling);
@@ -77,11 +77,15 @@ impl Engine {
         out: &mut Commands,
     ) {
         let Some(arbitrage) = self.arbitrages.get(id) else { return };
-        let spent = arbitrage.closings() >= self.config.max_closings;
-        let (over, tries) = (now >= leveling.by, now >= leveling.next_at);
+        let left = self.config.max_closings.saturating_sub(arbitrage.closings());
+        // The last attempt is kept for a venue that may be the better one.
+        let waits = leveling.awaits_venues && left == 1 && now < leveling.by;
+        let (over, spent) = (now >= leveling.by, left == 0);
+        let again = !over || !leveling.tried;
+        let tries = again && !spent && !waits && now >= leveling.next_at;
         match self.closing_legs(arbitrage, residual) {
             Closing::TooSmall => self.end_levelled(now, id, out),
-            Closing::Possible(legs) if !spent && tries && !(over && leveling.tried) => {
+            Closing::Possible(legs) if tries => {
                 // What the first venue refuses to reserve, the other may not.
                 let sent = legs.iter().flatten().any(|leg| self.close_with(now, id, leg, out));
                 if over && !sent {

@@ -148,7 +148,7 @@ pub struct Leveling {
     pub next_at: Timestamp,
     /// An earlier run left it: `by` is when a start gives up, until all its venues can be used.
     pub awaits_venues: bool,
-    /// An order to trade it away has left.
+    /// An order to trade it away was given out.
     pub tried: bool,
 }
 

@@ -34,9 +34,7 @@ impl Keeper for Now<'_> {
     }
 
     fn tell(&mut self, event: Event<'_>) {
-        let mut core = self.desk.0.borrow_mut();
-        let core = &mut *core;
-        core.engine.handle(self.now, event, &mut core.out);
+        self.desk.tell(self.now, event);
     }
 
     fn settle(&mut self) {

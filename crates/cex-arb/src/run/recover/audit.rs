@@ -57,11 +57,15 @@ impl Audit {
 
     /// The answer to the last call that was wanted.
     pub fn answered(&mut self, now: Timestamp, answer: Result<Reply, ExchangeError>) {
-        self.explained = match answer {
+        let explained = match answer {
             Ok(Reply::Account(account)) => self.compare(&account.balances),
             Ok(_) => Err("what the account holds was answered as something else".into()),
             Err(error) => Err(NotKnown::after("what the account holds could not be read", &error)),
         };
+        match (&mut self.explained, explained) {
+            (Err(before), Err(later)) => before.or_later(later),
+            (before, later) => *before = later,
+        }
         let over = self.explained.is_ok() || self.until.is_some_and(|until| now >= until);
         self.ask_at = (!over).then_some(now + PAUSE);
     }

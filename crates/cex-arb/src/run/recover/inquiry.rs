@@ -28,32 +28,32 @@ pub type Told = Result<Option<Box<(Order, Vec<Fill>)>>, NotKnown>;
 pub struct NotKnown {
     /// In words.
     pub why: String,
-    /// The exchange gave no answer at all, for reasons that pass: who asks later may get one, and nobody has to look.
-    pub unanswered: bool,
+    /// For reasons that pass: who asks later may get an answer, and there is nothing to look at.
+    pub passes: bool,
 }
 
 impl NotKnown {
-    /// An answer was an error; `what` could not be done for it.
+    /// A call failed, and so `what`.
     pub(super) fn after(what: &str, error: &ExchangeError) -> Self {
-        let unanswered = matches!(
-            error.kind,
-            ErrorKind::Connection(_)
-                | ErrorKind::Timeout(_)
-                | ErrorKind::ServerBusy
-                | ErrorKind::Maintenance
-                | ErrorKind::Throttled { .. }
-                | ErrorKind::RateLimited { .. }
-                | ErrorKind::Banned { .. }
-                | ErrorKind::ClockSkew
-                | ErrorKind::ClockUnknown
-        );
-        Self { why: format!("{what}: {error}"), unanswered }
+        Self { why: format!("{what}: {error}"), passes: error.kind.passes() }
+    }
+
+    /// It was not asked long enough.
+    pub(super) fn not_yet(why: &str) -> Self {
+        Self { why: why.to_owned(), passes: true }
+    }
+
+    /// Another reason came later. Something to look at stays that, whoever does not answer after it.
+    pub(super) fn or_later(&mut self, later: Self) {
+        if self.passes || !later.passes {
+            *self = later;
+        }
     }
 }
 
 impl<T: Into<String>> From<T> for NotKnown {
     fn from(why: T) -> Self {
-        Self { why: why.into(), unanswered: false }
+        Self { why: why.into(), passes: false }
     }
 }
 
@@ -156,7 +156,7 @@ impl Inquiry {
             recorded: Recorded::default(),
             names: BTreeMap::new(),
             traded: None,
-            last: "it is still open".into(),
+            last: NotKnown::not_yet("it was not asked for"),
         }
     }
 
@@ -211,7 +211,7 @@ impl Inquiry {
             Step::State => self.state_read(answer),
             Step::Cancel => {
                 if let Err(error) = answer {
-                    self.last = NotKnown::after("it rests and cannot be cancelled", &error);
+                    self.not_known(&format!("it rests, and cannot be cancelled: {error}"));
                 }
                 None
             }
@@ -234,11 +234,18 @@ impl Inquiry {
                 None => Step::Over(Err("the exchange does not say its number".into())),
             }),
             // Nothing of ours rests on purpose.
-            Ok(Reply::Order(_)) => Some(Step::Cancel),
+            Ok(Reply::Order(_)) => {
+                self.not_known("it rests, and no cancel has ended it");
+                Some(Step::Cancel)
+            }
             Ok(other) => Some(Step::Over(Err(format!("the exchange answered {other:?}").into()))),
             Err(error) => {
                 let dead = error.kind == ErrorKind::OrderNotFound && self.asked_at > self.dead_at;
-                self.last = NotKnown::after("it could not be read", &error);
+                let why = match &error.kind {
+                    ErrorKind::OrderNotFound => NotKnown::not_yet("it is not found, and may yet arrive"),
+                    _other => NotKnown::after("it could not be read", &error),
+                };
+                self.last.or_later(why);
                 dead.then_some(Step::Open)
             }
         }
@@ -367,12 +374,12 @@ impl Inquiry {
     }
 
     fn not_known(&mut self, why: &str) -> Option<Step> {
-        self.last = why.into();
+        self.last.or_later(why.into());
         None
     }
 
     fn no_answer(&mut self, what: &str, error: &ExchangeError) -> Option<Step> {
-        self.last = NotKnown::after(what, error);
+        self.last.or_later(NotKnown::after(what, error));
         None
     }
 }
@@ -462,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exchange_that_never_answers_left_it_unanswered() {
+    fn what_no_exchange_answers_passes_and_what_one_answered_does_not() {
         let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
         let venue = VenueId::new(0, "a").expect("short");
         let silent =
@@ -478,7 +485,7 @@ mod tests {
                     Turn::Done(told) => break told,
                 }
             };
-            assert_eq!(told.expect_err("it is not known").unanswered, !answers);
+            assert_eq!(told.expect_err("it is not known").passes, !answers);
         }
     }
 

@@ -1,7 +1,7 @@
 //! After a loss of power: orders that may have left and of which no record tells are looked for in what the accounts traded.
 
 use super::found::{self, Found, Known};
-use super::{Search, Sought, Unfinished, Wanted, ask, left_of, tell, unanswered};
+use super::{Search, Sought, Unfinished, Wanted, ask, left_of, passing, tell};
 use crate::exit::{Exit, Failure};
 use crate::run::machine;
 use crate::run::past::{Doubt, Sending, VENUE_LAG};
@@ -144,9 +144,16 @@ impl Unfinished {
         }
         // Whoever answers first must not decide what is written first.
         all.sort_by_key(|(venue, symbol, _)| (*venue, *symbol));
-        self.sought(clock.now(), all, &markets, recorder)?;
         let all_searched = self.all_searched(&markets);
-        self.doubted(clock.now(), all_searched, recorder)
+        match (self.sought(clock.now(), all, &markets, recorder), all_searched) {
+            (Ok(()), all_searched) => self.doubted(clock.now(), all_searched, recorder),
+            // Whoever looks after the one knows of the other too.
+            (Err(mut failure), Err(unsearched)) => {
+                failure.what = format!("{}; {}", failure.what, unsearched.what);
+                Err(failure)
+            }
+            (failed, Ok(())) => failed,
+        }
     }
 
     /// What may have been traded where nobody looks is an operator's.
@@ -188,7 +195,7 @@ impl Unfinished {
         doubt: &Doubt,
         recorder: &mut Recorder,
     ) -> Result<(), Failure> {
-        let (mut unheard, mut unread) = (Vec::new(), BTreeSet::new());
+        let (mut unheard, mut unread, mut silent) = (Vec::new(), BTreeSet::new(), Vec::new());
         for (venue, symbol, sought) in all {
             let market = markets.iter().find(|(known, _)| *known == venue);
             let Some(symbol) = market.and_then(|(_, markets)| markets.get(symbol)).map(Market::symbol) else {
@@ -197,12 +204,16 @@ impl Unfinished {
             unheard.extend(sought.fills.iter().map(|fill| tell::fill(&symbol, fill)));
             if let Err(why) = sought.whole {
                 let what = format!("{symbol} at {venue}: what was traded is not known: {why}");
-                if why.unanswered && !doubt.is_acknowledged() {
-                    return Err(unanswered(what));
+                if why.passes && !doubt.is_acknowledged() {
+                    silent.push(what);
+                    continue;
                 }
                 look(what, doubt.is_acknowledged())?;
                 unread.insert(symbol.to_string());
             }
+        }
+        if !silent.is_empty() {
+            return Err(passing(silent.join("; "), now.since(doubt.since)));
         }
         unheard.retain(|fill| {
             let ours = IdParts::of(&fill.client_id).is_some_and(|parts| doubt.epochs.contains(&parts.epoch));

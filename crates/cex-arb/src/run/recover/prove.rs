@@ -2,7 +2,7 @@
 //! must hold what the records explain.
 
 use super::audit::{Audit, Expected, Explained};
-use super::{Unfinished, ask, tell, unanswered};
+use super::{Unfinished, ask, passing, tell};
 use crate::exit::{Exit, Failure};
 use crate::run::record::Recorder;
 use crate::run::venue::Venue;
@@ -10,6 +10,7 @@ use cex_core::{Asset, Decimal, Market, Markets, Qty, Symbol, Timestamp, VenueId}
 use cex_journal::{Entry, messages};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An order that seems never to have arrived.
 #[derive(Debug, Clone)]
@@ -93,7 +94,10 @@ impl Unfinished {
         explained: Explained,
         recorder: &mut Recorder,
     ) -> Result<(), Failure> {
-        self.doubted(now, fits(venue, explained), recorder)
+        let since = self.past.doubt().map(|doubt| doubt.since);
+        let open = self.past.cycles().values().filter(|cycle| !cycle.acknowledged).map(|cycle| cycle.at);
+        let since = open.chain(since).min().unwrap_or(now);
+        self.doubted(now, fits(venue, explained, now.since(since)), recorder)
     }
 
     /// All accounts hold what the records explain: what seemed absent is, and nothing more is looked for. What could not be read, or
@@ -128,10 +132,11 @@ fn least_moved(market: &Market) -> Decimal {
     half.unwrap_or_else(|_| market.scale.qty_value(Qty(1)))
 }
 
-fn fits(venue: VenueId, explained: Explained) -> Result<(), Failure> {
+/// `since` is how long ago the first thing happened that is not known to its end.
+fn fits(venue: VenueId, explained: Explained, since: Duration) -> Result<(), Failure> {
     explained.map_err(|why| {
-        if why.unanswered {
-            return unanswered(format!("{venue}: {why}"));
+        if why.passes {
+            return passing(format!("{venue}: {why}"), since);
         }
         let what = format!("{venue}: {why}; an order of an earlier run may have filled unseen, or what one left open was evened out by hand");
         Failure::new(Exit::Residual, what, "compare both accounts with the journal, then: arb resume")
@@ -201,7 +206,7 @@ mod tests {
                     }
                 }
             };
-            (venue.to_string(), fits(venue, told).is_ok())
+            (venue.to_string(), fits(venue, told, Duration::ZERO).is_ok())
         });
         looked.collect()
     }

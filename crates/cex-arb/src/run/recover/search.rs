@@ -88,7 +88,7 @@ impl Search {
             wanted,
             before: None,
             ours: BTreeMap::new(),
-            last: "nothing was asked yet".into(),
+            last: NotKnown::not_yet("nothing was asked"),
         }
     }
 
@@ -166,9 +166,14 @@ impl Search {
                 (self.asked_at.since(*first) >= APART).then(|| self.over(Ok(())))
             }
             before => {
-                let why = if before.is_some() { "answers differ" } else { "it was told only once" };
+                let why = if before.is_some() {
+                    NotKnown::from("answers differ")
+                } else {
+                    NotKnown::not_yet("it was told only once")
+                };
                 self.before = Some((self.asked_at, fills));
-                self.not_known(why)
+                self.last.or_later(why);
+                None
             }
         }
     }
@@ -178,12 +183,12 @@ impl Search {
     }
 
     fn not_known(&mut self, why: &str) -> Option<Step> {
-        self.last = why.into();
+        self.last.or_later(why.into());
         None
     }
 
     fn no_answer(&mut self, what: &str, error: &ExchangeError) -> Option<Step> {
-        self.last = NotKnown::after(what, error);
+        self.last.or_later(NotKnown::after(what, error));
         None
     }
 }

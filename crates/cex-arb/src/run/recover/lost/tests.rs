@@ -96,11 +96,21 @@ fn half_of_what_was_traded_is_written_down_only_as_an_operators() {
 fn an_exchange_that_does_not_answer_is_nothing_to_look_at() {
     let (place, markets) = (tempfile::tempdir().expect("a directory"), markets());
     let (mut recorder, mut unfinished) = (recorder(place.path(), NOW), unfinished(false));
-    let whole = Err(NotKnown { unanswered: true, ..NotKnown::from("no answer") });
-    let all = vec![(markets[0].0, SymbolId(0), Sought { fills: Vec::new(), whole })];
-    let failure = unfinished.sought(NOW, all, &markets, &mut recorder).expect_err("it is not known");
+    let since = unfinished.past.doubt().expect("a loss of power").since;
+    let silent = |venue| {
+        (venue, SymbolId(0), Sought { fills: Vec::new(), whole: Err(NotKnown::not_yet("no answer")) })
+    };
+    let all = || vec![silent(markets[0].0), silent(markets[1].0)];
+    let failure = unfinished.sought(since, all(), &markets, &mut recorder).expect_err("it is not known");
     assert_eq!(failure.exit, Exit::Unreachable);
     assert!(unfinished.past.doubt().is_some_and(|doubt| !doubt.told), "the next start asks again");
+    let odd = (markets[1].0, SymbolId(0), unread());
+    let all_of = vec![silent(markets[0].0), odd];
+    let failure = unfinished.sought(since, all_of, &markets, &mut recorder).expect_err("it is not known");
+    assert_eq!(failure.exit, Exit::Residual, "what somebody must look at waits for no exchange");
+    let late = since + Duration::from_secs(601);
+    let failure = unfinished.sought(late, all(), &markets, &mut recorder).expect_err("it is not known");
+    assert_eq!(failure.exit, Exit::Residual, "nor does what is undecided for ten minutes");
 }
 
 #[test]
