@@ -89,7 +89,7 @@ impl Live {
         let epoch = u64::try_from(started_at.as_millis()).unwrap_or(0);
         let settings = trading();
         let engine = Engine::new(settings.clone(), &setups, epoch);
-        let viewer = Rc::new(Viewer::spawn(Box::new(Blind), || ()).expect("a thread"));
+        let viewer = Rc::new(Viewer::spawn(Box::new(Blind), |_| ()).expect("a thread"));
         let desk = Desk::new(engine, venues, clock, started_at, viewer);
         for link in pending {
             drop(link.run(&desk));

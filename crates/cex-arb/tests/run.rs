@@ -1,9 +1,15 @@
 //! `arb run` and what is said to it, with the real binary against simulated exchanges: trading, killed in the middle, halted
 //! while it hangs.
 
-use cex_core::{Decimal, Side, Symbol};
+use cex_arb::run::venue::{Venue, shared_markets};
+use cex_arb::venues::EXCHANGES;
+use cex_core::{
+    ClientOrderId, Decimal, OrderKind, OrderRequest, Price, Rounding, Side, Symbol, TimeInForce, VenueId,
+};
+use cex_interface::{Reply, Request, Secret, VenueConfig};
 use cex_sim::fault::{Fault, Moment, RestEffect};
 use cex_sim::server::{Rights, SimAccount, SimConfig, SimExchange, SimHandle, SimServer};
+use cex_transport::{Clock, TransportConfig};
 use sonic_rs::{JsonValueTrait, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
@@ -139,6 +145,53 @@ impl Stage {
             net.abs().and_then(|net| net.checked_mul(*price)).expect("fits")
         };
         net.values().filter(|left| value(left) >= least).count()
+    }
+
+    /// Somebody places an order in the account at Gate.io that rests far below the market: its name.
+    fn rest_an_order(&self) -> String {
+        let endpoint = self.sim.endpoint(SimExchange::Gateio);
+        let account = self.sim.accounts().first().expect("an account").clone();
+        let config = VenueConfig {
+            rest_url: Some(endpoint.rest.clone()),
+            ws_url: Some(endpoint.ws.clone()),
+            key: Secret::new(account.key),
+            secret: Secret::new(account.secret),
+            ..VenueConfig::public(VenueId::new(0, "gateio").expect("short"))
+        };
+        let registration = EXCHANGES.iter().find(|one| one.name == "gateio").expect("registered");
+        let placed = async {
+            let opened = Venue::open(registration, config, TransportConfig::default(), Clock::new());
+            let (venue, rules) = opened.await.expect("opens");
+            let markets = shared_markets(&[venue.id], vec![rules]).expect("markets").remove(0);
+            venue.rest.set_markets(markets.clone());
+            let market = markets.iter().next().expect("one");
+            let book = venue.rest.call(&Request::Book { symbol: market.id, depth: 5 }).await.expect("a book");
+            let Reply::Book(book) = book else { panic!("{book:?}") };
+            let best = book.bids.first().expect("a bid").price;
+            let price = Price(best.0 * 9 / 10).floor_to(market.tick);
+            let twenty = Decimal::from(20);
+            let qty = twenty.checked_div(market.scale.price_value(price), market.info.lot_dp, Rounding::Ceil);
+            let qty = market.scale.qty(qty.expect("fits"));
+            let order = OrderRequest {
+                venue: venue.id,
+                symbol: market.id,
+                client_id: ClientOrderId::new("somebody-1").expect("plain"),
+                side: Side::Buy,
+                kind: OrderKind::Limit { price, qty: qty.expect("fits"), tif: TimeInForce::Gtc },
+                expires_in: Duration::from_secs(5),
+            };
+            venue.rest.call(&Request::Place(order)).await.expect("placed");
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        tokio::task::LocalSet::new().block_on(&runtime, placed);
+        "t-somebody-1".to_owned()
+    }
+
+    /// Whether an order of the account is open at Gate.io.
+    fn is_open(&self, client_id: &str) -> bool {
+        let name = self.sim.accounts().first().expect("an account").name.clone();
+        let orders = self.sim.orders(SimExchange::Gateio, &name).expect("the truth");
+        orders.iter().any(|order| order.client_id == client_id && !order.status.is_terminal())
     }
 
     /// The journal says what follows from it.
@@ -437,6 +490,23 @@ fn a_halt_holds_an_engine_that_hangs_and_every_later_one_until_somebody_has_look
     let mut child = stage.trading();
     assert!(stage.say("stop", &[]).status.success());
     child.wait().expect("it is ours");
+}
+
+#[test]
+fn the_kill_signal_halts_cancels_what_is_open_and_holds_later_starts() {
+    let stage = Stage::new("live");
+    let mut child = stage.trading();
+    let resting = stage.rest_an_order();
+    assert!(stage.is_open(&resting));
+    signal(&child, "-USR1");
+    stage.until("it is halted", || stage.status()["halted"].as_bool() == Some(true));
+    stage.until("its order is cancelled", || !stage.is_open(&resting));
+    assert!(exists(&stage.state().join("HALT")));
+    assert!(child.try_wait().expect("it is ours").is_none(), "it lets end what is open");
+    assert_eq!(stage.say("stop", &[]).status.code(), Some(8), "it ends halted");
+    child.wait().expect("it is ours");
+    let refused = stage.say("run", &["--live", "--yes-live", "mexc+gateio", "--seconds", "1"]);
+    assert_eq!(refused.status.code(), Some(8), "{}", said(&refused));
 }
 
 /// What is lost, sent and tripped counts for the day, whatever ends and begins in it.

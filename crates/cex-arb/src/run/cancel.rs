@@ -1,15 +1,36 @@
 //! Every open order of an account, cancelled and looked for until there is none.
 
-use cex_core::SymbolId;
+use super::desk::Desk;
+use cex_core::{SymbolId, VenueId};
 use cex_interface::Request;
 use cex_transport::{Lists, Rest};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long open orders may take to be gone once they were cancelled, and how often looking for them may fail.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks at open orders.
 const LOOK: Duration = Duration::from_millis(200);
+/// Before what is not proven is tried again.
+const AGAIN: Duration = Duration::from_secs(2);
+/// How long one question to an exchange may take at the end: together they must not outlast the patience of whoever waits for it.
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
+
+/// Cancels what is open in the accounts of a run when its kill switch is thrown, until it is proven that nothing is, or an operator has
+/// looked; until the task is dropped.
+pub(super) async fn when_killed(desk: Desk) {
+    loop {
+        desk.until_killed().await;
+        while desk.is_halted() && desk.may_rest() {
+            if in_accounts(&desk).await.is_empty() {
+                desk.nothing_rests();
+            } else {
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+}
 
 /// Cancels all open orders of the markets registered; how many there were. An order that was on its way may show up after the first
 /// look, so there must be none twice. What cannot be cancelled keeps nothing else from it, and is tried again.
@@ -53,4 +74,45 @@ pub(super) async fn all_within(rest: &Rest, patience: Duration) -> Result<usize,
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Asks every exchange whose account can be asked, whether or not its stream is up, all at once.
+pub(super) async fn ask_accounts<T: 'static, F: Future<Output = T> + 'static>(
+    desk: &Desk,
+    ask: impl Fn(Arc<Rest>) -> F,
+) -> Vec<(VenueId, Option<T>)> {
+    let asked: Vec<_> = desk.look(|_, _, venues, _| {
+        let with_key = venues.iter().filter(|venue| venue.has_key);
+        with_key.map(|venue| (venue.id, Arc::clone(&venue.rest))).collect()
+    });
+    let asked: Vec<_> =
+        asked.into_iter().map(|(venue, rest)| (venue, tokio::task::spawn_local(ask(rest)))).collect();
+    let mut answers = Vec::new();
+    for (venue, answer) in asked {
+        answers.push((venue, answer.await.ok()));
+    }
+    answers
+}
+
+/// Cancels whatever is open: nothing of ours rests on purpose, and what is to be flat must not fill later. Where it is not proven
+/// that nothing is open.
+pub(super) async fn in_accounts(desk: &Desk) -> Vec<VenueId> {
+    if desk.paper_accounts().is_some() {
+        return Vec::new();
+    }
+    let cancel = |rest: Arc<Rest>| async move {
+        let canceled = tokio::time::timeout(ANSWER, all(&rest)).await;
+        canceled.unwrap_or_else(|_| Err("it does not answer".to_owned()))
+    };
+    let mut unproven = Vec::new();
+    for (venue, canceled) in ask_accounts(desk, cancel).await {
+        match canceled.unwrap_or_else(|| Err("asking panicked".to_owned())) {
+            Ok(canceled) => tracing::info!(%venue, canceled, "no order is open"),
+            Err(what) => {
+                tracing::error!(%venue, what, "not proven that no order is open");
+                unproven.push(venue);
+            }
+        }
+    }
+    unproven
 }

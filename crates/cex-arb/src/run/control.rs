@@ -461,7 +461,7 @@ impl Controls {
                 Ok(())
             }
             Verb::Kill => {
-                self.desk.halt("operator", "arb kill");
+                self.desk.kill("operator", "arb kill");
                 Ok(())
             }
             // What is ending opens nothing any more, whoever has looked.
@@ -548,7 +548,7 @@ impl Controls {
             tokio::time::sleep(Duration::from_millis(50)).await;
             let killed = self.desk.look(|_, view, _, _| view.killed);
             if !killed && self.directory.is_halted() {
-                self.desk.halt("file", "the halt file is there");
+                self.desk.kill("file", "the halt file is there");
             }
         }
     }

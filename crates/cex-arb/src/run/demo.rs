@@ -1,5 +1,6 @@
 //! `arb demo`: two simulated exchanges on loopback, and the real engine trading between them.
 
+use super::cancel;
 use super::desk::{Desk, Tally};
 use super::fees;
 use super::pace::Pace;
@@ -13,7 +14,7 @@ use crate::show::json::Json;
 use crate::show::lines::Lines;
 use crate::show::screen::Screen;
 use crate::show::summary::{Arbitrages, Summary};
-use crate::show::{Names, Show, Viewer};
+use crate::show::{Names, Show, Viewer, Wish};
 use crate::venues::EXCHANGES;
 use cex_core::{Bps, Decimal, Markets, Timestamp, VenueId};
 use cex_engine::{Engine, EngineConfig};
@@ -52,8 +53,19 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
     let quit = Arc::new(Notify::new());
     let mut terminated = signal(SignalKind::terminate())
         .map_err(|error| Failure::new(Exit::Internal, format!("signals: {error}"), ""))?;
-    let viewer = Rc::new(viewer(args, &venues, &markets, Arc::clone(&quit))?);
-    let desk = open_desk(venues, &markets, clock, started_at, Rc::clone(&viewer)).await?;
+    let killed = Arc::new(Notify::new());
+    let viewer = Rc::new(viewer(args, &venues, &markets, (Arc::clone(&quit), Arc::clone(&killed)))?);
+    let mut desk = open_desk(venues, &markets, clock, started_at, Rc::clone(&viewer)).await?;
+    desk.helpers.push(tokio::task::spawn_local(cancel::when_killed(desk.desk.clone())));
+    desk.helpers.push(tokio::task::spawn_local({
+        let desk = desk.desk.clone();
+        async move {
+            loop {
+                killed.notified().await;
+                desk.kill("operator", "the keyboard");
+            }
+        }
+    }));
     let ended = tokio::select! {
         () = tokio::time::sleep(args.seconds.map_or(Duration::MAX, Duration::from_secs)) => Ended::TimeUp,
         () = quit.notified() => Ended::Asked,
@@ -272,7 +284,7 @@ fn viewer(
     args: &DemoArgs,
     venues: &[Venue],
     markets: &[Arc<Markets>],
-    quit: Arc<Notify>,
+    (quit, killed): (Arc<Notify>, Arc<Notify>),
 ) -> Result<Viewer, Failure> {
     let symbols = markets.first().map(|markets| {
         markets.iter().map(|market| (market.id, (market.symbol(), market.scale))).collect::<BTreeMap<_, _>>()
@@ -297,7 +309,11 @@ fn viewer(
     } else {
         Box::new(Screen::new(names, None).map_err(failed)?)
     };
-    Viewer::spawn(show, move || quit.notify_one()).map_err(failed)
+    let wanted = move |wish| match wish {
+        Wish::Quit => quit.notify_one(),
+        Wish::Kill => killed.notify_one(),
+    };
+    Viewer::spawn(show, wanted).map_err(failed)
 }
 
 fn summary(

@@ -25,6 +25,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How often the way of an order is rehearsed at most: with every frame would double their cost, seldom leaves it cold.
 const REHEARSE_EVERY: Duration = Duration::from_micros(200);
@@ -59,6 +60,10 @@ struct Core {
     closed: bool,
     /// Halted until an operator has looked.
     halted: bool,
+    /// Told when the kill switch was thrown.
+    killed: Rc<Notify>,
+    /// It was, and it is not proven since that no order is open.
+    may_rest: bool,
     /// What an operator has looked at.
     seen: Seen,
     /// Orders go here and nowhere else.
@@ -120,6 +125,8 @@ impl Desk {
             hearing: Hearing::default(),
             closed: false,
             halted: false,
+            killed: Rc::default(),
+            may_rest: false,
             seen: Seen::default(),
             paper: None,
         })))
@@ -142,6 +149,29 @@ impl Desk {
         let mut core = self.0.borrow_mut();
         core.closed |= core.recorder.is_some();
         core.recorder.take()
+    }
+
+    /// The kill switch: halts, and has what is open in the accounts cancelled by whoever waits for it ([`super::cancel`]).
+    pub fn kill(&self, by: &str, reason: &str) {
+        self.halt(by, reason);
+        self.0.borrow_mut().note_killed();
+    }
+
+    /// Waits until the kill switch is thrown.
+    pub async fn until_killed(&self) {
+        let killed = Rc::clone(&self.0.borrow().killed);
+        killed.notified().await;
+    }
+
+    /// Whether the kill switch was thrown, and an order may be open for all that is known.
+    #[must_use]
+    pub fn may_rest(&self) -> bool {
+        self.0.borrow().may_rest
+    }
+
+    /// It is proven that no order is open.
+    pub fn nothing_rests(&self) {
+        self.0.borrow_mut().may_rest = false;
     }
 
     /// Stops all openings until an operator has looked, over restarts too.
@@ -334,7 +364,7 @@ impl Desk {
         // A statement of its own: halting borrows again.
         let contradiction = self.0.borrow().contradiction();
         if let Some(what) = contradiction {
-            self.halt("R36", what);
+            self.kill("R36", what);
         }
     }
 
@@ -513,6 +543,11 @@ impl Desk {
 }
 
 impl Core {
+    fn note_killed(&mut self) {
+        self.may_rest = true;
+        self.killed.notify_one();
+    }
+
     /// Whether what was decided on a read of then is too old to leave (R22).
     fn is_late(&self, read_at: Timestamp) -> bool {
         self.clock.now().since(read_at) > self.engine.decision_ttl()
@@ -546,6 +581,7 @@ impl Core {
         if let Some(recorder) = &mut self.recorder {
             recorder.halt(now, "R36", what);
         }
+        self.note_killed();
         self.engine.handle(now, Event::Kill, &mut self.out);
     }
 

@@ -1,6 +1,6 @@
 //! The end of a run: what is open ends, our ledger is compared with the accounts, and the journal is closed.
 
-use super::cancel;
+use super::cancel::{self, ANSWER};
 use super::control::Directory;
 use super::dead_man::DeadMan;
 use super::desk::{Desk, Seen, Tally};
@@ -30,8 +30,6 @@ pub(super) const HALTED: &str = "halted";
 pub(super) const RESIDUAL: &str = "residual";
 /// Between two readings of accounts that are not what we hold.
 const READ_AGAIN: Duration = Duration::from_secs(1);
-/// How long one question to an exchange may take now: together they must not outlast the patience of whoever waits for the end.
-const ANSWER: Duration = Duration::from_secs(10);
 /// How long links may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(4);
 
@@ -46,9 +44,9 @@ pub(super) async fn finish(
 ) -> (Summary, Result<(), Failure>) {
     let Running { desk, links, helpers, dead_man } = running;
     let mut unproven = Vec::new();
-    if flatten.is_some() {
+    if flatten.is_some() || desk.may_rest() {
         desk.tell_engine(Event::Kill);
-        unproven = cancel_open(&desk).await;
+        unproven = cancel::in_accounts(&desk).await;
     }
     desk.drain(DRAIN, flatten).await;
     let accounts = compared_accounts(&desk).await;
@@ -92,47 +90,6 @@ fn reason(ended: Ended, verdict: &Result<(), Failure>) -> &'static str {
     }
 }
 
-/// Asks every exchange whose account can be asked, whether or not its stream is up, all at once.
-async fn ask_accounts<T: 'static, F: Future<Output = T> + 'static>(
-    desk: &Desk,
-    ask: impl Fn(Arc<Rest>) -> F,
-) -> Vec<(VenueId, Option<T>)> {
-    let asked: Vec<_> = desk.look(|_, _, venues, _| {
-        let with_key = venues.iter().filter(|venue| venue.has_key);
-        with_key.map(|venue| (venue.id, Arc::clone(&venue.rest))).collect()
-    });
-    let asked: Vec<_> =
-        asked.into_iter().map(|(venue, rest)| (venue, tokio::task::spawn_local(ask(rest)))).collect();
-    let mut answers = Vec::new();
-    for (venue, answer) in asked {
-        answers.push((venue, answer.await.ok()));
-    }
-    answers
-}
-
-/// Cancels whatever is open: nothing of ours rests on purpose, and what is to be flat must not fill later. Where it is not proven
-/// that nothing is open.
-async fn cancel_open(desk: &Desk) -> Vec<VenueId> {
-    if desk.paper_accounts().is_some() {
-        return Vec::new();
-    }
-    let cancel = |rest: Arc<Rest>| async move {
-        let canceled = tokio::time::timeout(ANSWER, cancel::all(&rest)).await;
-        canceled.unwrap_or_else(|_| Err("it does not answer".to_owned()))
-    };
-    let mut unproven = Vec::new();
-    for (venue, canceled) in ask_accounts(desk, cancel).await {
-        match canceled.unwrap_or_else(|| Err("asking panicked".to_owned())) {
-            Ok(canceled) => tracing::info!(%venue, canceled, "no order is open"),
-            Err(what) => {
-                tracing::error!(%venue, what, "not proven that no order is open");
-                unproven.push(venue);
-            }
-        }
-    }
-    unproven
-}
-
 /// Takes the dead man's switches back when nothing of ours is open or unknown: they cancel whatever is open in the account, orders
 /// that are not ours too. Otherwise they stay.
 async fn disarm(desk: &Desk, dead_man: Vec<DeadMan>) {
@@ -172,7 +129,7 @@ async fn read_accounts(desk: &Desk) -> Accounts {
     let mut accounts = Accounts::default();
     let ask =
         |rest: Arc<Rest>| async move { tokio::time::timeout(ANSWER, rest.call(&Request::Account)).await };
-    for (venue, answer) in ask_accounts(desk, ask).await {
+    for (venue, answer) in cancel::ask_accounts(desk, ask).await {
         match answer {
             Some(Ok(Ok(Reply::Account(account)))) => accounts.read.push((venue, account)),
             other => {
@@ -309,7 +266,7 @@ mod tests {
                 async move { halts(&desk, &directory) }
             });
             let running = Running { desk, links: vec![link], helpers: Vec::new(), dead_man: Vec::new() };
-            let viewer = Viewer::spawn(Box::new(Nobody), || {}).expect("a thread");
+            let viewer = Viewer::spawn(Box::new(Nobody), |_| {}).expect("a thread");
             finish(running, &viewer, 1, (Ended::Interrupted, "LIVE", None), &directory).await
         };
         let (_, verdict) = Pace::Sleep.block_on(run).expect("a runtime");

@@ -1,5 +1,6 @@
 //! `arb run`: the engine against the exchanges of a configuration, observing or trading.
 
+use super::cancel;
 use super::coins::Coins;
 use super::control::{self, Controls, Directory, Door, Starting};
 use super::dead_man::DeadMan;
@@ -25,7 +26,7 @@ use crate::exit::{Exit, Failure};
 use crate::show::json::Json;
 use crate::show::lines::Lines;
 use crate::show::screen::Screen;
-use crate::show::{Names, Show, Viewer};
+use crate::show::{Names, Show, Viewer, Wish};
 use crate::{crash, log};
 use cex_core::{Bps, Markets, SymbolId, Timestamp, VenueId};
 use cex_engine::{Commands, Engine, Event, VenueSetup};
@@ -133,6 +134,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
         control::listen(&directory.socket()).map_err(|error| no_place(&directory.socket(), &error))?;
     let quit = Rc::new(Notify::new());
     let signals = Signals::listen(Rc::clone(&quit))?;
+    let kill = KillSignal::listen(&directory, Rc::clone(&quit))?;
     let starting = Starting {
         clock,
         started_at,
@@ -191,6 +193,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
         tokio::task::spawn_local(heart.keep_beating(config.risk.watchdog_ms)),
         serving,
         tokio::task::spawn_local(Rc::clone(&controls).watch_halt_file()),
+        tokio::task::spawn_local(kill.throws(running.desk.clone())),
         tokio::task::spawn_local(running.desk.clone().watch()),
         tokio::task::spawn_local(level_first(running.desk.clone(), adopted, Rc::clone(&quit))),
     ];
@@ -331,6 +334,57 @@ impl Signals {
 }
 
 impl Drop for Signals {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+/// SIGUSR1, from the program's first moment on: the kill switch. It puts the halt file there, ends a start, and halts a run, also where no
+/// file can be put.
+struct KillSignal {
+    thrown: Rc<Notify>,
+    /// There is a run that it halts.
+    runs: Rc<Cell<bool>>,
+    listening: JoinHandle<()>,
+}
+
+impl KillSignal {
+    fn listen(directory: &Directory, quit: Rc<Notify>) -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::new(Exit::Internal, format!("signals: {error}"), "");
+        let mut thrown_by = signal(SignalKind::user_defined1()).map_err(failed)?;
+        let (thrown, runs): (Rc<Notify>, Rc<Cell<bool>>) = Default::default();
+        let listening = tokio::task::spawn_local({
+            let (directory, thrown, runs) = (directory.clone(), Rc::clone(&thrown), Rc::clone(&runs));
+            async move {
+                while thrown_by.recv().await.is_some() {
+                    thrown.notify_one();
+                    let file = directory.halt_file();
+                    let directory = directory.clone();
+                    // A disk takes its time, and the halt waits for none.
+                    let put = tokio::task::spawn_blocking(move || directory.put_halt_file(&"SIGUSR1")).await;
+                    if let Err(error) = put.map_err(std::io::Error::other).flatten() {
+                        tracing::error!(%error, file = %file.display(), "NOT HALTED OVER RESTARTS");
+                    }
+                    if !runs.get() {
+                        quit.notify_one();
+                    }
+                }
+            }
+        });
+        Ok(Self { thrown, runs, listening })
+    }
+
+    /// Halts a run each time, until the task is dropped.
+    async fn throws(self, desk: Desk) {
+        self.runs.set(true);
+        loop {
+            self.thrown.notified().await;
+            desk.kill("operator", "SIGUSR1");
+        }
+    }
+}
+
+impl Drop for KillSignal {
     fn drop(&mut self) {
         self.listening.abort();
     }
@@ -508,6 +562,7 @@ async fn open(
     }
     helpers.push(tokio::task::spawn_local(reconciler.clone().rules()));
     if config.mode == Mode::Live {
+        helpers.push(tokio::task::spawn_local(cancel::when_killed(desk.clone())));
         helpers.push(tokio::task::spawn_local(reconciler.clone().orders()));
         helpers.push(tokio::task::spawn_local(reconciler.fills()));
         helpers.push(tokio::task::spawn_local(desk.clone().rehearse(settings, setups)));
@@ -599,9 +654,13 @@ fn viewer(args: &RunArgs, mode: Mode, names: Names, directory: &Directory) -> Re
     } else {
         Box::new(Screen::new(names, Some(&directory.log())).map_err(failed)?)
     };
-    // `q` on the screen is an interrupt: it drains.
-    Viewer::spawn(show, || {
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
+    // What is wanted at the keyboard is done as if a signal had come.
+    Viewer::spawn(show, |wish| {
+        let signal = match wish {
+            Wish::Quit => rustix::process::Signal::INT,
+            Wish::Kill => rustix::process::Signal::USR1,
+        };
+        let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
     })
     .map_err(failed)
 }

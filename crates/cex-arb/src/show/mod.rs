@@ -92,14 +92,23 @@ impl Names {
     }
 }
 
+/// What somebody at the keyboard wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// An end: what is open is let end.
+    Quit,
+    /// The kill switch.
+    Kill,
+}
+
 /// Somebody who shows what is told.
 pub trait Show: Send {
     /// One thing, in order.
     fn tell(&mut self, told: &Told) -> std::io::Result<()>;
 
-    /// Nothing came for a moment: a screen looks at the keyboard. Whether the user asked to quit.
-    fn idle(&mut self) -> std::io::Result<bool> {
-        Ok(false)
+    /// Nothing came for a moment: a screen looks at the keyboard, and says what is wanted there.
+    fn idle(&mut self) -> std::io::Result<Option<Wish>> {
+        Ok(None)
     }
 }
 
@@ -113,13 +122,13 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Starts `show` on its own thread; `quit` is called once when the user asks to.
-    pub fn spawn(mut show: Box<dyn Show>, quit: impl Fn() + Send + 'static) -> std::io::Result<Self> {
+    /// Starts `show` on its own thread; `wanted` is called with what the user asks for, and not any more after the end.
+    pub fn spawn(mut show: Box<dyn Show>, wanted: impl Fn(Wish) + Send + 'static) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
         let thread = std::thread::Builder::new().name("show".to_owned()).spawn(move || {
             // A closed pipe or a gone terminal ends the showing, not the trading.
-            let _ = pump(show.as_mut(), &receiver, &quit);
+            let _ = pump(show.as_mut(), &receiver, &wanted);
         })?;
         Ok(Self { sender: Some(sender), dropped, thread: Some(thread) })
     }
@@ -179,7 +188,7 @@ impl Drop for Viewer {
     }
 }
 
-fn pump(show: &mut dyn Show, receiver: &Receiver<Told>, quit: &dyn Fn()) -> std::io::Result<()> {
+fn pump(show: &mut dyn Show, receiver: &Receiver<Told>, wanted: &dyn Fn(Wish)) -> std::io::Result<()> {
     let mut asked = false;
     loop {
         match receiver.recv_timeout(Duration::from_millis(50)) {
@@ -187,9 +196,9 @@ fn pump(show: &mut dyn Show, receiver: &Receiver<Told>, quit: &dyn Fn()) -> std:
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
         }
-        if !asked && show.idle()? {
-            asked = true;
-            quit();
+        if !asked && let Some(wish) = show.idle()? {
+            asked = wish == Wish::Quit;
+            wanted(wish);
         }
     }
 }
@@ -214,7 +223,7 @@ mod tests {
     #[test]
     fn a_terminal_that_stands_still_keeps_no_program_from_ending() {
         let (_reader, stands) = sync_channel(0);
-        let viewer = Viewer::spawn(Box::new(Still(stands)), || {}).expect("a thread");
+        let viewer = Viewer::spawn(Box::new(Still(stands)), |_| {}).expect("a thread");
         (0..QUEUE + 2).for_each(|_| viewer.tell(Told::Link(Timestamp::EPOCH, String::new(), "up")));
         assert!(viewer.dropped() > 0);
         viewer.finish(Summary::default());

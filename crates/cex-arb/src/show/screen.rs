@@ -1,7 +1,7 @@
 //! The live view on a terminal: calm, redrawn a few times a second, nothing by colour alone.
 
 use super::lines::write_summary;
-use super::{Names, Show, Status, Told};
+use super::{Names, Show, Status, Told, Wish};
 use crate::log;
 use cex_core::{Decimal, Timestamp};
 use cex_engine::{Notice, Opportunity, Outcome, Verdict};
@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 const KEPT: usize = 200;
 /// Time between redraws.
 const REDRAW: Duration = Duration::from_millis(200);
+/// A second press so soon after the first means it.
+const MEANT: Duration = Duration::from_secs(3);
 
 /// The live view.
 pub struct Screen {
@@ -29,6 +31,7 @@ pub struct Screen {
     opportunities: VecDeque<(Timestamp, String, Opportunity)>,
     arbitrages: VecDeque<Box<Outcome>>,
     news: String,
+    keys: Keys,
 }
 
 impl Screen {
@@ -44,6 +47,7 @@ impl Screen {
             opportunities: VecDeque::new(),
             arbitrages: VecDeque::new(),
             news: "connecting".to_owned(),
+            keys: Keys::default(),
         })
     }
 
@@ -101,7 +105,7 @@ impl Screen {
         self.arbitrage_list(frame, right);
         frame.render_widget(self.funnel(), funnel);
         frame.render_widget(Line::from(format!(" log {}: {}", logged.lines, logged.text)), last_log);
-        frame.render_widget(Line::from(format!(" q quits and drains    {}", self.news)), foot);
+        frame.render_widget(Line::from(format!(" {}    {}", self.keys.help(), self.news)), foot);
     }
 
     fn head(&self) -> Line<'_> {
@@ -231,22 +235,57 @@ impl Show for Screen {
         if self.drawn_at.elapsed() >= REDRAW { self.draw() } else { Ok(()) }
     }
 
-    fn idle(&mut self) -> std::io::Result<bool> {
+    fn idle(&mut self) -> std::io::Result<Option<Wish>> {
         if self.drawn_at.elapsed() >= REDRAW {
             self.draw()?;
         }
         while event::poll(Duration::ZERO)? {
             let Event::Key(key) = event::read()? else { continue };
-            // The terminal is in raw mode, so Ctrl-C arrives as a key and not as a signal.
-            let interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
             if key.kind == KeyEventKind::Press
-                && (interrupt || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc))
+                && let Some(wish) = self.keys.press(Instant::now(), key.code, key.modifiers)
             {
-                self.news = "draining".to_owned();
-                return Ok(true);
+                self.news = match wish {
+                    Wish::Quit => "draining".to_owned(),
+                    Wish::Kill => "KILL SWITCH: nothing new is opened, open orders are cancelled".to_owned(),
+                };
+                return Ok(Some(wish));
             }
         }
-        Ok(false)
+        Ok(None)
+    }
+}
+
+/// What was pressed so far.
+#[derive(Debug, Default)]
+struct Keys {
+    /// The kill switch was asked for once: a second time means it.
+    kill_at: Option<Instant>,
+}
+
+impl Keys {
+    fn press(&mut self, now: Instant, code: KeyCode, modifiers: KeyModifiers) -> Option<Wish> {
+        // The terminal is in raw mode, so Ctrl-C arrives as a key and not as a signal.
+        let interrupt = code == KeyCode::Char('c') && modifiers.contains(KeyModifiers::CONTROL);
+        let asked = std::mem::take(&mut self.kill_at).is_some_and(|at| now.duration_since(at) <= MEANT);
+        match code {
+            _ if interrupt => Some(Wish::Quit),
+            KeyCode::Char('q') | KeyCode::Esc => Some(Wish::Quit),
+            KeyCode::Char('k') if asked => Some(Wish::Kill),
+            KeyCode::Char('k') => {
+                self.kill_at = Some(now);
+                None
+            }
+            _other => None,
+        }
+    }
+
+    /// What the keys do now.
+    fn help(&self) -> &'static str {
+        if self.kill_at.is_some_and(|at| at.elapsed() <= MEANT) {
+            "k again: KILL SWITCH, halts and cancels open orders"
+        } else {
+            "q quits and drains   k k kill switch"
+        }
     }
 }
 
@@ -269,4 +308,26 @@ fn table<'a>(
     Table::new(rows, widths.to_vec())
         .header(head.style(Style::default().add_modifier(Modifier::DIM)))
         .block(Block::bordered().title(title))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kill_switch_is_two_strokes_and_nothing_else_between_them() {
+        let start = Instant::now();
+        let mut keys = Keys::default();
+        let mut press = |millis, code| {
+            keys.press(start + Duration::from_millis(millis), KeyCode::Char(code), KeyModifiers::NONE)
+        };
+        assert_eq!(press(0, 'k'), None, "one may be a slip");
+        assert_eq!(press(900, 'k'), Some(Wish::Kill));
+        assert_eq!(press(1_000, 'k'), None, "it takes two again");
+        assert_eq!(press(4_001, 'k'), None, "too late");
+        assert_eq!((press(4_100, 'x'), press(4_200, 'k')), (None, None), "something else came between");
+        assert_eq!(press(4_300, 'q'), Some(Wish::Quit));
+        let interrupt = keys.press(start, KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(interrupt, Some(Wish::Quit));
+    }
 }

@@ -159,7 +159,7 @@ impl Stage {
         let epoch = u64::try_from(self.clock.now().as_millis()).unwrap_or(0);
         let settings = EngineConfig { mode, ..settings() };
         let engine = Engine::new(settings.clone(), &setups, epoch);
-        let viewer = Rc::new(Viewer::spawn(Box::new(Nobody), || ()).expect("a thread"));
+        let viewer = Rc::new(Viewer::spawn(Box::new(Nobody), |_| ()).expect("a thread"));
         let desk = Desk::new(engine, venues, self.clock, self.clock.now(), viewer);
         desk.keep_marks();
         let links = pending.into_iter().map(|link| link.run(&desk)).collect();

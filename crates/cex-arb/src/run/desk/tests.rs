@@ -50,7 +50,7 @@ pub(in crate::run) fn quiet_desk(setups: &[VenueSetup]) -> Desk {
 }
 
 fn desk_of(engine: Engine, venues: Vec<Venue>, clock: Clock, show: Tripped) -> Desk {
-    let viewer = Viewer::spawn(Box::new(show), || {}).expect("a thread");
+    let viewer = Viewer::spawn(Box::new(show), |_| {}).expect("a thread");
     Desk::new(engine, venues, clock, clock.now(), Rc::new(viewer))
 }
 

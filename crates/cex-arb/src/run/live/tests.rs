@@ -51,7 +51,7 @@ async fn opened(
     if halted {
         directory.put_halt_file(&"somebody").expect("written");
     }
-    let viewer = Rc::new(Viewer::spawn(Box::new(Nobody), || {}).expect("a thread"));
+    let viewer = Rc::new(Viewer::spawn(Box::new(Nobody), |_| {}).expect("a thread"));
     let (times, so_far) = ((clock, now, 1), (recorder, None));
     let opening = open(&config, venues, &markets, times, viewer, so_far, (&directory, quit));
     let outcome = opening.await.map(|run| run.is_some()).map_err(|failure| failure.exit);
