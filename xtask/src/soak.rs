@@ -7,7 +7,7 @@ use clap::Args;
 use crate::error::TaskError;
 use crate::process;
 
-/// Seeds of every `cargo xtask ci`: what two cores do in a minute and a half.
+/// Seeds of every `cargo xtask ci`, each run twice: what two cores do in some minutes.
 const CI_SEEDS: u64 = 1_000;
 
 /// Seeds whose effects every `cargo xtask ci` crashes at: one in five of them, in less than a minute.
@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// Show all that happens in the first seed
     #[arg(long)]
     trace: bool,
+    /// Run one of so many seeds twice, and compare the hashes of all that happened; 1 for all of them
+    #[arg(long, default_value_t = 16)]
+    twice_every: u64,
     /// Print the counts as one line of JSON, alone on standard output: those of several runs add up
     #[arg(long)]
     json: bool,
@@ -62,6 +65,7 @@ impl Default for Options {
             from: 1,
             faults: "all".to_owned(),
             jobs: 2,
+            twice_every: 1,
             trace: false,
             json: false,
             crashes: false,
@@ -101,6 +105,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), TaskError> {
     }
     command.args(["--", "--seeds", &options.seeds.to_string(), "--from", &options.from.to_string()]);
     command.args(["--faults", &options.faults, "--jobs", &options.jobs.to_string()]);
+    command.args(["--twice-every", &options.twice_every.to_string()]);
     command.args(options.trace.then_some("--trace"));
     command.args(options.json.then_some("--json"));
     command.args(options.bugs.then_some("--bugs"));

@@ -77,7 +77,7 @@ bugs! {
     FeeRounded,
     /// An order that was cancelled in part is read as filled (O6).
     CanceledIsFilled,
-    /// What an ended order filled is read as nothing (O7).
+    /// What an ended order filled is read as nothing (O6).
     FilledQtyLost,
     /// A price of an update is one unit off (B1).
     LevelPriceOff,
@@ -85,25 +85,25 @@ bugs! {
     LevelQtyOff,
     /// Balances are rounded to cents (M1).
     BalanceRounded,
-    /// A snapshot is cut to its best levels (B7).
+    /// A snapshot is cut to its best levels (B10).
     SnapshotCut,
     /// A snapshot counts as one version newer than it is (B3).
     SnapshotAhead,
-    /// Of the fills of an order only the first is taken (H10).
+    /// Of the fills of an order only the first is taken (H7).
     FirstFillOnly,
     /// Frames count as come later than they did (T8).
     FramesLookFresh,
-    /// An order leaves with twice the quantity that was approved (O16).
+    /// An order leaves with twice the quantity that was approved (R36).
     QtyDoubled,
-    /// An order leaves at a better price for the other side than was approved (O16).
+    /// An order leaves at a better price for the other side than was approved (R36).
     PriceWorse,
     /// The second leg of an arbitrage never leaves (O7).
     SecondLegForgotten,
     /// A closing order leaves twice, under two names (O3).
     ClosingTwice,
-    /// A closing order never leaves (O13).
+    /// A closing order never leaves (O7).
     ClosingForgotten,
-    /// A closing order is on the wrong side (O13).
+    /// A closing order is on the wrong side (O15).
     ClosingFlipped,
     /// A placement is waited for without an end (T2).
     NoTimeout,
@@ -135,33 +135,33 @@ bugs! {
     AgeUnlimited,
     /// A later process gives its orders the names of an earlier one (O4).
     IdsBeginAnew,
-    /// Legs are written down after they left (P2).
+    /// Legs are written down after they left (O19).
     IntentAfterSend,
-    /// Closing orders are not written down (P2).
+    /// Closing orders are not written down (O19).
     ClosingUnwritten,
-    /// Fills are not written down (P3).
+    /// Fills are not written down (P1).
     FillsUnwritten,
-    /// That an arbitrage is over is not written down (P3).
+    /// That an arbitrage is over is not written down (P1).
     EndUnwritten,
-    /// Records are not on disk when an order leaves (P3).
+    /// Records are not on disk when an order leaves (P2).
     SyncForgotten,
-    /// A start goes on with nothing of what a crash left (P4).
+    /// A start goes on with nothing of what a crash left (P1).
     NothingAdopted,
     /// A start believes the first answer that an order is not known (H8).
     AbsenceBelievedAtStart,
-    /// A start books fills without their fees (P4).
+    /// A start books fills without their fees (M5).
     FeeForgottenAtStart,
-    /// What only an operator may end is over with a restart (K4).
+    /// What only an operator may end is over with a restart (K6).
     TripsForgotten,
     /// A halt is not written down (K4).
     HaltUnwritten,
-    /// A start opens before what a crash left is level (P4).
+    /// A start opens before what a crash left is level (P1).
     OpensBeforeLevel,
     /// A start after a loss of power does not look for orders of which no record tells (P2).
     NothingSought,
     /// An acknowledgement is not written down (K4).
     AcknowledgementUnwritten,
-    /// An acknowledgement where nothing runs is written as one of a run that trades (P4).
+    /// An acknowledgement where nothing runs is written as one of a run that trades (P1).
     AcknowledgedByARun,
 }
 

@@ -4,7 +4,7 @@
 use cex_world::Family;
 use cex_world::crashes::{Plan, crash_everywhere};
 use cex_world::run::{CrashAt, Options, Report, run};
-use cex_world::soak::{name_seeds_in_panics, soak};
+use cex_world::soak::{Seeds, name_seeds_in_panics, soak};
 use clap::Parser;
 use std::process::ExitCode;
 #[cfg(feature = "bugs")]
@@ -39,6 +39,9 @@ struct Cli {
     /// Stop after so many failed seeds
     #[arg(long, default_value_t = 5)]
     failures: usize,
+    /// Run one of so many seeds twice, and compare the hashes; 1 for all of them
+    #[arg(long, default_value_t = 16)]
+    twice_every: u64,
     /// Print the counts as one line of JSON instead, and what failed to standard error
     #[arg(long, conflicts_with_all = ["trace", "crashes"])]
     json: bool,
@@ -86,7 +89,14 @@ fn main() -> ExitCode {
         let report = run(cli.from, &Options { trace: true, ..options.clone() });
         report.lines.iter().for_each(|line| println!("{line}"));
     }
-    let summary = soak(cli.from, cli.seeds, cli.jobs, cli.failures, &options);
+    let seeds = Seeds {
+        from: cli.from,
+        count: cli.seeds,
+        jobs: cli.jobs,
+        failures_max: cli.failures,
+        twice_every: cli.twice_every,
+    };
+    let summary = soak(seeds, &options);
     let say: fn(String) = if cli.json { |text| eprintln!("{text}") } else { |text| println!("{text}") };
     for report in summary.failed.values() {
         say(told(report, &cli.faults, &options));

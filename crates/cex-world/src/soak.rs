@@ -10,8 +10,20 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Every so many seeds one is run twice: its hashes must agree.
-pub const TWICE_EVERY: u64 = 16;
+/// Which seeds are run, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Seeds {
+    /// The first one.
+    pub from: u64,
+    /// How many.
+    pub count: u64,
+    /// On so many threads.
+    pub jobs: usize,
+    /// Stops early once so many seeds have failed.
+    pub failures_max: usize,
+    /// Of so many seeds one is run twice: its hashes must agree.
+    pub twice_every: u64,
+}
 
 /// What many seeds came to.
 #[derive(Debug, Clone, Default)]
@@ -32,8 +44,9 @@ pub struct Summary {
     pub hash: u64,
 }
 
-/// Runs `count` seeds from `from` on, on `jobs` threads; stops early once `failures_max` seeds have failed.
-pub fn soak(from: u64, count: u64, jobs: usize, failures_max: usize, options: &Options) -> Summary {
+/// Runs these seeds.
+pub fn soak(seeds: Seeds, options: &Options) -> Summary {
+    let Seeds { from, count, jobs, failures_max, twice_every } = seeds;
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let summary = Mutex::new(Summary::default());
     std::thread::scope(|scope| {
@@ -46,7 +59,7 @@ pub fn soak(from: u64, count: u64, jobs: usize, failures_max: usize, options: &O
                     }
                     let report = named(from + index, options);
                     let again =
-                        (index.is_multiple_of(TWICE_EVERY)).then(|| named(from + index, options).hash);
+                        (index.is_multiple_of(twice_every.max(1))).then(|| named(from + index, options).hash);
                     let mut summary = summary.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     summary.add(report, again);
                     if summary.failed.len() + summary.differing.len() >= failures_max {

@@ -1,6 +1,7 @@
 //! What happened, as a hash always and as lines on request. Two runs of a seed have equal hashes, or something in the house
 //! is not a function of its arguments.
 
+use crate::run::CANARY;
 use cex_core::Timestamp;
 use rustc_hash::FxHasher;
 use std::collections::VecDeque;
@@ -15,12 +16,20 @@ pub(crate) struct Trace {
     steps: u64,
     began: Timestamp,
     lines: Option<VecDeque<String>>,
+    /// The first words that have a secret in them.
+    secret: Option<String>,
 }
 
 impl Trace {
     /// Begins at this time; with lines on request.
     pub(crate) fn new(began: Timestamp, keeps_lines: bool) -> Self {
-        Self { hasher: FxHasher::default(), steps: 0, began, lines: keeps_lines.then(VecDeque::new) }
+        Self {
+            hasher: FxHasher::default(),
+            steps: 0,
+            began,
+            lines: keeps_lines.then(VecDeque::new),
+            secret: None,
+        }
     }
 
     /// One thing that happened: its bytes count, its words are made only when somebody reads them.
@@ -40,8 +49,16 @@ impl Trace {
 
     /// As [`Self::note`] of something rare, whose words are what counts.
     pub(crate) fn tell(&mut self, now: Timestamp, words: String) {
+        if self.secret.is_none() && words.contains(CANARY) {
+            self.secret = Some(words.clone());
+        }
         let bytes = words.clone();
         self.note(now, bytes.as_bytes(), || words);
+    }
+
+    /// The first words told that have a secret in them.
+    pub(crate) fn secret(&self) -> Option<&str> {
+        self.secret.as_deref()
     }
 
     /// The hash of everything so far.

@@ -184,7 +184,7 @@ sections! {
     Storage "storage" {
         "Directory of the journal: a path from / or ~/; auto for the user's own (XDG_STATE_HOME/arb)." dir: unit::Words = "\"auto\"";
         "Size of one file of the journal." journal_segment_mib: unit::Mib = "64", "1" to "1024";
-        "grouped: on disk within journal_group_ms. strict: on disk before an order is sent." journal_sync: unit::SyncChoice = "\"grouped\"";
+        "grouped: what an order is sent by is on disk within journal_group_ms. strict: before it is sent." journal_sync: unit::SyncChoice = "\"grouped\"";
         "How often records are put on disk." journal_group_ms: unit::Ms = "5", "1" to "10";
     }
 }

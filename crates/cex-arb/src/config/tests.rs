@@ -293,7 +293,7 @@ fn broken_files_are_told_with_place_line_and_way_out() {
         ),
         (
             "[storage]\njournal_sync = \"never\"\n",
-            "error: arb.toml:5:1: storage.journal_sync: \"never\" is not one of grouped, strict\n    | journal_sync = \"never\"\n  fix: such as: journal_sync = \"grouped\" (grouped: on disk within journal_group_ms. strict: on disk before an order is sent.)",
+            "error: arb.toml:5:1: storage.journal_sync: \"never\" is not one of grouped, strict\n    | journal_sync = \"never\"\n  fix: such as: journal_sync = \"grouped\" (grouped: what an order is sent by is on disk within journal_group_ms. strict: before it is sent.)",
         ),
         (
             "[venues.gateio.options]\ndepth_intervall = \"100ms\"\n",

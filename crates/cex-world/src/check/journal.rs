@@ -5,6 +5,7 @@ use super::Invariant;
 use super::naked::client_id;
 use crate::day::Day;
 use crate::journal;
+use crate::run::CANARY;
 use cex_arb::run::past::{Past, Traded};
 use cex_core::{ClientOrderId, Decimal, NumError, Side, Timestamp};
 use cex_journal::messages::{self, ArbitrageEnd};
@@ -58,6 +59,7 @@ impl Day {
         if let Err(error) = journal.recorder.close(now, "finished", 0, &standing) {
             return self.desk.checks.violate(Invariant::I3, now, format!("the journal: {error}"));
         }
+        self.check_secrets(now);
         match journal::read(&self.disk) {
             Ok(past) => {
                 if let Some(contradiction) = past.contradiction() {
@@ -88,6 +90,18 @@ impl Day {
                 wrong.into_iter().for_each(|what| self.desk.checks.violate(Invariant::I3, now, what));
             }
             Err(error) => self.desk.checks.harness(now, format!("the journal cannot be compared: {error}")),
+        }
+    }
+
+    /// No secret is in anything that was told, nor in any file (I11).
+    fn check_secrets(&mut self, now: Timestamp) {
+        let told = self.desk.trace.secret().map(|words| format!("a secret was told: {words}"));
+        let files = self.disk.files("");
+        let shows = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(CANARY);
+        let file = files.iter().find(|(_, bytes)| shows(bytes));
+        let written = file.map(|(name, _)| format!("a secret is in {name}"));
+        for what in told.into_iter().chain(written) {
+            self.desk.checks.violate(Invariant::I11, now, what);
         }
     }
 
