@@ -174,7 +174,8 @@ impl ErrorKind {
         }
     }
 
-    /// Whether it passes by itself: nobody need look for who asks later to get an answer.
+    /// Whether it passes by itself: nobody need look for who asks later to get an answer. A ban does end, but who called too often
+    /// would again, and the next one is longer.
     #[must_use]
     pub const fn passes(&self) -> bool {
         matches!(

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks at open orders.
 const LOOK: Duration = Duration::from_millis(200);
-/// Before what is not proven is tried again.
-const AGAIN: Duration = Duration::from_secs(2);
+/// Before what is not proven is tried again: at first, and twice as long each time, up to this.
+const AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(30)];
 /// How long one question to an exchange may take at the end: together they must not outlast the patience of whoever waits for it.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
 
@@ -22,14 +22,23 @@ pub(super) const ANSWER: Duration = Duration::from_secs(10);
 pub(super) async fn when_killed(desk: Desk) {
     loop {
         desk.until_killed().await;
-        while desk.is_halted() && desk.may_rest() {
-            if in_accounts(&desk).await.is_empty() {
-                desk.nothing_rests();
-            } else {
-                tokio::time::sleep(AGAIN).await;
-            }
+        let [mut pause, longest] = AGAIN;
+        while desk.is_halted() && desk.may_rest() && !after_kill(&desk).await.is_empty() {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(longest);
         }
     }
+}
+
+/// One pass of what the kill switch wants. Where it is not proven that nothing is open.
+pub(super) async fn after_kill(desk: &Desk) -> Vec<VenueId> {
+    // Before it begins: one that is thrown meanwhile wants a pass of its own.
+    desk.set_may_rest(false);
+    let unproven = in_accounts(desk).await;
+    if !unproven.is_empty() {
+        desk.set_may_rest(true);
+    }
+    unproven
 }
 
 /// Cancels all open orders of the markets registered; how many there were. An order that was on its way may show up after the first

@@ -41,7 +41,7 @@ pub enum Verb {
     Stop,
     /// Stop, and at the end trade away what arbitrages left over, with every open order cancelled before.
     StopFlat,
-    /// Open nothing new until an operator has looked, over restarts too.
+    /// Open nothing new until an operator has looked, over restarts too, and cancel what is open.
     Kill,
     /// An operator has looked: openings go on.
     Resume,
@@ -544,12 +544,20 @@ impl Controls {
     /// Halts when the halt file appears, a few times a second, until the task is dropped: it works without the socket, and
     /// from a program that knows nothing of it.
     pub async fn watch_halt_file(self: Rc<Self>) {
+        let mut was_there = false;
         loop {
             tokio::time::sleep(Duration::from_millis(50)).await;
             let killed = self.desk.look(|_, view, _, _| view.killed);
-            if !killed && self.directory.is_halted() {
-                self.desk.kill("file", "the halt file is there");
+            let is_there = self.directory.is_halted();
+            if is_there && (!was_there || !killed) {
+                // The run itself puts it there when its journal has failed (R34), and that cancels nothing.
+                if self.desk.has_lost_its_journal() {
+                    self.desk.halt("file", "the halt file is there");
+                } else {
+                    self.desk.kill("file", "the halt file is there");
+                }
             }
+            was_there = is_there;
         }
     }
 }

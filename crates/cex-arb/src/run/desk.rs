@@ -169,9 +169,9 @@ impl Desk {
         self.0.borrow().may_rest
     }
 
-    /// It is proven that no order is open.
-    pub fn nothing_rests(&self) {
-        self.0.borrow_mut().may_rest = false;
+    /// Says whether an order may be open after the kill switch was thrown.
+    pub fn set_may_rest(&self, may_rest: bool) {
+        self.0.borrow_mut().may_rest = may_rest;
     }
 
     /// Stops all openings until an operator has looked, over restarts too.
@@ -204,7 +204,7 @@ impl Desk {
             let view = core.engine.view(now);
             let parked = Arbitrages::new(&view.totals, view.open).parked;
             core.seen = Seen { alarms: view.totals.alarms, parked };
-            core.halted = false;
+            (core.halted, core.may_rest) = (false, false);
         }
         self.feed(now, Event::Acknowledge);
     }

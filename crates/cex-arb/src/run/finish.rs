@@ -43,10 +43,11 @@ pub(super) async fn finish(
     directory: &Directory,
 ) -> (Summary, Result<(), Failure>) {
     let Running { desk, links, helpers, dead_man } = running;
+    let trades = run == mode_name(Mode::Live);
     let mut unproven = Vec::new();
-    if flatten.is_some() || desk.may_rest() {
+    if flatten.is_some() || (trades && desk.may_rest()) {
         desk.tell_engine(Event::Kill);
-        unproven = cancel::in_accounts(&desk).await;
+        unproven = cancel::after_kill(&desk).await;
     }
     desk.drain(DRAIN, flatten).await;
     let accounts = compared_accounts(&desk).await;
@@ -61,12 +62,15 @@ pub(super) async fn finish(
         tracing::warn!("some connections did not end in time");
     }
     helpers.iter().for_each(JoinHandle::abort);
-    disarm(&desk, dead_man).await;
+    // Not proven yet, or thrown while it drained.
+    if trades && desk.may_rest() {
+        unproven = cancel::after_kill(&desk).await;
+    }
+    disarm(&desk, dead_man, unproven.is_empty()).await;
     let summary = desk.close(|engine, venues, tally| summary(epoch, engine, venues, &tally, &accounts));
     let summary = Summary { run, lines_dropped: viewer.dropped(), ..summary };
     // What halts while it drains holds the next run too. So does a file that nobody looked for any more.
     let halted = desk.is_halted() || directory.is_halted();
-    let trades = run == mode_name(Mode::Live);
     let verdict = verdict(&summary, &End { seen: desk.seen(), ended, halted, trades, unproven });
     let reason = reason(ended, &verdict);
     let recorded = desk.take_recorder().map_or(Ok(()), |recorder| {
@@ -90,10 +94,10 @@ fn reason(ended: Ended, verdict: &Result<(), Failure>) -> &'static str {
     }
 }
 
-/// Takes the dead man's switches back when nothing of ours is open or unknown: they cancel whatever is open in the account, orders
-/// that are not ours too. Otherwise they stay.
-async fn disarm(desk: &Desk, dead_man: Vec<DeadMan>) {
-    let is_flat = desk.look(|_, view, _, _| view.open + view.unknown == 0);
+/// Takes the dead man's switches back when nothing of ours is open or unknown, nor may be for all that was looked at: they cancel whatever
+/// is open in the account, orders that are not ours too. Otherwise they stay.
+async fn disarm(desk: &Desk, dead_man: Vec<DeadMan>, proven: bool) {
+    let is_flat = proven && desk.look(|_, view, _, _| view.open + view.unknown == 0);
     for switch in dead_man {
         switch.end(is_flat).await;
     }

@@ -154,7 +154,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let so_far = (writer, unfinished);
     let ready = ready(config, &directory, (clock, epoch), recovered.halt, so_far, &quit).await?;
     let Some(Ready { venues, markets, names, recorder, unfinished }) = ready else {
-        return stopped(&directory, signals.how());
+        return stopped(&directory, signals.how(), &kill);
     };
     let viewer = match viewer(args, config.mode, names.clone(), &directory) {
         Ok(viewer) => Rc::new(viewer),
@@ -167,7 +167,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     let opened =
         open(config, venues, &markets, times, Rc::clone(&viewer), so_far, (&directory, &quit)).await?;
     let Some((mut running, adopted)) = opened else {
-        return stopped(&directory, signals.how());
+        return stopped(&directory, signals.how(), &kill);
     };
     if Pace::of(args.spin, args.sleep) == Pace::Alert {
         running.helpers.push(tokio::task::spawn_local(running.desk.clone().stay_alert()));
@@ -227,11 +227,11 @@ fn no_place(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// Somebody ended a start: nothing was opened, and nobody listens any more.
-fn stopped(directory: &Directory, ended: Ended) -> Result<(), Failure> {
+fn stopped(directory: &Directory, ended: Ended, kill: &KillSignal) -> Result<(), Failure> {
     tracing::warn!("stopped while it was starting: what earlier runs left is the next start's");
     // It goes away with the process, as far as anybody can tell who asks there.
     let _ = std::fs::remove_file(directory.socket());
-    no_halt_file(directory)?;
+    kill.held(directory)?;
     ended.verdict()
 }
 
@@ -339,12 +339,14 @@ impl Drop for Signals {
     }
 }
 
-/// SIGUSR1, from the program's first moment on: the kill switch. It puts the halt file there, ends a start, and halts a run, also where no
+/// SIGUSR1, from before anything is asked or opened: the kill switch. It puts the halt file there, ends a start, and halts a run, also where no
 /// file can be put.
 struct KillSignal {
     thrown: Rc<Notify>,
     /// There is a run that it halts.
     runs: Rc<Cell<bool>>,
+    /// It came.
+    came: Rc<Cell<bool>>,
     listening: JoinHandle<()>,
 }
 
@@ -352,11 +354,14 @@ impl KillSignal {
     fn listen(directory: &Directory, quit: Rc<Notify>) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::new(Exit::Internal, format!("signals: {error}"), "");
         let mut thrown_by = signal(SignalKind::user_defined1()).map_err(failed)?;
-        let (thrown, runs): (Rc<Notify>, Rc<Cell<bool>>) = Default::default();
+        let (thrown, runs, came) = (Rc::<Notify>::default(), Rc::<Cell<bool>>::default(), Rc::default());
         let listening = tokio::task::spawn_local({
-            let (directory, thrown, runs) = (directory.clone(), Rc::clone(&thrown), Rc::clone(&runs));
+            let (thrown, runs, came): (_, _, Rc<Cell<bool>>) =
+                (Rc::clone(&thrown), Rc::clone(&runs), Rc::clone(&came));
+            let directory = directory.clone();
             async move {
                 while thrown_by.recv().await.is_some() {
+                    came.set(true);
                     thrown.notify_one();
                     let file = directory.halt_file();
                     let directory = directory.clone();
@@ -371,7 +376,21 @@ impl KillSignal {
                 }
             }
         });
-        Ok(Self { thrown, runs, listening })
+        Ok(Self { thrown, runs, came, listening })
+    }
+
+    /// A start that was ended by it ends halted, also where the file could not be put there.
+    fn held(&self, directory: &Directory) -> Result<(), Failure> {
+        no_halt_file(directory)?;
+        if self.came.get() {
+            let what = format!("halted, but {} could not be written", directory.halt_file().display());
+            return Err(Failure::new(
+                Exit::CheckFailed,
+                what,
+                "create it by hand before anything is started",
+            ));
+        }
+        Ok(())
     }
 
     /// Halts a run each time, until the task is dropped.

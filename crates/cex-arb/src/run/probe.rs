@@ -97,7 +97,16 @@ fn denied(error: &ExchangeError) -> Failure {
         _ if error.outcome() == Outcome::Refused && !error.kind.passes() => {
             "look at the key and at the state of the account"
         }
-        _ => return Failure::new(Exit::Unreachable, error.to_string(), "check the network"),
+        ErrorKind::Connection(_) | ErrorKind::Timeout(_) => {
+            return Failure::new(Exit::Unreachable, error.to_string(), "check the network");
+        }
+        _ => {
+            return Failure::new(
+                Exit::Unreachable,
+                error.to_string(),
+                "start again when the exchange serves it",
+            );
+        }
     };
     Failure::new(Exit::Credentials, error.to_string(), fix)
 }

@@ -38,7 +38,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// What earlier runs left undecided is an operator's after so long, also where only an answer is waited for.
-const PASSES_WITHIN: Duration = Duration::from_secs(600);
+const PASSES_WITHIN: Duration = Duration::from_secs(1_800);
 
 /// Earlier runs, and how their arbitrages stand at the exchanges. What is found out is written down and read back at once, so
 /// that this start knows what the next one would read.
@@ -401,16 +401,17 @@ pub fn cancel_ours(orders: Vec<Order>) -> impl Iterator<Item = (OrderId, Request
 /// Cancels open orders that this program once gave their names: nothing of ours rests on purpose, and no run is on.
 ///
 /// # Errors
-/// Exit code 5 when an exchange does not say what is open, or does not cancel it.
+/// Exit code 5 when an exchange does not say what is open, or does not cancel it, for a reason that passes; 9 for any other.
 pub async fn cancel_strays(venues: &[Venue]) -> Result<(), Failure> {
     for venue in venues {
         let failed = |error: ExchangeError| {
-            Failure::new(Exit::Unreachable, error.to_string(), "look at the open orders at the exchange")
+            let exit = if error.kind.passes() { Exit::Unreachable } else { Exit::Residual };
+            Failure::new(exit, error.to_string(), "look at the open orders at the exchange")
         };
         let open = Lists::of(&venue.rest).open_orders().await.map_err(failed)?;
         if open.unreadable > 0 {
             let what = format!("{}: {} open orders could not be read", venue.id, open.unreadable);
-            return Err(Failure::new(Exit::Unreachable, what, "look at the open orders at the exchange"));
+            return Err(Failure::new(Exit::Residual, what, "look at the open orders at the exchange"));
         }
         for (order_id, request) in cancel_ours(open.rows) {
             tracing::warn!(venue = %venue.id, order = %order_id, "an open order of an earlier run is cancelled");

@@ -122,7 +122,7 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Starts `show` on its own thread; `wanted` is called with what the user asks for, and not any more after the end.
+    /// Starts `show` on its own thread; `wanted` is called with what the user asks for, with an end only once.
     pub fn spawn(mut show: Box<dyn Show>, wanted: impl Fn(Wish) + Send + 'static) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
@@ -189,15 +189,17 @@ impl Drop for Viewer {
 }
 
 fn pump(show: &mut dyn Show, receiver: &Receiver<Told>, wanted: &dyn Fn(Wish)) -> std::io::Result<()> {
-    let mut asked = false;
+    let mut ends = false;
     loop {
         match receiver.recv_timeout(Duration::from_millis(50)) {
             Ok(told) => show.tell(&told)?,
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
         }
-        if !asked && let Some(wish) = show.idle()? {
-            asked = wish == Wish::Quit;
+        if let Some(wish) = show.idle()?
+            && !(ends && wish == Wish::Quit)
+        {
+            ends |= wish == Wish::Quit;
             wanted(wish);
         }
     }

@@ -246,7 +246,7 @@ impl Show for Screen {
             {
                 self.news = match wish {
                     Wish::Quit => "draining".to_owned(),
-                    Wish::Kill => "KILL SWITCH: nothing new is opened, open orders are cancelled".to_owned(),
+                    Wish::Kill => "KILL SWITCH: nothing new is opened".to_owned(),
                 };
                 return Ok(Some(wish));
             }
@@ -282,7 +282,7 @@ impl Keys {
     /// What the keys do now.
     fn help(&self) -> &'static str {
         if self.kill_at.is_some_and(|at| at.elapsed() <= MEANT) {
-            "k again: KILL SWITCH, halts and cancels open orders"
+            "k again: KILL SWITCH"
         } else {
             "q quits and drains   k k kill switch"
         }

@@ -78,10 +78,10 @@ impl Engine {
     ) {
         let Some(arbitrage) = self.arbitrages.get(id) else { return };
         let left = self.config.max_closings.saturating_sub(arbitrage.closings());
-        // The last attempt is kept for a venue that may be the better one.
-        let waits = leveling.awaits_venues && left == 1 && now < leveling.by;
         let (over, spent) = (now >= leveling.by, left == 0);
-        let again = !over || !leveling.tried;
+        // The last attempt is kept for a venue that may be the better one, as long as it may come.
+        let waits = leveling.awaits_venues && leveling.tried && left == 1 && !over;
+        let again = !over || !leveling.tried || leveling.awaits_venues;
         let tries = again && !spent && !waits && now >= leveling.next_at;
         match self.closing_legs(arbitrage, residual) {
             Closing::TooSmall => self.end_levelled(now, id, out),
@@ -89,7 +89,11 @@ impl Engine {
                 // What the first venue refuses to reserve, the other may not.
                 let sent = legs.iter().flatten().any(|leg| self.close_with(now, id, leg, out));
                 if over && !sent {
-                    self.end(now, id, Ending::Parked, out);
+                    return self.end(now, id, Ending::Parked, out);
+                }
+                if let Some(arbitrage) = self.arbitrages.get_mut(id).filter(|_| over) {
+                    arbitrage.leveling =
+                        arbitrage.leveling.map(|leveling| Leveling { awaits_venues: false, ..leveling });
                 }
             }
             Closing::Possible(_) | Closing::NotNow if over || spent => {

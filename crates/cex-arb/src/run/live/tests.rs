@@ -123,13 +123,38 @@ fn a_stop_ends_a_start_whose_exchange_does_not_tell_of_its_coins() {
 
 #[test]
 fn a_stopped_start_that_is_halted_says_so() {
-    let place = tempfile::tempdir().expect("a directory");
-    let directory = Directory(place.path().to_owned());
-    let ended = |how| stopped(&directory, how).map_err(|failure| failure.exit);
-    assert_eq!(ended(Ended::Stopped), Ok(()));
-    assert_eq!(ended(Ended::Interrupted), Err(Exit::Interrupted));
-    directory.put_halt_file(&"somebody").expect("written");
-    assert_eq!(ended(Ended::Stopped), Err(Exit::Halted));
+    let program = async {
+        let place = tempfile::tempdir().expect("a directory");
+        let directory = Directory(place.path().to_owned());
+        let kill =
+            KillSignal::listen(&directory, Rc::default()).map_err(|failure| failure.what).expect("listens");
+        let ended = |how| stopped(&directory, how, &kill).map_err(|failure| failure.exit);
+        assert_eq!(ended(Ended::Stopped), Ok(()));
+        assert_eq!(ended(Ended::Interrupted), Err(Exit::Interrupted));
+        directory.put_halt_file(&"somebody").expect("written");
+        assert_eq!(ended(Ended::Stopped), Err(Exit::Halted));
+    };
+    Pace::Sleep.block_on(program).expect("a runtime");
+}
+
+#[test]
+fn the_kill_signal_ends_a_start_also_where_no_file_can_hold_the_next() {
+    let program = async |can_be_written: bool| {
+        let place = tempfile::tempdir().expect("a directory");
+        let there = place.path().join(if can_be_written { "" } else { "nowhere" });
+        let directory = Directory(there);
+        let quit = Rc::new(Notify::new());
+        let kill = KillSignal::listen(&directory, Rc::clone(&quit)).map_err(|failure| failure.what);
+        let kill = kill.expect("listens");
+        let pid = rustix::process::getpid();
+        rustix::process::kill_process(pid, rustix::process::Signal::USR1).expect("our own process");
+        assert_eq!(unless_stopped(&quit, std::future::pending::<()>()).await, None);
+        stopped(&directory, Ended::Stopped, &kill).map_err(|failure| failure.exit)
+    };
+    for (can_be_written, exit) in [(true, Exit::Halted), (false, Exit::CheckFailed)] {
+        let ended = Pace::Sleep.block_on(program(can_be_written)).expect("a runtime");
+        assert_eq!(ended, Err(exit));
+    }
 }
 
 #[test]

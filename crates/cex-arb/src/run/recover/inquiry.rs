@@ -242,7 +242,7 @@ impl Inquiry {
             Err(error) => {
                 let dead = error.kind == ErrorKind::OrderNotFound && self.asked_at > self.dead_at;
                 let why = match &error.kind {
-                    ErrorKind::OrderNotFound => NotKnown::not_yet("it is not found, and may yet arrive"),
+                    ErrorKind::OrderNotFound => NotKnown::not_yet("it is not found"),
                     _other => NotKnown::after("it could not be read", &error),
                 };
                 self.last.or_later(why);

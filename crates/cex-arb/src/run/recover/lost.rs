@@ -148,9 +148,9 @@ impl Unfinished {
         match (self.sought(clock.now(), all, &markets, recorder), all_searched) {
             (Ok(()), all_searched) => self.doubted(clock.now(), all_searched, recorder),
             // Whoever looks after the one knows of the other too.
-            (Err(mut failure), Err(unsearched)) => {
-                failure.what = format!("{}; {}", failure.what, unsearched.what);
-                Err(failure)
+            (Err(failure), Err(mut unsearched)) => {
+                unsearched.what = format!("{}; {}", failure.what, unsearched.what);
+                self.doubted(clock.now(), Err(unsearched), recorder)
             }
             (failed, Ok(())) => failed,
         }

@@ -166,13 +166,9 @@ impl Search {
                 (self.asked_at.since(*first) >= APART).then(|| self.over(Ok(())))
             }
             before => {
-                let why = if before.is_some() {
-                    NotKnown::from("answers differ")
-                } else {
-                    NotKnown::not_yet("it was told only once")
-                };
+                let why = if before.is_some() { "answers differ" } else { "it was told only once" };
                 self.before = Some((self.asked_at, fills));
-                self.last.or_later(why);
+                self.last.or_later(NotKnown::not_yet(why));
                 None
             }
         }
@@ -337,7 +333,7 @@ mod tests {
         let (one, other) = (fill("1", Some("mqhw82kb-1b")), fill("2", Some("mqhw82kb-2s")));
         let turns = |reads| Ok(Reply::Fills(vec![if reads % 2 == 0 { one } else { other }]));
         let (told, _, _) = sought(turns, nobody);
-        assert_eq!(told, Sought { fills: vec![one, other], whole: Err("answers differ".into()) });
+        assert_eq!(told, Sought { fills: vec![one, other], whole: Err(NotKnown::not_yet("answers differ")) });
     }
 
     #[test]

@@ -148,6 +148,25 @@ fn a_start_that_takes_minutes_parks_nothing_untried() {
 }
 
 #[test]
+fn the_attempt_kept_for_a_venue_that_never_comes_is_made_before_it_is_parked() {
+    let (mut stage, _) = adopted(Some(("100.10", "5", "0.25025")), None);
+    stage.link(0, LinkEvent::Down);
+    for _ in 1..=2 {
+        let closing = placed(stage.pass(250));
+        stage.report(&closing[0], OrderStatus::Canceled, "0");
+    }
+    for _ in 0..299 {
+        stage.delta(1, &[], &[]);
+        assert_eq!(placed(stage.pass(1_000)), vec![], "the other one may yet come");
+    }
+    stage.delta(1, &[], &[]);
+    let closing = placed(stage.pass(1_000));
+    assert_eq!((closing.len(), stage.ended(Ending::Parked)), (1, 0));
+    stage.report(&closing[0], OrderStatus::Canceled, "0");
+    assert_eq!((placed(stage.pass(250)).len(), stage.ended(Ending::Parked)), (0, 1));
+}
+
+#[test]
 fn the_time_to_trade_away_what_was_left_begins_when_all_its_venues_can_be_used() {
     let (mut stage, _) = adopted(Some(("100.10", "5", "0.25025")), None);
     assert_eq!(placed(stage.pass(50)).len(), 1);

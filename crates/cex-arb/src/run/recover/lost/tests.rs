@@ -108,9 +108,9 @@ fn an_exchange_that_does_not_answer_is_nothing_to_look_at() {
     let all_of = vec![silent(markets[0].0), odd];
     let failure = unfinished.sought(since, all_of, &markets, &mut recorder).expect_err("it is not known");
     assert_eq!(failure.exit, Exit::Residual, "what somebody must look at waits for no exchange");
-    let late = since + Duration::from_secs(601);
+    let late = since + Duration::from_secs(1_801);
     let failure = unfinished.sought(late, all(), &markets, &mut recorder).expect_err("it is not known");
-    assert_eq!(failure.exit, Exit::Residual, "nor does what is undecided for ten minutes");
+    assert_eq!(failure.exit, Exit::Residual, "nor does what is undecided for half an hour");
 }
 
 #[test]
