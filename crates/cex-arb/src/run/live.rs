@@ -17,6 +17,7 @@ use super::reasons::Reasons;
 use super::reconcile::Reconciler;
 use super::record::Recorder;
 use super::recover::{Leveled, Unfinished, leveled};
+use super::signals::{Ended, KillSignal, Signals};
 use super::venue::{PendingLink, Venue};
 use super::watchdog;
 use crate::cli::RunArgs;
@@ -40,15 +41,12 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::signal::unix::{SignalKind, signal};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// Whose log lines are shown though nothing is wrong: a start takes its time, and says with what.
 pub(super) const START: &str = "start";
-/// Signals that come so soon after the first do not ask for more than it does.
-const ONE_STROKE: Duration = Duration::from_secs(1);
 
 /// Runs the command.
 ///
@@ -231,7 +229,11 @@ fn stopped(directory: &Directory, ended: Ended, kill: &KillSignal) -> Result<(),
     tracing::warn!("stopped while it was starting: what earlier runs left is the next start's");
     // It goes away with the process, as far as anybody can tell who asks there.
     let _ = std::fs::remove_file(directory.socket());
-    kill.held(directory)?;
+    no_halt_file(directory)?;
+    if kill.came() {
+        let what = format!("halted, but {} could not be written", directory.halt_file().display());
+        return Err(Failure::new(Exit::CheckFailed, what, "create it by hand before anything is started"));
+    }
     ended.verdict()
 }
 
@@ -262,151 +264,6 @@ async fn level_first(desk: Desk, adopted: usize, quit: Rc<Notify>) {
     }
     tracing::info!(arbitrages = adopted, "what earlier runs left open is level");
     desk.tell_engine(Event::Mode(cex_risk::Mode::Active));
-}
-
-/// Why a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
-    TimeUp,
-    Stopped,
-    Interrupted,
-    Terminated,
-}
-
-impl Ended {
-    /// How the program ends where nothing else is to be said.
-    pub(super) fn verdict(self) -> Result<(), Failure> {
-        match self {
-            Self::TimeUp | Self::Stopped => Ok(()),
-            Self::Interrupted => Err(Failure::new(Exit::Interrupted, "", "")),
-            Self::Terminated => Err(Failure::new(Exit::Terminated, "", "")),
-        }
-    }
-}
-
-/// SIGINT, SIGTERM, and SIGHUP when a terminal closes, from the program's first moment on: they do what `arb stop` does. A second
-/// one, a second later or more, ends the program at once, as a crash would.
-struct Signals {
-    received: Rc<Cell<Ended>>,
-    listening: JoinHandle<()>,
-}
-
-impl Signals {
-    /// Rings `quit` when one comes.
-    fn listen(quit: Rc<Notify>) -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| Failure::new(Exit::Internal, format!("signals: {error}"), "");
-        let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
-        let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
-        let mut hung_up = signal(SignalKind::hangup()).map_err(failed)?;
-        let received = Rc::new(Cell::new(Ended::Stopped));
-        let listening = tokio::task::spawn_local({
-            let received = Rc::clone(&received);
-            async move {
-                let mut next = async || {
-                    tokio::select! {
-                        _ = interrupted.recv() => Ended::Interrupted,
-                        _ = terminated.recv() => Ended::Terminated,
-                        _ = hung_up.recv() => Ended::Terminated,
-                    }
-                };
-                received.set(next().await);
-                let first_at = Instant::now();
-                quit.notify_one();
-                // Two of one stroke are one: a terminal that closes sends more than one.
-                let last = loop {
-                    let again = next().await;
-                    if first_at.elapsed() > ONE_STROKE {
-                        break again;
-                    }
-                };
-                log::say("ended at once, as asked twice: what is open is the next start's");
-                let exit = last.verdict().err().map_or(Exit::Internal, |failure| failure.exit);
-                std::process::exit(exit.code().into());
-            }
-        });
-        Ok(Self { received, listening })
-    }
-
-    /// Who rang: a signal, or else somebody who asked.
-    fn how(&self) -> Ended {
-        self.received.get()
-    }
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        self.listening.abort();
-    }
-}
-
-/// SIGUSR1, from before anything is asked or opened: the kill switch. It puts the halt file there, ends a start, and halts a run, also where no
-/// file can be put.
-struct KillSignal {
-    thrown: Rc<Notify>,
-    /// There is a run that it halts.
-    runs: Rc<Cell<bool>>,
-    /// It came.
-    came: Rc<Cell<bool>>,
-    listening: JoinHandle<()>,
-}
-
-impl KillSignal {
-    fn listen(directory: &Directory, quit: Rc<Notify>) -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| Failure::new(Exit::Internal, format!("signals: {error}"), "");
-        let mut thrown_by = signal(SignalKind::user_defined1()).map_err(failed)?;
-        let (thrown, runs, came) = (Rc::<Notify>::default(), Rc::<Cell<bool>>::default(), Rc::default());
-        let listening = tokio::task::spawn_local({
-            let (thrown, runs, came): (_, _, Rc<Cell<bool>>) =
-                (Rc::clone(&thrown), Rc::clone(&runs), Rc::clone(&came));
-            let directory = directory.clone();
-            async move {
-                while thrown_by.recv().await.is_some() {
-                    came.set(true);
-                    thrown.notify_one();
-                    let file = directory.halt_file();
-                    let directory = directory.clone();
-                    // A disk takes its time, and the halt waits for none.
-                    let put = tokio::task::spawn_blocking(move || directory.put_halt_file(&"SIGUSR1")).await;
-                    if let Err(error) = put.map_err(std::io::Error::other).flatten() {
-                        tracing::error!(%error, file = %file.display(), "NOT HALTED OVER RESTARTS");
-                    }
-                    if !runs.get() {
-                        quit.notify_one();
-                    }
-                }
-            }
-        });
-        Ok(Self { thrown, runs, came, listening })
-    }
-
-    /// A start that was ended by it ends halted, also where the file could not be put there.
-    fn held(&self, directory: &Directory) -> Result<(), Failure> {
-        no_halt_file(directory)?;
-        if self.came.get() {
-            let what = format!("halted, but {} could not be written", directory.halt_file().display());
-            return Err(Failure::new(
-                Exit::CheckFailed,
-                what,
-                "create it by hand before anything is started",
-            ));
-        }
-        Ok(())
-    }
-
-    /// Halts a run each time, until the task is dropped.
-    async fn throws(self, desk: Desk) {
-        self.runs.set(true);
-        loop {
-            self.thrown.notified().await;
-            desk.kill("operator", "SIGUSR1");
-        }
-    }
-}
-
-impl Drop for KillSignal {
-    fn drop(&mut self) {
-        self.listening.abort();
-    }
 }
 
 /// The journal of a run, read on a thread of its own: a long one takes its time, and whoever asks is answered meanwhile.

@@ -19,6 +19,7 @@
 //! | [`limits`], [`choice`], [`coins`] | a configuration's limits for the engine; which symbols are traded, and whether their coins are the same |
 //! | `budget`, `fees` | how many orders an exchange's request budgets take; what an account pays |
 //! | [`cancel`], `dead_man`, `finish` | every open order cancelled, by us or when we are silent; the end of a run |
+//! | `signals` | what ends or halts a run from the keyboard and from other programs |
 //! | [`control`], [`remote`] | the control socket, from both sides: `arb status`, `stop`, `kill`, `resume` |
 //! | [`watchdog`], [`watch`] | what notices a thread, or a process, that stands still |
 //! | [`demo`], [`proof`] | `arb demo`: simulated exchanges, the real rest; its profit proven |
@@ -48,6 +49,7 @@ pub mod reconcile;
 pub mod record;
 pub mod recover;
 pub mod remote;
+mod signals;
 pub mod stopwatch;
 pub mod venue;
 pub mod watch;
