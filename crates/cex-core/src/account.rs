@@ -53,6 +53,8 @@ pub struct TradingFee {
     pub maker: Bps,
     /// For taking orders.
     pub taker: Bps,
+    /// Which kind of points pays fees there, where there are such.
+    pub point_type: Option<u8>,
 }
 
 /// One chain an asset can move over.
@@ -74,6 +76,12 @@ pub struct NetworkInfo {
     pub withdraw_max: Option<Decimal>,
     /// Confirmations a deposit needs.
     pub min_confirmations: Option<u32>,
+    /// Whether an address is shared, so that a transfer needs a memo; `None` where the exchange does not say.
+    pub needs_memo: Option<bool>,
+    /// What the exchange says to whoever deposits, in its words.
+    pub deposit_note: Option<String>,
+    /// What it says to whoever withdraws.
+    pub withdraw_note: Option<String>,
 }
 
 /// An asset and the chains it can move over: what decides whether two tickers are the same coin.

@@ -36,8 +36,8 @@ pub use decimal::{Decimal, Rounding};
 pub use event::{AccountEvent, LinkEvent, MarketEvent, OrderUpdate, StreamKind};
 pub use num::{Bps, Notional, NumError, Price, Qty, Scale};
 pub use order::{
-    ClientOrderId, Fill, FillKey, Leg, Liquidity, Order, OrderId, OrderKind, OrderRequest, OrderStatus, Plan,
-    Side, TimeInForce, TradeId,
+    ClientOrderId, Fill, FillKey, Leg, Liquidity, Order, OrderId, OrderKind, OrderRequest, OrderStatus,
+    OrderType, Plan, Side, TimeInForce, TradeId,
 };
 pub use quote::{BookTicker, Kline, KlineInterval, Ticker, Trade};
 pub use static_data::{Cache, StaticData};

@@ -80,6 +80,16 @@ pub enum OrderKind {
 }
 
 impl OrderKind {
+    /// What kind an exchange calls it.
+    #[must_use]
+    pub const fn order_type(&self) -> OrderType {
+        match self {
+            Self::Limit { tif, .. } => OrderType::Limit(*tif),
+            Self::PostOnly { .. } => OrderType::PostOnly,
+            Self::Market { .. } | Self::MarketNotional { .. } => OrderType::Market,
+        }
+    }
+
     /// The limit price, if the kind has one.
     #[must_use]
     pub const fn price(&self) -> Option<Price> {
@@ -193,6 +203,17 @@ impl fmt::Display for OrderStatus {
     }
 }
 
+/// What kind of order an exchange says that it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OrderType {
+    /// A limit, and how long it may stay open.
+    Limit(TimeInForce),
+    /// A limit that takes nothing.
+    PostOnly,
+    /// At whatever the book gives.
+    Market,
+}
+
 /// An order as the exchange reports it, in exact decimals. Cumulative quantities decide; the status explains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Order {
@@ -206,6 +227,8 @@ pub struct Order {
     pub client_id: Option<ClientOrderId>,
     /// Buy or sell.
     pub side: Side,
+    /// What kind it is; `None` when the report does not say, or names a kind that nothing here places.
+    pub order_type: Option<OrderType>,
     /// State.
     pub status: OrderStatus,
     /// Limit price; `None` for market orders.

@@ -48,24 +48,50 @@ pub struct Ticker {
     pub symbol: SymbolId,
     /// Last price.
     pub last: Decimal,
+    /// Base of the last trade.
+    pub last_qty: Option<Decimal>,
     /// Price a day ago.
     pub open: Option<Decimal>,
     /// Highest price of the day.
     pub high: Option<Decimal>,
     /// Lowest price of the day.
     pub low: Option<Decimal>,
+    /// Last price of the day before.
+    pub prev_close: Option<Decimal>,
     /// Best bid.
     pub bid: Option<Decimal>,
+    /// Base wanted there.
+    pub bid_qty: Option<Decimal>,
     /// Best ask.
     pub ask: Option<Decimal>,
+    /// Base offered there.
+    pub ask_qty: Option<Decimal>,
     /// Base turned over in the day.
     pub volume: Option<Decimal>,
     /// Quote turned over in the day.
     pub quote_volume: Option<Decimal>,
     /// Change over the day as a fraction (0.01 is one percent).
     pub change: Option<Decimal>,
+    /// When the day began, by the exchange's clock.
+    pub open_time: Option<Timestamp>,
     /// When, by the exchange's clock; the epoch when not said.
     pub as_of: Timestamp,
+}
+
+impl Ticker {
+    /// Change of the price over the day, in quote; `None` where the exchange does not say what it was, or it does not fit.
+    #[must_use]
+    pub fn price_change(&self) -> Option<Decimal> {
+        self.last.checked_sub(self.open?).ok()
+    }
+
+    /// Average price of the day by what was turned over, with `dp` decimals, rounded down; `None` where that is not said, or was
+    /// nothing.
+    #[must_use]
+    pub fn weighted_average(&self, dp: u8) -> Option<Decimal> {
+        let volume = self.volume.filter(|volume| !volume.is_zero())?;
+        self.quote_volume?.checked_div(volume, dp, crate::decimal::Rounding::Down).ok()
+    }
 }
 
 /// The length of a candle.
@@ -134,6 +160,28 @@ impl KlineInterval {
     }
 }
 
+impl KlineInterval {
+    /// How long it is; `None` for a calendar month.
+    #[must_use]
+    pub const fn duration(self) -> Option<Duration> {
+        let minutes = match self {
+            Self::Sec10 => return Some(Duration::from_secs(10)),
+            Self::Min1 => 1,
+            Self::Min5 => 5,
+            Self::Min15 => 15,
+            Self::Min30 => 30,
+            Self::Hour1 => 60,
+            Self::Hour4 => 4 * 60,
+            Self::Hour8 => 8 * 60,
+            Self::Hour12 => 12 * 60,
+            Self::Day1 => 24 * 60,
+            Self::Week1 => 7 * 24 * 60,
+            Self::Month1 => return None,
+        };
+        Some(Duration::from_secs(minutes * 60))
+    }
+}
+
 impl fmt::Display for KlineInterval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(Self::NAMES.iter().find(|(interval, _)| interval == self).map_or("", |(_, name)| name))
@@ -182,6 +230,14 @@ pub struct Kline {
     pub closed: Option<bool>,
 }
 
+impl Kline {
+    /// End of the window, which is the start of the next; `None` for a month, whose length the calendar says.
+    #[must_use]
+    pub fn close_time(&self) -> Option<Timestamp> {
+        Some(self.open_time + self.interval.duration()?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,5 +249,51 @@ mod tests {
             assert_eq!(interval.to_string(), name);
         }
         assert!("2m".parse::<KlineInterval>().is_err());
+    }
+
+    #[test]
+    fn a_candle_ends_where_the_next_begins() {
+        let one = Decimal::ONE;
+        let candle = |interval| Kline {
+            symbol: SymbolId(0),
+            interval,
+            open_time: Timestamp::from_secs(600),
+            open: one,
+            high: one,
+            low: one,
+            close: one,
+            volume: one,
+            quote_volume: one,
+            closed: None,
+        };
+        assert_eq!(candle(KlineInterval::Min15).close_time(), Some(Timestamp::from_secs(1_500)));
+        assert_eq!(candle(KlineInterval::Sec10).close_time(), Some(Timestamp::from_secs(610)));
+        assert_eq!(candle(KlineInterval::Month1).close_time(), None);
+    }
+
+    #[test]
+    fn what_a_day_says_follows_from_what_was_sent() {
+        let number = |text: &str| Some(text.parse::<Decimal>().expect("a decimal"));
+        let ticker = Ticker {
+            symbol: SymbolId(0),
+            last: Decimal::from(110),
+            last_qty: None,
+            open: number("100.5"),
+            high: None,
+            low: None,
+            prev_close: None,
+            bid: None,
+            bid_qty: None,
+            ask: None,
+            ask_qty: None,
+            volume: number("3"),
+            quote_volume: number("320"),
+            change: None,
+            open_time: None,
+            as_of: Timestamp::EPOCH,
+        };
+        assert_eq!((ticker.price_change(), ticker.weighted_average(2)), (number("9.5"), number("106.66")));
+        let idle = Ticker { open: None, volume: number("0"), ..ticker };
+        assert_eq!((idle.price_change(), idle.weighted_average(2)), (None, None));
     }
 }

@@ -4,7 +4,7 @@
 use crate::wire::{BalanceRow, Fault, FillRow, OrderRow, Scalar, optional, text, time};
 use cex_core::{
     Asset, Balance, ClientOrderId, Decimal, Fill, Liquidity, Market, Markets, Order, OrderId, OrderStatus,
-    Side, TradeId, VenueId,
+    OrderType, Side, TimeInForce, TradeId, VenueId,
 };
 
 /// What the exchange wants before every client order id (GATEIO-ORD-01).
@@ -72,6 +72,7 @@ pub(crate) fn order(venue: VenueId, markets: &Markets, row: &OrderRow<'_>) -> Re
         order_id,
         client_id,
         side,
+        order_type: order_type(text(row.kind.as_ref()), text(row.time_in_force.as_ref())),
         status: status(row, filled_qty)?,
         price: if is_market { None } else { optional(row.price.as_ref())? },
         qty: if sized_in_quote { None } else { optional(row.amount.as_ref())? },
@@ -85,6 +86,18 @@ pub(crate) fn order(venue: VenueId, markets: &Markets, row: &OrderRow<'_>) -> Re
         created_at: time(row.create_time_ms.as_ref(), row.create_time.as_ref()),
         as_of: time(row.update_time_ms.as_ref(), row.update_time.as_ref()),
     }))
+}
+
+/// What kind of order it is. Kinds of unified accounts have more behind an underscore (GATEIO-ORD-06).
+fn order_type(kind: &str, time_in_force: &str) -> Option<OrderType> {
+    match (kind.split('_').next()?, time_in_force) {
+        ("market", _) => Some(OrderType::Market),
+        ("limit", "poc") => Some(OrderType::PostOnly),
+        ("limit", "gtc") => Some(OrderType::Limit(TimeInForce::Gtc)),
+        ("limit", "ioc") => Some(OrderType::Limit(TimeInForce::Ioc)),
+        ("limit", "fok") => Some(OrderType::Limit(TimeInForce::Fok)),
+        _other => None,
+    }
 }
 
 /// Base and quote filled. `filled_amount` is base always; without it only an order sized in base tells, since
@@ -329,6 +342,24 @@ mod tests {
         let fill = fill(venue(), &markets(), &row).expect("readable").expect("registered");
         let fees: Vec<String> = fill.fees().map(|(fee, asset)| format!("{fee} {asset}")).collect();
         assert_eq!(fees, ["0.1 BTC", "0.3 GT"]);
+    }
+
+    #[test]
+    fn the_kind_of_an_order_is_told_as_it_can_be_placed() {
+        let limit = |tif| Some(OrderType::Limit(tif));
+        for (kind, time_in_force, told) in [
+            ("limit", "gtc", limit(TimeInForce::Gtc)),
+            ("limit", "ioc", limit(TimeInForce::Ioc)),
+            ("limit", "fok", limit(TimeInForce::Fok)),
+            ("limit", "poc", Some(OrderType::PostOnly)),
+            ("market", "ioc", Some(OrderType::Market)),
+            ("limit_borrow", "gtc", limit(TimeInForce::Gtc)),
+            ("market_repay", "", Some(OrderType::Market)),
+            ("limit", "", None),
+            ("", "gtc", None),
+        ] {
+            assert_eq!(order_type(kind, time_in_force), told, "{kind} {time_in_force}");
+        }
     }
 
     #[test]

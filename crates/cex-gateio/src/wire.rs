@@ -281,6 +281,7 @@ pub(crate) struct FeeRow<'a> {
     #[serde(borrow)]
     pub(crate) maker_fee: Scalar<'a>,
     pub(crate) taker_fee: Scalar<'a>,
+    pub(crate) point_type: Option<Scalar<'a>>,
 }
 
 /// `/spot/batch_fee`: by pair.
@@ -298,6 +299,7 @@ pub(crate) struct OrderRow<'a> {
     #[serde(rename = "type")]
     pub(crate) kind: Option<Scalar<'a>>,
     pub(crate) side: Option<Scalar<'a>>,
+    pub(crate) time_in_force: Option<Scalar<'a>>,
     pub(crate) status: Option<Scalar<'a>>,
     pub(crate) event: Option<Scalar<'a>>,
     pub(crate) finish_as: Option<Scalar<'a>>,

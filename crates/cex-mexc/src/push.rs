@@ -10,8 +10,8 @@ use crate::wire::{
 };
 use cex_core::{
     Asset, Balance, BookTicker, BookUpdate, Decimal, Fill, Kline, KlineInterval, Level, LevelRange,
-    Liquidity, Market, Order, OrderId, OrderStatus, Scale, Side, SymbolId, Ticker, Timestamp, Trade, TradeId,
-    UpdateKind, VenueId,
+    Liquidity, Market, Order, OrderId, OrderStatus, OrderType, Scale, Side, SymbolId, Ticker, TimeInForce,
+    Timestamp, Trade, TradeId, UpdateKind, VenueId,
 };
 use cex_errors::ErrorKind;
 
@@ -131,14 +131,19 @@ pub(crate) fn ticker(
     Ok(Some(Ticker {
         symbol,
         last,
+        last_qty: None,
         open: None,
         high: optional(&ticker.high)?,
         low: optional(&ticker.low)?,
+        prev_close: None,
         bid: None,
+        bid_qty: None,
         ask: None,
+        ask_qty: None,
         volume: optional(&ticker.quantity)?,
         quote_volume: optional(&ticker.volume)?,
         change: optional(&ticker.zoned_rate)?,
+        open_time: None,
         as_of: sent_at,
     }))
 }
@@ -199,6 +204,7 @@ pub(crate) fn order(origin: Origin, market: &Market, order: &PrivateOrders) -> R
         order_id,
         client_id,
         side: side(order.trade_type)?,
+        order_type: order_type(order.order_type),
         status: status(order.status),
         price,
         qty: Some(number(&order.quantity, "quantity")?).filter(|qty| qty.is_positive()),
@@ -208,6 +214,18 @@ pub(crate) fn order(origin: Origin, market: &Market, order: &PrivateOrders) -> R
         created_at,
         as_of: if origin.sent_at == Timestamp::EPOCH { created_at } else { origin.sent_at },
     })
+}
+
+/// What the stream calls the kinds of orders (MEXC-ACCOUNT-05).
+pub(crate) const fn order_type(kind: i32) -> Option<OrderType> {
+    match kind {
+        1 => Some(OrderType::Limit(TimeInForce::Gtc)),
+        2 => Some(OrderType::PostOnly),
+        3 => Some(OrderType::Limit(TimeInForce::Ioc)),
+        4 => Some(OrderType::Limit(TimeInForce::Fok)),
+        5 => Some(OrderType::Market),
+        _ => None,
+    }
 }
 
 /// Zero (absent) is an order on its way in; five is cancelled after a part was filled, and terminal (MEXC-ACCOUNT-06).

@@ -224,6 +224,10 @@ pub(crate) struct TickerEntry<'a> {
     #[serde(borrow, default)]
     pub(crate) last_price: Scalar<'a>,
     #[serde(borrow, default)]
+    pub(crate) last_qty: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub(crate) prev_close_price: Scalar<'a>,
+    #[serde(borrow, default)]
     pub(crate) open_price: Scalar<'a>,
     #[serde(borrow, default)]
     pub(crate) high_price: Scalar<'a>,
@@ -232,13 +236,19 @@ pub(crate) struct TickerEntry<'a> {
     #[serde(borrow, default)]
     pub(crate) bid_price: Scalar<'a>,
     #[serde(borrow, default)]
+    pub(crate) bid_qty: Scalar<'a>,
+    #[serde(borrow, default)]
     pub(crate) ask_price: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub(crate) ask_qty: Scalar<'a>,
     #[serde(borrow, default)]
     pub(crate) volume: Scalar<'a>,
     #[serde(borrow, default)]
     pub(crate) quote_volume: Scalar<'a>,
     #[serde(borrow, default)]
     pub(crate) price_change_percent: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub(crate) open_time: Scalar<'a>,
     #[serde(borrow, default)]
     pub(crate) close_time: Scalar<'a>,
 }
@@ -442,7 +452,15 @@ pub(crate) struct Network<'a> {
     #[serde(borrow, default)]
     pub(crate) min_confirm: Scalar<'a>,
     #[serde(borrow, default)]
+    pub(crate) same_address: Scalar<'a>,
+    #[serde(borrow, default)]
     pub(crate) contract: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub(crate) deposit_desc: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub(crate) deposit_tips: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub(crate) withdraw_tips: Scalar<'a>,
 }
 
 /// The answer of `POST /userDataStream`.

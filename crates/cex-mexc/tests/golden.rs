@@ -6,8 +6,8 @@ mod support;
 
 use cex_core::{
     AccountEvent, Asset, Balance, BookTicker, BookUpdate, ClientOrderId, Decimal, Fill, Kline, KlineInterval,
-    Level, LevelRange, LinkEvent, Liquidity, Market, MarketEvent, Order, OrderId, OrderStatus, Side, Ticker,
-    Timestamp, Trade, TradeId, UpdateKind,
+    Level, LevelRange, LinkEvent, Liquidity, Market, MarketEvent, Order, OrderId, OrderStatus, OrderType,
+    Side, Ticker, TimeInForce, Timestamp, Trade, TradeId, UpdateKind,
 };
 use cex_interface::{Effect, HttpResponse, Input, Outbox, Reply, Request, Secret};
 use cex_mexc::sign::Signer;
@@ -161,14 +161,19 @@ fn expected_public(decoded: &Value) -> (Vec<MarketEvent>, Vec<Level>) {
         MarketEvent::Ticker(Box::new(Ticker {
             symbol: market_of(ticker).id,
             last: decimal(ticker, "price"),
+            last_qty: None,
             open: None,
             high: Some(decimal(ticker, "high")),
             low: Some(decimal(ticker, "low")),
+            prev_close: None,
             bid: None,
+            bid_qty: None,
             ask: None,
+            ask_qty: None,
             volume: Some(decimal(ticker, "quantity")),
             quote_volume: Some(decimal(ticker, "volume")),
             change: Some(decimal(ticker, "zonedRate")),
+            open_time: None,
             as_of: sent_at(decoded),
         }))
     };
@@ -198,6 +203,13 @@ fn expected_private(decoded: &Value) -> Vec<AccountEvent> {
             order_id: Some(OrderId::new(text(order, "id")).expect("short")),
             client_id: ClientOrderId::new(text(order, "clientId")),
             side: side(order),
+            order_type: match whole(order, "orderType") {
+                1 => Some(OrderType::Limit(TimeInForce::Gtc)),
+                3 => Some(OrderType::Limit(TimeInForce::Ioc)),
+                5 => Some(OrderType::Market),
+                2 => Some(OrderType::PostOnly),
+                _stop => None,
+            },
             status,
             price: (whole(order, "orderType") != 5).then(|| decimal(order, "price")),
             qty: Some(decimal(order, "quantity")),

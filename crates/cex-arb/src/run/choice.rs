@@ -155,6 +155,9 @@ pub(super) mod testing {
             withdraw_min: None,
             withdraw_max: None,
             min_confirmations: None,
+            needs_memo: None,
+            deposit_note: None,
+            withdraw_note: None,
         };
         AssetInfo {
             asset: "A".parse().expect("short"),

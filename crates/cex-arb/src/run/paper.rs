@@ -238,6 +238,7 @@ fn told(
         order_id: Some(order_id),
         client_id: Some(order.client_id),
         side: order.side,
+        order_type: Some(order.kind.order_type()),
         status,
         price: order.kind.price().map(|price| market.scale.price_value(price)),
         qty,

@@ -183,6 +183,7 @@ impl Recorder {
                 order_id: None,
                 client_id: Some(order.client_id),
                 side: order.side,
+                order_type: None,
                 status: OrderStatus::Rejected,
                 price: None,
                 qty: None,

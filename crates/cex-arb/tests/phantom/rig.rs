@@ -370,6 +370,9 @@ fn network(name: &str, contract: Option<&str>) -> AssetInfo {
             withdraw_min: None,
             withdraw_max: None,
             min_confirmations: None,
+            needs_memo: None,
+            deposit_note: None,
+            withdraw_note: None,
         }],
     }
 }

@@ -85,6 +85,7 @@ fn filled(client: &Client, order: &OrderRequest, placed: &Placed) -> Order {
         order_id: Some(placed.order_id),
         client_id: Some(order.client_id),
         side: order.side,
+        order_type: None,
         status: OrderStatus::Filled,
         price: None,
         qty,

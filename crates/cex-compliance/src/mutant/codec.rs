@@ -186,6 +186,7 @@ fn canceled(venue: VenueId, symbol: cex_core::SymbolId) -> cex_core::Order {
         order_id: None,
         client_id: None,
         side: cex_core::Side::Buy,
+        order_type: None,
         status: OrderStatus::Canceled,
         price: None,
         qty: None,

@@ -279,6 +279,7 @@ impl Stage {
             order_id: Some(order_id(order)),
             client_id: Some(order.client_id),
             side: order.side,
+            order_type: None,
             status,
             price: None,
             qty: None,

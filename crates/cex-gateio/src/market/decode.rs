@@ -230,14 +230,19 @@ pub(crate) fn ticker(
     Ok(Some(Ticker {
         symbol,
         last,
+        last_qty: None,
         open: None,
         high: optional(row.high_24h.as_ref())?,
         low: optional(row.low_24h.as_ref())?,
+        prev_close: None,
         bid: optional(row.highest_bid.as_ref())?,
+        bid_qty: optional(row.highest_size.as_ref())?,
         ask: optional(row.lowest_ask.as_ref())?,
+        ask_qty: optional(row.lowest_size.as_ref())?,
         volume: optional(row.base_volume.as_ref())?,
         quote_volume: optional(row.quote_volume.as_ref())?,
         change: percent.map(|percent| Decimal::new(percent.mantissa(), percent.dp() + 2)),
+        open_time: None,
         as_of,
     }))
 }

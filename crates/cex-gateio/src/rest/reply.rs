@@ -237,7 +237,8 @@ impl Reader<'_> {
     fn fee(&self, symbol: Option<SymbolId>) -> Result<TradingFee, Failure> {
         let rate = |field: &Scalar<'_>| Bps::from_fraction(field.decimal()?).map_err(|_| "fee");
         let fee = |row: &FeeRow<'_>| -> Result<TradingFee, Fault> {
-            Ok(TradingFee { symbol, maker: rate(&row.maker_fee)?, taker: rate(&row.taker_fee)? })
+            let point_type = row.point_type.as_ref().and_then(|kind| kind.as_str().parse().ok());
+            Ok(TradingFee { symbol, maker: rate(&row.maker_fee)?, taker: rate(&row.taker_fee)?, point_type })
         };
         let Some(asked) = symbol else { return Ok(fee(&parse(self.body)?)?) };
         let market = self.market(asked)?;
@@ -501,6 +502,9 @@ fn network(name: &str, contract: &str, deposit_disabled: bool, withdraw_disabled
         withdraw_min: None,
         withdraw_max: None,
         min_confirmations: None,
+        needs_memo: None,
+        deposit_note: None,
+        withdraw_note: None,
     }
 }
 

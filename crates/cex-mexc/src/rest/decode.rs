@@ -204,7 +204,16 @@ fn network(network: &Network<'_>) -> Result<NetworkInfo, ErrorKind> {
         withdraw_min: maybe_number(&network.withdraw_min, "withdrawal minimum")?,
         withdraw_max: maybe_number(&network.withdraw_max, "withdrawal maximum")?,
         min_confirmations: network.min_confirm.integer().and_then(|count| u32::try_from(count).ok()),
+        needs_memo: network.same_address.text().map(|told| told == "true"),
+        deposit_note: note(&[&network.deposit_desc, &network.deposit_tips]),
+        withdraw_note: note(&[&network.withdraw_tips]),
     })
+}
+
+/// What an exchange says in words, if it says anything.
+fn note(said: &[&Scalar<'_>]) -> Option<String> {
+    let said: Vec<&str> = said.iter().filter_map(|words| words.text()).collect();
+    (!said.is_empty()).then(|| said.join(" "))
 }
 
 /// A snapshot. Its texts are padded where the stream's are trimmed, so levels compare as numbers (MEXC-REST-12).
@@ -350,14 +359,19 @@ fn tickers(markets: &Markets, asked: Option<SymbolId>, body: &[u8]) -> Result<Ve
         tickers.push(Ticker {
             symbol: market.id,
             last,
+            last_qty: optional(&entry.last_qty)?,
             open: optional(&entry.open_price)?,
             high: optional(&entry.high_price)?,
             low: optional(&entry.low_price)?,
+            prev_close: optional(&entry.prev_close_price)?,
             bid: optional(&entry.bid_price)?,
+            bid_qty: optional(&entry.bid_qty)?,
             ask: optional(&entry.ask_price)?,
+            ask_qty: optional(&entry.ask_qty)?,
             volume: optional(&entry.volume)?,
             quote_volume: optional(&entry.quote_volume)?,
             change: optional(&entry.price_change_percent)?,
+            open_time: Some(entry.open_time.millis()).filter(|at| *at != Timestamp::EPOCH),
             as_of: entry.close_time.millis(),
         });
     }
@@ -422,7 +436,12 @@ fn fee(symbol: Option<SymbolId>, body: &[u8]) -> Result<TradingFee, ErrorKind> {
         number(scalar, "fee")
             .and_then(|rate| Bps::from_fraction(rate).map_err(|_| ErrorKind::Undecodable("fee")))
     };
-    Ok(TradingFee { symbol, maker: rate(&fees.maker_commission)?, taker: rate(&fees.taker_commission)? })
+    Ok(TradingFee {
+        point_type: None,
+        symbol,
+        maker: rate(&fees.maker_commission)?,
+        taker: rate(&fees.taker_commission)?,
+    })
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use super::decode::{json, maybe_number, millis, number, oldest_first, order_id};
 use crate::error;
 use crate::wire::{BatchRow, MyTrade, OrderEntry, Scalar, part};
 use cex_core::{
-    Asset, ClientOrderId, Decimal, Fill, Liquidity, Market, Markets, Order, OrderRequest, OrderStatus, Side,
-    Timestamp, TradeId, VenueId,
+    Asset, ClientOrderId, Decimal, Fill, Liquidity, Market, Markets, Order, OrderRequest, OrderStatus,
+    OrderType, Side, TimeInForce, Timestamp, TradeId, VenueId,
 };
 use cex_errors::{ErrorKind, ExchangeError, Op};
 use cex_interface::{OrderRef, Placed, Reply, by_name};
@@ -132,6 +132,7 @@ fn order(venue: VenueId, market: &Market, entry: &OrderEntry<'_>) -> Result<Orde
         order_id: Some(order_id(&entry.order_id)?),
         client_id: name(&[&entry.client_order_id, &entry.orig_client_order_id]),
         side: side(&entry.side)?,
+        order_type: order_type(&entry.kind),
         status: status(&entry.status),
         price: if is_market { None } else { maybe_number(&entry.price, "price")? },
         qty: qty.filter(|qty| qty.is_positive()),
@@ -142,6 +143,18 @@ fn order(venue: VenueId, market: &Market, entry: &OrderEntry<'_>) -> Result<Orde
         // Null for orders nothing happened to (MEXC-REST-15).
         as_of: if changed_at == Timestamp::EPOCH { created_at } else { changed_at },
     })
+}
+
+fn order_type(kind: &Scalar<'_>) -> Option<OrderType> {
+    match kind.text()? {
+        "LIMIT" => Some(OrderType::Limit(TimeInForce::Gtc)),
+        "LIMIT_MAKER" => Some(OrderType::PostOnly),
+        "IMMEDIATE_OR_CANCEL" => Some(OrderType::Limit(TimeInForce::Ioc)),
+        "FILL_OR_KILL" => Some(OrderType::Limit(TimeInForce::Fok)),
+        "MARKET" => Some(OrderType::Market),
+        // Stops placed on the exchange's own pages.
+        _other => None,
+    }
 }
 
 /// Our fills, oldest first. The identifier is the one the private stream sends (MEXC-REST-18), and where there is none

@@ -156,6 +156,7 @@ fn ended(order_id: OrderId, order: &OrderRequest) -> Order {
         order_id: Some(order_id),
         client_id: Some(order.client_id),
         side: order.side,
+        order_type: None,
         status: OrderStatus::Canceled,
         price: None,
         qty: None,

@@ -397,6 +397,7 @@ fn told_by(fills: &[Fill]) -> Option<Order> {
         client_id: first.client_id,
         side: first.side,
         // Whether it was filled whole nobody says, and nothing depends on it.
+        order_type: None,
         status: OrderStatus::Canceled,
         price: None,
         qty: None,
@@ -615,6 +616,7 @@ mod tests {
             order_id: OrderId::new("o").ok(),
             client_id,
             side: Side::Buy,
+            order_type: None,
             status: OrderStatus::New,
             price: None,
             qty: None,

@@ -231,6 +231,7 @@ mod tests {
             order_id: Some(id),
             client_id: client_id.map(name),
             side: Side::Buy,
+            order_type: None,
             status: OrderStatus::Filled,
             price: None,
             qty: None,

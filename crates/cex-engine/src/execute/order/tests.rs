@@ -38,6 +38,7 @@ fn report(status: OrderStatus, filled: &str) -> Order {
         order_id: Some(id()),
         client_id: None,
         side: Side::Buy,
+        order_type: None,
         status,
         price: None,
         qty: None,

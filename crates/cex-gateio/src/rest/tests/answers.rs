@@ -149,6 +149,7 @@ fn tickers_of_dead_pairs_and_of_others_are_left_out() {
     };
     let [btc] = &tickers[..] else { panic!("{tickers:?}") };
     assert_eq!((btc.symbol, btc.volume, btc.bid), (BTC, None, None));
+    assert_eq!((btc.bid_qty, btc.ask_qty), (None, Some(Decimal::new(1_638, 4))));
     assert_eq!(btc.change, Some(Decimal::new(-182, 4)));
 
     let request = Request::BookTickers { symbol: None };
@@ -161,9 +162,10 @@ fn tickers_of_dead_pairs_and_of_others_are_left_out() {
 
 #[test]
 fn fees_coins_and_the_switch_are_read() {
-    let row = r#"{"user_id":10001,"taker_fee":"0.002","maker_fee":"-0.00005","gt_discount":true,"gt_taker_fee":"0"}"#;
+    let row = r#"{"user_id":10001,"taker_fee":"0.002","maker_fee":"-0.00005","gt_discount":true,"gt_taker_fee":"0","point_type":"1"}"#;
     let Ok(Reply::Fees(fees)) = decoded(&Request::Fees { symbol: None }, row) else { panic!("fees") };
     assert_eq!((fees[0].symbol, fees[0].taker.e8(), fees[0].maker.e8()), (None, 200_000, -5_000));
+    assert_eq!(fees[0].point_type, Some(1));
     let of_btc = Request::Fees { symbol: Some(BTC) };
     let Ok(Reply::Fees(fees)) = decoded(&of_btc, &format!("{{\"BTC_USDT\":{row}}}")) else { panic!("fees") };
     assert_eq!(fees[0].symbol, Some(BTC));

@@ -149,9 +149,9 @@ fn candles_are_rows_and_the_end_is_kept() {
 
 #[test]
 fn tickers_of_one_or_all() {
-    let btc = r#"{"symbol":"BTCUSDT","priceChange":"1248.51","priceChangePercent":"0.0173","lastPrice":"73397.77",
-        "bidPrice":"73369.83","bidQty":"","askPrice":"73369.84","openPrice":"72149.26","highPrice":"73639.99",
-        "lowPrice":"68629.42","volume":"7729.258925","quoteVolume":null,"closeTime":1754741322100,"count":null}"#;
+    let btc = r#"{"symbol":"BTCUSDT","priceChange":"1248.51","priceChangePercent":"0.0173","lastPrice":"73397.77","lastQty":"0.25",
+        "prevClosePrice":"72149.25","bidPrice":"73369.83","bidQty":"","askPrice":"73369.84","askQty":"0.5","openPrice":"72149.26","highPrice":"73639.99",
+        "lowPrice":"68629.42","volume":"7729.258925","quoteVolume":null,"openTime":1754654922100,"closeTime":1754741322100,"count":null}"#;
     let dead = r#"{"symbol":"MXUSDT","lastPrice":null}"#;
     let unknown = r#"{"symbol":"ZZZUSDT","lastPrice":"1"}"#;
     let Ok(Reply::Tickers(one)) = reply(&Request::Tickers { symbol: Some(SYMBOL) }, btc) else {
@@ -167,7 +167,10 @@ fn tickers_of_one_or_all() {
         (one[0].last, one[0].change, one[0].quote_volume),
         (dec("73397.77"), Some(dec("0.0173")), None)
     );
-    assert_eq!(one[0].as_of, at(1_754_741_322_100));
+    assert_eq!((one[0].open_time, one[0].as_of), (Some(at(1_754_654_922_100)), at(1_754_741_322_100)));
+    assert_eq!((one[0].last_qty, one[0].prev_close), (Some(dec("0.25")), Some(dec("72149.25"))));
+    assert_eq!((one[0].bid_qty, one[0].ask_qty), (None, Some(dec("0.5"))));
+    assert_eq!(one[0].price_change(), Some(dec("1248.51")), "as the exchange reckons it");
     assert!(reply(&Request::Tickers { symbol: Some(SYMBOL) }, unknown).is_err(), "another symbol's answer");
 }
 
@@ -211,7 +214,8 @@ fn fees_are_json_numbers_read_exactly() {
         let body = format!(
             r#"{{"data":{{"makerCommission":0.000000000000000000,"takerCommission":{taker}}},"code":0,"msg":"success"}}"#
         );
-        let expected = TradingFee { symbol: Some(SYMBOL), maker: Bps::ZERO, taker: Bps::from_bps(5) };
+        let expected =
+            TradingFee { symbol: Some(SYMBOL), maker: Bps::ZERO, taker: Bps::from_bps(5), point_type: None };
         assert_eq!(reply(&request, &body), Ok(Reply::Fees(vec![expected])));
     }
     assert!(reply(&request, r#"{"data":{},"code":0}"#).is_err());
@@ -222,6 +226,7 @@ fn coins_tell_chains_under_either_spelling() {
     let body = r#"[{"coin":"USDT","Name":"Tether","networkList":[
         {"coin":"USDT","network":"BEP20(BSC)","netWork":"BSC","name":"x","depositEnable":true,"withdrawEnable":false,
          "withdrawFee":"0.800000000000000000","withdrawMin":"10","withdrawMax":null,"minConfirm":61,
+         "sameAddress":false,"depositDesc":"Wait.","depositTips":"Small sums are lost.","withdrawTips":null,
          "contract":"0x55d398326f99059fF775485246999027B3197955"},
         {"network":"Bitcoin(BTC)","contract":""}]},
         {"coin":"A NAME MUCH TOO LONG TO BE ONE OF OURS","name":"x","networkList":[]}]"#;
@@ -233,6 +238,9 @@ fn coins_tell_chains_under_either_spelling() {
         (bsc.withdraw_fee, bsc.withdraw_max, bsc.min_confirmations),
         (Some(dec("0.8")), None, Some(61))
     );
+    let notes = (bsc.deposit_note.as_deref(), bsc.withdraw_note.as_deref());
+    assert_eq!((bsc.needs_memo, notes), (Some(false), (Some("Wait. Small sums are lost."), None)));
+    assert_eq!(btc.needs_memo, None, "nothing is said of it");
     assert_eq!(bsc.contract.as_deref(), Some("0x55d398326f99059fF775485246999027B3197955"));
     assert_eq!(
         (btc.network.as_str(), btc.contract.as_deref(), btc.deposit_enabled),

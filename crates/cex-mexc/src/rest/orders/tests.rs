@@ -37,6 +37,23 @@ fn dec(text: &str) -> Decimal {
 }
 
 #[test]
+fn the_kind_of_an_order_is_told_as_it_can_be_placed() {
+    let limit = |tif| Some(OrderType::Limit(tif));
+    for (kind, stream, told) in [
+        ("LIMIT", 1, limit(TimeInForce::Gtc)),
+        ("LIMIT_MAKER", 2, Some(OrderType::PostOnly)),
+        ("IMMEDIATE_OR_CANCEL", 3, limit(TimeInForce::Ioc)),
+        ("FILL_OR_KILL", 4, limit(TimeInForce::Fok)),
+        ("MARKET", 5, Some(OrderType::Market)),
+        ("STOP_LIMIT", 100, None),
+    ] {
+        let body = with(r#""type":"LIMIT""#, &format!(r#""type":"{kind}""#));
+        assert_eq!(read(by_client("arb-000017"), &body).expect("an order").order_type, told, "{kind}");
+        assert_eq!(crate::push::order_type(stream), told, "{stream}");
+    }
+}
+
+#[test]
 fn an_order_is_read_whole() {
     let order = read(by_client("arb-000017"), PARTIAL).expect("an order");
     let expected = Order {
@@ -45,6 +62,7 @@ fn an_order_is_read_whole() {
         order_id: OrderId::new("C02__579000000000001044").ok(),
         client_id: ClientOrderId::new("arb-000017"),
         side: Side::Buy,
+        order_type: Some(OrderType::Limit(TimeInForce::Gtc)),
         status: OrderStatus::PartiallyFilled,
         price: Some(dec("3.5")),
         qty: Some(dec("10")),

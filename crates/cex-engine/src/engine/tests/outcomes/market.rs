@@ -241,6 +241,7 @@ impl Made {
             order_id: Some(order_id(&self.request)),
             client_id: Some(self.request.client_id),
             side: self.request.side,
+            order_type: None,
             status,
             price: None,
             qty: None,
