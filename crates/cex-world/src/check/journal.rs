@@ -34,6 +34,8 @@ struct Plain {
     is_operators: bool,
     /// How often they have looked in one.
     looked: usize,
+    /// How often they have looked at all.
+    acknowledged: usize,
     /// Names of the arbitrages that were open then.
     theirs: BTreeSet<String>,
     /// Of them those of which nobody can tell what they filled.
@@ -155,6 +157,11 @@ impl Day {
         self.plain().map(|plain| (plain.looked, plain.theirs)).unwrap_or_default()
     }
 
+    /// How often an operator has looked, as far as the journal says.
+    pub(crate) fn acknowledgements(&self) -> usize {
+        self.plain().map_or(0, |plain| plain.acknowledged)
+    }
+
     /// Orders of arbitrages that an operator has looked at: what these came to is in no profit of ours.
     pub(super) fn orders_of_operators(&self) -> BTreeSet<ClientOrderId> {
         let plain = self.plain().unwrap_or_default();
@@ -174,6 +181,7 @@ impl Day {
 
 impl Plain {
     fn take(&mut self, entry: Entry) {
+        self.acknowledged += usize::from(matches!(entry, Entry::OperatorAck(_)));
         match entry {
             Entry::Fill(fill) => {
                 let name =

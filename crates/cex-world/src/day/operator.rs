@@ -26,11 +26,13 @@ pub(crate) struct Operator {
     within: Option<u64>,
     /// How often they have looked while no process was there, as far as is known.
     looked: usize,
+    /// A process died over an acknowledgement: how many there were before it.
+    unsure_since: Option<usize>,
 }
 
 impl Operator {
     pub(super) fn new(seed: u64) -> Self {
-        Self { dice: Dice::new(seed, 5), looks_at: None, within: Some(20_000), looked: 0 }
+        Self { dice: Dice::new(seed, 5), looks_at: None, within: Some(20_000), looked: 0, unsure_since: None }
     }
 
     /// When they look next.
@@ -80,6 +82,7 @@ impl Day {
     fn resume(&mut self) {
         let now = self.now();
         self.desk.trace.tell(now, "an operator has looked".to_owned());
+        let before = self.acknowledgements();
         let is_written = !self.has(Bug::AcknowledgementUnwritten);
         if is_written {
             self.desk.record(now, |recorder| {
@@ -87,6 +90,7 @@ impl Day {
             });
         }
         if self.fuse.is_blown() {
+            self.operator.unsure_since = Some(before);
             return self.got_no_answer();
         }
         self.life.halt = Halt::Off;
@@ -116,6 +120,10 @@ impl Day {
 
     /// What the journal says that an operator has looked at: also when they got no answer.
     pub(super) fn learn_of_operator(&mut self) {
+        let unsure_since = self.operator.unsure_since.take();
+        if unsure_since.is_some_and(|before| self.acknowledgements() > before) {
+            self.desk.checks.acknowledged();
+        }
         let (looked, theirs) = self.left_to_operator();
         if looked > self.operator.looked {
             self.operator.looked = looked;
