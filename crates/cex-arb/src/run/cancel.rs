@@ -32,11 +32,10 @@ pub(super) async fn when_killed(desk: Desk) {
 
 /// One pass of what the kill switch wants. Where it is not proven that nothing is open.
 pub(super) async fn after_kill(desk: &Desk) -> Vec<VenueId> {
-    // Before it begins: one that is thrown meanwhile wants a pass of its own.
-    desk.set_may_rest(false);
+    let kills = desk.kills();
     let unproven = in_accounts(desk).await;
-    if !unproven.is_empty() {
-        desk.set_may_rest(true);
+    if unproven.is_empty() {
+        desk.nothing_rests(kills);
     }
     unproven
 }

@@ -62,6 +62,8 @@ struct Core {
     halted: bool,
     /// Told when the kill switch was thrown.
     killed: Rc<Notify>,
+    /// How often it was.
+    kills: u64,
     /// It was, and it is not proven since that no order is open.
     may_rest: bool,
     /// What an operator has looked at.
@@ -126,6 +128,7 @@ impl Desk {
             closed: false,
             halted: false,
             killed: Rc::default(),
+            kills: 0,
             may_rest: false,
             seen: Seen::default(),
             paper: None,
@@ -169,9 +172,17 @@ impl Desk {
         self.0.borrow().may_rest
     }
 
-    /// Says whether an order may be open after the kill switch was thrown.
-    pub fn set_may_rest(&self, may_rest: bool) {
-        self.0.borrow_mut().may_rest = may_rest;
+    /// How often the kill switch was thrown.
+    #[must_use]
+    pub fn kills(&self) -> u64 {
+        self.0.borrow().kills
+    }
+
+    /// It is proven that no order is open, to whoever began to look when the switch had been thrown so often: one that was thrown
+    /// since wants a look of its own.
+    pub fn nothing_rests(&self, kills: u64) {
+        let mut core = self.0.borrow_mut();
+        core.may_rest &= core.kills != kills;
     }
 
     /// Stops all openings until an operator has looked, over restarts too.
@@ -545,6 +556,7 @@ impl Desk {
 impl Core {
     fn note_killed(&mut self) {
         self.may_rest = true;
+        self.kills += 1;
         self.killed.notify_one();
     }
 
