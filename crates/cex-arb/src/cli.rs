@@ -13,7 +13,7 @@ use std::path::PathBuf;
     after_help = "Start here: arb demo    (two simulated exchanges on this machine, no keys, no internet)\n\n\
                   Exit codes: 0 success, 1 internal error, 2 usage, 3 bad configuration, 4 credentials,\n5 exchange unreachable, 6 not \
                   running or running already, 7 timeout, 8 halted,\n9 ended with residual exposure, an unknown order or a ledger that \
-                  differs,\n10 check failed, 130 / 143 interrupted / terminated and drained"
+                  differs,\n10 check failed, 130 / 143 interrupted / terminated"
 )]
 pub struct Cli {
     /// What to do.
