@@ -42,35 +42,19 @@ impl<'a> Lists<'a> {
     /// # Errors
     /// What the calls fail with.
     pub async fn open_orders(&self) -> Result<Listing<Order>, ExchangeError> {
-        if !self.rest.wants_symbols() {
-            match self.orders(Request::OpenOrders { symbol: None }).await {
-                Err(error) if may_want_symbols(&error.kind) => {
-                    let all = self.open_orders_by_symbol().await?;
-                    // A code nobody knows may have been trouble of the moment, and is no reason to ask more for good.
-                    if error.kind != ErrorKind::Unmapped {
-                        self.rest.note_wants_symbols();
-                    }
-                    return Ok(all);
-                }
-                answer => return answer,
-            }
-        }
-        self.open_orders_by_symbol().await
-    }
-
-    async fn open_orders_by_symbol(&self) -> Result<Listing<Order>, ExchangeError> {
-        let symbols: Vec<SymbolId> = self.rest.markets().iter().map(|market| market.id).collect();
         let mut all = Listing { rows: Vec::new(), unreadable: 0 };
-        for some in symbols.chunks(self.capabilities().open_orders_of.unwrap_or(1).max(1)) {
-            let request = match some {
-                [symbol] => Request::OpenOrders { symbol: Some(*symbol) },
-                several => Request::OpenOrdersOf(several.to_vec()),
-            };
-            let listed = self.orders(request).await?;
-            all.unreadable += listed.unreadable;
-            all.rows.extend(listed);
+        let mut parts = self.open_orders_in_parts();
+        while let Some(part) = parts.next().await? {
+            all.unreadable += part.unreadable;
+            all.rows.extend(part);
         }
         Ok(all)
+    }
+
+    /// As [`Self::open_orders`], answer by answer: with many symbols the last one may come a minute after the first.
+    #[must_use]
+    pub fn open_orders_in_parts(&self) -> OpenOrders<'a> {
+        OpenOrders { lists: *self, left: Left::All(self.rest.wants_symbols()) }
     }
 
     /// Open orders of one symbol.
@@ -211,6 +195,68 @@ impl<'a> Lists<'a> {
             rows.extend(answer.into_iter().map(|row| (key(&row), row)));
         }
         Ok(Listing { rows: rows.into_values().collect(), unreadable })
+    }
+}
+
+/// Open orders of all markets registered, by [`Lists::open_orders_in_parts`].
+pub struct OpenOrders<'a> {
+    lists: Lists<'a>,
+    left: Left,
+}
+
+/// What is not asked for yet.
+enum Left {
+    /// Everything, and whether that is known to be asked for by symbol.
+    All(bool),
+    /// These calls, and whether it is news that symbols must be named.
+    Named(std::vec::IntoIter<Request>, bool),
+    Nothing,
+}
+
+impl OpenOrders<'_> {
+    /// The next answer; `None` when there was all.
+    ///
+    /// # Errors
+    /// What the call fails with: then there is nothing more.
+    pub async fn next(&mut self) -> Result<Option<Listing<Order>>, ExchangeError> {
+        let Lists { rest, .. } = self.lists;
+        if let Left::All(by_symbol) = self.left {
+            self.left = Left::Nothing;
+            let mut is_news = false;
+            if !by_symbol {
+                match self.lists.orders(Request::OpenOrders { symbol: None }).await {
+                    // A code nobody knows may have been trouble of the moment, and is no reason to ask more for good.
+                    Err(error) if may_want_symbols(&error.kind) => {
+                        is_news = error.kind != ErrorKind::Unmapped;
+                    }
+                    answer => return answer.map(Some),
+                }
+            }
+            let symbols: Vec<SymbolId> = rest.markets().iter().map(|market| market.id).collect();
+            let at_once = rest.capabilities().open_orders_of.unwrap_or(1).max(1);
+            let calls: Vec<Request> = symbols.chunks(at_once).map(open_orders_of).collect();
+            self.left = Left::Named(calls.into_iter(), is_news);
+        }
+        let Left::Named(calls, is_news) = &mut self.left else { return Ok(None) };
+        let Some(call) = calls.next() else {
+            if *is_news {
+                rest.note_wants_symbols();
+            }
+            self.left = Left::Nothing;
+            return Ok(None);
+        };
+        let answer = self.lists.orders(call).await;
+        if answer.is_err() {
+            self.left = Left::Nothing;
+        }
+        answer.map(Some)
+    }
+}
+
+fn open_orders_of(symbols: &[SymbolId]) -> Request {
+    match symbols {
+        [symbol] => Request::OpenOrders { symbol: Some(*symbol) },
+        several => Request::OpenOrdersOf(several.to_vec()),
     }
 }
 
