@@ -81,8 +81,11 @@ pub fn missing(symbols: &Symbols, rules: &[Rules]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Why a coin is not traded on two exchanges, or not proven to be the same there; `None` when it is: the same contract, or on the
-/// same chain none on both sides, as a chain's own coin has none.
+/// Chains whose own coin is not called as they are.
+const OWN_COINS: [(&str, &str); 1] = [("BSC", "BNB")];
+
+/// Why a coin is not traded on two exchanges, or not proven to be the same there; `None` when it is: the same contract, or the same
+/// chain's own coin, which has none. A token whose contract neither tells may be two.
 #[must_use]
 pub fn difference(left: Option<&AssetInfo>, right: Option<&AssetInfo>) -> Option<&'static str> {
     let (Some(left), Some(right)) = (left, right) else { return Some("its chains are not told") };
@@ -93,11 +96,14 @@ pub fn difference(left: Option<&AssetInfo>, right: Option<&AssetInfo>) -> Option
     let (ours, theirs) = (ways(left), ways(right));
     let any =
         |same: fn(&Way, &Way) -> bool| ours.iter().any(|way| theirs.iter().any(|other| same(way, other)));
+    let own_coin = ours.iter().any(|way| way.is_own_coin(left.asset) && theirs.contains(way));
     // A token may be told under a name of its chain that nobody knows: its contract is enough.
-    if any(|way, other| way == other || (way.contract.is_some() && way.contract == other.contract)) {
+    if own_coin || any(|way, other| way.contract.is_some() && way.contract == other.contract) {
         return None;
     }
-    Some(if any(|way, other| way.chain == other.chain) {
+    Some(if any(|way, other| way == other) {
+        "its contract is not told"
+    } else if any(|way, other| way.chain == other.chain) {
         "its contracts differ"
     } else {
         "its chains differ"
@@ -108,7 +114,7 @@ pub fn difference(left: Option<&AssetInfo>, right: Option<&AssetInfo>) -> Option
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
     chain: String,
-    /// None for a chain's own coin.
+    /// None for a chain's own coin, and where the exchange does not say.
     contract: Option<String>,
 }
 
@@ -118,6 +124,12 @@ impl Way {
     pub fn of(network: &NetworkInfo) -> Self {
         let contract = network.contract.as_deref().map(|contract| contract.trim().to_ascii_lowercase());
         Self { chain: chain(&network.network), contract: contract.filter(|contract| !contract.is_empty()) }
+    }
+
+    /// Whether this coin is the one the chain itself is paid in.
+    fn is_own_coin(&self, asset: Asset) -> bool {
+        let named = (self.chain.as_str(), asset.as_str());
+        self.contract.is_none() && (named.0 == named.1 || OWN_COINS.contains(&named))
     }
 }
 
@@ -260,12 +272,18 @@ mod tests {
     #[test]
     fn one_ticker_is_one_coin_only_with_the_same_contract_or_chain() {
         let token = coin(&[("ERC20", Some("0xAB")), ("BSC", Some("0xcd"))]);
+        let own = |ticker: &str, chain: &str| AssetInfo {
+            asset: ticker.parse().expect("short"),
+            ..coin(&[(chain, None)])
+        };
         for (left, right, why) in [
             (&token, coin(&[("ETH", Some("0xab "))]), None),
             (&token, coin(&[("ETH", Some("0xef"))]), Some("its contracts differ")),
-            (&coin(&[("Bitcoin(BTC)", None)]), coin(&[("BTC", None)]), None),
-            (&coin(&[("BTC", None)]), coin(&[("BCH", None)]), Some("its chains differ")),
-            (&coin(&[("Ethereum(ERC20)", None)]), coin(&[("ETH", Some(""))]), None),
+            (&own("BTC", "Bitcoin(BTC)"), own("BTC", "BTC"), None),
+            (&own("BTC", "BTC"), own("BTC", "BCH"), Some("its chains differ")),
+            (&own("ETH", "Ethereum(ERC20)"), own("ETH", "ETH"), None),
+            (&own("BNB", "BEP20(BSC)"), own("BNB", "BSC"), None),
+            (&own("USDX", "Ethereum(ERC20)"), own("USDX", "ETH"), Some("its contract is not told")),
             (&coin(&[("ERC20", None)]), coin(&[("ETH", Some("0xab"))]), Some("its contracts differ")),
             (&token, coin(&[("ETH", Some("0xef")), ("BSC", Some("0xcd"))]), None),
             (&token, coin(&[("a new name of it", Some("0xcd"))]), None),
