@@ -16,7 +16,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
@@ -434,7 +434,10 @@ async fn answer(stream: UnixStream, door: &Door) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read.take(LINE_MAX)).read_line(&mut line).await?;
+    let is_gone = write.ready(Interest::WRITABLE).await?.is_write_closed();
     let answer = match sonic_rs::from_str::<Question>(&line) {
+        // Whoever was told that nobody answers does not count on it any more, and may have halted what it would let go on.
+        Ok(Question { verb: Verb::Resume }) if is_gone => return Ok(()),
         Ok(Question { verb }) => door.obey(verb),
         Err(error) => {
             Answer { ok: false, error: Some(format!("not a question: {error}")), fix: None, status: None }
@@ -639,13 +642,8 @@ mod tests {
         assert!(!directory.has_ended(pid + 1, at.as_millis()));
     }
 
-    #[test]
-    fn nobody_acknowledges_what_no_record_would_tell_the_next_run_of() {
-        let place = tempfile::tempdir().expect("a directory");
-        let (recorder, directory, broken) = on_failing_disk(place.path());
-        let desk = quiet_desk(&[]);
-        desk.record_into(recorder);
-        let controls = Controls {
+    fn controls(desk: &Desk, directory: Directory) -> Controls {
+        Controls {
             started_at: desk.look(|now, _, _, _| now),
             desk: desk.clone(),
             names: Names::default(),
@@ -654,7 +652,48 @@ mod tests {
             flatten: Rc::default(),
             directory,
             run: "LIVE",
+        }
+    }
+
+    /// Whoever gave up waiting may have halted it again by then, as anybody may.
+    #[tokio::test]
+    async fn a_halt_is_lifted_for_nobody_who_has_gone_away() {
+        let place = tempfile::tempdir().expect("a directory");
+        let directory = Directory(place.path().to_owned());
+        let desk = quiet_desk(&[]);
+        let starting = Starting {
+            clock: Clock::new(),
+            started_at: Timestamp::from_millis(0),
+            run: "LIVE",
+            stop: Rc::default(),
+            directory: directory.clone(),
         };
+        let door = Door::new(starting);
+        door.leads_to(Rc::new(controls(&desk, directory)));
+        for waits in [false, true] {
+            desk.halt("operator", "arb kill");
+            let (client, engine) = UnixStream::pair().expect("sockets");
+            let (answers, mut asks) = client.into_split();
+            asks.write_all(b"{\"verb\":\"resume\"}\n").await.expect("it is there");
+            // Who closes its writing side alone still waits.
+            asks.shutdown().await.expect("it is there");
+            let answers = waits.then_some(answers);
+            drop(asks);
+            // The kernel tells of both in one turn.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            answer(engine, &door).await.expect("a question");
+            assert_eq!(desk.is_halted(), !waits);
+            drop(answers);
+        }
+    }
+
+    #[test]
+    fn nobody_acknowledges_what_no_record_would_tell_the_next_run_of() {
+        let place = tempfile::tempdir().expect("a directory");
+        let (recorder, directory, broken) = on_failing_disk(place.path());
+        let desk = quiet_desk(&[]);
+        desk.record_into(recorder);
+        let controls = controls(&desk, directory);
         assert!(controls.obey(Verb::Resume).ok);
         assert!(controls.obey(Verb::Stop).ok);
         let late = controls.obey(Verb::StopFlat);

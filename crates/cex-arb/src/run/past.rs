@@ -54,8 +54,9 @@ pub struct Past {
     ledger: ledger::Ledger,
     /// Why the last session ended.
     ended: Option<String>,
-    /// Whether the session that writes trades: it looks after its own arbitrages, whoever acknowledges what.
-    trades: bool,
+    /// Whether the session that writes is a run, and not an operator's where none is: that one is told what stands open, and takes it
+    /// over. A run looks after its own; one that only observes leaves it to the next that trades.
+    runs: bool,
     /// A session whose end does not say what its records say.
     contradiction: Option<Contradiction>,
     /// The largest number of a session.
@@ -174,7 +175,7 @@ impl Past {
     }
 
     fn begin(&mut self, mode: Mode) {
-        self.trades = mode == Mode::Live || mode == Mode::Paper;
+        self.runs = mode != Mode::Unspecified;
         // Accounts on paper begin anew, and nothing of theirs is left over.
         if mode == Mode::Paper {
             self.cycles.clear();
@@ -295,7 +296,7 @@ impl Past {
         if let Some(contradiction) = &mut self.contradiction {
             contradiction.acknowledged = true;
         }
-        if !self.trades {
+        if !self.runs {
             for cycle in self.cycles.values_mut() {
                 (cycle.acknowledged, cycle.looked_at) = (true, at);
             }

@@ -145,6 +145,11 @@ fn an_operator_settles_what_earlier_runs_left_and_not_what_a_running_one_does() 
     let open = vec![session(Mode::Live), intent(["b", "s"]), fill("b", "mexc", "1", Side::Buy, "1")];
     let running = read(&[open.clone(), vec![ack.clone()]].concat());
     assert!(!running.cycles()["b"].acknowledged, "the run looks after it itself");
+    let watching = read(&[open.clone(), vec![session(Mode::Observe), ack.clone()]].concat());
+    assert!(
+        !watching.cycles()["b"].acknowledged,
+        "nobody was told of it: the next run that trades looks after it"
+    );
     let looked = read(&[open, vec![session(Mode::Unspecified), ack]].concat());
     assert!(looked.cycles()["b"].acknowledged);
     assert_eq!(looked.undecided(), 2, "its orders are still asked for: their fills belong into the journal");
