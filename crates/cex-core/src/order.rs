@@ -399,6 +399,18 @@ pub struct Plan {
     pub net_edge: Bps,
 }
 
+impl Plan {
+    /// Whether an order is on this side at this venue by this plan.
+    #[must_use]
+    pub fn has(&self, order: &OrderRequest) -> bool {
+        let leg = match order.side {
+            Side::Buy => &self.buy,
+            Side::Sell => &self.sell,
+        };
+        order.symbol == self.symbol && order.venue == leg.venue
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! The dead man's switch of an exchange: it cancels all that is open there when it does not hear of us.
 
+use super::desk::Desk;
 use cex_interface::Request;
 use cex_transport::Rest;
 use std::rc::Rc;
@@ -22,10 +23,11 @@ pub(super) struct DeadMan {
 }
 
 impl DeadMan {
-    /// Arms it now.
-    pub(super) fn arm(rest: Arc<Rest>) -> Self {
+    /// Arms it now, for the run of this desk. While that is halted, and it is not proven that no order is open, it is not renewed: then
+    /// the exchange cancels what we may not be able to.
+    pub(super) fn arm(rest: Arc<Rest>, desk: Desk) -> Self {
         let stop = Rc::new(Notify::new());
-        let renewing = tokio::task::spawn_local(renew(Arc::clone(&rest), Rc::clone(&stop)));
+        let renewing = tokio::task::spawn_local(renew(Arc::clone(&rest), desk, Rc::clone(&stop)));
         Self { rest, stop, renewing }
     }
 
@@ -45,7 +47,7 @@ impl DeadMan {
     }
 }
 
-async fn renew(rest: Arc<Rest>, stop: Rc<Notify>) {
+async fn renew(rest: Arc<Rest>, desk: Desk, stop: Rc<Notify>) {
     let mut beat = interval(RENEWED_EVERY);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -53,6 +55,9 @@ async fn renew(rest: Arc<Rest>, stop: Rc<Notify>) {
             biased;
             () = stop.notified() => return,
             _ = beat.tick() => {}
+        }
+        if desk.is_halted() && desk.may_rest() {
+            continue;
         }
         if let Err(error) = set(&rest, SILENCE).await {
             tracing::warn!(%error, "the dead man's switch was not renewed");

@@ -523,9 +523,11 @@ impl Desk {
             (order, rest.prepare(Request::Place(order), Urgency::Normal))
         });
         match ready {
-            // Asked twice: what is late needs no record, and a disk may take its time.
+            // What was approved before the halt of the same turn stays here (R36). Time is asked twice: what is late needs no
+            // record, and a disk may take its own.
             [(first, Ok(first_ready)), (second, Ok(second_ready))]
-                if !core.is_late(read_at)
+                if !core.halted
+                    && !core.is_late(read_at)
                     && core.is_recorded(read_at, [&first, &second])
                     && !core.is_late(read_at) =>
             {
@@ -570,7 +572,7 @@ impl Core {
     fn is_recorded(&mut self, decided_at: Timestamp, legs: [&OrderRequest; 2]) -> bool {
         let Some(recorder) = &mut self.recorder else { return true };
         let started = self.out.notices.iter().rev().find_map(|notice| match notice {
-            Notice::Started { id, plan } if plan.symbol == legs[0].symbol => Some((id, plan)),
+            Notice::Started { id, plan } if legs.iter().all(|leg| plan.has(leg)) => Some((id, plan)),
             _other => None,
         });
         started.is_some_and(|(id, plan)| recorder.opening(decided_at, id.0, plan, legs))
@@ -642,6 +644,7 @@ impl Core {
 
     /// Hands what the engine told to the viewer; keeps what the proof at the end needs.
     fn tell(&mut self, now: Timestamp) {
+        let mut is_alarmed = false;
         for notice in self.out.notices.drain(..) {
             match &notice {
                 Notice::Finished(outcome) => {
@@ -660,8 +663,8 @@ impl Core {
                 | Notice::Started { .. }
                 | Notice::OrderEnded { .. }
                 | Notice::Noted(_)
-                | Notice::Tripped(_)
-                | Notice::Alarm(_) => {}
+                | Notice::Tripped(_) => {}
+                Notice::Alarm(_) => is_alarmed = true,
             }
             if let Some(recorder) = &mut self.recorder {
                 recorder.notice(now, &notice);
@@ -670,6 +673,11 @@ impl Core {
             if !matches!(notice, Notice::Noted(_)) {
                 self.viewer.tell(Told::Notice(now, notice));
             }
+        }
+        // The engine has halted, and the recorder has written that down. Whatever happened that must not, an order may rest of it.
+        if is_alarmed {
+            self.halted = true;
+            self.note_killed();
         }
     }
 

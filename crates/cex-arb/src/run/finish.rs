@@ -34,15 +34,15 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 /// How long links may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(4);
 
-/// Lets what is open end, says goodbye, and compares our ledger with the accounts. What came of the run, and how it ends: what
-/// could not be written down comes first.
+/// Lets what is open end, says goodbye, and compares our ledger with the accounts. What came of the run; how it ends: what
+/// could not be written down comes first; and whether no order may rest where none was to.
 pub(super) async fn finish(
     running: Running,
     viewer: &Viewer,
     epoch: u64,
     (ended, run, flatten): (Ended, &'static str, Option<Bps>),
     directory: &Directory,
-) -> (Summary, Result<(), Failure>) {
+) -> (Summary, Result<(), Failure>, bool) {
     let Running { desk, links, helpers, dead_man } = running;
     let trades = run == mode_name(Mode::Live);
     let mut unproven = Vec::new();
@@ -63,11 +63,14 @@ pub(super) async fn finish(
         tracing::warn!("some connections did not end in time");
     }
     helpers.iter().for_each(JoinHandle::abort);
-    // Not proven yet, or thrown while it drained.
-    if trades && desk.may_rest() {
+    // Not proven yet, thrown while it drained, or while that was looked for.
+    let mut looked_for = None;
+    while trades && desk.may_rest() && looked_for != Some(desk.kills()) {
+        looked_for = Some(desk.kills());
         unproven = cancel::after_kill(&desk).await;
     }
-    disarm(&desk, dead_man, unproven.is_empty()).await;
+    let flat = unproven.is_empty();
+    disarm(&desk, dead_man, flat).await;
     let summary = desk.close(|engine, venues, tally| summary(epoch, engine, venues, &tally, &accounts));
     let summary = Summary { run, lines_dropped: viewer.dropped(), ..summary };
     // What halts while it drains holds the next run too. So does a file that nobody looked for any more.
@@ -81,7 +84,7 @@ pub(super) async fn finish(
             .close(now, reason, left, &standing)
             .map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))
     });
-    (summary, recorded.and(verdict))
+    (summary, recorded.and(verdict), flat)
 }
 
 /// What a session's end says of why it ended: who stopped it, or what an operator must look at.
@@ -274,7 +277,7 @@ mod tests {
             let viewer = Viewer::spawn(Box::new(Nobody), |_| {}).expect("a thread");
             finish(running, &viewer, 1, (Ended::Interrupted, "LIVE", None), &directory).await
         };
-        let (_, verdict) = Pace::Sleep.block_on(run).expect("a runtime");
+        let (_, verdict, _) = Pace::Sleep.block_on(run).expect("a runtime");
         verdict.err().map(|failure| failure.exit)
     }
 

@@ -204,10 +204,13 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     drop(watchdog);
     let flatten = controls.flatten.get().then_some(config.risk.flatten_collar_bps);
     let how = (ended, controls.run, flatten);
-    let (summary, verdict) = finish(running, &viewer, epoch, how, &controls.directory).await;
+    let (summary, verdict, flat) = finish(running, &viewer, epoch, how, &controls.directory).await;
     helpers.iter().for_each(JoinHandle::abort);
-    controls.directory.note_ended(started_at);
-    let _ = std::fs::remove_file(controls.directory.socket());
+    // Where an order may rest yet, `arb watch` takes us for one that is gone, and cancels until none does.
+    if flat {
+        controls.directory.note_ended(started_at);
+        let _ = std::fs::remove_file(controls.directory.socket());
+    }
     drop((controls, door));
     Viewer::end(viewer, summary).await;
     verdict
@@ -443,7 +446,7 @@ async fn open(
         helpers.push(tokio::task::spawn_local(reconciler.fills()));
         helpers.push(tokio::task::spawn_local(desk.clone().rehearse(settings, setups)));
     }
-    let dead_man = switches.into_iter().map(DeadMan::arm).collect();
+    let dead_man = switches.into_iter().map(|rest| DeadMan::arm(rest, desk.clone())).collect();
     Ok(Some((Running { desk, links, helpers, dead_man }, adopted)))
 }
 

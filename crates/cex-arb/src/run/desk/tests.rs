@@ -2,6 +2,7 @@
 
 use super::super::cancel;
 use super::super::control::Directory;
+use super::super::dead_man::DeadMan;
 use super::super::limits::settings;
 use super::super::pace::Pace;
 use super::super::record::Tolerance;
@@ -16,8 +17,9 @@ use cex_interface::{Reply, Secret, VenueConfig};
 use cex_journal::messages::SessionStart;
 use cex_journal::{Entry, Reader};
 use cex_risk::{Scope, Trip, Until};
+use cex_sim::fault::{Fault, Moment, RestEffect};
 use cex_sim::server::{SimConfig, SimExchange, SimHandle, SimServer};
-use cex_transport::TransportConfig;
+use cex_transport::{Rest, TransportConfig};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -157,20 +159,88 @@ fn an_open_order_is_cancelled_however_long_looking_for_it_took() {
     let program = async {
         let (desk, order) = desk(&sim, place.path()).await;
         let rest = desk.0.borrow().venues[0].rest.clone();
-        let market = rest.markets().iter().next().cloned().expect("a market");
-        let Ok(Reply::Book(book)) = rest.call(&Request::Book { symbol: market.id, depth: 5 }).await else {
+        rest_in_each_market(&rest, order).await;
+        assert_eq!(open(&rest).await, Ok(1));
+        // No patience is left after the first look.
+        let _proven = cancel::all_within(&rest, Duration::ZERO).await;
+        assert_eq!(open(&rest).await, Ok(0));
+    };
+    Pace::Sleep.block_on(program).expect("a runtime");
+    sim.stop().expect("it stops");
+}
+
+async fn open(rest: &Rest) -> Result<usize, cex_errors::ExchangeError> {
+    cex_transport::Lists::of(rest).open_orders().await.map(|open| open.len())
+}
+
+/// Orders like this one that nobody takes, one in each market.
+async fn rest_in_each_market(rest: &Rest, order: OrderRequest) {
+    let mut ids = IdSource::new(1_781_690_000_124);
+    for market in rest.markets().iter().cloned().collect::<Vec<_>>() {
+        let symbol = market.id;
+        let Ok(Reply::Book(book)) = rest.call(&Request::Book { symbol, depth: 5 }).await else {
             panic!("no book")
         };
         let price = Price(book.bids[0].price.0 / 2).floor_to(market.tick);
         let qty = Qty(2 * market.min_notional.0 as i64 / price.0).ceil_to(market.lot).expect("small");
         let kind = OrderKind::Limit { price, qty: qty.max(market.min_qty), tif: TimeInForce::Gtc };
-        let placed = rest.call(&Request::Place(OrderRequest { kind, ..order })).await;
+        let client_id = ids.next('b');
+        let placed = rest.call(&Request::Place(OrderRequest { symbol, client_id, kind, ..order })).await;
         assert!(matches!(placed, Ok(Reply::Placed(_))), "{placed:?}");
-        let open = || async { cex_transport::Lists::of(&rest).open_orders().await.map(|open| open.len()) };
-        assert_eq!(open().await, Ok(1));
-        // No patience is left after the first look.
-        let _proven = cancel::all_within(&rest, Duration::ZERO).await;
-        assert_eq!(open().await, Ok(0));
+    }
+}
+
+/// A cancel that the exchange swallows, and all other symbols behind it.
+#[test]
+fn one_cancel_that_is_never_answered_keeps_no_other_order_open() {
+    let sim = SimServer::start(SimConfig { seed: 7, symbols: 6, ..SimConfig::default() }).expect("loopback");
+    let place = tempfile::tempdir().expect("a directory");
+    let program = async {
+        let (desk, order) = desk(&sim, place.path()).await;
+        let rest = desk.0.borrow().venues[0].rest.clone();
+        rest_in_each_market(&rest, order).await;
+        let stall = Fault::rest("DELETE", "/api/v3/openOrders", Moment::Before, RestEffect::Stall);
+        sim.inject(SimExchange::Mexc, stall).expect("a fault");
+        assert_eq!(cancel::in_accounts(&desk).await, []);
+        assert_eq!(sim.fired().expect("it runs").len(), 1, "it was swallowed");
+        assert_eq!(open(&rest).await, Ok(0));
+    };
+    Pace::Sleep.block_on(program).expect("a runtime");
+    sim.stop().expect("it stops");
+}
+
+/// Something happened that must not: of that an order may rest, and nothing proves otherwise but looking.
+#[test]
+fn an_alarm_throws_the_kill_switch() {
+    let desk = quiet_desk(&[]);
+    desk.tell_engine(Event::Wake);
+    assert!(!desk.is_halted() && !desk.may_rest());
+    desk.0.borrow_mut().out.notices.push(Notice::Alarm("an exchange has another order than was approved"));
+    desk.tell_engine(Event::Wake);
+    assert!(desk.is_halted() && desk.may_rest());
+    assert_eq!(desk.kills(), 1);
+}
+
+/// While nobody can prove that no order rests, the exchange's own switch shall fire.
+#[test]
+fn the_dead_man_is_not_held_off_while_an_order_may_rest_after_a_kill() {
+    let sim = SimServer::start(SimConfig { seed: 7, symbols: 1, ..SimConfig::default() }).expect("loopback");
+    let place = tempfile::tempdir().expect("a directory");
+    let program = async {
+        let (desk, _) = desk(&sim, place.path()).await;
+        let rest = desk.0.borrow().venues[0].rest.clone();
+        let renewed = async || {
+            let before = rest.metrics().of(Op::DeadManSwitch).calls.value();
+            let switch = DeadMan::arm(Arc::clone(&rest), desk.clone());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            switch.end(false).await;
+            rest.metrics().of(Op::DeadManSwitch).calls.value() - before
+        };
+        assert_eq!(renewed().await, 1);
+        desk.kill("operator", "arb kill");
+        assert_eq!(renewed().await, 0);
+        desk.nothing_rests(desk.kills());
+        assert_eq!(renewed().await, 1, "it is proven: what others have open there stays");
     };
     Pace::Sleep.block_on(program).expect("a runtime");
     sim.stop().expect("it stops");
