@@ -76,7 +76,10 @@ pub enum SnapshotSource {
         depth: u32,
     },
     /// Sent by the stream itself, first and whenever the exchange likes; a gap needs a new subscription.
-    Stream,
+    Stream {
+        /// Levels a side to ask for over REST to compare with. What the stream reports may be deeper.
+        depth: u32,
+    },
 }
 
 /// Which delta may follow a book at version `last`.
@@ -106,9 +109,8 @@ impl SyncRule {
     /// Levels a side to ask for when the exchange's whole book is wanted: the first state, or a comparison with it.
     #[must_use]
     pub const fn snapshot_depth(&self) -> u32 {
-        match (self.snapshot, self.depth) {
-            (SnapshotSource::Rest { depth }, _) | (SnapshotSource::Stream, Some(depth)) => depth,
-            (SnapshotSource::Stream, None) => 100,
+        match self.snapshot {
+            SnapshotSource::Rest { depth } | SnapshotSource::Stream { depth } => depth,
         }
     }
 }

@@ -163,7 +163,11 @@ fn on_stage(setup: &VenueSetup, symbol: SymbolId) -> VenueSetup {
     VenueSetup {
         venue: setup.venue,
         markets: Arc::new(Markets::new(market.into_iter().collect())),
-        sync: SyncRule { snapshot: SnapshotSource::Stream, continuity: Continuity::Overlapping, depth: None },
+        sync: SyncRule {
+            snapshot: SnapshotSource::Stream { depth: 100 },
+            continuity: Continuity::Overlapping,
+            depth: None,
+        },
         taker_fees: setup.taker_fees.clone(),
         order_windows: setup.order_windows.clone(),
     }

@@ -1,6 +1,6 @@
 //! Where the exchange is, which book stream is used, and the exchange's own options, strictly parsed.
 
-use crate::limits::{BOOKS_PER_CONNECTION, MOST_BOOKS_PER_CONNECTION, MOST_CONNECTIONS};
+use crate::limits::{BOOKS_PER_CONNECTION, DEEPEST_BOOK, MOST_BOOKS_PER_CONNECTION, MOST_CONNECTIONS};
 use cex_core::{Continuity, SnapshotSource, SyncRule, VenueId};
 use cex_errors::{ErrorKind, ExchangeError, Op};
 use cex_interface::{BookStream, Secret, VenueConfig};
@@ -40,10 +40,12 @@ const fn update(name: &'static str, millis: u64, depth: u32) -> BookStream {
     BookStream { name, interval: Duration::from_millis(millis), sync }
 }
 
-/// `spot.obu` (GATEIO-WS-14): the stream sends the first state itself.
+/// `spot.obu` (GATEIO-WS-14): the stream sends the first state itself. REST shows as much of it as it shows of any
+/// book (GATEIO-REST-12).
 const fn obu(name: &'static str, millis: u64, depth: u32) -> BookStream {
-    let sync =
-        SyncRule { snapshot: SnapshotSource::Stream, continuity: Continuity::Strict, depth: Some(depth) };
+    let shown = if depth < DEEPEST_BOOK { depth } else { DEEPEST_BOOK };
+    let snapshot = SnapshotSource::Stream { depth: shown };
+    let sync = SyncRule { snapshot, continuity: Continuity::Strict, depth: Some(depth) };
     BookStream { name, interval: Duration::from_millis(millis), sync }
 }
 
@@ -261,6 +263,18 @@ mod tests {
             assert_eq!(streams[0].name, name);
             assert_eq!(streams.len(), 4);
         }
+    }
+
+    /// What is asked for is what comes, so that an answer cut short can be told from a short book.
+    #[test]
+    fn no_stream_asks_for_a_deeper_book_than_rest_gives() {
+        let asked = BookChannel::Obu100.streams().iter().map(|stream| {
+            let (depth, reported) = (stream.sync.snapshot_depth(), stream.sync.depth);
+            assert!(depth <= DEEPEST_BOOK && Some(depth) <= reported, "{}", stream.name);
+            (stream.name, depth)
+        });
+        let by_name = std::collections::BTreeMap::from_iter(asked);
+        assert_eq!((by_name["obu@20ms"], by_name["obu@100ms"]), (50, 100));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use cex_interface::{
 };
 use std::time::Duration;
 
+/// Levels a side of a snapshot: deeper ones are cached and can be tens of seconds old (GATEIO-REST-12).
+pub(crate) const DEEPEST_BOOK: u32 = 100;
 /// Books on one connection: more delay each other (GATEIO-WS-23).
 pub(crate) const BOOKS_PER_CONNECTION: usize = 50;
 /// The most that may be configured.

@@ -5,7 +5,7 @@ mod support;
 use cex_core::SyncRule;
 use cex_orderbook::{Applied, StaleReason, SyncOutcome};
 use std::time::Duration;
-use support::{Feed, GATE_OBU, GATE_UPDATE, MEXC, Pair, ms};
+use support::{Feed, GATE_OBU, GATE_OBU_DEEP, GATE_UPDATE, MEXC, Pair, ms};
 
 const BIDS: [Pair; 2] = [(1_000, 5), (999, 5)];
 const ASKS: [Pair; 2] = [(1_001, 5), (1_002, 5)];
@@ -177,4 +177,35 @@ fn b10_a_book_of_whole_streams_that_drifted_is_subscribed_anew() {
     let (mut feed, seq) = checked(GATE_OBU);
     assert_eq!(feed.snapshot(seq, &MOVED, &ASKS), SyncOutcome::NeedResubscribe);
     assert_eq!((feed.sync.counters().drifts, feed.is_usable()), (1, false));
+}
+
+/// REST shows a hundred levels at most (GATEIO-REST-12), the stream reports four hundred.
+#[test]
+fn b10_an_answer_cut_short_is_compared_as_far_as_it_goes_and_a_short_one_to_its_end() {
+    let bids: Vec<Pair> = (0..400).map(|step| (10_000 - step, 5)).collect();
+    let asks: Vec<Pair> = (1..=400).map(|step| (10_000 + step, 5)).collect();
+    let calm = SyncOutcome::Ignored;
+    let another = |at: usize| {
+        let mut bids = bids[..100].to_vec();
+        bids[at].1 = 4;
+        bids
+    };
+    for (newer, answer, expected, what) in [
+        (0, bids[..100].to_vec(), calm, "the same as far as it goes"),
+        (3, bids[..100].to_vec(), calm, "and at a later version"),
+        (0, another(99), SyncOutcome::NeedResubscribe, "the last level is another"),
+        (3, another(0), SyncOutcome::Unusable, "the first is, at a later version"),
+        (0, bids[..99].to_vec(), SyncOutcome::NeedResubscribe, "a side that ends before the cut is whole"),
+    ] {
+        let mut feed = Feed::live(GATE_OBU_DEEP, 100, &bids, &asks);
+        let (_, outcome) = silence(&mut feed, Duration::from_secs(60)).expect("silence is noticed");
+        assert_eq!(outcome, SyncOutcome::NeedSnapshot);
+        assert_eq!(feed.snapshot(100 + newer, &answer, &asks[..100]), expected, "{what}");
+        let is_calm = expected == calm;
+        let counters = feed.sync.counters();
+        assert_eq!((counters.vouched, feed.is_usable()), (u64::from(is_calm), is_calm), "{what}");
+        if is_calm {
+            assert_eq!(feed.book(), (bids.clone(), asks.clone()), "the comparison cuts nothing off");
+        }
+    }
 }

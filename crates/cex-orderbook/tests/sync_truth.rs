@@ -181,7 +181,7 @@ impl World {
         self.subscribing = None;
         self.wire.clear();
         self.feed.sync.on_subscribed(self.feed.now);
-        if self.rule.snapshot == SnapshotSource::Stream {
+        if let SnapshotSource::Stream { .. } = self.rule.snapshot {
             self.wire.push_back(self.exchange.whole(self.exchange.version(), self.exchange.view));
         }
     }
@@ -313,5 +313,6 @@ fn contiguous_deltas_of_the_best_ten_levels() {
 
 #[test]
 fn stream_of_its_own_snapshots_and_strict_deltas_of_the_best_eight_levels() {
-    check(SyncRule { snapshot: SnapshotSource::Stream, continuity: Continuity::Strict, depth: Some(8) });
+    let snapshot = SnapshotSource::Stream { depth: 8 };
+    check(SyncRule { snapshot, continuity: Continuity::Strict, depth: Some(8) });
 }

@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::market;
 use crate::config::{Config, PREFIX};
-use crate::limits::{CANCEL_BATCH, PLACE_BATCH};
+use crate::limits::{CANCEL_BATCH, DEEPEST_BOOK, PLACE_BATCH};
 use crate::market::decode::interval_name;
 use crate::order::CLIENT_PREFIX;
 use crate::sign::{Call, Signer};
@@ -15,8 +15,6 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Deeper snapshots are cached and can be tens of seconds old (GATEIO-REST-12).
-const DEEPEST_BOOK: u32 = 100;
 /// Rows of most lists.
 const MOST_ROWS: u32 = 1_000;
 /// Open orders of a pair in one answer (GATEIO-REST-22).

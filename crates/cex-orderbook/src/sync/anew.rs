@@ -51,7 +51,7 @@ impl BookSync {
         let outage = self.outage_now(now, why);
         self.book.clear();
         match self.rule.snapshot {
-            SnapshotSource::Stream => {
+            SnapshotSource::Stream { .. } => {
                 self.pending.restart(None);
                 self.resubscribe(now, why)
             }
@@ -124,7 +124,9 @@ impl BookSync {
                 let asking = Asking::new(Phase::AfterFirstFrame, now + wait);
                 SyncState::Buffering { outage, asking }
             }
-            SnapshotSource::Stream => SyncState::Waiting { outage, until: now + self.limits.full_wait },
+            SnapshotSource::Stream { .. } => {
+                SyncState::Waiting { outage, until: now + self.limits.full_wait }
+            }
         };
     }
 

@@ -34,7 +34,7 @@ impl BookSync {
                 self.begin(now, outage);
                 match self.rule.snapshot {
                     SnapshotSource::Rest { .. } => self.buffer(now, frame),
-                    SnapshotSource::Stream => self.ignore_old(),
+                    SnapshotSource::Stream { .. } => self.ignore_old(),
                 }
             }
             SyncState::Waiting { .. } | SyncState::Stale { .. } => self.ignore_old(),
@@ -86,7 +86,7 @@ impl BookSync {
                     self.pending.restart(Some(live.last_seq));
                     live.refresh = Some(Asking::new(Phase::Pause, now));
                 }
-                SnapshotSource::Stream => return self.resync(now, StaleReason::Shallow, None),
+                SnapshotSource::Stream { .. } => return self.resync(now, StaleReason::Shallow, None),
             }
         }
         SyncOutcome::Applied(Applied {

@@ -11,7 +11,7 @@ impl BookSync {
     pub(super) fn on_full(&mut self, now: Timestamp, frame: &Frame<'_>) -> SyncOutcome {
         let last_seq = self.live().map(|live| live.last_seq);
         match self.rule.snapshot {
-            SnapshotSource::Stream => {
+            SnapshotSource::Stream { .. } => {
                 // The newest word counts, also with a lower version: the exchange may have begun to count anew.
                 self.counters.regressions += u64::from(last_seq.is_some_and(|last| frame.last_seq < last));
                 self.pending.restart(None);
@@ -74,14 +74,17 @@ impl BookSync {
 
     fn load(&mut self, snapshot: &Frame<'_>) {
         self.book.replace(snapshot.bids, snapshot.asks);
-        mark_ends(&mut self.book, self.rule, snapshot.bids.len(), snapshot.asks.len());
+        // Where the stream sends the whole book, that is as deep as what it reports.
+        if let SnapshotSource::Rest { .. } = self.rule.snapshot {
+            mark_ends(&mut self.book, self.rule, snapshot.bids.len(), snapshot.asks.len());
+        }
     }
 
     /// A snapshot made a crossed book where none is forgiven.
     fn joined_crossed(&mut self, now: Timestamp) -> SyncOutcome {
         self.counters.crossed += 1;
         match (self.rule.snapshot, &self.state) {
-            (SnapshotSource::Stream, _) => self.resync(now, StaleReason::Crossed, None),
+            (SnapshotSource::Stream { .. }, _) => self.resync(now, StaleReason::Crossed, None),
             (SnapshotSource::Rest { .. }, SyncState::Buffering { .. }) => {
                 self.book.clear();
                 self.attempt_failed(now)
@@ -126,13 +129,16 @@ impl Live {
     }
 }
 
-/// Marks the sides of a book just made from so many levels where the exchange has more than it sent.
+/// Marks the sides of a book just made from an answer of so many levels where the exchange has more than it sent.
 pub(super) fn mark_ends(book: &mut Book, rule: SyncRule, bids: usize, asks: usize) {
-    let SnapshotSource::Rest { depth } = rule.snapshot else { return };
+    let asked = rule.snapshot_depth();
+    // A stream of no more than these best levels reports what comes up from below them.
+    if rule.depth.is_some_and(|reported| reported <= asked) {
+        return;
+    }
     for (side, levels) in [(BookSide::Bid, bids), (BookSide::Ask, asks)] {
-        // As many levels as were asked for: there are more that were not sent. A stream of the best levels reports what
-        // comes up from there.
-        if levels >= depth as usize && rule.depth.is_none() {
+        // As many levels as were asked for: there are more that were not sent. Fewer are all there are.
+        if levels >= asked as usize {
             book.mark_cut(side);
         }
     }

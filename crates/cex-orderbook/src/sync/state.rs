@@ -205,7 +205,7 @@ impl SyncLimits {
         };
         let known = match rule.snapshot {
             SnapshotSource::Rest { depth: asked } => depth.min(asked as usize),
-            SnapshotSource::Stream => depth,
+            SnapshotSource::Stream { .. } => depth,
         };
         Self {
             pending_frames: 500,

@@ -147,7 +147,7 @@ impl BookSync {
     ) -> Option<SyncOutcome> {
         let asked = self.watch.asked?;
         let SyncState::Live(live) = &mut self.state else { return None };
-        let by_stream = self.rule.snapshot == SnapshotSource::Stream;
+        let by_stream = matches!(self.rule.snapshot, SnapshotSource::Stream { .. });
         let last_seq = live.last_seq;
         // It spoke meanwhile, so it is not mute: this is an ordinary audit, which only a book made from snapshots can take.
         let is_silent = self.counters.updates == asked;
@@ -212,7 +212,7 @@ impl BookSync {
         outcome
     }
 
-    /// A book of these levels, as complete as they are.
+    /// A book of an answer's levels, as complete as they are.
     fn whole(&self, bids: &[Level], asks: &[Level]) -> Book {
         let mut whole = self.book.clone();
         whole.replace(bids, asks);

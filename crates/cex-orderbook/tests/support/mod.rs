@@ -21,8 +21,14 @@ pub(crate) const GATE_UPDATE: SyncRule = SyncRule {
     depth: Some(100),
 };
 /// Gate.io's `obu`: the stream sends whole books, deltas are strictly contiguous, the best fifty levels.
-pub(crate) const GATE_OBU: SyncRule =
-    SyncRule { snapshot: SnapshotSource::Stream, continuity: Continuity::Strict, depth: Some(50) };
+pub(crate) const GATE_OBU: SyncRule = SyncRule {
+    snapshot: SnapshotSource::Stream { depth: 50 },
+    continuity: Continuity::Strict,
+    depth: Some(50),
+};
+/// The same at 100 ms: the best four hundred levels, of which REST shows a hundred.
+pub(crate) const GATE_OBU_DEEP: SyncRule =
+    SyncRule { snapshot: SnapshotSource::Stream { depth: 100 }, depth: Some(400), ..GATE_OBU };
 
 pub(crate) const SYMBOL: SymbolId = SymbolId(7);
 
@@ -59,7 +65,7 @@ impl Feed {
     pub(crate) fn live(rule: SyncRule, seq: u64, bids: &[Pair], asks: &[Pair]) -> Self {
         let mut feed = Self::subscribed(rule);
         match rule.snapshot {
-            SnapshotSource::Stream => feed.full(seq, bids, asks),
+            SnapshotSource::Stream { .. } => feed.full(seq, bids, asks),
             SnapshotSource::Rest { .. } => {
                 feed.pass(ms(2_000));
                 assert_eq!(feed.wake(), SyncOutcome::NeedSnapshot);

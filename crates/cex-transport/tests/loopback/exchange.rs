@@ -68,7 +68,11 @@ fn capabilities() -> Capabilities {
     const BOOKS: &[BookStream] = &[BookStream {
         name: "made-up",
         interval: Duration::from_millis(100),
-        sync: SyncRule { snapshot: SnapshotSource::Stream, continuity: Continuity::Strict, depth: None },
+        sync: SyncRule {
+            snapshot: SnapshotSource::Stream { depth: 100 },
+            continuity: Continuity::Strict,
+            depth: None,
+        },
     }];
     Capabilities {
         books: BOOKS,
