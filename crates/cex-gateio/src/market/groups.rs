@@ -34,6 +34,8 @@ enum State {
     Resting { due: Timestamp },
     /// Ended by us, to be asked for again once the exchange has confirmed the end.
     Leaving { id: i32, due: Timestamp },
+    /// To be ended again: the exchange could not just now.
+    Staying { due: Timestamp },
     /// Confirmed.
     Live,
     /// Refused for good.
@@ -151,11 +153,10 @@ impl Groups {
             match group.state {
                 // A second subscription of the same `spot.obu` stream would be refused if the first one
                 // stands.
-                State::Asked { .. } | State::Leaving { .. }
-                    if self.streams.book.is_obu() && group.is_book() =>
-                {
+                State::Asked { .. } | State::Leaving { .. } if group.is_exclusive(self.streams) => {
                     group.unsubscribe(self.streams, now, session, out);
                 }
+                State::Staying { .. } => group.unsubscribe(self.streams, now, session, out),
                 State::Asked { .. } | State::Leaving { .. } | State::Resting { .. } => {
                     group.subscribe(self.streams, now, session, out);
                 }
@@ -177,8 +178,13 @@ impl Groups {
         let Some(index) = self.find(answer) else { return };
         let group = &mut self.groups[index];
         if let State::Leaving { .. } = group.state {
-            // Whether it was subscribed at all does not matter any more (GATEIO-WS-15).
-            group.subscribe(self.streams, now, session, out);
+            // Whether it was subscribed at all does not matter any more. One that may still stand does where a second
+            // one would be refused (GATEIO-WS-15).
+            if verdict == Verdict::Later && group.is_exclusive(self.streams) && group.attempts < ATTEMPTS {
+                group.state = State::Staying { due: now + PAUSE };
+            } else {
+                group.subscribe(self.streams, now, session, out);
+            }
             return;
         }
         match verdict {
@@ -208,7 +214,11 @@ impl Groups {
             let waiting = match group.state {
                 State::Asked { .. } => answer.is_subscribe,
                 State::Leaving { .. } => !answer.is_subscribe,
-                State::Unsent | State::Resting { .. } | State::Live | State::Refused => false,
+                State::Unsent
+                | State::Resting { .. }
+                | State::Staying { .. }
+                | State::Live
+                | State::Refused => false,
             };
             waiting
                 && channel_of(group.stream, self.streams) == Some(answer.channel.as_str())
@@ -234,12 +244,18 @@ impl Groups {
                 group.attempts = 0;
                 group.unsubscribe(streams, now, session, out);
             }
+            // It may be refused because it stands: nothing else tells of that, and as long as it does every further
+            // request is refused as well.
+            State::Refused if group.is_exclusive(streams) => {
+                group.attempts = 0;
+                group.unsubscribe(streams, now, session, out);
+            }
             State::Unsent | State::Refused => {
                 group.attempts = 0;
                 group.subscribe(streams, now, session, out);
             }
             // Under way: what is answered, or not, ends it.
-            State::Asked { .. } | State::Resting { .. } | State::Leaving { .. } => {}
+            State::Asked { .. } | State::Resting { .. } | State::Leaving { .. } | State::Staying { .. } => {}
         }
     }
 }
@@ -248,13 +264,16 @@ impl State {
     const fn id(self) -> Option<i32> {
         match self {
             Self::Asked { id, .. } | Self::Leaving { id, .. } => Some(id),
-            Self::Unsent | Self::Resting { .. } | Self::Live | Self::Refused => None,
+            Self::Unsent | Self::Resting { .. } | Self::Staying { .. } | Self::Live | Self::Refused => None,
         }
     }
 
     const fn due(self) -> Option<Timestamp> {
         match self {
-            Self::Asked { due, .. } | Self::Leaving { due, .. } | Self::Resting { due } => Some(due),
+            Self::Asked { due, .. }
+            | Self::Leaving { due, .. }
+            | Self::Resting { due }
+            | Self::Staying { due } => Some(due),
             Self::Unsent | Self::Live | Self::Refused => None,
         }
     }
@@ -263,6 +282,11 @@ impl State {
 impl Group {
     fn is_book(&self) -> bool {
         self.stream == StreamKind::Book
+    }
+
+    /// Whether the exchange refuses it while it stands (GATEIO-WS-15).
+    fn is_exclusive(&self, streams: Streams) -> bool {
+        self.is_book() && streams.book.is_obu()
     }
 
     fn subscribe(&mut self, streams: Streams, now: Timestamp, session: &mut Session, out: &mut Outbox) {

@@ -157,6 +157,80 @@ fn a_refused_book_is_asked_for_again_and_one_that_cannot_be_sent_is_refused_agai
     assert!(out.is_empty(), "not carried here");
 }
 
+/// What the exchange knows of one `spot.obu` stream, and how many more requests it cannot serve.
+struct Obu {
+    stands: bool,
+    busy: u32,
+}
+
+impl Obu {
+    /// Its answer to a request (GATEIO-WS-15).
+    fn answer(&mut self, request: &str) -> String {
+        let json: sonic_rs::Value = sonic_rs::from_str(request).expect("JSON");
+        let event = if request.contains("\"unsubscribe\"") { "unsubscribe" } else { "subscribe" };
+        let (begins, was) = (event == "subscribe", self.stands);
+        let rest = if self.busy > 0 {
+            self.busy -= 1;
+            BUSY
+        } else if begins && was {
+            r#""error":{"code":2,"message":"Alert sub ob.BTC_USDT.50"}"#
+        } else {
+            self.stands = begins;
+            r#""result":{"status":"success"}"#
+        };
+        format!(r#"{{"time":1,"id":{},"channel":"spot.obu","event":"{event}",{rest}}}"#, json["id"])
+    }
+}
+
+#[test]
+fn an_obu_book_that_could_not_be_ended_is_ended_once_the_exchange_can_again() {
+    for busy in 0..12 {
+        let (mut link, mut out) = connected(BookChannel::Obu20, &[0]);
+        hear(&mut link, at(0), &answer(1, "subscribe"), &mut out);
+        let mut exchange = Obu { stands: true, busy };
+        handle(&mut link, at(1), Input::Resubscribe(SymbolId(0)), &mut out);
+        let (mut secs, mut refusals, mut retry_at) = (1, 0, None);
+        while !out.link.contains(&SUBSCRIBED) {
+            if out.link.contains(&REFUSED) {
+                refusals += 1;
+                // So long the book rests before it asks again.
+                retry_at = Some(secs + 10);
+            }
+            let asked: Vec<String> = sent(&out).iter().map(|text| (*text).to_owned()).collect();
+            if let Some(request) = asked.iter().find(|text| text.contains("BTC_USDT")) {
+                hear(&mut link, at(secs), &exchange.answer(request), &mut out);
+            } else {
+                secs += 1;
+                assert!(secs < 120, "refused for ever after {busy} failures");
+                let pong = r#"{"time":1,"channel":"spot.pong","event":"","result":null}"#;
+                hear(&mut link, at(secs), pong, &mut out);
+                let is_time = retry_at == Some(secs);
+                let input = if is_time { Input::Resubscribe(SymbolId(0)) } else { Input::Wake };
+                handle(&mut link, at(secs), input, &mut out);
+            }
+            assert!(!out.effects.iter().any(|effect| matches!(effect, Effect::Reconnect(_))), "{busy}");
+        }
+        assert!(exchange.stands);
+        assert_eq!(refusals, (busy + 1) / 4, "three ends and then a beginning are tried at a time");
+    }
+}
+
+#[test]
+fn a_refused_obu_book_is_ended_before_it_is_asked_for_again() {
+    let (mut link, mut out) = connected(BookChannel::Obu20, &[0]);
+    hear(&mut link, at(1), &update_answer(1, "subscribe", NO).replace("order_book_update", "obu"), &mut out);
+    assert_eq!(out.link, [REFUSED]);
+    handle(&mut link, at(11), Input::Resubscribe(SymbolId(0)), &mut out);
+    assert!(sent(&out)[0].contains("\"unsubscribe\""), "it may stand: {out:?}");
+    hear(
+        &mut link,
+        at(12),
+        &update_answer(2, "unsubscribe", NO).replace("order_book_update", "obu"),
+        &mut out,
+    );
+    assert!(sent(&out)[0].contains("\"subscribe\""), "it does not: {out:?}");
+}
+
 proptest::proptest! {
     /// The promise of `Link`: whatever the exchange does, a wish ends.
     #[test]
