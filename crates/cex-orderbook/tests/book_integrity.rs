@@ -214,6 +214,39 @@ fn b6_sequence_that_goes_back_for_twenty_fresh_frames_resyncs() {
     assert_eq!((feed.seq(), feed.book().0), (Some(21), vec![(1_000, 21)]));
 }
 
+/// Microseconds for milliseconds, or a node whose clock runs ahead (W14).
+#[test]
+fn b6_a_time_to_come_hides_no_sequence_that_goes_back() {
+    let far = |now: Timestamp| Timestamp::from_nanos(now.as_nanos().saturating_mul(1_000));
+    let near = |now: Timestamp| now + ms(60_000);
+    for ahead in [far, near] {
+        for rule in [MEXC, GATE_UPDATE, GATE_OBU] {
+            let mut feed = live(rule);
+            let told = ahead(feed.now);
+            feed.update_at(told, UpdateKind::Delta, (101, 101), &[(1_000, 6)], &[]);
+            assert_eq!(feed.sync.live().map(|live| live.exchange_ts), Some(told), "R7 must see it");
+            (1..=20).for_each(|seq| {
+                feed.delta(seq, seq, &[(1_000, 1)], &[]);
+            });
+            assert_eq!(feed.sync.counters().backwards, 1, "{rule:?}");
+        }
+        // Of a snapshot likewise, and such times prove nothing by themselves.
+        let mut feed = Feed::subscribed(MEXC);
+        feed.delta(100, 100, &[], &[]);
+        let (bids, asks) = (levels(&[(1_000, 5)]), levels(&[(1_001, 5)]));
+        assert_eq!(feed.sync.on_snapshot(feed.now, 100, ahead(feed.now), &bids, &asks), BOTH);
+        for again in 0..2 {
+            let told = ahead(feed.now);
+            feed.update_at(told, UpdateKind::Delta, (100, 100), &[], &[]);
+            assert_eq!(feed.sync.counters().backwards, 0, "{again}");
+        }
+        (1..=2).for_each(|seq| {
+            feed.delta(seq, seq, &[(1_000, 1)], &[]);
+        });
+        assert_eq!(feed.sync.counters().backwards, 1);
+    }
+}
+
 #[test]
 fn b6_repetitions_and_a_stream_behind_the_snapshot_are_not_a_sequence_going_back() {
     // Repeated frames carry the time they had.

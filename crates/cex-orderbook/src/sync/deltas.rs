@@ -6,6 +6,17 @@ use super::state::Phase;
 use super::{Asking, BookSync, StaleReason, SyncOutcome, SyncState};
 use crate::book::Applied;
 use cex_core::{BookSide, SnapshotSource, Timestamp};
+use std::time::Duration;
+
+/// Farther ahead of our clock no time is taken for one. An exchange whose clock is twenty seconds from ours is not traded at
+/// (R29), so what is beyond comes of another unit or of a node that runs ahead; as the newest time heard of it would make all
+/// later frames look like repetitions.
+const MAX_LEAD: Duration = Duration::from_secs(30);
+
+/// Whether a time told can be compared with others.
+fn tells_time(now: Timestamp, told: Timestamp) -> bool {
+    told > Timestamp::EPOCH && told <= now + MAX_LEAD
+}
 
 impl BookSync {
     #[inline]
@@ -50,7 +61,7 @@ impl BookSync {
         self.counters.applied += 1;
         self.counters.levels += (frame.bids.len() + frame.asks.len()) as u64;
         self.behind = 0;
-        self.heard_ts = self.heard_ts.max(frame.exchange_ts);
+        self.note_time(now, frame.exchange_ts);
         if let SyncState::Live(live) = &mut self.state {
             live.advance(frame);
             live.unconfirmed = false;
@@ -109,7 +120,7 @@ impl BookSync {
             }
         }
         self.behind = 0;
-        self.heard_ts = self.heard_ts.max(frame.exchange_ts);
+        self.note_time(now, frame.exchange_ts);
         if !self.pending.push(frame) {
             self.counters.overflows += 1;
         }
@@ -134,7 +145,7 @@ impl BookSync {
         // A book just joined may be a snapshot of a new count with frames of the old one on it: nothing continued it yet,
         // so two frames that are old by version and new by their own time are enough. One may be a repetition.
         let is_unconfirmed = self.live().is_some_and(|live| live.unconfirmed);
-        let is_proof = is_unconfirmed && frame.exchange_ts != Timestamp::EPOCH;
+        let is_proof = is_unconfirmed && tells_time(now, frame.exchange_ts);
         let enough = if is_proof { 2.min(self.limits.backward_frames) } else { self.limits.backward_frames };
         if self.behind < enough {
             return SyncOutcome::Ignored;
@@ -151,13 +162,21 @@ impl BookSync {
     /// Whether an old delta speaks for a sequence that went backwards, and not for a repetition (old by time) or for a
     /// stream that lags behind the snapshot (its versions still rise, and it catches up soon).
     fn is_backward(&self, now: Timestamp, frame: &Frame<'_>) -> bool {
-        let fresh = frame.exchange_ts == Timestamp::EPOCH || frame.exchange_ts > self.heard_ts;
+        let fresh = !tells_time(now, frame.exchange_ts) || frame.exchange_ts > self.heard_ts;
         let catching_up = self.live().is_some_and(|live| {
             live.after_snapshot
                 && frame.last_seq > self.heard_seq
                 && now.since(live.synced_at) < self.limits.full_wait
         });
         fresh && !catching_up
+    }
+
+    /// Something was accepted that the exchange says was true then.
+    #[inline]
+    pub(super) fn note_time(&mut self, now: Timestamp, told: Timestamp) {
+        if tells_time(now, told) {
+            self.heard_ts = self.heard_ts.max(told);
+        }
     }
 
     pub(super) const fn ignore_old(&mut self) -> SyncOutcome {

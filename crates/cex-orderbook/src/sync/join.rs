@@ -67,7 +67,8 @@ impl BookSync {
         }
         self.pending.restart(None);
         self.behind = 0;
-        self.heard_ts = live.exchange_ts;
+        self.heard_ts = Timestamp::EPOCH;
+        self.note_time(now, live.exchange_ts);
         self.state = SyncState::Live(live);
         self.judge(now, Applied { bid_changed: true, ask_changed: true })
     }
