@@ -94,6 +94,7 @@ impl From<Refusal> for Verdict {
             | Refusal::TooManyOpen { .. }
             | Refusal::Collar { .. }
             | Refusal::CrossCollar { .. }
+            | Refusal::BookAhead { .. }
             | Refusal::Unaudited { .. }
             | Refusal::EdgeAbove { .. }
             | Refusal::Budget { .. }

@@ -64,6 +64,8 @@ pub struct BookFacts {
     pub as_of: Timestamp,
     /// How old it is by the exchange's own time; `None` when the exchange does not say.
     pub venue_age: Option<Duration>,
+    /// How far the exchange's own time of it lies ahead of the exchange's clock; zero when the exchange does not say.
+    pub venue_lead: Duration,
     /// How long ago it was compared with the exchange's own; `None` where a stream brings whole books by itself.
     pub audit_age: Option<Duration>,
     /// The middle between its best prices.

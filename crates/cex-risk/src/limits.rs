@@ -3,6 +3,10 @@
 use cex_core::{Bps, Decimal, Price};
 use std::time::Duration;
 
+/// Farthest a book's own time may lie ahead of its exchange's clock (R7): a second, and the 250 ms by which the measure of
+/// that clock may be wrong while orders are signed with it.
+pub const MAX_VENUE_LEAD: Duration = Duration::from_millis(1_250);
+
 /// What may be risked. There is no default: whoever trades says every number. R1 to R36 are the numbers of the rules in
 /// `docs/risk.md`; those without a parameter here are named there with the place that keeps them.
 #[derive(Debug, Clone, PartialEq, Eq)]

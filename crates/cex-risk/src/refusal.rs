@@ -137,6 +137,16 @@ pub enum Refusal {
         /// The limit in milliseconds.
         max_ms: u64,
     },
+    /// A book whose exchange tells a time for it that has not come yet.
+    #[error("{venue} book is {lead_ms} ms ahead of the exchange's clock, {max_ms} allowed")]
+    BookAhead {
+        /// Venue of the book.
+        venue: VenueId,
+        /// How far it is ahead, in milliseconds.
+        lead_ms: u64,
+        /// The limit in milliseconds.
+        max_ms: u64,
+    },
     /// A book that was not compared with the exchange's own for too long.
     #[error("{venue} book was compared with the exchange's own {age_ms} ms ago, {max_ms} allowed")]
     Unaudited {
@@ -285,6 +295,7 @@ impl Refusal {
             Self::VenueBusy { .. } => "venue_busy",
             Self::TooManyOpen { .. } => "too_many_open",
             Self::BookAge { .. } => "book_age",
+            Self::BookAhead { .. } => "book_ahead",
             Self::Unaudited { .. } => "unaudited",
             Self::AgeGap { .. } => "age_gap",
             Self::Collar { .. } => "collar",

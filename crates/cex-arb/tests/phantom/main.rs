@@ -14,7 +14,7 @@ use chance::Chance;
 use rig::Rig;
 use scenario::{Scenario, Trap};
 
-/// Scenarios of each trap; there are fourteen.
+/// Scenarios of each trap; there are fifteen.
 const OF_EACH: u64 = 800;
 /// Of a hundred true edges so many must be taken.
 const TAKEN_PCT: u64 = 99;

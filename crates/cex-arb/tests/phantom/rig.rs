@@ -175,6 +175,7 @@ impl Stage {
             Trap::Crossed if trapped => Frame::OwnSideStays,
             Trap::Gapped if trapped => Frame::AfterAGap,
             Trap::Skewed if trapped => Frame::Old(Duration::from_millis(scenario.skew_ms.unsigned_abs())),
+            Trap::Ahead if trapped => Frame::Early(Duration::from_millis(scenario.skew_ms.unsigned_abs())),
             _other => Frame::Plain,
         };
         let mid = scenario.jumped_mid(trapped);
@@ -288,6 +289,7 @@ impl Stage {
         let (middle, end) = (count(&bids), count(&bids) + count(&asks));
         let exchange_ts = match kind {
             Frame::Old(by) => self.now - by,
+            Frame::Early(by) => self.now + by,
             Frame::Plain | Frame::OwnSideStays | Frame::AfterAGap => self.now,
         };
         let update = BookUpdate {
@@ -350,6 +352,8 @@ enum Frame {
     AfterAGap,
     /// It tells of so long ago.
     Old(Duration),
+    /// It tells of what is so far ahead.
+    Early(Duration),
 }
 
 fn asset(name: &str) -> Asset {

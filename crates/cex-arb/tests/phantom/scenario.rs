@@ -33,10 +33,12 @@ pub(crate) enum Trap {
     Suspended,
     /// It is paid for in another coin (M10).
     OtherQuote,
+    /// The frame tells of a time to come (W14).
+    Ahead,
 }
 
 impl Trap {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Stale,
         Self::UnequalAge,
         Self::Skewed,
@@ -51,6 +53,7 @@ impl Trap {
         Self::Delisting,
         Self::Suspended,
         Self::OtherQuote,
+        Self::Ahead,
     ];
 }
 
@@ -93,7 +96,7 @@ pub(crate) struct Scenario {
     pub(crate) shapes: [[Shape; 2]; 2],
     /// How old the other book is when the first jumps.
     pub(crate) age_ms: i64,
-    /// How far the jump's own time lies back.
+    /// How far the jump's own time lies back, or ahead.
     pub(crate) skew_ms: i64,
     /// How long before wallets were told.
     pub(crate) wallets_s: i64,
@@ -141,7 +144,10 @@ impl Scenario {
                 Trap::UnequalAge => chance.between(301, 500),
                 _other => chance.between(1, 250),
             },
-            skew_ms: chance.between(1_001, 20_000),
+            skew_ms: match trap {
+                Trap::Ahead => chance.between(1_251, 20_000),
+                _other => chance.between(1_001, 20_000),
+            },
             wallets_s: chance.between(61, 200),
             door: chance.one_of(&[0, 1, 2, 3]),
             factor: chance.one_of(&[10, 100, 1_000]),

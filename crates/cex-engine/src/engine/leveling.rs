@@ -217,13 +217,10 @@ impl Engine {
             return false;
         };
         let client_id = self.ids.next('c');
-        let conditions = Conditions {
-            symbol,
-            scale,
-            buy_book: BookFacts { as_of: now, venue_age: None, audit_age: None, mid: leg.limit },
-            sell_book: BookFacts { as_of: now, venue_age: None, audit_age: None, mid: leg.limit },
-            expires_in: self.config.expires_in,
-        };
+        let (as_of, mid, venue_lead) = (now, leg.limit, Duration::ZERO);
+        let book = BookFacts { as_of, venue_age: None, venue_lead, audit_age: None, mid };
+        let conditions =
+            Conditions { symbol, scale, buy_book: book, sell_book: book, expires_in: self.config.expires_in };
         // What cannot be paid for now may be when another order has given its reservation back.
         let Ok(order) = self.gate.approve_closing(now, symbol_id, leg, &conditions, client_id) else {
             return false;

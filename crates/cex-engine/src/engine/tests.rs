@@ -120,6 +120,8 @@ struct Stage {
     out: Commands,
     now: Timestamp,
     seq: [u64; 2],
+    /// How far each venue's clock is ahead of ours, in nanoseconds: what its frames tell.
+    ahead: [i64; 2],
     trades: u32,
 }
 
@@ -133,7 +135,8 @@ impl Stage {
     fn with(config: EngineConfig, setups: &[VenueSetup]) -> Self {
         let engine = Engine::new(config, setups, 1);
         let now = Timestamp::from_secs(1_000);
-        let mut stage = Self { engine, out: Commands::default(), now, seq: [10, 10], trades: 0 };
+        let mut stage =
+            Self { engine, out: Commands::default(), now, seq: [10, 10], ahead: [0, 0], trades: 0 };
         for index in 0..2 {
             stage.join(index);
             stage.read_account(index);
@@ -215,7 +218,7 @@ impl Stage {
             kind: UpdateKind::Delta,
             first_seq: seq,
             last_seq: seq,
-            exchange_ts: self.now,
+            exchange_ts: self.now.shifted(self.ahead[index]),
             bids: LevelRange { start: 0, end: bid_end },
             asks: LevelRange { start: bid_end, end },
         };

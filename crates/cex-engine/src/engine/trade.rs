@@ -12,6 +12,7 @@ use cex_core::{
 };
 use cex_orderbook::Levels;
 use cex_risk::{Approved, ArbitrageId, BookFacts, Conditions};
+use std::time::Duration;
 
 /// Levels a side that count as what a book shows: what lies deeper is not there when it is needed.
 const VISIBLE: usize = 20;
@@ -151,6 +152,7 @@ impl Engine {
         Some(BookFacts {
             as_of: live.as_of,
             venue_age: venue_now.map(|venue_now| venue_now.since(live.exchange_ts)),
+            venue_lead: venue_now.map_or(Duration::ZERO, |venue_now| live.exchange_ts.since(venue_now)),
             audit_age: slot.is_auditable().then(|| now.since(live.synced_at)),
             mid,
         })

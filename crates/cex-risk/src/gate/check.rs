@@ -2,6 +2,7 @@
 
 use super::{BookFacts, Conditions, Gate, JournalState};
 use crate::funds::FundsError;
+use crate::limits::MAX_VENUE_LEAD;
 use crate::mode::Mode;
 use crate::pace::Recent;
 use crate::refusal::Refusal;
@@ -114,6 +115,11 @@ impl Gate {
                 [(age, limits.max_book_age), (book.venue_age.unwrap_or_default(), limits.max_venue_age)];
             if let Some((age, max)) = ages.into_iter().find(|(age, max)| age > max) {
                 return Err(Refusal::BookAge { venue, age_ms: millis(age), max_ms: millis(max) });
+            }
+            // A time that cannot be says nothing of the book's age, which may be any.
+            let (lead, max) = (book.venue_lead, MAX_VENUE_LEAD);
+            if lead > max {
+                return Err(Refusal::BookAhead { venue, lead_ms: millis(lead), max_ms: millis(max) });
             }
             let (age, max) = (book.audit_age.unwrap_or_default(), limits.max_audit_age);
             if age > max {

@@ -63,7 +63,7 @@ fn ids(id: &str) -> [ClientOrderId; 2] {
 }
 
 fn book(as_of: Timestamp, mid: i64) -> BookFacts {
-    BookFacts { as_of, venue_age: None, audit_age: None, mid: Price(mid) }
+    BookFacts { as_of, venue_age: None, venue_lead: Duration::ZERO, audit_age: None, mid: Price(mid) }
 }
 
 fn conditions() -> Conditions {
@@ -304,6 +304,25 @@ fn prices_far_from_their_book_and_data_old_by_the_exchange_are_refused() {
     assert_eq!(refused(&mut gate, &plan(0), &facts(0, 0)), "collar", "no middle is no price to go by");
     assert_eq!(refused(&mut gate, &plan(0), &facts(10_000, 1_001)), "book_age");
     assert!(gate.approve(NOW, &plan(0), &facts(9_951, 1_000), || ids("x")).is_ok());
+}
+
+#[test]
+fn a_book_of_a_time_to_come_is_refused_as_one_too_old_is() {
+    let with = |book: BookFacts, millis| BookFacts {
+        venue_age: Some(Duration::ZERO),
+        venue_lead: Duration::from_millis(millis),
+        ..book
+    };
+    let told = |buy, sell| {
+        let Conditions { buy_book, sell_book, .. } = conditions();
+        Conditions { buy_book: with(buy_book, buy), sell_book: with(sell_book, sell), ..conditions() }
+    };
+    assert_eq!(refused(&mut gate(), &plan(0), &told(1_251, 0)), "book_ahead");
+    assert_eq!(refused(&mut gate(), &plan(0), &told(0, 1_251)), "book_ahead");
+    assert!(
+        gate().approve(NOW, &plan(0), &told(1_250, 1_250), || ids("x")).is_ok(),
+        "clocks differ a little"
+    );
 }
 
 #[test]

@@ -342,7 +342,8 @@ fn a_sale_that_sweeps_two_levels_counts_the_same_when_it_is_read_again() {
     for (venue, asset) in [(plan.buy.venue, symbol.quote), (plan.sell.venue, symbol.base)] {
         gate.funds_mut().set_held(venue, asset, Decimal::from(1_000));
     }
-    let book = BookFacts { as_of: AT, venue_age: None, audit_age: None, mid: Price(10_000) };
+    let (venue_lead, mid) = (Duration::ZERO, Price(10_000));
+    let book = BookFacts { as_of: AT, venue_age: None, venue_lead, audit_age: None, mid };
     let conditions =
         Conditions { symbol, scale, buy_book: book, sell_book: book, expires_in: Duration::from_secs(1) };
     let ids = ["b", "s"].map(|id| ClientOrderId::new(id).expect("plain"));

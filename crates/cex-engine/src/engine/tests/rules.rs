@@ -96,11 +96,29 @@ fn a_book_old_by_the_clock_of_its_exchange_is_not_traded_on() {
     assert_eq!(behind(None), 2, "the clock is not known: arrival alone tells");
 }
 
+/// A frame in another unit, or of a node whose clock runs ahead, would be young for ever (W14).
+#[test]
+fn a_book_of_a_time_to_come_by_the_clock_of_its_exchange_is_not_traded_on() {
+    let told = |ahead: i64, offset_nanos| {
+        let mut stage = under(|config| config.limits.max_venue_age = Duration::from_millis(1_000));
+        stage.feed(Event::Clock { venue: stage.venue(1), offset_nanos });
+        stage.ahead[1] = ahead;
+        crossing(&mut stage).len()
+    };
+    let (second, most) = (1_000_000_000, 1_250_000_000);
+    assert_eq!((told(most, Some(0)), told(most + 1, Some(0))), (2, 0));
+    assert_eq!((told(most + second, Some(second)), told(most - second, Some(-second))), (2, 2));
+    assert_eq!((told(most + second + 1, Some(second)), told(most - second + 1, Some(-second))), (0, 0));
+    assert_eq!(told(i64::MAX, Some(0)), 0, "microseconds for milliseconds");
+    assert_eq!(told(i64::MAX, None), 2, "the clock is not known: arrival alone tells");
+}
+
 #[test]
 fn a_clock_so_far_off_that_fills_would_not_be_found_stops_its_venue() {
     let off = |seconds: i64| {
         let mut stage = under(|_| {});
-        stage.feed(Event::Clock { venue: stage.venue(1), offset_nanos: Some(seconds * 1_000_000_000) });
+        stage.ahead[1] = seconds * 1_000_000_000;
+        stage.feed(Event::Clock { venue: stage.venue(1), offset_nanos: Some(stage.ahead[1]) });
         (crossing(&mut stage).len(), tripped(&stage))
     };
     let venue = under(|_| {}).venue(1);
