@@ -116,7 +116,7 @@ pub struct RestConfig {
     pub budget_spread: Duration,
     /// Part of each budget, in per cent, that is kept for cancels, hedges and urgent questions; `None` for what the adapter says.
     pub reserve_pct: Option<u8>,
-    /// The exchange's clock counts as unknown beyond this error.
+    /// Beyond this error of the exchange's clock nothing is opened; see [`crate::VenueClock::for_call`] for everything else.
     pub clock_error_max: Duration,
     /// How often the exchange's clock is measured.
     pub clock_every: Duration,

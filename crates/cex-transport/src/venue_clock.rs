@@ -4,8 +4,10 @@
 //! sample with the least round trip of a round is the best, and half of it bounds the error. What is handed out leans to
 //! the past by that bound: exchanges refuse timestamps ahead of their own clock far more strictly than late ones.
 
+use crate::rate::Urgency;
 use cex_core::Timestamp;
 use cex_errors::ErrorKind;
+use cex_interface::{CallClass, Request};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
 use std::time::Duration;
@@ -37,6 +39,14 @@ const DRIFT_NANOS_PER_MS: u64 = 100;
 
 /// No exchange gives a signed call less than this when it says nothing itself (MEXC 5 s, Gate.io 60 s).
 const LEAST_LIFE: Duration = Duration::from_secs(1);
+
+/// Every exchange takes a signed call that comes so late and has no life of its own: MEXC within the window the call asks for
+/// (MEXC-SIGN-02), Gate.io within 60 s (GATEIO-REST-03).
+const TAKEN_LATE: Duration = Duration::from_secs(5);
+
+/// The error may be this part of a call's life. The time it is signed with is up to twice the error old when it leaves: as much
+/// again is left for the way.
+const LIFE_PER_ERROR: u32 = 3;
 
 impl ClockEstimate {
     /// What a sample says; `None` when its answer came before its question.
@@ -82,7 +92,7 @@ pub struct VenueClock {
 const UNKNOWN: u64 = u64::MAX;
 
 impl VenueClock {
-    /// Nothing known yet; later, an error above `max_error` counts as not knowing.
+    /// Nothing known yet; later, an error above `max_error` counts as not knowing to whoever opens something.
     #[must_use]
     pub const fn new(max_error: Duration) -> Self {
         Self {
@@ -95,14 +105,45 @@ impl VenueClock {
         }
     }
 
-    /// The exchange's time when ours is `now`, leaning to the past by the error bound.
+    /// The exchange's time when ours is `now`, leaning to the past by the error bound: as good as an opening wants it.
     ///
     /// # Errors
     /// [`ErrorKind::ClockUnknown`] when nothing is known, or the error bound is above the maximum.
     pub fn at(&self, now: Timestamp) -> Result<Timestamp, ErrorKind> {
+        self.within(self.max_error, now)
+    }
+
+    /// The exchange's time to sign a call with, leaning to the past by the error bound.
+    ///
+    /// Only placements that open something want it as in [`Self::at`] (R29). Cancels, questions and closings, which must go,
+    /// are signed as long as the exchange would take them: an error above the maximum must not keep a position open, or hide
+    /// what became of an order. That is safe however large the error is: as the time is never ahead of the exchange's, an
+    /// order expires no later than its `expires_in` after it was signed, only sooner.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ClockUnknown`] when nothing is known, or the error bound is too large for the call.
+    pub fn for_call(
+        &self,
+        request: &Request,
+        class: CallClass,
+        urgency: Urgency,
+        now: Timestamp,
+    ) -> Result<Timestamp, ErrorKind> {
+        let most = match (class, urgency) {
+            (CallClass::Placement, Urgency::CanWait | Urgency::Normal) => self.max_error,
+            (CallClass::Placement, Urgency::MustGo)
+            | (CallClass::MarketData | CallClass::Query | CallClass::Cancel, _) => {
+                let life = request.expires_in().unwrap_or(TAKEN_LATE).min(TAKEN_LATE);
+                self.max_error.max(life / LIFE_PER_ERROR)
+            }
+        };
+        self.within(most, now)
+    }
+
+    fn within(&self, max_error: Duration, now: Timestamp) -> Result<Timestamp, ErrorKind> {
         let known = self.estimate().ok_or(ErrorKind::ClockUnknown)?;
         let error = known.error_at(now);
-        if error > self.max_error {
+        if error > max_error {
             return Err(ErrorKind::ClockUnknown);
         }
         Ok(now.shifted(known.offset_nanos) - error)
@@ -180,9 +221,24 @@ impl VenueClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cex_core::{
+        ClientOrderId, OrderKind, OrderRequest, Price, Qty, Side, SymbolId, TimeInForce, VenueId,
+    };
+    use cex_interface::OrderRef;
     use proptest::prelude::*;
 
     const MAX: Duration = Duration::from_millis(250);
+
+    fn order(expires_ms: u64) -> Request {
+        Request::Place(OrderRequest {
+            venue: VenueId::new(0, "made-up").expect("short"),
+            symbol: SymbolId(0),
+            client_id: ClientOrderId::new("a-1").expect("plain"),
+            side: Side::Buy,
+            kind: OrderKind::Limit { price: Price(1), qty: Qty(1), tif: TimeInForce::Ioc },
+            expires_in: Duration::from_millis(expires_ms),
+        })
+    }
 
     fn sample(sent_ms: i64, answered_ms: i64, venue_ms: i64) -> ClockSample {
         ClockSample {
@@ -230,6 +286,40 @@ mod tests {
     }
 
     #[test]
+    fn an_error_too_large_to_open_with_stops_neither_closings_nor_cancels_nor_questions() {
+        use CallClass::{Cancel, Placement, Query};
+        use Urgency::{CanWait, MustGo, Normal};
+        let id = ClientOrderId::new("a-1").expect("plain");
+        let cancel = Request::Cancel { symbol: SymbolId(0), order: OrderRef::Client(id) };
+        let check = |request: &Request, class, urgency, error_ms: i64, signs: bool| {
+            let clock = VenueClock::new(MAX);
+            let now = Timestamp::from_millis(2 * error_ms);
+            clock.learn(&[sample(0, 2 * error_ms, 60_000)], now);
+            let said = clock.for_call(request, class, urgency, now);
+            let leaning = Timestamp::from_millis(60_000);
+            let expected = if signs { Ok(leaning) } else { Err(ErrorKind::ClockUnknown) };
+            assert_eq!(said, expected, "{class:?} {urgency:?} {error_ms} ms");
+        };
+        for urgency in [CanWait, Normal] {
+            check(&order(1_500), Placement, urgency, 250, true);
+            check(&order(1_500), Placement, urgency, 251, false);
+        }
+        // A third of its life for the way.
+        check(&order(1_500), Placement, MustGo, 500, true);
+        check(&order(1_500), Placement, MustGo, 501, false);
+        check(&order(60_000), Placement, MustGo, 1_667, false);
+        // No worse than an opening, however short it lives.
+        check(&order(100), Placement, MustGo, 250, true);
+        check(&order(100), Placement, MustGo, 251, false);
+        for urgency in [CanWait, Normal, MustGo] {
+            for (request, class) in [(&cancel, Cancel), (&Request::Account, Query)] {
+                check(request, class, urgency, 1_666, true);
+                check(request, class, urgency, 1_667, false);
+            }
+        }
+    }
+
+    #[test]
     fn a_worse_round_does_not_spoil_a_good_one_but_a_step_replaces_it() {
         let clock = VenueClock::new(MAX);
         clock.learn(&[sample(0, 10, 1_005)], Timestamp::from_millis(10));
@@ -274,6 +364,28 @@ mod tests {
             let said = clock.at(now).expect("within the maximum");
             prop_assert!(said <= truth);
             prop_assert!(truth.since(said) <= Duration::from_millis(400 + age_ms / 1_000));
+        }
+
+        /// What the proof that an order is absent rests on: it is not taken later than its expiry after it was signed.
+        #[test]
+        fn a_closing_expires_no_later_than_it_should_and_leaves_with_a_third_of_its_life_whatever_the_error(
+            offset_ms in -100_000_000_i64..100_000_000,
+            out_ms in 0_i64..1_500,
+            back_ms in 0_i64..1_500,
+            expires_ms in 100_u64..60_000,
+        ) {
+            let clock = VenueClock::new(MAX);
+            let sent = 1_700_000_000_000;
+            let read = sent + out_ms;
+            let now = Timestamp::from_millis(read + back_ms);
+            clock.learn(&[sample(sent, read + back_ms, read + offset_ms)], now);
+            let truth = now.shifted(offset_ms * 1_000_000);
+            let life = Duration::from_millis(expires_ms);
+            if let Ok(said) = clock.for_call(&order(expires_ms), CallClass::Placement, Urgency::MustGo, now) {
+                prop_assert!(said <= truth);
+                let left = (said + life).since(truth);
+                prop_assert!(left >= life / 3 || out_ms + back_ms <= 500, "{left:?}");
+            }
         }
     }
 

@@ -264,8 +264,8 @@ impl OrderEntry {
 
     async fn carry(&self, request: Request) -> Result<Reply, Failed> {
         let now = self.rest.clock().now();
-        let venue_now = self.rest.venue_clock().at(now)?;
         let cost = self.protocol.cost(&request);
+        let venue_now = self.rest.venue_clock().for_call(&request, cost.class, Urgency::Normal, now)?;
         self.budget().acquire(&cost, Urgency::Normal, now).map_err(ErrorKind::from)?;
         let expires_in = request.expires_in();
         let give_up_at = now + self.timeout(cost.class);

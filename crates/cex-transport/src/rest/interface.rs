@@ -255,13 +255,13 @@ impl Rest {
     ) -> Result<RawResponse, ErrorOrKind> {
         let policy = Policy::of(cost.class, &self.config);
         // Built before anything is taken, so that what the exchange cannot do costs nothing.
-        let mut built = self.encode(request, cost.class, stamps)?;
+        let mut built = self.encode(request, (cost.class, urgency), stamps)?;
         self.spend(cost, urgency, policy).await?;
         let deadline = Instant::now() + policy.timeout;
         match policy.lane {
             Lane::Orders => {
                 let mut lease = self.lease(&self.orders, deadline).await?;
-                self.renew(request, cost.class, stamps, &mut built)?;
+                self.renew(request, (cost.class, urgency), stamps, &mut built)?;
                 lease.conn.load(&built, &self.preamble).map_err(ErrorKind::InvalidInput)?;
                 self.compare(request, lease.conn.loaded())?;
                 self.send(request.op(), lease, deadline, stamps).await
@@ -269,7 +269,7 @@ impl Rest {
             Lane::Queries | Lane::Market => {
                 let pool = if policy.lane == Lane::Queries { &self.queries } else { &self.market };
                 let mut lease = self.lease(pool, deadline).await?;
-                self.renew(request, cost.class, stamps, &mut built)?;
+                self.renew(request, (cost.class, urgency), stamps, &mut built)?;
                 let built = outgoing(built, &self.host).map_err(ErrorKind::InvalidInput)?;
                 let result = timeout_at(deadline, lease.conn.exchange(built, self.config.body_max)).await;
                 stamps.written_at = lease.conn.probe.written_at();
@@ -320,11 +320,11 @@ impl Rest {
     fn encode(
         &self,
         request: &Request,
-        class: CallClass,
+        kind: (CallClass, Urgency),
         stamps: &mut CallStamps,
     ) -> Result<HttpRequest, ErrorOrKind> {
         let mut built = HttpRequest::default();
-        self.encode_into(&mut built, self.clock.now(), request, class, stamps)?;
+        self.encode_into(&mut built, self.clock.now(), request, kind, stamps)?;
         Ok(built)
     }
 
@@ -334,10 +334,10 @@ impl Rest {
         out: &mut HttpRequest,
         now: Timestamp,
         request: &Request,
-        class: CallClass,
+        (class, urgency): (CallClass, Urgency),
         stamps: &mut CallStamps,
     ) -> Result<(), ErrorOrKind> {
-        let venue_now = match (self.venue_clock.at(now), class) {
+        let venue_now = match (self.venue_clock.for_call(request, class, urgency, now), class) {
             (Ok(venue_now), _) => venue_now,
             // Public calls carry no time that matters; an adapter that signs one is told by the exchange if ours is off.
             (Err(_), CallClass::MarketData) => now,
@@ -357,11 +357,11 @@ impl Rest {
         conn: &mut DirectConn,
         now: Timestamp,
         request: &Request,
-        class: CallClass,
+        kind: (CallClass, Urgency),
         stamps: &mut CallStamps,
     ) -> Result<(), ErrorOrKind> {
         let mut built = self.scratch();
-        self.encode_into(&mut built, now, request, class, stamps)?;
+        self.encode_into(&mut built, now, request, kind, stamps)?;
         conn.load(&built, &self.preamble).map_err(ErrorKind::InvalidInput)?;
         Ok(self.compare(request, conn.loaded())?)
     }
@@ -394,12 +394,12 @@ impl Rest {
     fn renew(
         &self,
         request: &Request,
-        class: CallClass,
+        kind: (CallClass, Urgency),
         stamps: &mut CallStamps,
         built: &mut HttpRequest,
     ) -> Result<(), ErrorOrKind> {
         if stamps.encoded_at.is_none_or(|at| self.clock.now().since(at) > SIGNED_MAX_AGE) {
-            *built = self.encode(request, class, stamps)?;
+            *built = self.encode(request, kind, stamps)?;
         }
         Ok(())
     }

@@ -52,7 +52,8 @@ impl Prepared {
         let mut stamps = CallStamps::default();
         let now = rest.clock.now();
         let mut lease = rest.orders.ready(now).ok_or(ErrorKind::Connection(Phase::BeforeSend))?;
-        let ready = rest.load(&mut lease.conn, now, &request, cost.class, &mut stamps).and_then(|()| {
+        let signed = rest.load(&mut lease.conn, now, &request, (cost.class, urgency), &mut stamps);
+        let ready = signed.and_then(|()| {
             let prepared_at = rest.clock.now();
             rest.budget().acquire(&cost, urgency, prepared_at).map_err(ErrorKind::from)?;
             Ok(prepared_at)

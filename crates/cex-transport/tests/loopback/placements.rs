@@ -5,6 +5,7 @@ use super::http_server::{Act, Asked, HttpServer, ok, status, until};
 use cex_core::{Market, Markets, OrderRequest, Scale, Side, SymbolId, TimeInForce};
 use cex_errors::{ErrorKind, ExchangeError, Op, Outcome, Phase};
 use cex_interface::{OrderRef, Reply, Request, WrittenOrder};
+use cex_transport::venue_clock::ClockSample;
 use cex_transport::{Lists, RestConfig, Urgency};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -140,7 +141,7 @@ async fn an_order_that_never_left_says_so() {
 
     let gone = rest_of(MadeUp::new(&format!("http://{free}")), config());
     gone.venue_clock().learn(
-        &[cex_transport::venue_clock::ClockSample {
+        &[ClockSample {
             sent_at: gone.clock().now(),
             answered_at: gone.clock().now(),
             venue_time: gone.clock().now(),
@@ -160,6 +161,52 @@ async fn an_order_that_never_left_says_so() {
         (1, 0, 1),
         "not even what never left is repeated"
     );
+}
+
+/// R29: a position is closed, an order cancelled and asked for by a clock that is not good enough to open anything by.
+#[tokio::test]
+async fn an_error_of_the_clock_stops_openings_and_not_what_must_go() {
+    // It does not tell the time: what is known of it is all there is.
+    let server =
+        HttpServer::start(|asked| if asked.path == "/time" { status(503, "busy") } else { ok("1") }).await;
+    // `order` lives for 2 s, cancels and questions are taken 5 s late: a third of each.
+    for (error_ms, closes, ends) in [(400, true, true), (1_000, false, true), (2_000, false, false)] {
+        let rest = rest_of(MadeUp::new(&server.url), config());
+        let (now, error) = (rest.clock().now(), Duration::from_millis(error_ms));
+        let sample = ClockSample { sent_at: now - error * 2, answered_at: now, venue_time: now - error };
+        rest.venue_clock().learn(&[sample], now);
+        let cancel = Request::Cancel { symbol: SymbolId(0), order: OrderRef::Client(order("a").client_id) };
+        for (request, urgency, goes) in [
+            (Request::Place(order("opening")), Urgency::Normal, false),
+            (Request::Place(order("closing")), Urgency::MustGo, closes),
+            (cancel, Urgency::CanWait, ends),
+            (Request::Account, Urgency::CanWait, ends),
+        ] {
+            let what = format!("{error_ms} {request:?}");
+            let before = server.asked().len();
+            let answer = rest.call_stamped(&request, urgency).await;
+            let asked: Vec<_> =
+                server.asked().into_iter().skip(before).filter(|asked| asked.path != "/time").collect();
+            assert_eq!((answer.result.is_ok(), asked.len()), (goes, usize::from(goes)), "{what}");
+            if let Some(asked) = asked.first() {
+                let signed: i64 = asked.header("x-time").and_then(|ms| ms.parse().ok()).expect("a time");
+                let encoded = answer.stamps.encoded_at.expect("signed");
+                let old = encoded.as_millis() - signed;
+                assert!(old >= i64::try_from(error_ms).expect("small"), "{what}: {old} ms old");
+            }
+            if let (Err(error), Request::Place(_)) = (&answer.result, &request) {
+                assert_eq!(error.kind, ErrorKind::ClockUnknown, "{what}");
+                assert_eq!(error.outcome(), Outcome::NotSent, "{what}");
+            }
+        }
+        if ends {
+            // The cancel left a connection, so that nothing but the clock holds these back.
+            let opening = rest.prepare(Request::Place(order("opening")), Urgency::Normal);
+            assert_eq!(opening.err().map(|error| error.kind), Some(ErrorKind::ClockUnknown), "{error_ms}");
+            let closing = rest.prepare(Request::Place(order("closing")), Urgency::MustGo);
+            assert_eq!(closing.is_ok(), closes, "{error_ms}: {closing:?}");
+        }
+    }
 }
 
 #[tokio::test]
