@@ -96,6 +96,9 @@ pub struct RestConfig {
     pub cancel_timeout: Duration,
     /// The same for [`cex_interface::CallClass::Placement`]. Beyond it the order's fate is unknown.
     pub placement_timeout: Duration,
+    /// A placement waits this long for a connection, and is given back unsent then: the price it was meant for is gone, and who
+    /// closes a position can do it elsewhere. Long enough to dial.
+    pub placement_wait_max: Duration,
     /// Largest body read; the rules of all symbols are some 3 MB.
     pub body_max: usize,
     /// Connections of placements and cancels, at most.
@@ -132,6 +135,7 @@ impl Default for RestConfig {
             query_timeout: Duration::from_secs(5),
             cancel_timeout: Duration::from_secs(10),
             placement_timeout: Duration::from_secs(10),
+            placement_wait_max: Duration::from_millis(500),
             body_max: 16 << 20,
             order_connections: 8,
             query_connections: 4,

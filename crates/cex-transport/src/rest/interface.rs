@@ -257,10 +257,12 @@ impl Rest {
         // Built before anything is taken, so that what the exchange cannot do costs nothing.
         let mut built = self.encode(request, (cost.class, urgency), stamps)?;
         self.spend(cost, urgency, policy).await?;
-        let deadline = Instant::now() + policy.timeout;
+        let began = Instant::now();
+        let deadline = began + policy.timeout;
+        let lease_by = deadline.min(began + policy.lease_timeout);
         match policy.lane {
             Lane::Orders => {
-                let mut lease = self.lease(&self.orders, deadline).await?;
+                let mut lease = self.lease(&self.orders, lease_by).await?;
                 self.renew(request, (cost.class, urgency), stamps, &mut built)?;
                 lease.conn.load(&built, &self.preamble).map_err(ErrorKind::InvalidInput)?;
                 self.compare(request, lease.conn.loaded())?;
@@ -268,7 +270,7 @@ impl Rest {
             }
             Lane::Queries | Lane::Market => {
                 let pool = if policy.lane == Lane::Queries { &self.queries } else { &self.market };
-                let mut lease = self.lease(pool, deadline).await?;
+                let mut lease = self.lease(pool, lease_by).await?;
                 self.renew(request, (cost.class, urgency), stamps, &mut built)?;
                 let built = outgoing(built, &self.host).map_err(ErrorKind::InvalidInput)?;
                 let result = timeout_at(deadline, lease.conn.exchange(built, self.config.body_max)).await;
@@ -424,12 +426,18 @@ impl Rest {
     }
 
     async fn lease<C: Conn>(&self, pool: &Arc<Pool<C>>, deadline: Instant) -> Result<Lease<C>, ErrorOrKind> {
+        let late = || {
+            let said = pool.origin().into_boxed_str();
+            Err(ErrorOrKind::Said(ErrorKind::Timeout(Phase::BeforeSend), said))
+        };
         match timeout_at(deadline, pool.lease()).await {
-            Ok(Ok(lease)) => Ok(lease),
-            Err(_) => {
-                let said = pool.origin().into_boxed_str();
-                Err(ErrorOrKind::Said(ErrorKind::Timeout(Phase::BeforeSend), said))
+            Ok(Ok(lease)) if Instant::now() <= deadline => Ok(lease),
+            // Who came too late to look finds a connection all the same: it serves another call.
+            Ok(Ok(lease)) => {
+                lease.give_back();
+                late()
             }
+            Err(_) => late(),
             Ok(Err(error)) => {
                 tracing::debug!(venue = %self.venue(), %error, "no connection");
                 let kind = match error.kind() {

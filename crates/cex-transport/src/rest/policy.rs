@@ -28,6 +28,8 @@ pub(super) enum Waits {
 pub(super) struct Policy {
     /// Longest one attempt may take, from asking for a connection to the whole answer.
     pub(super) timeout: Duration,
+    /// Longest one attempt may wait for a connection, within that.
+    pub(super) lease_timeout: Duration,
     /// Attempts beyond the first.
     pub(super) repeats: u32,
     pub(super) lane: Lane,
@@ -50,7 +52,11 @@ impl Policy {
             CallClass::Cancel => (config.cancel_timeout, 3, Lane::Orders, Waits::IfItCan),
             CallClass::Placement => (config.placement_timeout, 0, Lane::Orders, Waits::Never),
         };
-        Self { timeout, repeats, lane, waits_for_budget }
+        let lease_timeout = match class {
+            CallClass::MarketData | CallClass::Query | CallClass::Cancel => timeout,
+            CallClass::Placement => config.placement_wait_max,
+        };
+        Self { timeout, lease_timeout, repeats, lane, waits_for_budget }
     }
 
     /// Whether a call of this class waits for its budget.

@@ -5,12 +5,15 @@ use super::http_server::{Act, Asked, HttpServer, ok, status, until};
 use cex_core::{Market, Markets, OrderRequest, Scale, Side, SymbolId, TimeInForce};
 use cex_errors::{ErrorKind, ExchangeError, Op, Outcome, Phase};
 use cex_interface::{OrderRef, Reply, Request, WrittenOrder};
+use cex_transport::driver::BoxFuture;
+use cex_transport::endpoint::Endpoint;
 use cex_transport::venue_clock::ClockSample;
-use cex_transport::{Lists, RestConfig, Urgency};
+use cex_transport::{ByteStream, Clock, Connector, Dial, Lists, Rest, RestConfig, TransportConfig, Urgency};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 /// A server that tells the time and does `act` to every order.
 async fn server(act: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> HttpServer {
@@ -241,6 +244,89 @@ async fn an_order_never_waits_for_market_data() {
     let placed = tokio::time::timeout(Duration::from_secs(2), rest.call(&Request::Place(order("a-1")))).await;
     assert!(matches!(placed, Ok(Ok(Reply::Placed(_)))), "{placed:?}");
     slow.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// Whoever closes a position has another exchange to turn to.
+#[tokio::test]
+async fn an_order_waits_for_a_connection_for_so_long_only_and_a_cancel_for_as_long_as_it_takes() {
+    let server = server(|asked| match asked.method.as_str() {
+        "DELETE" => Act::AnswerAfter(Duration::from_millis(400), b"id".to_vec()),
+        _order => ok("id"),
+    })
+    .await;
+    let placement_wait_max = Duration::from_millis(50);
+    let config = RestConfig { order_connections: 1, placement_wait_max, ..config() };
+    let rest = synced(MadeUp::new(&server.url), config).await;
+    let cancel = || Request::Cancel { symbol: SymbolId(0), order: OrderRef::Client(order("a-1").client_id) };
+    let slow = tokio::spawn(rest.begin(cancel(), Urgency::MustGo));
+    until("the only connection is taken", || server.count("DELETE", "/order") == 1).await;
+    let queued = tokio::spawn(rest.begin(cancel(), Urgency::MustGo));
+    let answer = rest.begin(Request::Place(order("closing")), Urgency::MustGo).await;
+    let error = answer.result.expect_err("no connection in time");
+    assert_eq!(
+        (error.kind.clone(), error.outcome()),
+        (ErrorKind::Timeout(Phase::BeforeSend), Outcome::NotSent)
+    );
+    assert_eq!(answer.stamps.written_at, None);
+    for cancel in [slow, queued] {
+        let answer = cancel.await.expect("no panic");
+        assert!(matches!(answer.result, Ok(Reply::Canceled { .. })), "{answer:?}");
+    }
+    assert_eq!(server.count("POST", "/order"), 0, "what was given up does not leave later");
+}
+
+/// A network on which nobody is reached at once.
+#[derive(Debug)]
+struct FarAway(Duration);
+
+impl Dial for FarAway {
+    fn dial(&self, endpoint: &Endpoint) -> BoxFuture<io::Result<Box<dyn ByteStream>>> {
+        let (pause, origin) = (self.0, endpoint.origin());
+        Box::pin(async move {
+            tokio::time::sleep(pause).await;
+            let address = origin.strip_prefix("http://").expect("plain text");
+            Ok(Box::new(TcpStream::connect(address).await?) as Box<dyn ByteStream>)
+        })
+    }
+}
+
+#[tokio::test]
+async fn an_order_waits_for_a_connection_that_must_be_dialed() {
+    let server = server(|_| ok("id")).await;
+    let dialer: Arc<dyn Dial> = Arc::new(FarAway(Duration::from_millis(80)));
+    let connector =
+        Connector::of(&TransportConfig { dialer: Some(dialer), ..Default::default() }).expect("no roots");
+    for (placement_wait_max, placed) in [(Duration::from_millis(20), 0), (Duration::from_secs(5), 1)] {
+        let config = RestConfig { placement_wait_max, ..config() };
+        let protocol = Arc::new(MadeUp::new(&server.url));
+        let rest = Rest::new(protocol, connector.clone(), Clock::new(), config, 7).expect("loopback");
+        rest.sync_clock().await.expect("the server tells the time");
+        let answer = rest.begin(Request::Place(order("closing")), Urgency::MustGo).await;
+        assert_eq!(answer.result.is_ok(), placed == 1, "{answer:?}");
+        assert_eq!(server.count("POST", "/order"), placed);
+        if placed == 1 {
+            let (encoded, written) = (answer.stamps.encoded_at, answer.stamps.written_at);
+            let age = written.expect("written").since(encoded.expect("signed"));
+            assert!(age < Duration::from_millis(80), "signed anew after it had waited: {age:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_looked_after_in_time_does_not_leave() {
+    let server = server(|_| ok("id")).await;
+    let placement_wait_max = Duration::from_millis(50);
+    let config = RestConfig { placement_wait_max, ..config() };
+    let rest = synced(MadeUp::new(&server.url), config).await;
+    let started = rest.begin(Request::Place(order("closing")), Urgency::MustGo);
+    // The whole thread stands still; the system makes the connection meanwhile.
+    std::thread::sleep(Duration::from_millis(100));
+    let error = started.await.result.expect_err("too late");
+    assert_eq!(
+        (error.kind.clone(), error.outcome()),
+        (ErrorKind::Timeout(Phase::BeforeSend), Outcome::NotSent)
+    );
+    assert_eq!(server.count("POST", "/order"), 0);
 }
 
 #[tokio::test]
