@@ -2,7 +2,7 @@
 
 use super::command::literal;
 use super::file::Source;
-use super::keys::{KEYS, Key, Paper, Risk, Storage, Symbols, Top, default_value};
+use super::keys::{KEYS, Key, LIMIT_QUOTE, Paper, Risk, Storage, Symbols, Top, default_value};
 use super::layers::{Given, Origin, Surroundings};
 use super::problem::Problems;
 use super::unit::Mode;
@@ -35,6 +35,7 @@ pub(super) fn config(
     }
     if let Some(symbols) = &symbols {
         patterns(given, symbols, problems);
+        counted(given, symbols, problems);
     }
     if let Some(risk) = &risk {
         consistent(given, risk, problems);
@@ -119,9 +120,20 @@ fn patterns(given: &Keys, symbols: &Symbols, problems: &mut Problems) {
     if symbols.top > 0 && !symbols.include.is_empty() {
         tell("symbols.top", "stands beside include".to_owned(), "give one of the two");
     }
-    if cex_core::Asset::new(&symbols.quote).is_err() || symbols.quote.is_empty() {
-        tell("symbols.quote", format!("{:?} is no asset", symbols.quote), "such as USDT");
+}
+
+/// Whether amounts are what their keys say: with another quote `max_leg_usdt = 200` would be 200 of that. In every mode: also who
+/// only looks is told what limits make of it.
+fn counted(given: &Keys, symbols: &Symbols, problems: &mut Problems) {
+    if symbols.quote == LIMIT_QUOTE {
+        return;
     }
+    let origin = given.get("symbols.quote").map_or(Origin::Default, |given| given.origin.clone());
+    let what = format!(
+        "symbols.quote: {:?}, and every amount of a limit is {LIMIT_QUOTE}, as its key says (_usdt)",
+        symbols.quote
+    );
+    problems.doubt("symbols.quote", &origin, what, format!("quote = \"{LIMIT_QUOTE}\", or leave it out"));
 }
 
 /// Pairs of limits of which one contains the other: a smaller one above a larger would never be reached, or stop all.

@@ -107,7 +107,7 @@ sections! {
         "Symbols to trade; empty for all that both exchanges list." include: unit::List = "[\"BTC/USDT\", \"ETH/USDT\"]";
         "Symbols never to trade; * stands for any letters." exclude: unit::List = "[\"*3L/USDT\", \"*3S/USDT\"]";
         "With an empty include: the so many most traded; 0 for all." top: unit::Count = "0", "0" to "5000";
-        "What pays: only symbols of this quote." quote: unit::Words = "\"USDT\"";
+        "What pays: only symbols of this quote. Only USDT can stand here: limits count in it." quote: unit::Words = "\"USDT\"";
     }
     /// What may be risked: the parameters of rules R1 to R36. Amounts are USDT, edges are after fees.
     Risk "risk" {
@@ -188,6 +188,9 @@ sections! {
         "How often records are put on disk." journal_group_ms: unit::Ms = "5", "1" to "10";
     }
 }
+
+/// What an amount counts in whose key ends in `_usdt`; the engine takes every amount for one of the quote it trades in.
+pub(super) const LIMIT_QUOTE: &str = "USDT";
 
 /// Longest text beside a number's key that is shown: no secret is so short.
 const LONGEST_NUMBER: usize = 12;

@@ -2,7 +2,7 @@
 
 use super::command::{example, run};
 use super::file::Source;
-use super::keys::KEYS;
+use super::keys::{KEYS, LIMIT_QUOTE};
 use super::problem::{Problem, Problems};
 use super::{Config, Mode, Surroundings, SyncChoice};
 use crate::cli::{ConfigArgs, ConfigCommand, ShowArgs};
@@ -183,6 +183,7 @@ fn what_only_a_run_must_refuse_holds_no_control_up() {
         ("", &[("ARB_SYMBOLS", "x")][..]),
         ("[risk]\nmin_edge_bps = 0.08\n", &[]),
         ("", &[("ARB__VENUES__MEXC__FEE_TAKER_BPS", "0.05")]),
+        ("[symbols]\nquote = \"BTC\"\ninclude = [\"ETH/BTC\"]\n", &[]),
     ] {
         let (strict, lenient) = load(lines, vars);
         let told = lenient.unwrap_or_else(|problems| panic!("{lines} {vars:?} {problems:?}"));
@@ -306,6 +307,32 @@ fn broken_files_are_told_with_place_line_and_way_out() {
         let exact = !expected.ends_with("TOML: ") && !expected.contains("unknown option");
         assert!(if exact { said == expected } else { said.starts_with(expected) }, "{lines}\n{said}");
     }
+}
+
+/// The gate takes every amount for one of the quote: 200 of a limit in USDT must never become 200 BTC.
+#[test]
+fn no_quote_but_that_of_the_limits_is_taken_in_any_mode() {
+    check_with(
+        "[symbols]\ninclude = [\"ETH/BTC\"]\nquote = \"BTC\"\n[risk]\nmax_leg_usdt = 200\n",
+        "error: arb.toml:6:1: symbols.quote: \"BTC\", and every amount of a limit is USDT, as its key says (_usdt)\n    | quote = \"BTC\"\n  fix: quote = \"USDT\", or leave it out",
+    );
+    for mode in ["observe", "paper", "live"] {
+        let text = format!("{}{}", KEYED.replace("\"live\"", &format!("\"{mode}\"")), all_limits());
+        assert_eq!(
+            read(&text, &["symbols.quote=USDT"], &VARS).map(|config| config.symbols.quote).as_deref(),
+            Ok("USDT")
+        );
+        for quote in ["BTC", "USDC", "usdt", "USDT/X", ""] {
+            let said = read(&text, &[&format!("symbols.quote={quote}")], &VARS).expect_err(quote).to_string();
+            assert!(
+                said.starts_with(&format!("error: --set: symbols.quote: {quote:?}, and every")),
+                "{said}"
+            );
+        }
+    }
+    // Whatever a key says that ends in the unit, it is this one.
+    let unit = format!("_{}", LIMIT_QUOTE.to_lowercase());
+    assert!(KEYS.iter().filter(|key| key.name.ends_with(&unit)).count() > 10);
 }
 
 #[test]
