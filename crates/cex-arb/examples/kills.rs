@@ -347,6 +347,7 @@ impl Stage {
         for (key, value) in [
             ("mode", "\"live\"".to_owned()),
             ("include", "[]".to_owned()),
+            ("top", "100".to_owned()),
             ("dir", format!("\"{}\"", self.state().display())),
             ("max_venue_equity_usdt", "100000000".to_owned()),
             ("min_inventory_pct", "0".to_owned()),

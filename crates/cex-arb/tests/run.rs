@@ -50,6 +50,8 @@ impl Stage {
         for (key, value) in [
             ("mode", format!("\"{mode}\"")),
             ("include", "[]".to_owned()),
+            // All of them, and said so: real orders need that.
+            ("top", if mode == "live" { "100" } else { "0" }.to_owned()),
             ("dir", format!("\"{}\"", self.state().display())),
             ("max_venue_equity_usdt", "100000000".to_owned()),
             ("min_inventory_pct", "0".to_owned()),

@@ -31,7 +31,7 @@ pub(super) fn config(
     }
     let mode = top.map(|top| top.mode);
     if mode == Some(Mode::Live) {
-        live(given, &mut venues, problems);
+        live(given, symbols.as_ref(), &mut venues, problems);
     }
     if let Some(symbols) = &symbols {
         patterns(given, symbols, problems);
@@ -65,8 +65,9 @@ fn version(given: &Keys, problems: &mut Problems) {
     }
 }
 
-/// Where real money runs nothing is left to a default, and every account has its key. Whoever only halts or asks needs neither.
-fn live(given: &Keys, venues: &mut [Venue], problems: &mut Problems) {
+/// Where real money runs nothing is left to a default, somebody says what is traded, and every account has its key. Whoever only
+/// halts or asks needs none of it.
+fn live(given: &Keys, symbols: Option<&Symbols>, venues: &mut [Venue], problems: &mut Problems) {
     if problems.are_lenient() {
         for venue in venues.iter_mut().filter(|venue| !venue.config.has_credentials()) {
             let name = venue.exchange.name;
@@ -81,6 +82,15 @@ fn live(given: &Keys, venues: &mut [Venue], problems: &mut Problems) {
             what,
             format!("{}; write it under [risk], such as: {} = {}", key.about, key.name, key.default),
         );
+    }
+    if symbols.is_some_and(|symbols| symbols.include.is_empty() && symbols.top == 0) {
+        let written = ["symbols.include", "symbols.top"].into_iter().find(|key| given.contains_key(*key));
+        let key = written.unwrap_or("symbols.include");
+        let origin = given.get(key).map_or(Origin::Default, |given| given.origin.clone());
+        let what = "symbols: include is empty and top is 0, and mode live trades nothing that nobody named";
+        let fix =
+            "under [symbols], include = [\"BTC/USDT\", \"ETH/USDT\"], or top = 10 for the ten most traded";
+        problems.add(key, &origin, what, fix);
     }
     for venue in venues.iter().filter(|venue| !venue.config.has_credentials()) {
         let name = venue.exchange.name;

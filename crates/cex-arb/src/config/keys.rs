@@ -104,9 +104,9 @@ sections! {
     }
     /// What is traded.
     Symbols "symbols" {
-        "Symbols to trade; empty for all that both exchanges list." include: unit::List = "[\"BTC/USDT\", \"ETH/USDT\"]";
+        "Symbols to trade; empty for all that both exchanges list (never in mode live)." include: unit::List = "[\"BTC/USDT\", \"ETH/USDT\"]";
         "Symbols never to trade; * stands for any letters." exclude: unit::List = "[\"*3L/USDT\", \"*3S/USDT\"]";
-        "With an empty include: the so many most traded; 0 for all." top: unit::Count = "0", "0" to "5000";
+        "With an empty include: the so many most traded; 0 for all (never in mode live)." top: unit::Count = "0", "0" to "5000";
         "What pays: only symbols of this quote. Only USDT can stand here: limits count in it." quote: unit::Words = "\"USDT\"";
     }
     /// What may be risked: the parameters of rules R1 to R36. Amounts are USDT, edges are after fees.

@@ -290,7 +290,7 @@ fn broken_files_are_told_with_place_line_and_way_out() {
         ),
         (
             "[symbols]\ninclude = [1]\n",
-            "error: arb.toml:5:1: symbols.include: must be a list of texts: [\"BTC/USDT\"]\n    | include = [1]\n  fix: such as: include = [\"BTC/USDT\", \"ETH/USDT\"] (Symbols to trade; empty for all that both exchanges list.)",
+            "error: arb.toml:5:1: symbols.include: must be a list of texts: [\"BTC/USDT\"]\n    | include = [1]\n  fix: such as: include = [\"BTC/USDT\", \"ETH/USDT\"] (Symbols to trade; empty for all that both exchanges list (never in mode live).)",
         ),
         (
             "[storage]\njournal_sync = \"never\"\n",
@@ -306,6 +306,35 @@ fn broken_files_are_told_with_place_line_and_way_out() {
         let said = read(&format!("{GOOD}{lines}"), &[], &[]).expect_err(lines).to_string();
         let exact = !expected.ends_with("TOML: ") && !expected.contains("unknown option");
         assert!(if exact { said == expected } else { said.starts_with(expected) }, "{lines}\n{said}");
+    }
+}
+
+#[test]
+fn in_mode_live_nothing_is_traded_that_nobody_named() {
+    let what = "symbols: include is empty and top is 0, and mode live trades nothing that nobody named";
+    let file = |symbols: &str, mode: &str| {
+        let text =
+            KEYED.replace("[symbols]\ntop = 10\n", symbols).replace("\"live\"", &format!("\"{mode}\""));
+        text + &all_limits()
+    };
+    for (symbols, place) in [
+        ("", "arb.toml"),
+        ("[symbols]\nexclude = [\"*3L/USDT\"]\n", "arb.toml"),
+        ("[symbols]\ninclude = []\n", "arb.toml:4:1"),
+        ("[symbols]\ninclude = []\ntop = 0\n", "arb.toml:4:1"),
+        ("[symbols]\ntop = 0\n", "arb.toml:4:1"),
+    ] {
+        let problems = read(&file(symbols, "live"), &[], &VARS).expect_err(symbols);
+        let [problem] = problems.all() else { panic!("{problems}") };
+        assert_eq!((problem.what.as_str(), problem.place.as_str()), (what, place), "{symbols}");
+        assert!(problem.fix.contains("include = [") && problem.fix.contains("top = 10"), "{}", problem.fix);
+        for mode in ["observe", "paper"] {
+            assert!(read(&file(symbols, mode), &[], &VARS).is_ok(), "{mode} {symbols}");
+        }
+    }
+    for symbols in ["[symbols]\ninclude = [\"BTC/USDT\"]\n", "[symbols]\ntop = 1\n"] {
+        let config = read(&file(symbols, "live"), &[], &VARS).map(|config| config.mode);
+        assert_eq!(config, Ok(Mode::Live), "{symbols}");
     }
 }
 
@@ -399,7 +428,7 @@ fn all_limits() -> String {
     format!("[risk]\n{}", rows.collect::<String>())
 }
 
-const KEYED: &str = "version = 1\nmode = \"live\"\n[venues.mexc]\nkey = \"env:K\"\nsecret = \"env:S\"\n\
+const KEYED: &str = "version = 1\nmode = \"live\"\n[symbols]\ntop = 10\n[venues.mexc]\nkey = \"env:K\"\nsecret = \"env:S\"\n\
                      [venues.gateio]\nkey = \"env:K\"\nsecret = \"env:S\"\n";
 const VARS: [(&str, &str); 2] = [("K", CANARY), ("S", CANARY)];
 
@@ -422,7 +451,10 @@ fn in_mode_live_every_limit_must_be_written() {
         let paper = without.replace("\"live\"", "\"paper\"");
         assert!(read(&paper, &[], &VARS).is_ok(), "{}", key.name);
     }
-    let keyless = format!("version = 1\nmode = \"live\"\n[venues.mexc]\n[venues.gateio]\n{}", all_limits());
+    let keyless = format!(
+        "version = 1\nmode = \"live\"\n[symbols]\ntop = 10\n[venues.mexc]\n[venues.gateio]\n{}",
+        all_limits()
+    );
     let said = read(&keyless, &[], &[]).expect_err("live signs").to_string();
     assert!(said.contains("venues.mexc: has no key, and mode live signs orders"), "{said}");
 }
