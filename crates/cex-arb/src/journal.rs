@@ -103,7 +103,7 @@ fn read(dir: &Path) -> (Count, Result<(), Failure>) {
     let verdict = loop {
         match reader.next_record() {
             Ok(Some(record)) => count.take(&record),
-            Ok(None) => break incomplete_end(dir, &mut reader),
+            Ok(None) => break whole(dir, &mut reader),
             Err(error) => break Err(failure(&error)),
         }
     };
@@ -118,6 +118,12 @@ fn open(dir: &Path, from: u64) -> Result<Reader, Failure> {
     }
     let what = format!("{}: there is no journal here", dir.display());
     Err(Failure::new(Exit::CheckFailed, what, "name the directory with the files 00000001.seg and so on"))
+}
+
+/// Whether nothing is missing of a journal that was read to its end: neither its beginning nor the end of what was written.
+fn whole(dir: &Path, reader: &mut Reader) -> Result<(), Failure> {
+    reader.check_beginning().map_err(|error| failure(&error))?;
+    incomplete_end(dir, reader)
 }
 
 /// An incomplete end is what a crash leaves; while a program writes, it is a record being written.

@@ -172,6 +172,45 @@ fn a_journal_that_is_not_sound_tells_so_in_one_object_whatever_is_wrong() {
 }
 
 #[test]
+fn a_journal_without_its_beginning_says_with_which_record_it_begins() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut writer = running(dir.path());
+    let body = vec![b'x'; 1 << 14];
+    for _ in 0..10 {
+        writer
+            .append(NOW, &messages::VenueReport { body: body.clone(), ..Default::default() })
+            .expect("room");
+    }
+    writer.close(NOW, &messages::SessionEnd::default()).expect("room");
+    let last = json(&journal("verify", dir.path(), &["--json"])).swap_remove(0)["last_seq"].as_u64();
+    let last = last.expect("records");
+    std::fs::remove_file(dir.path().join("00000001.seg")).expect("our own file");
+    let row = json(&journal("verify", dir.path(), &["--json"])).swap_remove(0);
+    let first = row["first_seq"].as_u64().expect("records");
+    assert!(first > 1 && row["sound"].as_bool() == Some(false), "{row}");
+    for verb in ["verify", "stats"] {
+        let output = journal(verb, dir.path(), &[]);
+        assert_eq!(output.status.code(), Some(10));
+        let (told, why) = (text(&output.stdout), text(&output.stderr));
+        let expected = format!(
+            "  records {first} to {last}\n  begins with record {first}: what was before it is gone, and no run goes on with \
+             it\n"
+        );
+        assert!(told.contains("NOT WHOLE; what is left:") && told.contains(&expected), "{told}");
+        assert!(
+            why.contains("/00000001.seg, offset 0, record 1: the journal's beginning is missing"),
+            "{why}"
+        );
+        assert!(why.contains("fix: put back 00000001.seg"), "{why}");
+    }
+    let replayed = json(&journal("replay", dir.path(), &["--json"])).swap_remove(0);
+    assert_eq!((replayed["sound"].as_bool(), replayed["same"].as_bool()), (Some(false), Some(false)));
+    // Looking at what is left is what whoever begins anew does.
+    let shown = journal("dump", dir.path(), &["--json"]);
+    assert_eq!((shown.status.code(), json(&shown).len() as u64), (Some(0), last - first + 1));
+}
+
+#[test]
 fn only_records_that_a_dump_shows_are_promised() {
     let told_and_shown = |damage: &dyn Fn(&mut Vec<u8>)| {
         let dir = tempfile::tempdir().expect("a directory");

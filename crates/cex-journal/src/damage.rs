@@ -61,6 +61,14 @@ pub enum Fault {
     /// A segment between two others is not there.
     #[error("the segment is missing")]
     Missing,
+    /// The first segment is not there, and perhaps others behind it; what follows them is.
+    #[error("the journal's beginning is missing: what is there begins with record {first}, in {}", segment::file_name(*.segment))]
+    Beginning {
+        /// The first record that is there.
+        first: u64,
+        /// Its segment.
+        segment: u64,
+    },
     /// The file is shorter than it was made.
     #[error("the file has {found} bytes, it was made with {expected}")]
     Short {
@@ -192,6 +200,18 @@ impl JournalError {
             Self::Locked { .. } => "stop that process, or give this one another directory".to_owned(),
             Self::Damaged(Damage { fault: Fault::Newer { .. }, .. }) => {
                 "use the version of the program that wrote it, or a later one".to_owned()
+            }
+            Self::Damaged(Damage { dir, fault: Fault::Beginning { segment, .. }, .. }) => {
+                let last = match segment.saturating_sub(1) {
+                    0 | 1 => String::new(),
+                    last => format!(" to {}", segment::file_name(last)),
+                };
+                format!(
+                    "put back {}{last}. Where they are gone for good: halts, open arbitrages and losses that only they told \
+                     of are known to nobody, so compare both accounts with what `arb journal dump --dir {dir}` shows, cancel \
+                     and even out by hand, then move {dir} away: the next start begins a new journal",
+                    segment::file_name(segment::FIRST_SEGMENT)
+                )
             }
             Self::Damaged(Damage { dir, seq, .. }) => {
                 // Nothing was read where no record or only the first was expected, so nothing could be shown.

@@ -5,7 +5,7 @@ mod trouble;
 use crate::damage::{Damage, Fault, JournalError, Torn};
 use crate::frame::{self, Hash};
 use crate::kind::{Entry, Kind};
-use crate::segment::{self, SegmentHeader};
+use crate::segment::{self, FIRST_SEGMENT, FIRST_SEQ, SegmentHeader};
 use crate::storage::{Access, Directory, Storage};
 use crate::window::Window;
 use cex_core::Timestamp;
@@ -79,8 +79,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads the journal in `storage` from record `from` on, or from its first record when that is later. No lock is
-    /// taken: a journal can be read while it is written.
+    /// Reads the journal in `storage` from record `from` on, or from the first that is there when that is later
+    /// ([`Reader::check_beginning`]). No lock is taken: a journal can be read while it is written.
     ///
     /// # Errors
     /// When the directory cannot be read, or a segment is missing between others.
@@ -135,6 +135,19 @@ impl Reader {
     #[must_use]
     pub fn known_durable(&self) -> u64 {
         self.durable
+    }
+
+    /// Whether what a reader of the whole journal reads begins with the journal's first record. What is left of one that does not
+    /// can be read and no more: halts, open arbitrages, the peak of profits, all may have been in what is gone.
+    ///
+    /// # Errors
+    /// [`Fault::Beginning`] when it does not.
+    pub fn check_beginning(&self) -> Result<(), JournalError> {
+        let is_later = |first: &&SegmentHeader| (first.number, first.first_seq) != (FIRST_SEGMENT, FIRST_SEQ);
+        let Some(first) = self.segments.first().filter(is_later) else { return Ok(()) };
+        let fault = Fault::Beginning { first: first.first_seq, segment: first.number };
+        let damage = self.damage(FIRST_SEGMENT, 0, fault, None);
+        Err(JournalError::Damaged(Damage { seq: FIRST_SEQ, ..damage }))
     }
 
     /// The segments read so far, the current one last.
@@ -219,11 +232,13 @@ impl Reader {
                 (self.seq, self.prev) = (header.first_seq, header.hash());
                 self.enter(number, header, window)
             }
-            (Ok(None), _) if number == 1 => self.check_unused(number),
-            // Old segments may be taken away, but not the one in use: a spare follows others.
+            (Ok(None), _) if number == FIRST_SEGMENT => self.check_unused(number),
+            // What is left of a journal can be read without its oldest segments, but a spare follows others.
             (Ok(None), _) => Err(JournalError::Damaged(self.damage(number - 1, 0, Fault::Missing, None))),
             // A journal whose very first write was interrupted has no record yet; any later segment follows others.
-            (Err(fault), _) if number == 1 => self.bad_at(Place { segment: 1, offset: 0 }, fault).map(drop),
+            (Err(fault), _) if number == FIRST_SEGMENT => {
+                self.bad_at(Place { segment: number, offset: 0 }, fault).map(drop)
+            }
             (Err(fault), _) => Err(JournalError::Damaged(self.damage(number, 0, fault, None))),
         }
     }

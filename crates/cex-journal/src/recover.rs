@@ -4,7 +4,7 @@ use crate::damage::{JournalError, Torn};
 use crate::frame::Hash;
 use crate::kind::{Entry, Kind};
 use crate::reader::{Reader, Record};
-use crate::segment::{self, SegmentHeader};
+use crate::segment::{self, FIRST_SEGMENT, FIRST_SEQ, SegmentHeader};
 use crate::shared::Shared;
 use crate::storage::{Access, Directory, Storage};
 use crate::syncer::{SyncThread, Syncer};
@@ -15,9 +15,6 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-
-/// Number of the first record of a journal.
-const FIRST_SEQ: u64 = 1;
 
 /// Bytes copied or cleared at once.
 const PIECE: usize = 1 << 16;
@@ -56,7 +53,7 @@ pub struct Opened {
 /// does not exist.
 ///
 /// # Errors
-/// When another process writes it, when it is damaged, or as the disk says.
+/// When another process writes it, when it is damaged or its beginning is gone, or as the disk says.
 pub fn open_directory(path: &Path, options: Options, now: Timestamp) -> Result<Opened, JournalError> {
     open_directory_reading(path, options, now, &mut |_| {})
 }
@@ -139,9 +136,9 @@ fn first_segment(
     shared: &Shared,
     now: Timestamp,
 ) -> Result<(SegmentHeader, Arc<dyn crate::StorageFile>), JournalError> {
-    let prepared = shared.make(1)?;
+    let prepared = shared.make(FIRST_SEGMENT)?;
     let header = SegmentHeader {
-        number: 1,
+        number: FIRST_SEGMENT,
         bytes: shared.segment_bytes,
         first_seq: FIRST_SEQ,
         born: now,
@@ -149,7 +146,7 @@ fn first_segment(
         prev: [0; 32],
     };
     let written = prepared.file.write_at(&header.encode(), 0).and_then(|()| prepared.file.sync());
-    written.map_err(|source| shared.io("writing", segment::file_name(1), source))?;
+    written.map_err(|source| shared.io("writing", segment::file_name(FIRST_SEGMENT), source))?;
     Ok((header, prepared.file))
 }
 
@@ -169,6 +166,7 @@ struct Found {
 impl Found {
     fn read(storage: &Arc<dyn Storage>, each: &mut dyn FnMut(&Record)) -> Result<Self, JournalError> {
         let mut reader = Reader::new(Arc::clone(storage), 0)?;
+        reader.check_beginning()?;
         let mut recovered = Recovered { clean: true, next_seq: FIRST_SEQ, ..Recovered::default() };
         while let Some(record) = reader.next_record()? {
             recovered.take(&record);

@@ -28,6 +28,11 @@ pub const MIN_BYTES: u64 = 4096;
 /// The largest segment.
 pub const MAX_BYTES: u64 = 1 << 30;
 
+/// Number of the first segment of a journal.
+pub(crate) const FIRST_SEGMENT: u64 = 1;
+/// Number of the first record of a journal.
+pub(crate) const FIRST_SEQ: u64 = 1;
+
 const MAGIC: [u8; 8] = *b"arbjrnl1";
 const VERSION: u16 = 1;
 

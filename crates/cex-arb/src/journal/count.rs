@@ -119,11 +119,22 @@ impl Count {
 impl Summary {
     pub(super) fn print(&self, out: &mut impl Write) -> io::Result<()> {
         let Self { dir, sound, segments, records, sessions, closed, halted, .. } = self;
-        let verdict = if *sound { "sound" } else { "NOT SOUND; what stands before the fault:" };
+        let begins_late = self.first_seq.filter(|first| *first > 1);
+        let verdict = match (*sound, begins_late) {
+            (true, _) => "sound",
+            (false, Some(_)) => "NOT WHOLE; what is left:",
+            (false, None) => "NOT SOUND; what stands before the fault:",
+        };
         writeln!(out, "{dir}: {verdict}")?;
         writeln!(out, "  {records} records in {segments} segments, {sessions} sessions")?;
         if let (Some(first), Some(last)) = (self.first_seq, self.last_seq) {
             writeln!(out, "  records {first} to {last}")?;
+        }
+        if let Some(first) = begins_late {
+            writeln!(
+                out,
+                "  begins with record {first}: what was before it is gone, and no run goes on with it"
+            )?;
         }
         if !closed {
             writeln!(out, "  the last session has no end: it is running, or ended in a crash")?;

@@ -2,7 +2,7 @@
 //! be the same bytes; every arbitrage's end is worked out again from its fills; every session's end must state what the
 //! records before it come to.
 
-use super::{failure, incomplete_end, json_line, open};
+use super::{failure, json_line, open, whole};
 use crate::cli::JournalArgs;
 use crate::exit::{Exit, Failure, written};
 use crate::run::past::{Cycle, LEFT_TO_OPERATOR, Past, state_hash};
@@ -76,7 +76,7 @@ impl Replayed {
             self.last = record.at;
             self.take_in(&record, past);
         }
-        incomplete_end(dir, &mut reader)?;
+        whole(dir, &mut reader)?;
         self.sound = true;
         Ok(())
     }
@@ -129,7 +129,7 @@ impl Replayed {
     fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
         let verdict = match (self.sound, self.differences.is_empty()) {
             (true, true) => "the same",
-            (false, true) => "NOT SOUND; what stands before the fault is the same",
+            (false, true) => "NOT SOUND; what could be read is the same",
             (_, false) => "NOT THE SAME",
         };
         writeln!(

@@ -580,6 +580,25 @@ mod tests {
     }
 
     #[test]
+    fn no_acknowledgement_lifts_a_halt_over_a_journal_without_its_beginning() {
+        let (_place, config, directory) = halted();
+        let path = directory.0.join("journal");
+        let options = cex_journal::Options { segment_bytes: 1 << 16, ..cex_journal::Options::default() };
+        let now = Timestamp::from_secs(1_000);
+        let mut writer = cex_journal::open_directory(&path, options, now).expect("a journal").writer;
+        let halt = cex_journal::messages::Halt { reason: "x".repeat(1 << 14), ..Default::default() };
+        for _ in 0..10 {
+            writer.append(now, &halt).expect("room");
+        }
+        drop(writer);
+        std::fs::remove_file(path.join("00000001.seg")).expect("our own file");
+        let refused = lift(&config, &directory).expect_err("nobody knows what it said");
+        assert_eq!(refused.exit, Exit::CheckFailed);
+        assert!(refused.what.contains("/00000001.seg, ") && refused.what.contains("beginning"), "{refused}");
+        assert!(directory.halt_file().exists(), "the next start is held");
+    }
+
+    #[test]
     fn a_start_tells_no_sums_that_it_has_not_read() {
         let said = |mode: &str| {
             let mut out = Vec::new();

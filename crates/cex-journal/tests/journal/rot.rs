@@ -185,25 +185,41 @@ fn a_record_forged_with_a_right_checksum_breaks_the_chain() {
     }
 }
 
+/// Halts, open arbitrages and the peak of profits may have been in what is gone.
 #[test]
-fn old_segments_can_be_taken_away_and_no_id_is_given_twice() {
+fn a_journal_without_its_beginning_can_be_read_and_is_not_gone_on_with() {
     use cex_journal::Storage as _;
-    let disk = Disk::default();
-    let (mut writer, _syncer, _) = script::open(&disk).expect("a new journal");
-    writer.begin(NOW, messages::SessionStart::default()).expect("room");
-    let used = writer.next_id(NOW).expect("room");
-    while disk.files(".seg").len() < 4 {
-        writer.append(NOW, &body(0, 500)).expect("room");
+    for (gone, back) in [
+        (&["00000001.seg"][..], "put back 00000001.seg. Where "),
+        (&["00000001.seg", "00000002.seg"], "put back 00000001.seg to 00000002.seg. Where "),
+    ] {
+        let (disk, mut wrote) = (Disk::default(), Vec::new());
+        let (mut writer, _syncer, _) = script::open(&disk).expect("a new journal");
+        writer.begin(NOW, messages::SessionStart::default()).expect("room");
+        while disk.files(".seg").len() < 4 {
+            wrote.push(body(wrote.len() as u64, 500));
+            writer.append(NOW, &wrote[wrote.len() - 1]).expect("room");
+        }
+        writer.close(NOW, &messages::SessionEnd::default()).expect("room");
+        let all = Reader::new(Arc::new(disk.clone()), 0).expect("a journal");
+        assert_eq!((all.next_seq(), all.check_beginning().is_ok()), (1, true));
+        gone.iter().for_each(|name| disk.remove(name).expect("it is there"));
+        let left = bodies(&disk).expect("what is left is sound");
+        assert!(!left.is_empty() && left.len() < wrote.len() && wrote.ends_with(&left));
+        let rest = Reader::new(Arc::new(disk.clone()), 0).expect("it can be read");
+        let (first, files) = (rest.next_seq(), disk.files(""));
+        let error = script::open(&disk).map(drop).expect_err("nobody knows what was in it");
+        let expected = format!(
+            "disk/00000001.seg, offset 0, record 1: the journal's beginning is missing: what is there begins with record \
+             {first}, in 0000000{}.seg",
+            gone.len() + 1
+        );
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(rest.check_beginning().expect_err("the same").to_string(), expected);
+        let remedy = error.remedy();
+        assert!(remedy.starts_with(back) && remedy.contains("then move disk away"), "{remedy}");
+        assert_eq!(disk.files(""), files, "nothing is touched");
     }
-    let (next, born) = (writer.next_seq(), writer.born());
-    writer.close(NOW, &messages::SessionEnd::default()).expect("room");
-    for name in ["00000001.seg", "00000002.seg"] {
-        disk.remove(name).expect("it is there");
-    }
-    assert_eq!(verify(&disk), Ok(None));
-    let (mut writer, _syncer, recovered) = script::open(&disk).expect("what is left is sound");
-    assert_eq!((recovered.next_seq, recovered.ids_end, writer.born()), (next + 2, used + 1_024, born));
-    assert!(writer.next_id(NOW).expect("room") > used);
 }
 
 #[test]

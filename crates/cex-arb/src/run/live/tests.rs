@@ -82,6 +82,34 @@ fn what_is_stopped_or_halted_once_it_is_ready_opens_nothing_and_ends_its_session
     Pace::Sleep.block_on(program).expect("a runtime");
 }
 
+/// What halted, stood open or was lost in the segment that is gone is known to nobody.
+#[test]
+fn a_start_refuses_a_journal_without_its_beginning() {
+    let place = tempfile::tempdir().expect("a directory");
+    let directory = Directory(place.path().to_owned());
+    let options = cex_journal::Options { segment_bytes: 1 << 16, ..cex_journal::Options::default() };
+    let now = Timestamp::from_secs(1_000);
+    let (writer, _, _) = journal(options, &directory, now).map_err(|failure| failure.what).expect("new");
+    let live = SessionStart { mode: messages::Mode::Live.into(), ..SessionStart::default() };
+    let mut writer = begin(writer, now, live).map_err(|failure| failure.what).expect("written");
+    let halt = messages::Halt { reason: "x".repeat(1 << 14), ..messages::Halt::default() };
+    for _ in 0..10 {
+        writer.append(now, &halt).expect("room");
+    }
+    writer.close(now, &messages::SessionEnd::default()).expect("room");
+    std::fs::remove_file(place.path().join("journal/00000001.seg")).expect("our own file");
+    let refused = journal(options, &directory, now).map(drop).expect_err("its first session is gone");
+    assert_eq!(refused.exit, Exit::CheckFailed);
+    assert!(refused.what.contains("/00000001.seg, offset 0, record 1: the journal's beginning"), "{refused}");
+    assert!(
+        refused.fix.starts_with("put back 00000001.seg") && refused.fix.contains("/journal away"),
+        "{refused}"
+    );
+    // It is moved away, and the next start begins a new one.
+    std::fs::rename(place.path().join("journal"), place.path().join("old")).expect("our own directory");
+    assert!(journal(options, &directory, now).is_ok());
+}
+
 /// The first exchange, and all it lists.
 async fn first(sim: &SimHandle) -> (Vec<Venue>, Vec<Arc<Markets>>) {
     let registration = EXCHANGES[0];
