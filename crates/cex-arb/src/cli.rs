@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(
     name = "arb",
-    version,
+    version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("ARB_BUILD"), ")"),
     about = "Cross-exchange arbitrage for crypto exchanges",
     after_help = "Start here: arb demo    (two simulated exchanges on this machine, no keys, no internet)\n\n\
                   Exit codes: 0 success, 1 internal error, 2 usage, 3 bad configuration, 4 credentials,\n5 exchange unreachable, 6 not \

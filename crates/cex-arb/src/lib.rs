@@ -38,6 +38,9 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// The commit that was built, `-dirty` behind it where what was built differed from it; `unknown` outside of a checkout.
+pub const BUILD: &str = env!("ARB_BUILD");
+
 /// Runs the program: reads the command line, does what it says, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {

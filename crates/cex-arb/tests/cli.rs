@@ -43,6 +43,8 @@ fn help_and_version_succeed_and_nonsense_is_usage() {
     ] {
         assert!(arb(args).status.success(), "{args:?}");
     }
+    let said = text(&arb(&["--version"]).stdout);
+    assert_eq!(said, format!("arb {} ({})\n", env!("CARGO_PKG_VERSION"), cex_arb::BUILD));
     for args in [
         &[][..],
         &["trade"],

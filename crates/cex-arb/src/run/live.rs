@@ -318,7 +318,6 @@ pub fn open_journal(
 /// What a session of this run begins with. Its epoch stands in every client order id of it.
 fn session(config: &Config, epoch: u64) -> SessionStart {
     SessionStart {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: epoch,
         config_hash: config.hash.to_vec(),
         mode: match config.mode {
@@ -327,9 +326,20 @@ fn session(config: &Config, epoch: u64) -> SessionStart {
             Mode::Live => messages::Mode::Live,
         }
         .into(),
+        strict: config.storage.journal_options().sync == SyncPolicy::Strict,
+        ..of_this_process()
+    }
+}
+
+/// What every session says of the program that writes it, and of where that runs. Nothing is decided by its build: it tells an old
+/// program that somebody left running, or started, from the one that was meant (C8).
+pub(super) fn of_this_process() -> SessionStart {
+    SessionStart {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        build: crate::BUILD.to_owned(),
+        host: machine::host(),
         pid: std::process::id(),
         boot: machine::boot(),
-        strict: config.storage.journal_options().sync == SyncPolicy::Strict,
         ..SessionStart::default()
     }
 }

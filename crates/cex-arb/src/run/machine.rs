@@ -17,6 +17,15 @@ pub fn boot() -> String {
     told.ok().filter(|text| !text.is_empty()).unwrap_or_else(|| UNKNOWN.to_owned())
 }
 
+/// Where Linux says what the machine is called.
+const HOST: &str = "/proc/sys/kernel/hostname";
+
+/// What the machine is called; nothing where the system does not tell.
+#[must_use]
+pub fn host() -> String {
+    std::fs::read_to_string(HOST).map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
 /// How long the system has been running, in seconds and parts of one.
 const UPTIME: &str = "/proc/uptime";
 
@@ -37,6 +46,7 @@ mod tests {
         assert_eq!(boot(), boot());
         let is_linux = cfg!(target_os = "linux");
         assert_eq!(boot() != UNKNOWN, is_linux, "{}", boot());
+        assert!(!is_linux || (!host().is_empty() && host() == host().trim()), "{:?}", host());
         let now = Timestamp::from_secs(1_781_690_000);
         let began = started(now);
         assert_eq!(began.is_some(), is_linux);

@@ -3,8 +3,7 @@
 use super::cancel;
 use super::control::{Answer, Directory, Question, STARTING, Status, Verb};
 use super::finish::{HALTED, RESIDUAL};
-use super::live::{directory, mode_name, open_journal};
-use super::machine;
+use super::live::{directory, mode_name, of_this_process, open_journal};
 use super::past::Past;
 use super::recover::standing_open;
 use super::venue::Venue;
@@ -199,8 +198,7 @@ fn acknowledge(config: &Config, directory: &Directory) -> Result<Vec<String>, Fa
     let (writer, recovered) = open_journal(config, directory, now)?;
     let failed = |error: JournalError| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy());
     let past = Past::read(&directory.0.join("journal")).map_err(failed)?;
-    let start = SessionStart { pid: std::process::id(), boot: machine::boot(), ..SessionStart::default() };
-    write_acknowledgement(now, writer, start, recovered.halt, &past).map_err(failed)?;
+    write_acknowledgement(now, writer, of_this_process(), recovered.halt, &past).map_err(failed)?;
     Ok(standing_open(&past))
 }
 
@@ -577,6 +575,10 @@ mod tests {
         assert_eq!(lift(&config, &directory), Ok(Lifted::Alone { theirs: Vec::new() }));
         assert!(!directory.halt_file().exists());
         assert!(journal.is_dir());
+        let mut records = cex_journal::Reader::of_directory(&journal, 0).expect("a journal");
+        let first = records.next_record().expect("sound").expect("a session").entry();
+        let Ok(cex_journal::Entry::SessionStart(start)) = first else { panic!("{first:?}") };
+        assert_eq!((start.build.as_str(), start.pid), (crate::BUILD, std::process::id()));
     }
 
     #[test]

@@ -19,6 +19,18 @@ impl Show for Nobody {
     }
 }
 
+/// The least that makes sense, of a user whose home is there.
+fn configuration(home: &Path) -> Config {
+    let path = home.join("arb.toml");
+    std::fs::write(&path, "version = 1\n[venues.mexc]\n[venues.gateio]\n").expect("written");
+    let around = Surroundings {
+        vars: [("HOME".to_owned(), home.display().to_string())].into(),
+        directory: home.to_owned(),
+    };
+    let config = Config::load(Some(&path), &[], &around).map_err(|problems| problems.to_string());
+    config.expect("a configuration")
+}
+
 /// Whether a run with these exchanges opens once it is ready, and whether its session then has an end: one without may have sent
 /// what a loss of power took.
 async fn opened(
@@ -27,14 +39,7 @@ async fn opened(
     halted: bool,
 ) -> (Result<bool, Exit>, bool) {
     let place = tempfile::tempdir().expect("a directory");
-    let path = place.path().join("arb.toml");
-    std::fs::write(&path, "version = 1\n[venues.mexc]\n[venues.gateio]\n").expect("written");
-    let around = Surroundings {
-        vars: [("HOME".to_owned(), place.path().display().to_string())].into(),
-        directory: place.path().to_owned(),
-    };
-    let config = Config::load(Some(&path), &[], &around).map_err(|problems| problems.to_string());
-    let (config, directory) = (config.expect("a configuration"), Directory(place.path().to_owned()));
+    let (config, directory) = (configuration(place.path()), Directory(place.path().to_owned()));
     let clock = Clock::new();
     let now = clock.now();
     let (writer, _, _) = journal(config.storage.journal_options(), &directory, now)
@@ -80,6 +85,28 @@ fn what_is_stopped_or_halted_once_it_is_ready_opens_nothing_and_ends_its_session
         );
     };
     Pace::Sleep.block_on(program).expect("a runtime");
+}
+
+/// An old program, left running or started by mistake, is found out by what it wrote.
+#[test]
+fn a_session_names_the_build_that_writes_it() {
+    let place = tempfile::tempdir().expect("a directory");
+    let start = session(&configuration(place.path()), 7);
+    assert_eq!((start.seed, start.version.as_str()), (7, env!("CARGO_PKG_VERSION")));
+    assert_eq!((start.build.as_str(), start.host), (crate::BUILD, machine::host()));
+    let git = |args: &[&str]| {
+        let git =
+            std::process::Command::new("git").args(["-C", env!("CARGO_MANIFEST_DIR")]).args(args).output();
+        git.is_ok_and(|output| output.status.success())
+    };
+    // Outside of a checkout nobody can tell. Within one the commit is there, whatever was committed since.
+    let commit = start.build.strip_suffix("-dirty").unwrap_or(&start.build);
+    if git(&["ls-files", "--error-unmatch", "Cargo.toml"]) {
+        assert!(commit.len() >= 12, "{commit}");
+        assert!(git(&["cat-file", "-e", &format!("{commit}^{{commit}}")]), "{commit}");
+    } else {
+        assert_eq!(commit, "unknown");
+    }
 }
 
 /// What halted, stood open or was lost in the segment that is gone is known to nobody.
