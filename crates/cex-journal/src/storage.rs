@@ -4,7 +4,7 @@
 mod directory;
 mod memory;
 
-pub use directory::Directory;
+pub use directory::{Directory, make_directory};
 pub use memory::{MemoryDisk, Trouble};
 
 use crate::damage::JournalError;

@@ -37,7 +37,6 @@ use cex_transport::Clock;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -107,15 +106,14 @@ fn ask(label: &str) -> String {
     line.trim().to_owned()
 }
 
-/// Where a run keeps what outlives it. Made when it is not there, for its owner alone.
+/// Where a run keeps what outlives it. Made when it is not there, for its owner alone, and on disk before anything stands in it.
 ///
 /// # Errors
 /// When it cannot be made.
 pub fn directory(config: &Config) -> Result<Directory, Failure> {
     let shared = Directory(PathBuf::from(&config.storage.dir));
     let directory = if config.mode == Mode::Paper { shared.on_paper() } else { shared };
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory.0);
-    made.map_err(|error| {
+    cex_journal::storage::make_directory(&directory.0).map_err(|error| {
         let what = format!("{}: {error}", directory.0.display());
         Failure::new(Exit::BadConfig, what, "name another storage.dir")
     })?;

@@ -33,18 +33,18 @@ impl Directory {
     /// # Errors
     /// As the disk says.
     pub fn create(path: &Path) -> Result<Self, JournalError> {
-        let failed = |source| JournalError::Io {
+        Self::create_with(path, &mut sync_directory)
+    }
+
+    fn create_with(path: &Path, sync: SyncNames<'_>) -> Result<Self, JournalError> {
+        // Also where it was there: whoever made it may have ended before its name was on disk.
+        let made = make_with(path, sync).and_then(|()| sync(above(path)));
+        made.map_err(|source| JournalError::Io {
             op: "making the directory",
             dir: path.display().to_string(),
             file: String::new(),
             source,
-        };
-        if !path.is_dir() {
-            DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-            if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
-            }
-        }
+        })?;
         Ok(Self::existing(path))
     }
 
@@ -108,13 +108,53 @@ impl Storage for Directory {
     }
 
     fn sync_names(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+        sync_directory(&self.path)
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
         let stat = statvfs(&self.path)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
+}
+
+/// Makes a directory where it does not exist, with all above it that do not, for their owner alone. The name of each that was made is
+/// on disk before the next is: a loss of power takes none of them with what stands in it.
+///
+/// # Errors
+/// As the disk says.
+pub fn make_directory(path: &Path) -> io::Result<()> {
+    make_with(path, &mut sync_directory)
+}
+
+/// Puts the names in a directory on disk.
+type SyncNames<'a> = &'a mut dyn FnMut(&Path) -> io::Result<()>;
+
+fn make_with(path: &Path, sync: SyncNames<'_>) -> io::Result<()> {
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.is_dir()).collect();
+    for path in missing.into_iter().rev() {
+        match DirBuilder::new().mode(0o700).create(path) {
+            // Another process was faster; whether its name is on disk is not known either.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            made => made?,
+        }
+        sync(above(path))?;
+    }
+    Ok(())
+}
+
+/// The directory that holds a path's name.
+fn above(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        // The root holds its own.
+        None => path,
+    }
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// Gives the file its size and its space, so that writing into it cannot run out of either.
@@ -182,6 +222,46 @@ mod tests {
         );
         assert_eq!(fs::metadata(dir.path().join("a/b")).expect("it is there").mode() & 0o777, 0o700);
         assert!(storage.free_bytes().expect("a number") > 0);
+    }
+
+    #[test]
+    fn every_directory_that_is_made_is_on_disk_by_the_one_above_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (root, whole) = (dir.path(), dir.path().join("a/b/c"));
+        let mut synced = Vec::new();
+        let mut sync = |path: &Path| {
+            // What is put on disk so is what stands in it by then.
+            synced.push((path.to_owned(), fs::read_dir(path)?.count()));
+            Ok(())
+        };
+        make_with(&whole, &mut sync).expect("made");
+        make_with(&whole, &mut sync).expect("it is there");
+        let expected = [root, &root.join("a"), &root.join("a/b")].map(|path| (path.to_owned(), 1));
+        assert_eq!(synced, expected, "each once, from above, with the next in it");
+        for path in ["a", "a/b", "a/b/c"] {
+            assert_eq!(fs::metadata(root.join(path)).expect("it is there").mode() & 0o777, 0o700);
+        }
+        let blocked = make_with(&root.join("x/y"), &mut |_| Err(io::ErrorKind::StorageFull.into()));
+        assert_eq!(blocked.expect_err("a disk that does not keep it").kind(), io::ErrorKind::StorageFull);
+        assert!(!root.join("x/y").exists(), "nothing goes into what is not on disk");
+        fs::write(root.join("file"), "").expect("our own directory");
+        assert!(make_directory(&root.join("file")).is_err() && make_directory(&root.join("file/x")).is_err());
+    }
+
+    #[test]
+    fn the_name_of_a_journal_is_put_on_disk_at_every_open() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("journal");
+        for _ in 0..2 {
+            let mut synced = Vec::new();
+            let mut sync = |path: &Path| {
+                synced.push(path.to_owned());
+                Ok(())
+            };
+            Directory::create_with(&path, &mut sync).expect("made or there");
+            assert_eq!(synced.last().map(PathBuf::as_path), Some(dir.path()));
+        }
+        assert_eq!((above(Path::new("x")), above(Path::new("/"))), (Path::new("."), Path::new("/")));
     }
 
     #[test]
