@@ -2,9 +2,11 @@
 
 mod check;
 mod recall;
+mod rows;
 
 use check::Amounts;
 pub use recall::{Recall, Standing};
+pub use rows::Rows;
 
 use crate::breaker::{KillSwitch, OrderResult};
 use crate::dust::DustBook;

@@ -33,7 +33,8 @@ pub use breaker::{Breaker, KillSwitch, OrderResult};
 pub use dust::{Dust, DustBook};
 pub use funds::{Funds, FundsError};
 pub use gate::{
-    Approved, ArbitrageId, BookFacts, Conditions, CycleEnd, CycleSums, Gate, JournalState, Recall, Standing,
+    Approved, ArbitrageId, BookFacts, Conditions, CycleEnd, CycleSums, Gate, JournalState, Recall, Rows,
+    Standing,
 };
 pub use limits::Limits;
 pub use mode::Mode;

@@ -128,17 +128,39 @@ impl SymbolRisk {
         self.pause = (self.pause * 2).min(limits.max_cooldown).max(limits.cooldown);
     }
 
+    /// What is counted of its arbitrages and fees, in words.
+    pub(crate) fn counts(&self) -> String {
+        let Self { breaker, pause_until, pause, edge, .. } = self;
+        let surprises: Vec<_> = self.surprises().collect();
+        format!(
+            "{breaker:?}, next pause {pause:?} after {pause_until}, edge {edge:?}, surprises {surprises:?}"
+        )
+    }
+
+    /// Goes on with what was counted of its arbitrages and fees before. Of each venue its number there, and here.
+    pub(crate) fn go_on(&mut self, earlier: &Self, venues: &[(VenueId, VenueId)]) {
+        self.breaker = earlier.breaker.clone();
+        (self.pause_until, self.pause, self.edge) = (earlier.pause_until, earlier.pause, earlier.edge);
+        for (there, here) in venues {
+            *self.surprises_mut(*here) = earlier.surprises.get(there.index()).copied().unwrap_or_default();
+        }
+    }
+
+    fn surprises_mut(&mut self, venue: VenueId) -> &mut u32 {
+        if self.surprises.len() <= venue.index() {
+            self.surprises.resize(venue.index() + 1, 0);
+        }
+        &mut self.surprises[venue.index()]
+    }
+
     /// Surprising fees in a row at the venues that had some.
-    pub(crate) fn surprises(&self) -> impl Iterator<Item = (usize, u32)> {
+    fn surprises(&self) -> impl Iterator<Item = (usize, u32)> {
         self.surprises.iter().copied().enumerate().filter(|(_, row)| *row > 0)
     }
 
     /// A venue charged a fee that was this much more than expected; whether it was one surprise too many.
     pub(crate) fn charged(&mut self, venue: VenueId, excess: Bps, limits: &Limits) -> bool {
-        if self.surprises.len() <= venue.index() {
-            self.surprises.resize(venue.index() + 1, 0);
-        }
-        let row = &mut self.surprises[venue.index()];
+        let row = self.surprises_mut(venue);
         *row = if excess > limits.max_fee_surprise { *row + 1 } else { 0 };
         let too_many = *row >= SURPRISES;
         if too_many {

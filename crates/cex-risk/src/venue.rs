@@ -93,7 +93,7 @@ pub(crate) struct VenueRisk {
 }
 
 /// How long the last answers to orders took.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Answers {
     /// Newest last; `None` for one that never came.
     took: VecDeque<Option<Duration>>,
@@ -141,6 +141,13 @@ impl VenueRisk {
     pub(crate) fn counts(&self) -> String {
         let Self { breaker, failed, results, answers, .. } = self;
         format!("{breaker:?} {failed:x} of {results}, {:?}", answers.took)
+    }
+
+    /// Goes on with what was counted of its orders before.
+    pub(crate) fn go_on(&mut self, earlier: &Self) {
+        self.breaker = earlier.breaker.clone();
+        (self.failed, self.results) = (earlier.failed, earlier.results);
+        self.answers = earlier.answers.clone();
     }
 
     /// An order was answered after this long, or its answer never came; the rule that breaks, if one does (R25). Counting

@@ -274,19 +274,20 @@ async fn read_aside(
     now: Timestamp,
 ) -> Result<(Writer, Recovered, Past), Failure> {
     let (options, directory) = (config.storage.journal_options(), directory.clone());
-    let read = tokio::task::spawn_blocking(move || journal(options, &directory, now)).await;
+    let past = Past::under(config.risk.limits());
+    let read = tokio::task::spawn_blocking(move || journal(options, &directory, now, past)).await;
     read.unwrap_or_else(|error| {
         Err(Failure::new(Exit::Internal, format!("the journal's reader: {error}"), ""))
     })
 }
 
-/// The journal of a run, and what it says, in one reading.
+/// The journal of a run, and what it says, in one reading: `past` has nothing read yet.
 pub(super) fn journal(
     options: cex_journal::Options,
     directory: &Directory,
     now: Timestamp,
+    mut past: Past,
 ) -> Result<(Writer, Recovered, Past), Failure> {
-    let mut past = Past::default();
     let path = directory.0.join("journal");
     let opened = cex_journal::open_directory_reading(&path, options, now, &mut |record| past.take(record));
     let opened =

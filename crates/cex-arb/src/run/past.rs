@@ -38,7 +38,7 @@ const UNCLAIMED_KEPT: usize = 1_000;
 /// What makes a fill the same fill, by the names a journal has: venue, symbol, order, trade.
 pub type FillName = (String, String, String, String);
 
-/// What a journal tells, up to some record.
+/// What a journal tells, up to some record. By default for those who ask it, and tell no engine ([`Past::under`]).
 #[derive(Debug, Default)]
 pub struct Past {
     cycles: BTreeMap<String, Cycle>,
@@ -75,6 +75,12 @@ pub struct Contradiction {
 }
 
 impl Past {
+    /// Nothing read yet; an engine with these limits will be told what is.
+    #[must_use]
+    pub fn under(limits: Limits) -> Self {
+        Self { history: History::under(limits), ..Self::default() }
+    }
+
     /// Reads a journal from its beginning.
     ///
     /// # Errors

@@ -276,7 +276,7 @@ mod tests {
         };
         let config = Config::load(Some(&path), &[], &around).map_err(|problems| problems.to_string());
         let (config, directory) = (config.expect("a configuration"), Directory(place.path().to_owned()));
-        let (writer, _, past) = journal(config.storage.journal_options(), &directory, NOW)
+        let (writer, _, past) = journal(config.storage.journal_options(), &directory, NOW, Past::default())
             .map_err(|failure| failure.what)
             .expect("new");
         let live = |boot: &str| SessionStart {

@@ -1,8 +1,9 @@
 //! What earlier runs did counts: the day's losses, pauses, breakers and trips do not begin anew with a restart.
 
-use super::{ArbitrageId, CycleEnd, CycleSums, Gate, Open};
+use super::{ArbitrageId, CycleEnd, CycleSums, Gate, Open, Rows};
 use crate::breaker::OrderResult;
 use crate::dust::Dust;
+use crate::symbol::SymbolRisk;
 use crate::trip::{SYMBOL_FAILURES, Scope, Trip, Until, VENUE_FAILURES};
 use crate::venue::VenueRisk;
 use cex_core::{Bps, ClientOrderId, Decimal, Fill, NumError, Side, Symbol, SymbolId, Timestamp, VenueId};
@@ -45,33 +46,58 @@ impl fmt::Display for Standing {
 
 /// Tells a gate what happened in earlier runs, in order. Nothing of it is told to people a second time.
 #[derive(Debug)]
-pub struct Recall<'a>(&'a mut Gate);
+pub struct Recall<'a> {
+    gate: &'a mut Gate,
+    /// Whether nothing is told after it: what was not heard of by then never is.
+    is_last: bool,
+}
 
 impl Drop for Recall<'_> {
     fn drop(&mut self) {
-        self.0.untold.clear();
+        self.gate.untold.clear();
         // The one attempt after a pause that an earlier run made, and of which it did not hear any more, is made again.
-        self.0.venues.iter_mut().for_each(|venue| venue.breaker.lose_probe());
+        if self.is_last {
+            self.gate.venues.iter_mut().for_each(|venue| venue.breaker.lose_probe());
+        }
     }
 }
 
-impl Recall<'_> {
+impl<'a> Recall<'a> {
+    /// Of a part: what comes next is told by another.
+    pub(super) const fn part(gate: &'a mut Gate) -> Self {
+        Self { gate, is_last: false }
+    }
+
+    /// Goes on where rows stand before what is told one by one. Of each symbol and venue its number there, and here.
+    pub fn rows(&mut self, rows: &Rows, symbols: &[(SymbolId, SymbolId)], venues: &[(VenueId, VenueId)]) {
+        for (there, here) in venues {
+            if let Some(earlier) = rows.gate().venues.get(there.index()) {
+                self.gate.venue(*here).go_on(earlier);
+            }
+        }
+        for (there, here) in symbols {
+            if let Some(earlier) = rows.gate().symbols.get(there.index()) {
+                self.gate.symbol(*here).go_on(earlier, venues);
+            }
+        }
+    }
+
     /// What all arbitrages before those told one by one came to, and the most that was since an operator last looked.
     pub fn profit(&mut self, total: Decimal, peak: Decimal) {
-        self.0.losses.begin_at(total, peak);
+        self.gate.losses.begin_at(total, peak);
     }
 
     /// What all arbitrages of a symbol before those told one by one left over, since an operator last looked.
     pub fn left_over(&mut self, id: Option<SymbolId>, symbol: Symbol, dust: Dust) -> Result<(), NumError> {
-        self.0.left_over.add(symbol, dust.base, dust.mark, dust.parked)?;
-        self.0.value_left_over(id, symbol)
+        self.gate.left_over.add(symbol, dust.base, dust.mark, dust.parked)?;
+        self.gate.value_left_over(id, symbol)
     }
 
     /// Two orders of an opening left at `at`; what they may have moved.
     pub fn opening(&mut self, at: Timestamp, gross: Decimal) -> Result<(), NumError> {
-        self.0.pace.now(at);
-        self.0.pace.note(at, gross)?;
-        self.0.pace.note(at, Decimal::ZERO)
+        self.gate.pace.now(at);
+        self.gate.pace.note(at, gross)?;
+        self.gate.pace.note(at, Decimal::ZERO)
     }
 
     /// An order left for a venue at `at`; whether it opens, or closes what others opened.
@@ -83,29 +109,29 @@ impl Recall<'_> {
         (order, opens): (ClientOrderId, bool),
     ) {
         // What was counted before is looked at, so that what is over is forgotten and does not add up.
-        let state = self.0.venue(venue);
+        let state = self.gate.venue(venue);
         state.pace.recent(at, symbol);
         state.windows.wait(at, symbol);
         // Nothing is opened while the one attempt after a pause is out: that one never left after all.
         if opens {
             state.breaker.lose_probe();
         }
-        self.0.left(at, venue, symbol, order);
+        self.gate.left(at, venue, symbol, order);
     }
 
     /// A venue answered an order at `at` after so long, or its answer never came.
     pub fn answered(&mut self, at: Timestamp, venue: VenueId, took: Option<Duration>) {
-        self.0.answered(at, venue, took);
+        self.gate.answered(at, venue, took);
     }
 
     /// An order that left ended at `at`.
     pub fn order_ended(&mut self, at: Timestamp, venue: VenueId, order: ClientOrderId, result: OrderResult) {
-        self.0.order_told(at, venue, order, result);
+        self.gate.order_told(at, venue, order, result);
     }
 
     /// An order was charged this much more than was reckoned with.
     pub fn charged(&mut self, at: Timestamp, symbol: SymbolId, venue: VenueId, excess: Bps) {
-        self.0.charged(at, symbol, venue, excess);
+        self.gate.charged(at, symbol, venue, excess);
     }
 
     /// An arbitrage ended at `at`. `None` for a symbol that is not traded any more: its money counts all the same. `opened`
@@ -118,16 +144,17 @@ impl Recall<'_> {
         sums: CycleSums,
         opened: Option<(Timestamp, Decimal)>,
     ) -> Result<(), NumError> {
-        let gate = &mut *self.0;
+        let gate = &mut *self.gate;
+        let began = opened.map_or(at, |(began, _)| began);
         if let (CycleEnd::Withheld { .. }, Some((opened_at, gross))) = (end, opened) {
             gate.pace.take_back(opened_at, gross)?;
         }
         let Some(symbol) = symbol else {
             return gate.note_sums(at, None, end, &sums);
         };
-        let breaker = &mut gate.symbol(symbol).breaker;
-        if end != CycleEnd::Swept && breaker.allows(at) {
-            breaker.attempt(at, EARLIER);
+        // What began before the breaker opened and ends after its pause is not the one attempt that decides.
+        if end != CycleEnd::Swept {
+            gate.symbol(symbol).breaker.attempt(began, EARLIER);
         }
         gate.over(at, (EARLIER, symbol), end, &sums)
     }
@@ -136,27 +163,27 @@ impl Recall<'_> {
     pub fn trip(&mut self, trip: Trip) {
         match trip {
             Trip { rule: VENUE_FAILURES, scope: Scope::Venue(venue), until: Until::Time(until) } => {
-                self.0.venue(venue).breaker.open_until(until);
-                self.0.note_opened(trip);
+                self.gate.venue(venue).breaker.open_until(until);
+                self.gate.note_opened(trip);
             }
             Trip { rule: SYMBOL_FAILURES, scope: Scope::Symbol(symbol), until: Until::Time(until) } => {
-                self.0.symbol(symbol).breaker.open_until(until);
-                self.0.note_opened(trip);
+                self.gate.symbol(symbol).breaker.open_until(until);
+                self.gate.note_opened(trip);
             }
-            stopped => self.0.trip(stopped),
+            stopped => self.gate.trip(stopped),
         }
     }
 
     /// An operator looked at what had happened before.
     pub fn acknowledged(&mut self) {
-        self.0.acknowledge();
+        self.gate.acknowledge();
     }
 }
 
 impl Gate {
     /// To be told what happened in earlier runs.
     pub const fn recall(&mut self) -> Recall<'_> {
-        Recall(self)
+        Recall { gate: self, is_last: true }
     }
 
     /// What the rules that look back stand at.
@@ -167,8 +194,8 @@ impl Gate {
         Standing { day_profit, hour_profit, total, peak, orders_today, notional_today, dust: self.dust }
     }
 
-    /// What is counted of venues and fees, in words: two gates that stop at the same next event say the same. Not what counts
-    /// for a second, which is over before anybody could compare it.
+    /// What is counted of venues and symbols in rows, averages and pauses, in words: two gates that stop at the same next event
+    /// say the same. Not what counts for a second, which is over before anybody could compare it.
     #[must_use]
     pub fn counts(&self) -> String {
         // Whether a venue or a symbol of which nothing is counted was ever asked for makes no difference.
@@ -176,10 +203,10 @@ impl Gate {
         let venues = self.venues.iter().map(VenueRisk::counts).enumerate();
         let venues = venues.filter(|(_, counts)| *counts != nothing);
         let venues = venues.map(|(index, counts)| format!("venue {index}: {counts}"));
-        let symbols = self.symbols.iter().enumerate().filter_map(|(index, symbol)| {
-            let surprises: Vec<_> = symbol.surprises().collect();
-            (!surprises.is_empty()).then(|| format!("{index}: {surprises:?}"))
-        });
+        let nothing = SymbolRisk::new(&self.limits).counts();
+        let symbols = self.symbols.iter().map(SymbolRisk::counts).enumerate();
+        let symbols = symbols.filter(|(_, counts)| *counts != nothing);
+        let symbols = symbols.map(|(index, counts)| format!("symbol {index}: {counts}"));
         venues.chain(symbols).collect::<Vec<_>>().join("; ")
     }
 
@@ -195,6 +222,12 @@ impl Gate {
         self.next_id += 1;
         self.open.push(Open { id, symbol, venues, gross, at });
         id
+    }
+
+    /// An arbitrage that is adopted began at `at`, by our clock: after the pause of its symbol's breaker it is the one attempt
+    /// that decides (R24).
+    pub fn began(&mut self, at: Timestamp, id: ArbitrageId, symbol: SymbolId) {
+        self.symbol(symbol).breaker.attempt(at, id);
     }
 
     /// What a fill of an order of ours moves of its symbol's position (R12): what was received or given, a fee taken in base
@@ -331,9 +364,45 @@ mod tests {
             recall.sent(later, venue(), SYMBOL, (order(number), opens));
         }
         recall.order_ended(later, venue(), order(6), OrderResult::Worked);
-        assert!(!recall.0.venue(venue()).breaker.allows(later), "a closing closes no breaker");
+        assert!(!recall.gate.venue(venue()).breaker.allows(later), "a closing closes no breaker");
         recall.order_ended(later, venue(), order(5), OrderResult::Worked);
         drop(recall);
         assert!(gate.venue(venue()).breaker.allows(later) && !gate.venue(venue()).breaker.is_trying(later));
+    }
+
+    fn sums() -> CycleSums {
+        let symbol = "BTC/USDT".parse().expect("a symbol");
+        CycleSums { symbol, profit: Decimal::ZERO, edge: Bps::ZERO, base: Decimal::ZERO, mark: Decimal::ONE }
+    }
+
+    /// R24: two failures open the symbol's breaker at 10, for a minute; a third began before, and ends after that minute.
+    #[test]
+    fn what_began_before_a_breaker_opened_is_no_attempt_after_its_pause() {
+        let limits = || Limits {
+            max_symbol_failures: 2,
+            failure_window: Duration::from_secs(600),
+            breaker_pause: Duration::from_secs(60),
+            ..Limits::boundless()
+        };
+        let at = |secs| NOW + Duration::from_secs(secs);
+        let (mut lived, mut told) = (Gate::new(limits()), Gate::new(limits()));
+        let ends = [(0, 9, CycleEnd::Failed), (1, 10, CycleEnd::Failed), (2, 75, CycleEnd::Failed)];
+        let begun = ends.map(|(began, _, _)| lived.adopt(at(began), SYMBOL, [venue(); 2], Decimal::ZERO));
+        for ((began, ended, end), id) in ends.into_iter().zip(begun) {
+            lived.finished(at(ended), id, end, sums()).expect("fits");
+            let opened = Some((at(began), Decimal::ZERO));
+            told.recall().end(at(ended), Some(SYMBOL), end, sums(), opened).expect("fits");
+        }
+        assert!(lived.is_probing(at(75), SYMBOL) && told.is_probing(at(75), SYMBOL));
+        assert_eq!(told.counts(), lived.counts());
+        // The one attempt was on the way when the run ended: it is adopted, and decides.
+        let attempt = told.adopt(at(90), SYMBOL, [venue(); 2], Decimal::ZERO);
+        told.began(at(80), attempt, SYMBOL);
+        assert!(!told.symbol(SYMBOL).breaker.allows(at(90)), "one at a time");
+        told.finished(at(91), attempt, CycleEnd::Filled, sums()).expect("fits");
+        assert!(told.symbol(SYMBOL).breaker.allows(at(91)) && !told.is_probing(at(91), SYMBOL));
+        let opened = Some((at(80), Decimal::ZERO));
+        lived.recall().end(at(91), Some(SYMBOL), CycleEnd::Filled, sums(), opened).expect("fits");
+        assert_eq!(told.counts(), lived.counts(), "as whoever is told all of it has it");
     }
 }

@@ -42,7 +42,7 @@ async fn opened(
     let (config, directory) = (configuration(place.path()), Directory(place.path().to_owned()));
     let clock = Clock::new();
     let now = clock.now();
-    let (writer, _, _) = journal(config.storage.journal_options(), &directory, now)
+    let (writer, _, _) = journal(config.storage.journal_options(), &directory, now, Past::default())
         .map_err(|failure| failure.what)
         .expect("new");
     let live = |boot: &str| SessionStart {

@@ -4,11 +4,12 @@ use super::decimal;
 use cex_core::{Bps, ClientOrderId, Decimal, NumError, Symbol, SymbolId, Timestamp, VenueId};
 use cex_engine::{Ending, Engine};
 use cex_journal::messages::{self, Told};
-use cex_risk::{CycleEnd, CycleSums, DustBook, OrderResult, Recall, Scope, Trip, Until, trip};
+use cex_risk::{CycleEnd, CycleSums, DustBook, Limits, OrderResult, Recall, Rows, Scope, Trip, Until, trip};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// Older events move no rule any more but those that count profit for ever: a day, and the longest pause, are shorter.
+/// Older events are not told one by one: sums stand for their money, and rows for what no clock ends. What a clock ends is over
+/// by then: a day, the longest pause and the longest window are shorter.
 const KEPT: Duration = Duration::from_secs(2 * 86_400);
 
 /// Something that happened in an earlier run.
@@ -45,7 +46,7 @@ pub enum Recalled {
     Acknowledged,
 }
 
-/// What happened, oldest first; before that, sums.
+/// What happened, oldest first; before that, sums and rows.
 #[derive(Debug, Default)]
 pub struct History {
     total: Decimal,
@@ -54,7 +55,17 @@ pub struct History {
     left_over: DustBook,
     /// Trips older than what is kept, which wait for an operator.
     standing: Vec<messages::RiskTrip>,
+    /// Rows of what is older than what is kept; `None` when no gate that has limits will be told.
+    older: Option<Older>,
     events: VecDeque<(Timestamp, Recalled)>,
+}
+
+/// Where the rules that count in rows stand, with numbers of their own for names: who reads a journal knows of no market yet,
+/// and one that is traded no more may be traded again.
+#[derive(Debug)]
+struct Older {
+    rows: Rows,
+    names: Numbered,
 }
 
 /// Who has numbers for names.
@@ -79,6 +90,28 @@ impl Names for Nameless {
 
     fn venue(&mut self, _: &str) -> Option<VenueId> {
         None
+    }
+}
+
+/// Gives each symbol and each venue the next number.
+#[derive(Debug, Default)]
+struct Numbered {
+    symbols: Nameless,
+    venues: BTreeMap<String, VenueId>,
+}
+
+impl Names for Numbered {
+    fn symbol(&mut self, name: &str) -> Option<SymbolId> {
+        self.symbols.symbol(name)
+    }
+
+    fn venue(&mut self, name: &str) -> Option<VenueId> {
+        if let Some(known) = self.venues.get(name) {
+            return Some(*known);
+        }
+        let next = VenueId::new(u8::try_from(self.venues.len()).ok()?, name).ok()?;
+        self.venues.insert(name.to_owned(), next);
+        Some(next)
     }
 }
 
@@ -111,7 +144,43 @@ impl Names for Traded {
     }
 }
 
+impl Older {
+    /// Takes in the next event that is kept no longer.
+    fn count(&mut self, at: Timestamp, event: &Recalled) {
+        let Self { rows, names } = self;
+        let mut recall = rows.recall();
+        // What is no number was told as such when it happened, and moved no row either.
+        let _ = match event {
+            Recalled::Sent { .. } | Recalled::Noted(_) | Recalled::Trip(_) => {
+                tell_event(at, event, &mut recall, names)
+            }
+            Recalled::End { end, opened } => read_end(end).and_then(|(ending, sums)| {
+                // The sums have its money.
+                let sums = CycleSums { profit: Decimal::ZERO, base: Decimal::ZERO, ..sums };
+                recall.end(at, names.symbol(&end.symbol), ending, sums, *opened)
+            }),
+            Recalled::Opening { .. } | Recalled::Acknowledged => Ok(()),
+        };
+    }
+
+    /// Tells a gate where they stand.
+    fn tell(&self, recall: &mut Recall<'_>, names: &mut impl Names) {
+        let symbols = self.names.symbols.symbols.iter();
+        let symbols: Vec<_> =
+            symbols.filter_map(|(name, there)| Some((*there, names.symbol(name)?))).collect();
+        let venues = self.names.venues.iter();
+        let venues: Vec<_> = venues.filter_map(|(name, there)| Some((*there, names.venue(name)?))).collect();
+        recall.rows(&self.rows, &symbols, &venues);
+    }
+}
+
 impl History {
+    /// One that will be told to a gate with these limits.
+    pub(super) fn under(limits: Limits) -> Self {
+        let older = Older { rows: Rows::new(limits), names: Numbered::default() };
+        Self { older: Some(older), ..Self::default() }
+    }
+
     pub(super) fn push(&mut self, at: Timestamp, event: Recalled) {
         if event == Recalled::Acknowledged {
             self.standing.clear();
@@ -119,8 +188,11 @@ impl History {
         self.events.push_back((at, event));
         while let Some((oldest, _)) = self.events.front()
             && at.since(*oldest) > KEPT
-            && let Some((_, event)) = self.events.pop_front()
+            && let Some((at, event)) = self.events.pop_front()
         {
+            if let Some(older) = &mut self.older {
+                older.count(at, &event);
+            }
             self.sum_up(event);
         }
     }
@@ -157,22 +229,14 @@ impl History {
         for (symbol, dust) in self.left_over.iter() {
             recall.left_over(names.symbol(&symbol.to_string()), symbol, dust)?;
         }
+        if let Some(older) = &self.older {
+            older.tell(recall, names);
+        }
         for tripped in &self.standing {
             tell_trip(recall, tripped, names);
         }
         for (at, event) in &self.events {
-            match event {
-                Recalled::Opening { gross } => recall.opening(*at, *gross)?,
-                Recalled::Sent { venue, symbol, client_id, opens } => {
-                    if let Some((venue, symbol, order)) = order_of((venue, symbol, client_id), names) {
-                        recall.sent(*at, venue, symbol, (order, *opens));
-                    }
-                }
-                Recalled::Noted(note) => tell_note(*at, recall, note, names),
-                Recalled::End { end, opened } => tell_end(*at, recall, end, *opened, names)?,
-                Recalled::Trip(tripped) => tell_trip(recall, tripped, names),
-                Recalled::Acknowledged => recall.acknowledged(),
-            }
+            tell_event(*at, event, recall, names)?;
         }
         Ok(())
     }
@@ -184,6 +248,28 @@ impl History {
     pub fn tell_engine(&self, engine: &mut Engine, names: &mut impl Names) -> Result<(), NumError> {
         self.tell(&mut engine.recall(), names)
     }
+}
+
+/// Tells a gate of one event.
+fn tell_event(
+    at: Timestamp,
+    event: &Recalled,
+    recall: &mut Recall<'_>,
+    names: &mut impl Names,
+) -> Result<(), NumError> {
+    match event {
+        Recalled::Opening { gross } => recall.opening(at, *gross)?,
+        Recalled::Sent { venue, symbol, client_id, opens } => {
+            if let Some((venue, symbol, order)) = order_of((venue, symbol, client_id), names) {
+                recall.sent(at, venue, symbol, (order, *opens));
+            }
+        }
+        Recalled::Noted(note) => tell_note(at, recall, note, names),
+        Recalled::End { end, opened } => tell_end(at, recall, end, *opened, names)?,
+        Recalled::Trip(tripped) => tell_trip(recall, tripped, names),
+        Recalled::Acknowledged => recall.acknowledged(),
+    }
+    Ok(())
 }
 
 /// Tells a gate of the end of an arbitrage; `opened` is when it was opened and with how much, where that is known.
@@ -255,3 +341,6 @@ fn tell_trip(recall: &mut Recall<'_>, tripped: &messages::RiskTrip, names: &mut 
         recall.trip(Trip { rule, scope, until });
     }
 }
+
+#[cfg(test)]
+mod tests;
