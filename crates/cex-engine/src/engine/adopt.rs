@@ -67,6 +67,7 @@ impl Engine {
             sum.checked_add(scale.notional_value(leg.limit.times(leg.qty)))
         })?;
         let id = self.gate.adopt(now, symbol_id, legs.map(|leg| leg.venue), gross);
+        self.gate.began(past.started_at, id, symbol_id);
         let mark = scale.price_value(past.plan.buy.limit);
         for order in &past.orders {
             self.note_sent(now, id, &order.request);
@@ -107,7 +108,7 @@ impl Engine {
         self.gate.recall()
     }
 
-    /// What is counted of venues and fees, in words; see [`cex_risk::Gate::counts`].
+    /// What is counted of venues and symbols, in words; see [`cex_risk::Gate::counts`].
     #[must_use]
     pub fn counts(&self) -> String {
         self.gate.counts()

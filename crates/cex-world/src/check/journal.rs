@@ -107,7 +107,7 @@ impl Day {
         }
     }
 
-    /// What a run that begins after this one counts of its venues (R25, R30).
+    /// What a run that begins after this one counts of its venues and symbols (R23 to R25, R30, R31).
     fn counts_again(&self, past: &Past) -> Result<String, NumError> {
         let engine = &self.desk.engine;
         let symbols = engine.symbols().map(|(id, symbol)| (symbol.to_string(), id));
