@@ -101,6 +101,7 @@ impl Stage {
             as_of: self.now,
             audit_age: None,
             venue_age: Some(Duration::from_millis(3)),
+            venue_lead: Duration::ZERO,
             mid: self.plan.buy.limit,
         };
         let conditions = Conditions {

@@ -1,5 +1,6 @@
 //! What happens between a start that knows all it must and a run.
 
+use super::super::past::Past;
 use super::*;
 use crate::run::record::Tolerance;
 use crate::run::venue::shared_markets;
@@ -116,7 +117,8 @@ fn a_start_refuses_a_journal_without_its_beginning() {
     let directory = Directory(place.path().to_owned());
     let options = cex_journal::Options { segment_bytes: 1 << 16, ..cex_journal::Options::default() };
     let now = Timestamp::from_secs(1_000);
-    let (writer, _, _) = journal(options, &directory, now).map_err(|failure| failure.what).expect("new");
+    let (writer, _, _) =
+        journal(options, &directory, now, Past::default()).map_err(|failure| failure.what).expect("new");
     let live = SessionStart { mode: messages::Mode::Live.into(), ..SessionStart::default() };
     let mut writer = begin(writer, now, live).map_err(|failure| failure.what).expect("written");
     let halt = messages::Halt { reason: "x".repeat(1 << 14), ..messages::Halt::default() };
@@ -125,7 +127,8 @@ fn a_start_refuses_a_journal_without_its_beginning() {
     }
     writer.close(now, &messages::SessionEnd::default()).expect("room");
     std::fs::remove_file(place.path().join("journal/00000001.seg")).expect("our own file");
-    let refused = journal(options, &directory, now).map(drop).expect_err("its first session is gone");
+    let refused =
+        journal(options, &directory, now, Past::default()).map(drop).expect_err("its first session is gone");
     assert_eq!(refused.exit, Exit::CheckFailed);
     assert!(refused.what.contains("/00000001.seg, offset 0, record 1: the journal's beginning"), "{refused}");
     assert!(
@@ -134,7 +137,7 @@ fn a_start_refuses_a_journal_without_its_beginning() {
     );
     // It is moved away, and the next start begins a new one.
     std::fs::rename(place.path().join("journal"), place.path().join("old")).expect("our own directory");
-    assert!(journal(options, &directory, now).is_ok());
+    assert!(journal(options, &directory, now, Past::default()).is_ok());
 }
 
 /// The first exchange, and all it lists.

@@ -147,7 +147,13 @@ impl Life {
             expected: Decimal::ONE,
             net_edge: Bps::from_bps(10),
         };
-        let book = BookFacts { as_of: self.now, venue_age: None, audit_age: None, mid: Price(10_000) };
+        let book = BookFacts {
+            as_of: self.now,
+            venue_age: None,
+            venue_lead: Duration::ZERO,
+            audit_age: None,
+            mid: Price(10_000),
+        };
         let expires_in = Duration::from_secs(1);
         let conditions = Conditions { symbol: pair, scale, buy_book: book, sell_book: book, expires_in };
         self.named += 1;
