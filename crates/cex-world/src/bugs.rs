@@ -163,6 +163,10 @@ bugs! {
     AcknowledgementUnwritten,
     /// An acknowledgement where nothing runs is written as one of a run that trades (P1).
     AcknowledgedByARun,
+    /// What a crash left is level, and nothing may be opened all the same (P1).
+    StaysCloseOnly,
+    /// A breaker that opened lets no attempt through (R25).
+    BreakerNeverTries,
 }
 
 /// The first seed in which a bug shows, and what it breaks; `None` when it does not within so many.

@@ -20,6 +20,12 @@ const QUIET: Duration = Duration::from_secs(4);
 /// `LinkConfig::idle_max`, which is as long, and is then to be made anew.
 const CALM: Duration = Duration::from_secs(45);
 
+/// Within the last so much of the calm something is tried, if a breaker is in the way of anything.
+const LAST: Duration = Duration::from_secs(15);
+
+/// How long an operator who is on the way at the end of the calm may take, and a start that is in their way.
+const OPERATOR_MAX: Duration = Duration::from_secs(5);
+
 /// How long an adapter keeps silent towards an exchange that shut it out without saying for how long.
 const BAN: Duration = Duration::from_secs(90);
 
@@ -164,9 +170,21 @@ impl Day {
         self.operator.hurry(self.now());
         let ban = if self.is_banned { BAN } else { Duration::ZERO };
         let restart = if self.life.deaths > 0 { CALM } else { Duration::ZERO };
-        self.run_until(schedule.calm_from + CALM + ban + restart);
+        let until = schedule.calm_from + CALM + ban + restart;
+        self.run_until(until - LAST);
+        let tried = self.tried();
+        self.run_until(until);
+        self.await_operator();
         if !self.desk.checks.is_broken() {
-            self.check_recovered();
+            self.check_recovered(Some(tried));
+        }
+    }
+
+    /// Something may have called an operator just now: it is theirs until they have looked.
+    fn await_operator(&mut self) {
+        let last = self.now() + OPERATOR_MAX;
+        while self.operator.looks_at() <= last && !self.desk.checks.is_broken() && !self.is_recovered() {
+            self.run_until(self.operator.looks_at());
         }
     }
 
@@ -186,7 +204,7 @@ impl Day {
         }
         self.disarm();
         if !self.desk.checks.is_broken() {
-            self.check_recovered();
+            self.check_recovered(None);
         }
     }
 }

@@ -44,6 +44,7 @@ impl Bug {
             Self::AgeUnlimited => {
                 Limits { max_book_age: boundless.max_book_age, max_age_gap: boundless.max_age_gap, ..limits }
             }
+            Self::BreakerNeverTries => Limits { breaker_pause: boundless.max_answer, ..limits },
             // A second look would make up for it.
             Self::StaleBalanceAdopted => Limits { max_drift: boundless.max_drift, ..limits },
             _other => limits,

@@ -5,6 +5,9 @@ use super::{Checks, Invariant};
 use crate::day::Day;
 use cex_arb::run::proof::prove;
 use cex_core::{Asset, ClientOrderId, Decimal, NumError, Side, Timestamp, VenueId};
+use cex_engine::Verdict;
+use cex_risk::trip::{SYMBOL_FAILURES, VENUE_FAILURES};
+use cex_risk::{Limits, Mode, Trip, Until};
 use cex_sim::server::{AccountLedger, Ledger};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,10 +15,24 @@ use std::time::Duration;
 /// An order on its way may take this long while nothing is wrong.
 const USUAL: Duration = Duration::from_secs(15);
 
+/// What counts over a day, or over an hour, is over with it.
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What a process has tried to open so far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tried {
+    /// Which process.
+    restarts: u32,
+    opened: u64,
+    /// Opportunities that ended while a breaker was in their way.
+    broken: u64,
+}
+
 impl Day {
-    /// I10: the faults stopped a while ago.
-    pub(crate) fn check_recovered(&mut self) {
-        let (now, wrong) = (self.now(), self.not_recovered());
+    /// I10: the faults stopped a while ago, and `before` is from some seconds ago.
+    pub(crate) fn check_recovered(&mut self, before: Option<Tried>) {
+        let (now, mut wrong) = (self.now(), self.not_recovered());
+        wrong.extend(before.and_then(|before| self.never_tries(before)));
         if !wrong.is_empty() {
             self.desk.checks.violate(Invariant::I10, now, wrong.join("; "));
         }
@@ -49,7 +66,35 @@ impl Day {
         if stuck > 0 {
             wrong.push(format!("{stuck} arbitrages stuck"));
         }
+        if view.mode != Mode::Active {
+            wrong.push(format!("the mode is {}", view.mode));
+        }
+        if view.killed {
+            wrong.push("the kill switch is on".to_owned());
+        }
+        let limits = &self.desk.checks.limits;
+        let held = view.trips.iter().filter(|trip| !may_still_run(now, trip, limits));
+        wrong.extend(held.map(|trip| format!("{trip}, long after the faults have stopped")));
         wrong
+    }
+
+    /// What this process has tried so far.
+    pub(crate) fn tried(&self) -> Tried {
+        let ended = self.desk.engine.view(self.now()).totals.opportunities;
+        let broken = ["breaker_open", "symbol_breaker_open"].map(Verdict::Refused);
+        Tried {
+            restarts: self.life.restarts,
+            opened: self.desk.checks.counts.opened,
+            broken: broken.iter().filter_map(|verdict| ended.get(verdict)).sum(),
+        }
+    }
+
+    /// A breaker lets one attempt through after its pause. What it told may be over: what counts is what it does.
+    fn never_tries(&self, before: Tried) -> Option<String> {
+        let after = self.tried();
+        let refused = after.broken.saturating_sub(before.broken);
+        let is_stuck = after.restarts == before.restarts && after.opened == before.opened && refused > 0;
+        is_stuck.then(|| format!("a breaker refused {refused} times, and nothing was tried"))
     }
 
     /// Everything has ended: the books are closed.
@@ -208,6 +253,20 @@ impl Checks {
     }
 }
 
+/// Whether a trip may be in force though nothing was wrong for a while: what counts over an hour or a day, the pause of a symbol. What
+/// waits for an operator has been looked at, and a breaker that opens anew means that orders still fail.
+fn may_still_run(now: Timestamp, trip: &Trip, limits: &Limits) -> bool {
+    let Until::Time(until) = trip.until else { return false };
+    let longest = match trip.rule {
+        VENUE_FAILURES | SYMBOL_FAILURES => return false,
+        "day_orders" | "day_notional" | "hour_loss" | "day_loss" => DAY,
+        "minute_orders" => Duration::from_secs(1),
+        "quarantine" | "audit" => limits.quarantine,
+        _other => limits.breaker_pause,
+    };
+    until <= now + longest
+}
+
 /// What fills of these orders came to, with their base at its mark, as the proof reckons.
 fn came_to(
     ledger: &Ledger,
@@ -254,4 +313,50 @@ fn bank_test(account: &AccountLedger) -> Result<Vec<(Asset, Decimal)>, NumError>
         add(*asset, free.checked_add(*locked)?.negated()?)?;
     }
     Ok(left.into_iter().filter(|(_, off)| !off.is_zero()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Options, Schedule};
+    use cex_arb::run::answers::Keeper as _;
+    use cex_engine::Event;
+    use cex_risk::Scope;
+
+    #[test]
+    fn a_day_in_which_nothing_may_be_opened_is_not_one_in_which_all_works() {
+        let starts_at = Timestamp::from_secs(1_800_000_000);
+        let schedule = Schedule { starts_at, faults_from: starts_at, calm_from: starts_at, kill_at: None };
+        let mut day = Day::new(1, &Options::default(), &schedule).expect("a quiet world");
+        day.run_until(day.now() + Duration::from_secs(5));
+        assert_eq!(day.not_recovered(), Vec::<String>::new());
+        let venue = day.places[0].id;
+        for (event, what) in [
+            (Event::Mode(Mode::CloseOnly), "the mode is close_only"),
+            (Event::Kill, "the kill switch is on"),
+            (Event::ShutOut { venue, rule: "banned" }, "rule banned stopped openings at"),
+        ] {
+            day.feed(event);
+            let wrong = day.not_recovered();
+            assert!(wrong.len() == 1 && wrong[0].contains(what), "{wrong:?}");
+            day.feed(Event::Acknowledge);
+            day.feed(Event::Mode(Mode::Active));
+            assert!(day.is_recovered(), "{what}: {:?}", day.not_recovered());
+        }
+    }
+
+    #[test]
+    fn a_trip_outlasts_the_faults_only_as_long_as_its_rule_says() {
+        let now = Timestamp::from_secs(1_000);
+        let limits = Limits { breaker_pause: Duration::from_secs(5), ..Limits::boundless() };
+        let runs = |rule, until| may_still_run(now, &Trip { rule, scope: Scope::All, until }, &limits);
+        let after = |secs| Until::Time(now + Duration::from_secs(secs));
+        assert!(
+            runs("day_loss", after(80_000)) && runs("latency", after(5)) && runs("minute_orders", after(1))
+        );
+        assert!(
+            !runs("latency", after(6)) && !runs("minute_orders", after(2)) && !runs("quarantine", after(1))
+        );
+        assert!(!runs(VENUE_FAILURES, after(1)) && !runs("cycle_loss", Until::Operator));
+    }
 }

@@ -178,6 +178,7 @@ impl Day {
                 self.life.levels = adopted > 0;
                 self.effects.recovery = self.fuse.effects() - self.life.began_at;
                 self.desk.trace.tell(now, format!("a process begins, and goes on with {adopted}"));
+                self.tell_trips();
             }
             Err(NoStart::Died) => {}
             Err(NoStart::Failed { why, for_operator }) => {
@@ -247,7 +248,9 @@ impl Day {
             Leveled::All => {
                 self.life.levels = false;
                 self.effects.recovery = self.fuse.effects() - self.life.began_at;
-                self.feed(Event::Mode(Mode::Active));
+                if !self.has(Bug::StaysCloseOnly) {
+                    self.feed(Event::Mode(Mode::Active));
+                }
             }
             Leveled::NotAll => {
                 self.life.levels = false;

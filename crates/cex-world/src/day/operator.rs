@@ -13,6 +13,7 @@ use cex_arb::run::answers::Keeper;
 use cex_core::{ClientOrderId, Timestamp};
 use cex_engine::Event;
 use cex_journal::messages::{Mode, SessionStart};
+use cex_risk::Until;
 use std::time::Duration;
 
 /// A process that starts acknowledges nothing: whoever was refused tries again after so long.
@@ -36,7 +37,7 @@ impl Operator {
     }
 
     /// When they look next.
-    pub(super) fn looks_at(&self) -> Timestamp {
+    pub(crate) fn looks_at(&self) -> Timestamp {
         self.looks_at.unwrap_or(Timestamp::MAX)
     }
 
@@ -54,6 +55,15 @@ impl Operator {
 }
 
 impl Day {
+    /// A process that begins tells what tripped before it and still holds, as `arb run` does: who was told of it may be gone, or
+    /// nobody was.
+    pub(super) fn tell_trips(&mut self) {
+        let trips = self.desk.engine.view(self.now()).trips;
+        if trips.iter().any(|trip| trip.until == Until::Operator) {
+            self.call_operator();
+        }
+    }
+
     /// Something waits for an operator. When they look: none who is on the way already comes later.
     pub(crate) fn call_operator(&mut self) -> Timestamp {
         let now = self.now();
