@@ -167,6 +167,16 @@ bugs! {
     StaysCloseOnly,
     /// A breaker that opened lets no attempt through (R25).
     BreakerNeverTries,
+    /// The position of a symbol is not looked at (R12).
+    NetUnlimited,
+    /// Where prices are is not looked at (R10).
+    CollarsUnlimited,
+    /// A symbol whose edge was not believed is not left alone (R11).
+    QuarantineForgotten,
+    /// What a venue holds is not looked at (R13).
+    EquityUnlimited,
+    /// The last of a coin is spent (R13).
+    InventoryUnlimited,
 }
 
 /// The first seed in which a bug shows, and what it breaks; `None` when it does not within so many.

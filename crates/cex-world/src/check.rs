@@ -4,6 +4,7 @@
 
 mod books;
 mod close;
+mod holdings;
 mod journal;
 mod limits;
 mod naked;
@@ -18,7 +19,7 @@ use cex_core::{
 use cex_engine::{Ending, Engine, EngineConfig, Notice};
 use cex_errors::{ExchangeError, Outcome};
 use cex_interface::Reply;
-use cex_risk::Limits;
+use cex_risk::{Limits, Scope, Trip};
 use cex_sim::world::{Trouble, World};
 use limits::Risked;
 use naked::Nakedness;
@@ -222,6 +223,7 @@ impl Checks {
     /// Another process begins, and goes on with what its engine knows. Everything else is over, by what it found out.
     pub(crate) fn goes_on(&mut self, engine: &Engine) {
         self.open.retain(|_, open| engine.knows_order(open.name));
+        self.risked.goes_on(|number| self.open.contains_key(&number));
     }
 
     /// Of these orders the journal has a record.
@@ -310,7 +312,7 @@ impl Checks {
     }
 
     /// Both orders of an opening leave.
-    pub(crate) fn sends(&mut self, now: Timestamp, orders: &[OrderRequest; 2]) {
+    pub(crate) fn sends(&mut self, now: Timestamp, world: &World, orders: &[OrderRequest; 2]) {
         self.arbitrages += 1;
         self.counts.opened += 1;
         let mark = self.limit(&orders[0]).unwrap_or(Decimal::ZERO);
@@ -320,10 +322,12 @@ impl Checks {
         let gross = gross.unwrap_or(Decimal::from(i64::MAX));
         let (name, symbol) = (orders[0].client_id, self.name_of(orders[0].symbol));
         self.open.insert(self.arbitrages, Open { name, since: now, symbol, gross });
+        self.risked.counts(symbol, self.arbitrages);
         for order in orders {
             self.leaves(now, order, Sent { of: self.arbitrages, mark });
         }
         self.check_limits(now, orders, gross);
+        self.check_position(now, world, orders);
     }
 
     /// A closing order of an arbitrage is to leave.
@@ -338,6 +342,7 @@ impl Checks {
             None if of == order.client_id => {
                 self.arbitrages += 1;
                 self.parked.insert(self.arbitrages);
+                self.risked.counts(self.name_of(order.symbol), self.arbitrages);
                 let mark = self.limit(order).unwrap_or(Decimal::ZERO);
                 self.leaves(now, order, Sent { of: self.arbitrages, mark });
             }
@@ -397,6 +402,9 @@ impl Checks {
                 self.violate(Invariant::Alarm, now, (*what).to_owned());
             }
             Notice::BookLive { venue, symbol } => self.book_news_quietly(*venue, *symbol),
+            Notice::Tripped(Trip { rule: "quarantine", scope: Scope::Symbol(symbol), .. }) => {
+                self.quarantined(now, *symbol);
+            }
             Notice::BookLost { .. }
             | Notice::Opportunity { .. }
             | Notice::Started { .. }

@@ -12,6 +12,7 @@ fn bugs_of_money_books_and_orders_are_found_by_the_invariant_that_is_for_them() 
         (Bug::RemovalIgnored, vec![Invariant::I7, Invariant::I10]),
         (Bug::KillIgnored, vec![Invariant::I9]),
         (Bug::StaysCloseOnly, vec![Invariant::I10]),
+        (Bug::QuarantineForgotten, vec![Invariant::I1]),
         (Bug::SecretShown, vec![Invariant::I11]),
     ] {
         let found = find(bug, 1, 20).map(|(_, invariant)| invariant);

@@ -45,6 +45,17 @@ impl Bug {
                 Limits { max_book_age: boundless.max_book_age, max_age_gap: boundless.max_age_gap, ..limits }
             }
             Self::BreakerNeverTries => Limits { breaker_pause: boundless.max_answer, ..limits },
+            Self::NetUnlimited => Limits { max_symbol_net: boundless.max_symbol_net, ..limits },
+            Self::CollarsUnlimited => Limits {
+                max_collar: boundless.max_collar,
+                max_cross_collar: boundless.max_cross_collar,
+                ..limits
+            },
+            Self::QuarantineForgotten => Limits { quarantine: Duration::ZERO, ..limits },
+            Self::EquityUnlimited => Limits { max_venue_equity: boundless.max_venue_equity, ..limits },
+            Self::InventoryUnlimited => {
+                Limits { min_inventory_share: boundless.min_inventory_share, ..limits }
+            }
             // A second look would make up for it.
             Self::StaleBalanceAdopted => Limits { max_drift: boundless.max_drift, ..limits },
             _other => limits,

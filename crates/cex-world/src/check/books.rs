@@ -49,5 +49,6 @@ impl Day {
             let is_usable = self.desk.engine.book(order.venue, order.symbol).is_some();
             self.desk.checks.opens(now, order, is_carried, is_usable);
         }
+        self.check_holdings(orders);
     }
 }

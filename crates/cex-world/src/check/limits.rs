@@ -30,6 +30,12 @@ pub(super) struct Risked {
     lost: Option<String>,
     /// Symbols that are to rest, by name: another process may number them otherwise.
     rests: BTreeMap<Symbol, Timestamp>,
+    /// Symbols whose edge was not believed, and until when they are left alone.
+    quarantined: BTreeMap<Symbol, Timestamp>,
+    /// Arbitrages whose fills are the position of their symbol.
+    pub(super) positions: BTreeMap<Symbol, BTreeSet<u64>>,
+    /// Since when this process has heard of all accounts, and of all prices, as far as anybody looked.
+    pub(super) told_at: Option<Timestamp>,
 }
 
 impl Risked {
@@ -46,6 +52,21 @@ impl Risked {
     /// that until it trades, but on a network as fast as the world's.
     pub(super) fn died(&mut self) {
         self.recent.clear();
+        // Told in its last moments it is in no journal.
+        self.quarantined.clear();
+        self.told_at = None;
+    }
+
+    /// What an arbitrage trades is part of its symbol's position.
+    pub(super) fn counts(&mut self, symbol: Option<Symbol>, arbitrage: u64) {
+        if let Some(symbol) = symbol {
+            self.positions.entry(symbol).or_default().insert(arbitrage);
+        }
+    }
+
+    /// Another process begins: of positions it knows those of the arbitrages that it goes on with, and no other.
+    pub(super) fn goes_on(&mut self, with: impl Fn(u64) -> bool) {
+        self.positions.values_mut().for_each(|numbers| numbers.retain(|number| with(*number)));
     }
 
     /// Of these orders the journal has a record; no later process can count any other, nor more than the record says.
@@ -72,13 +93,21 @@ impl Checks {
         wrong.extend(self.open_exceeded(orders, gross));
         wrong.extend(self.losses_exceeded(now));
         let symbol = self.name_of(orders[0].symbol);
-        let rests = symbol.and_then(|symbol| self.risked.rests.get(&symbol));
-        if let Some(until) = rests.filter(|until| now < **until) {
-            wrong.push(format!("a symbol is to rest until {until} (R23)"));
+        for (of, rule) in [(&self.risked.rests, "R23"), (&self.risked.quarantined, "R11")] {
+            let until = symbol.and_then(|symbol| of.get(&symbol));
+            if let Some(until) = until.filter(|until| now < **until) {
+                wrong.push(format!("a symbol is to rest until {until} ({rule})"));
+            }
         }
         for what in wrong {
             self.violate(Invariant::I1, now, format!("{}: {what}", orders[0].client_id));
         }
+    }
+
+    /// An edge was not believed.
+    pub(super) fn quarantined(&mut self, now: Timestamp, symbol: SymbolId) {
+        let until = now + self.limits.quarantine;
+        self.risked.quarantined.extend(self.name_of(symbol).map(|symbol| (symbol, until)));
     }
 
     /// R17.

@@ -42,6 +42,8 @@ type Place = (usize, usize);
 struct Sum {
     /// Base bought less base sold.
     base: Decimal,
+    /// ... and less what fees took of it.
+    kept: Decimal,
     /// The price of the last of them in the order of the ledgers, and where that is.
     price: Decimal,
     priced_at: Place,
@@ -53,6 +55,12 @@ impl Sum {
             Side::Buy => self.base.checked_add(fill.qty)?,
             Side::Sell => self.base.checked_sub(fill.qty)?,
         };
+        let fee = if fill.fee_asset == fill.symbol.base { fill.fee } else { Decimal::ZERO };
+        self.kept = match fill.side {
+            Side::Buy => self.kept.checked_add(fill.qty)?,
+            Side::Sell => self.kept.checked_sub(fill.qty)?,
+        }
+        .checked_sub(fee)?;
         if place >= self.priced_at {
             (self.price, self.priced_at) = (fill.price, place);
         }
@@ -76,6 +84,11 @@ impl Nakedness {
             read: [0; SimExchange::ALL.len()],
             unknown: Vec::new(),
         }
+    }
+
+    /// What an arbitrage has moved of its base so far, by the fills that were read.
+    pub(super) fn kept(&self, number: u64) -> Decimal {
+        self.sums.get(&number).map_or(Decimal::ZERO, |sum| sum.kept)
     }
 
     /// When the ledgers are to be looked at next.
@@ -145,7 +158,7 @@ impl Checks {
     }
 
     /// Adds what the ledgers have more than at the last look.
-    fn read_fills(&mut self, world: &World) -> Result<(), NumError> {
+    pub(super) fn read_fills(&mut self, world: &World) -> Result<(), NumError> {
         let mut fills = std::mem::take(&mut self.naked.unknown);
         for (at, (exchange, read)) in SimExchange::ALL.into_iter().zip(&mut self.naked.read).enumerate() {
             for fill in world.fills_after(exchange, ACCOUNT, *read) {

@@ -13,11 +13,13 @@ impl Checks {
     pub(crate) fn acknowledged(&mut self) {
         self.killed_at = None;
         self.risked.acknowledged();
+        self.forget_positions();
     }
 
     /// An operator has looked while no process was there: what was open is theirs, of these arbitrages by the journal.
     pub(crate) fn leaves_to_operator(&mut self, names: impl IntoIterator<Item = ClientOrderId>) {
         self.parked.extend(std::mem::take(&mut self.open).into_keys());
+        self.forget_positions();
         for name in names {
             self.parked.extend(self.sent.get(&name).map(|sent| sent.of));
             self.theirs.insert(name);

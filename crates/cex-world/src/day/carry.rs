@@ -137,7 +137,7 @@ impl Day {
         match ready {
             [(first, Ok(first_ready)), (second, Ok(second_ready))] if self.has(Bug::IntentAfterSend) => {
                 let now = self.now();
-                self.desk.checks.sends(now, &[first, second]);
+                self.desk.checks.sends(now, &self.world, &[first, second]);
                 let Self { world, places, .. } = self;
                 places[first.venue.index()].rest.send(world, first_ready);
                 places[second.venue.index()].rest.send(world, second_ready);
@@ -145,7 +145,7 @@ impl Day {
             }
             [(first, Ok(first_ready)), (second, Ok(second_ready))] if self.is_written([&first, &second]) => {
                 let now = self.now();
-                self.desk.checks.sends(now, &[first, second]);
+                self.desk.checks.sends(now, &self.world, &[first, second]);
                 let forgets = self.has(Bug::SecondLegForgotten);
                 let Self { world, places, .. } = self;
                 places[first.venue.index()].rest.send(world, first_ready);

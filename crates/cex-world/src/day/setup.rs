@@ -242,7 +242,8 @@ pub(crate) const TIGHT_EVERY: u64 = 4;
 
 /// Each of the limits that stop openings, drawn so that some bind at once, some later, some never.
 fn tight(dice: &mut Dice, loose: &Limits) -> Limits {
-    let leg = Decimal::from(dice.pick(&[40, 150, 300]));
+    let leg_usdt = dice.pick(&[40, 150, 300]);
+    let leg = Decimal::from(leg_usdt);
     let twice = |amount: Decimal| amount.checked_add(amount).unwrap_or(amount);
     let mut limits = Limits {
         max_leg_notional: leg,
@@ -276,5 +277,22 @@ fn tight(dice: &mut Dice, loose: &Limits) -> Limits {
             }
         }
     }
+    tight_holdings(dice, leg_usdt, &mut limits);
     limits
+}
+
+/// One of the limits that look at prices and at what is held.
+fn tight_holdings(dice: &mut Dice, leg_usdt: i64, limits: &mut Limits) {
+    let bps = |dice: &mut Dice, of: &[i32]| Bps::from_bps(dice.pick(of));
+    match dice.below(6) {
+        // Half a leg, a leg where nothing is left over, a leg and what fees leave over until a venue takes it.
+        0 => limits.max_symbol_net = Decimal::from(dice.pick(&[leg_usdt / 2, leg_usdt, leg_usdt + 2])),
+        // An account begins with 100,000 and 20,000 in each of one to three coins: some of these leave nothing to trade.
+        1 => limits.max_venue_equity = Decimal::from(dice.pick(&[120_000, 140_000, 160_000, 180_000])),
+        // Both accounts begin with as much of a coin: soon one direction is over.
+        2 => limits.min_inventory_share = bps(dice, &[4_900, 4_970]),
+        3 => limits.max_collar = bps(dice, &[15, 40]),
+        4 => limits.max_cross_collar = bps(dice, &[5, 20]),
+        _ => (limits.max_edge, limits.quarantine) = (bps(dice, &[15, 40]), dice.millis(500, 4_000)),
+    }
 }
