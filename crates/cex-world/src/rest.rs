@@ -75,8 +75,8 @@ struct Pending {
 enum State {
     /// Waits to be tried, or tried again: for its budget, or after a failure.
     Resting { until: Timestamp, give_up_at: Timestamp },
-    /// Waits for a connection.
-    NeedsLine { deadline: Timestamp },
+    /// Waits for a connection, no longer than until then.
+    NeedsLine { lease_by: Timestamp, deadline: Timestamp },
     /// On a connection.
     Away { line: LineId, deadline: Timestamp, sent_at: Timestamp },
     /// Waits for the exchange's clock to be measured.
@@ -167,7 +167,7 @@ impl Rest {
             .take_idle(Lane::Orders, now, &self.config)
             .ok_or_else(|| self.failed(request.op(), ErrorKind::Connection(cex_errors::Phase::BeforeSend)));
         let line = made?;
-        let call = self.encode(now, &request, cost.class).and_then(|call| {
+        let call = self.encode(now, &request, (cost.class, Urgency::Normal)).and_then(|call| {
             self.spend(&cost, Urgency::Normal, now).map_err(|kind| self.failed(request.op(), kind))?;
             Ok(call)
         });
@@ -220,7 +220,7 @@ impl Rest {
     pub(crate) fn next_at(&self) -> Timestamp {
         let calls = self.calls.values().filter_map(|pending| match pending.state {
             State::Resting { until, .. } => Some(until),
-            State::NeedsLine { deadline } | State::Away { deadline, .. } => Some(deadline),
+            State::NeedsLine { lease_by: until, .. } | State::Away { deadline: until, .. } => Some(until),
             State::Measuring => None,
         });
         calls.chain([self.upkeep_at, self.lanes.next_at()]).min().unwrap_or(Timestamp::MAX)
@@ -236,7 +236,7 @@ impl Rest {
         for id in due {
             match self.calls.get(&id).map(|pending| pending.state) {
                 Some(State::Resting { until, .. }) if until <= now => self.attempt(world, id),
-                Some(State::NeedsLine { deadline }) if deadline <= now => {
+                Some(State::NeedsLine { lease_by, .. }) if lease_by <= now => {
                     self.end(world, id, ErrorKind::Timeout(cex_errors::Phase::BeforeSend));
                 }
                 Some(State::Away { line, deadline, .. }) if deadline <= now => {

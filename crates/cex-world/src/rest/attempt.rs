@@ -17,7 +17,7 @@ impl Rest {
         let Some(pending) = self.calls.get(&id) else { return };
         let State::Resting { give_up_at, .. } = pending.state else { return };
         let (request, cost, urgency) = (pending.request.clone(), pending.cost, pending.urgency);
-        if let Err(error) = self.encode(now, &request, cost.class) {
+        if let Err(error) = self.encode(now, &request, (cost.class, urgency)) {
             return self.finish(world, id, Err(error));
         }
         if let Err(kind) = self.spend(&cost, urgency, now) {
@@ -31,8 +31,12 @@ impl Rest {
             };
         }
         let (_, timeout) = bounds(cost.class, &self.config);
+        let wait = match cost.class {
+            CallClass::MarketData | CallClass::Query | CallClass::Cancel => timeout,
+            CallClass::Placement => self.config.placement_wait_max,
+        };
         if let Some(pending) = self.calls.get_mut(&id) {
-            pending.state = State::NeedsLine { deadline: now + timeout };
+            pending.state = State::NeedsLine { lease_by: now + wait, deadline: now + timeout };
         }
         self.lanes.queue(Lane::of(cost.class), id);
         self.serve_waiting(world);
@@ -49,7 +53,8 @@ impl Rest {
         let now = world.now();
         for lane in Lane::ALL {
             while let Some(id) = self.lanes.first_waiting(lane) {
-                let Some(State::NeedsLine { deadline }) = self.calls.get(&id).map(|pending| pending.state)
+                let Some(State::NeedsLine { deadline, .. }) =
+                    self.calls.get(&id).map(|pending| pending.state)
                 else {
                     self.lanes.forget_first(lane);
                     continue;
@@ -69,7 +74,7 @@ impl Rest {
         let Some(pending) = self.calls.get(&id) else { return };
         let request = pending.request.clone();
         // Signed here, not when it was asked for: a connection may have had to be waited for.
-        match self.encode(now, &request, pending.cost.class) {
+        match self.encode(now, &request, (pending.cost.class, pending.urgency)) {
             Ok(call) => {
                 if let Some(pending) = self.calls.get_mut(&id) {
                     pending.state = State::Away { line, deadline, sent_at: now };
@@ -162,9 +167,9 @@ impl Rest {
         &self,
         now: Timestamp,
         request: &Request,
-        class: CallClass,
+        (class, urgency): (CallClass, Urgency),
     ) -> Result<Call, ExchangeError> {
-        let venue_now = match (self.clock.at(now), class) {
+        let venue_now = match (self.clock.for_call(request, class, urgency, now), class) {
             (Ok(venue_now), _) => venue_now,
             (Err(_), CallClass::MarketData) => now,
             (Err(kind), CallClass::Query | CallClass::Cancel | CallClass::Placement) => {
