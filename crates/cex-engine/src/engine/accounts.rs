@@ -250,6 +250,8 @@ impl Engine {
         for (asset, held) in held {
             self.gate.funds_mut().set_held(venue, asset, held);
         }
+        // Before anything is opened with it.
+        self.value_account(venue);
     }
 
     /// What an account holds by our ledger.

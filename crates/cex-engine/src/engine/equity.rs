@@ -17,11 +17,15 @@ impl Engine {
             state.last_bid = state.bid().or(state.last_bid);
         }
         for index in 0..self.venues.len() {
-            let venue = self.venues[index].id;
-            // What does not fit is more than any limit.
-            let equity = self.equity(venue).unwrap_or(Decimal::from(i64::MAX));
-            self.gate.set_equity(venue, equity);
+            self.value_account(self.venues[index].id);
         }
+    }
+
+    /// What an account holds is worth so much from now on (R13).
+    pub(super) fn value_account(&mut self, venue: VenueId) {
+        // What does not fit is more than any limit.
+        let equity = self.equity(venue).unwrap_or(Decimal::from(i64::MAX));
+        self.gate.set_equity(venue, equity);
     }
 
     fn equity(&self, venue: VenueId) -> Result<Decimal, NumError> {

@@ -179,8 +179,7 @@ fn surprising_fees_and_naked_legs_stop_the_symbol() {
 #[test]
 fn too_much_value_at_one_venue_is_not_added_to() {
     let mut stage = under(|config| config.limits.max_venue_equity = decimal("9999"));
-    stage.pass(1_000);
-    // 5000 USDT and 50 BTC at 100.
+    // 5000 USDT and 50 BTC at 100, from the moment the account is known.
     assert_eq!(crossing(&mut stage), []);
     let mut stage = under(|config| config.limits.max_venue_equity = decimal("10100"));
     stage.pass(1_000);
