@@ -484,7 +484,7 @@ impl Gate {
         let unhappy = match end {
             CycleEnd::Withheld { pause } => {
                 risk.breaker.ended(now, id, OrderResult::Withheld);
-                risk.pause_until = risk.pause_until.max(now + pause);
+                risk.withheld(now, pause);
                 return Ok(());
             }
             CycleEnd::Filled => {

@@ -23,8 +23,10 @@ pub(crate) struct SymbolRisk {
     pub(crate) stops: Stops,
     /// The trip its breaker last opened with: beside the others, because its end is half an end.
     pub(crate) opened: Option<Trip>,
-    /// It pauses until then.
-    pub(crate) pause_until: Timestamp,
+    /// It pauses until then, after an arbitrage that failed.
+    pause_until: Timestamp,
+    /// Its last opening did not leave, and none is tried before. What did not leave may be in no journal: no later run knows.
+    withheld_until: Timestamp,
     /// How long the next pause is.
     pause: Duration,
     /// Bought less sold by our own orders, in base, since an operator last looked.
@@ -48,6 +50,7 @@ impl SymbolRisk {
             stops: Stops::default(),
             opened: None,
             pause_until: Timestamp::EPOCH,
+            withheld_until: Timestamp::EPOCH,
             pause: limits.cooldown,
             net: Decimal::ZERO,
             buying: Decimal::ZERO,
@@ -76,7 +79,7 @@ impl SymbolRisk {
             self.breaker.allows(now),
             self.blocked,
             self.stops.iter().count(),
-            self.pause_until,
+            self.rests_until(),
             self.dust,
         ));
         let _ = black_box(self.worst(Decimal::ZERO));
@@ -115,6 +118,16 @@ impl SymbolRisk {
             Side::Buy => &mut self.buying,
             Side::Sell => &mut self.selling,
         }
+    }
+
+    /// Nothing is opened before.
+    pub(crate) fn rests_until(&self) -> Timestamp {
+        self.pause_until.max(self.withheld_until)
+    }
+
+    /// An opening did not leave: the next one is for after this pause.
+    pub(crate) fn withheld(&mut self, now: Timestamp, pause: Duration) {
+        self.withheld_until = self.withheld_until.max(now + pause);
     }
 
     /// An arbitrage filled on both legs: the next pause is a short one again.

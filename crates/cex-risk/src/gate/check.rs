@@ -71,8 +71,9 @@ impl Gate {
             return Err(Refusal::Symbol { why });
         }
         in_force(&mut symbol.stops, now)?;
-        if symbol.pause_until > now {
-            return Err(Refusal::Cooldown { left_ms: millis(symbol.pause_until.since(now)) });
+        let rests_until = symbol.rests_until();
+        if rests_until > now {
+            return Err(Refusal::Cooldown { left_ms: millis(rests_until.since(now)) });
         }
         if !symbol.breaker.allows(now) {
             return Err(Refusal::SymbolBreakerOpen);
