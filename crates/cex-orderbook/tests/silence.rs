@@ -172,6 +172,52 @@ fn b10_a_lively_book_is_compared_every_five_minutes() {
     }
 }
 
+/// REST lags the stream by up to a second: an answer that is older than the book is joined with what came since it was asked for.
+#[test]
+fn b10_a_lively_book_is_compared_by_answers_that_lag_behind_it() {
+    for rule in [MEXC, GATE_UPDATE] {
+        for lag in [0, 1, 10, 50] {
+            let mut feed = Feed::live(rule, 1_000, &BIDS, &ASKS);
+            let (began, mut seq) = (feed.now, 1_000);
+            let (mut asked, mut questions, mut synced) = (None, 0, Vec::new());
+            while feed.now.since(began) < Duration::from_secs(1_000) {
+                feed.pass(ms(10));
+                seq += 1;
+                feed.delta(seq, seq, &[], &[]);
+                if asked.is_none() && feed.wake() == SyncOutcome::NeedSnapshot {
+                    (asked, questions) = (Some(feed.now), questions + 1);
+                }
+                if asked.is_some_and(|at| feed.now.since(at) >= ms(60)) {
+                    asked = None;
+                    feed.snapshot(seq - lag, &BIDS, &ASKS);
+                }
+                let at = feed.sync.live().expect("it lives").synced_at;
+                if synced.last() != Some(&at) {
+                    synced.push(at);
+                }
+            }
+            let ages: Vec<_> = synced.windows(2).map(|pair| pair[1].since(pair[0]).as_secs()).collect();
+            assert!(ages.len() == 3 && ages.iter().all(|age| *age < 310), "{rule:?} lag {lag}: {ages:?}");
+            assert!(questions <= 3 * 6, "{rule:?} lag {lag}: {questions} questions");
+            assert_eq!((feed.sync.counters().drifts, feed.seq()), (0, Some(seq)), "{rule:?} lag {lag}");
+        }
+    }
+}
+
+/// A stream of whole books has nothing to compare an answer with while it speaks: it is not asked for one over and over.
+#[test]
+fn b10_a_book_of_whole_streams_that_speaks_is_not_asked_for() {
+    let mut feed = Feed::live(GATE_OBU, 1_000, &BIDS, &ASKS);
+    for seq in 1_001..60_000 {
+        feed.pass(ms(10));
+        feed.delta(seq, seq, &[], &[]);
+        assert_eq!(feed.wake(), SyncOutcome::Ignored, "frame {seq}");
+    }
+    assert_eq!(feed.sync.counters().checks, 0);
+    let (_, outcome) = silence(&mut feed, Duration::from_secs(10)).expect("silence is noticed");
+    assert_eq!(outcome, SyncOutcome::NeedSnapshot);
+}
+
 #[test]
 fn b10_a_book_of_whole_streams_that_drifted_is_subscribed_anew() {
     let (mut feed, seq) = checked(GATE_OBU);

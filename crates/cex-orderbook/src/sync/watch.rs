@@ -120,11 +120,12 @@ impl WatchLimits {
 impl BookSync {
     /// The time to look has come.
     pub(super) fn look(&mut self, now: Timestamp) -> SyncOutcome {
-        let limits = self.limits.watch;
+        let (limits, by_stream) = (self.limits.watch, self.is_by_stream());
         let SyncState::Live(live) = &mut self.state else { return SyncOutcome::Ignored };
         self.watch.learn(live.as_of, self.counters.updates, &limits);
         let silent_at = live.as_of + self.watch.patience;
-        let audit_at = live.synced_at + limits.audit_every;
+        // A stream of whole books that speaks has nothing to compare an answer with.
+        let audit_at = if by_stream { Timestamp::MAX } else { live.synced_at + limits.audit_every };
         self.watch.due = silent_at.min(audit_at).max(now + limits.floor);
         // A refresh under way answers the same question, and a book that cannot be used is given up or mended soon.
         let is_busy = live.refresh.is_some() || live.crossed_since.is_some() || live.overtaken.is_some();
@@ -137,6 +138,11 @@ impl BookSync {
         live.refresh.insert(Asking::new(Phase::Pause, now)).ask(now, &self.limits)
     }
 
+    /// Whether the stream itself brings the whole book.
+    const fn is_by_stream(&self) -> bool {
+        matches!(self.rule.snapshot, SnapshotSource::Stream { .. })
+    }
+
     /// The answer to a question of the watch, if it was one; `None` when it is to be taken as any snapshot.
     pub(super) fn judge_silence(
         &mut self,
@@ -146,19 +152,21 @@ impl BookSync {
         (bids, asks): (&[Level], &[Level]),
     ) -> Option<SyncOutcome> {
         let asked = self.watch.asked?;
+        let by_stream = self.is_by_stream();
         let SyncState::Live(live) = &mut self.state else { return None };
-        let by_stream = matches!(self.rule.snapshot, SnapshotSource::Stream { .. });
         let last_seq = live.last_seq;
-        // It spoke meanwhile, so it is not mute: this is an ordinary audit, which only a book made from snapshots can take.
         let is_silent = self.counters.updates == asked;
-        if seq < last_seq || (by_stream && !is_silent) {
+        // It spoke meanwhile, so it is not mute: this is an ordinary audit. The answer is older than the book as a rule, and is
+        // joined with the frames that came since it was asked for.
+        if !is_silent && !by_stream {
+            self.watch.rest(now);
+            return None;
+        }
+        // Only a book made from snapshots can take one in the middle.
+        if seq < last_seq || !is_silent {
             live.refresh = None;
             self.watch.rest(now);
             return Some(SyncOutcome::Ignored);
-        }
-        if !is_silent {
-            self.watch.rest(now);
-            return None;
         }
         let agrees = agree(&self.book, &self.whole(bids, asks));
         let SyncState::Live(live) = &mut self.state else { return None };
