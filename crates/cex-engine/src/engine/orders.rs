@@ -5,7 +5,7 @@ use crate::execute::{Arbitrage, Ending, OrderRun, OrderState, Outcome, Question}
 use crate::ids::is_our_form;
 use crate::message::{Command, Commands, Notice, Told, VenueNote};
 use cex_core::{
-    Balance, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderStatus, Qty, Side,
+    Balance, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderStatus, Qty, Scale, Side,
     Timestamp, VenueId,
 };
 use cex_errors::Outcome as CallOutcome;
@@ -62,13 +62,17 @@ impl Engine {
 
     /// What an exchange tells of an order must be what was approved (R36): whatever made it another one makes the next too.
     fn compare(&mut self, client_id: ClientOrderId, order: &Order, out: &mut Commands) {
-        let Some(known) = self.orders.get(&client_id) else { return };
-        let Some(arbitrage) = self.arbitrages.get(known.arbitrage) else { return };
-        let Some(scale) = self.symbol(arbitrage.symbol).map(|state| state.scale) else { return };
-        let run = arbitrage.orders.iter().find(|run| run.request.client_id == client_id);
-        if !self.killed && run.is_some_and(|run| run.contradicts(scale, order)) {
+        let contradicts = self.run(client_id).is_some_and(|(run, scale)| run.contradicts(scale, order));
+        if !self.killed && contradicts {
             self.alarm("an exchange has another order than was approved", out);
         }
+    }
+
+    /// An order of an arbitrage that goes on, and the scale of its symbol.
+    fn run(&self, client_id: ClientOrderId) -> Option<(&OrderRun, Scale)> {
+        let arbitrage = self.arbitrages.get(self.orders.get(&client_id)?.arbitrage)?;
+        let run = arbitrage.orders.iter().find(|run| run.request.client_id == client_id)?;
+        Some((run, self.symbol(arbitrage.symbol)?.scale))
     }
 
     /// An order was answered, or its answer will never come: what that says of its venue (R25).
@@ -112,11 +116,14 @@ impl Engine {
                 self.fill(now, fill, out);
             }
         }
-        // One that nobody knows may be the order's.
-        let nameless = |fill: &Fill| {
-            fill.client_id.is_none() && self.whose(fill.venue, None, Some(fill.order_id)).is_none()
+        // One that nobody knows may be the order's: not every list of trades names their orders.
+        let may_be_its = |fill: &Fill| {
+            fill.client_id.is_none()
+                && self.whose(fill.venue, None, Some(fill.order_id)).is_none()
+                && !self.is_of_the_past(fill)
+                && self.run(client_id).is_none_or(|(run, scale)| run.may_have_made(scale, fill))
         };
-        if whole && !fills.iter().any(nameless) {
+        if whole && !fills.iter().any(may_be_its) {
             self.with_order(now, (client_id, None), out, |run| run.traded_read(asked_at));
         }
     }
@@ -133,12 +140,14 @@ impl Engine {
         for order in orders {
             self.order_report(now, order, out);
         }
-        // One that nobody knows may be the order.
-        let nameless = |order: &Order| {
-            order.client_id.is_none() && self.whose(order.venue, None, order.order_id).is_none()
+        // One that nobody knows may be the order, unless it is another one by what it orders.
+        let may_be_it = |order: &Order| {
+            order.client_id.is_none()
+                && self.whose(order.venue, None, order.order_id).is_none()
+                && self.run(client_id).is_none_or(|(run, scale)| !run.contradicts(scale, order))
         };
         let its = |order: &Order| order.client_id == Some(client_id);
-        if whole && !orders.iter().any(|order| its(order) || nameless(order)) {
+        if whole && !orders.iter().any(|order| its(order) || may_be_it(order)) {
             self.with_order(now, (client_id, None), out, |run| run.not_open(asked_at));
         }
     }
@@ -220,6 +229,12 @@ impl Engine {
         }
     }
 
+    /// Whether a fill was booked for an order of which only its fills are remembered: of an earlier run, or long over.
+    fn is_of_the_past(&self, fill: &Fill) -> bool {
+        let key = fill.key();
+        self.seen_fills.contains(&key) && !self.orphans.iter().any(|orphan| orphan.key() == key)
+    }
+
     /// Whether a fill is new; only the newest are remembered.
     pub(super) fn remember(&mut self, key: FillKey) -> bool {
         if !self.seen_fills.insert(key) {
@@ -260,10 +275,17 @@ impl Engine {
         let Some(arbitrage) = id.and_then(|id| self.arbitrages.get_mut(id)) else {
             return self.late_fill(id, symbol, (fill, other_fee.counted), out);
         };
-        match arbitrage.order_mut(client_id).map(|run| run.fill(symbol, fill, other_fee)) {
-            Some(Ok(late)) => self.totals.late_fills += u64::from(late),
-            Some(Err(_)) => return self.alarm("a fill does not fit into its arbitrage", out),
-            None => return self.alarm("an order is not in its arbitrage", out),
+        let Some(run) = arbitrage.order_mut(client_id) else {
+            return self.alarm("an order is not in its arbitrage", out);
+        };
+        let (told, is_too_much) = (run.fill(symbol, fill, other_fee), run.is_overfilled());
+        match told {
+            Ok(late) => self.totals.late_fills += u64::from(late),
+            Err(_) => return self.alarm("a fill does not fit into its arbitrage", out),
+        }
+        // Whatever was told twice, or filled too much: what is counted here must not be traded away.
+        if is_too_much {
+            return self.alarm("more of an order was filled than was ordered", out);
         }
         self.after_order(now, client_id, out);
     }
@@ -427,6 +449,8 @@ impl Engine {
         if !run.is_settled() || std::mem::replace(&mut run.closed, true) {
             return;
         }
+        arbitrage.wait_out(now, client_id);
+        let Some(run) = arbitrage.order_mut(client_id) else { return };
         let OrderState::Ended { status, filled } = run.state else { return };
         let (venue, symbol) = (run.request.venue, run.request.symbol);
         let result = if !run.left_us {

@@ -142,7 +142,8 @@ pub struct Carried {
 /// The trading away of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leveling {
-    /// When the trading away ends, by our clock: what is left then is parked.
+    /// When the trading away ends, by our clock: what is left then is parked. It moves on by as long as each closing order was on
+    /// its way.
     pub by: Timestamp,
     /// Not tried again before this.
     pub next_at: Timestamp,
@@ -175,6 +176,15 @@ impl Arbitrage {
     /// How many of its orders are legs; the others close what these left open.
     const fn legs(&self) -> usize {
         if self.carried.is_some() { 0 } else { LEGS }
+    }
+
+    /// An order is over. While one that closes was on its way nothing else could be tried, so that time does not count against what
+    /// is left to be traded away.
+    pub fn wait_out(&mut self, now: Timestamp, client_id: ClientOrderId) {
+        let run = self.orders.iter().skip(self.legs()).find(|run| run.request.client_id == client_id);
+        if let (Some(run), Some(leveling)) = (run.filter(|run| run.left_us), &mut self.leveling) {
+            leveling.by += now.since(run.sent_at());
+        }
     }
 
     /// How many closing orders have left us.

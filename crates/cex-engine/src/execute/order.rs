@@ -2,7 +2,7 @@
 
 use super::booked::{Booked, OtherFee, OtherFees};
 use cex_core::{
-    Bps, Decimal, Fill, NumError, Order, OrderId, OrderRequest, OrderStatus, Rounding, Scale, Symbol,
+    Bps, Decimal, Fill, NumError, Order, OrderId, OrderRequest, OrderStatus, Rounding, Scale, Side, Symbol,
     Timestamp,
 };
 use std::time::Duration;
@@ -179,6 +179,17 @@ impl OrderRun {
             || other(price, order.price)
             || other(self.request.kind.qty().map(|_| self.ordered), order.qty)
             || order.filled_qty > self.ordered
+    }
+
+    /// Whether a fill of which nobody says whose it is may be of this order: on its side, within its limit.
+    #[must_use]
+    pub fn may_have_made(&self, scale: Scale, fill: &Fill) -> bool {
+        let limit = self.request.kind.price().map(|price| scale.price_value(price));
+        let is_within = |limit| match fill.side {
+            Side::Buy => fill.price <= limit,
+            Side::Sell => fill.price >= limit,
+        };
+        fill.side == self.request.side && fill.symbol == self.request.symbol && limit.is_none_or(is_within)
     }
 
     /// When it was decided on.
@@ -362,10 +373,18 @@ impl OrderRun {
         self.other_fees.add_fill(symbol, fill)
     }
 
-    /// Whether its end is known and everything it filled is booked.
+    /// Whether its end is known and everything it filled is booked, and that can be.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         matches!(self.state, OrderState::Ended { filled, .. } if filled == self.booked.qty)
+            && !self.is_overfilled()
+    }
+
+    /// Whether more is booked than was ordered: the exchange filled too much, or told a fill twice under two names. Nobody here can
+    /// tell which.
+    #[must_use]
+    pub fn is_overfilled(&self) -> bool {
+        self.request.kind.qty().is_some() && self.booked.qty > self.ordered
     }
 
     /// Whether its fate is unknown: never confirmed, or denied by the exchange after it was confirmed.

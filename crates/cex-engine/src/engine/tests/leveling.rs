@@ -51,6 +51,62 @@ fn a_closing_order_that_could_not_leave_is_tried_again_and_three_that_did_not_fi
     assert_eq!(usdt, Decimal::ZERO);
 }
 
+/// While a closing order's fate is unknown nothing may be tried: that takes longer than there is time, and counts for nothing.
+#[test]
+fn a_closing_order_that_was_lost_leaves_the_next_attempt_its_time() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    let mut lost = placed(stage.report(&sell, OrderStatus::Canceled, "0"));
+    for attempt in 2..=3 {
+        stage.feed(Event::PlaceFailed { client_id: lost[0].client_id, outcome: CallOutcome::Unknown });
+        let (lost_at, venue) = (stage.now, lost[0].venue);
+        lost.clear();
+        while lost.is_empty() {
+            for command in stage.pass(100) {
+                let (orders, fills) = (&[], &[]);
+                let answer = match command {
+                    Command::QueryOrder { client_id, asked_at, .. } => {
+                        Event::OrderRead { client_id, asked_at, order: None }
+                    }
+                    Command::QueryOpen { client_id, asked_at, .. } => {
+                        Event::OpenRead { client_id, asked_at, orders, whole: true }
+                    }
+                    Command::QueryTrades { client_id, asked_at, .. } => {
+                        Event::TradesRead { client_id, asked_at, fills, whole: true }
+                    }
+                    Command::ReadAccount { venue: asked, asked_at } if asked == venue => {
+                        let held = stage.engine.gate.funds().held(venue, asset("BTC"));
+                        let balance = Balance {
+                            asset: asset("BTC"),
+                            free: held,
+                            locked: Decimal::ZERO,
+                            as_of: stage.now,
+                        };
+                        lost.extend(placed(stage.feed(Event::AccountRead {
+                            venue,
+                            asked_at,
+                            balances: &[balance],
+                        })));
+                        continue;
+                    }
+                    other => {
+                        lost.extend(placed(vec![other]));
+                        continue;
+                    }
+                };
+                lost.extend(placed(stage.feed(answer)));
+            }
+            assert_eq!(stage.ended(Ending::Parked), 0, "attempt {attempt} was never made");
+            assert!(stage.now.since(lost_at) < Duration::from_secs(20), "attempt {attempt}");
+        }
+        assert!(stage.now.since(lost_at) > stage.engine.config.max_naked, "longer than there was time");
+        assert_eq!((lost.len(), lost[0].side), (1, Side::Sell), "attempt {attempt}");
+    }
+    stage.fill(&lost[0].clone(), "100.90", "5", ("0.5045", "USDT"));
+    assert_eq!((stage.ended(Ending::Unwound), stage.ended(Ending::Parked)), (1, 0));
+}
+
 #[test]
 fn a_difference_below_every_minimum_stays_as_dust() {
     let mut stage = Stage::ready();

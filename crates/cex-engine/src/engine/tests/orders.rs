@@ -304,6 +304,16 @@ fn an_accepted_order_that_is_forgotten_filled_what_the_account_traded() {
 
 /// As `forgotten`, with nothing traded: the open orders are `open`, and the account holds so much of the coin.
 fn missed(stage: &mut Stage, open: impl Fn(&Stage, &OrderRequest) -> (Vec<Order>, bool), btc: &str) {
+    denied(stage, open, |_, _| vec![], btc);
+}
+
+/// As `missed`, with `trades`; until what the other leg left open is traded away, or for 20 s.
+fn denied(
+    stage: &mut Stage,
+    open: impl Fn(&Stage, &OrderRequest) -> (Vec<Order>, bool),
+    trades: impl Fn(&Stage, &OrderRequest) -> Vec<Fill>,
+    btc: &str,
+) {
     let [buy, sell] = stage.cross();
     stage.fill(&sell, "101", "5", ("0.505", "USDT"));
     stage.report(&sell, OrderStatus::Filled, "5");
@@ -319,7 +329,8 @@ fn missed(stage: &mut Stage, open: impl Fn(&Stage, &OrderRequest) -> (Vec<Order>
                     stage.feed(Event::OpenRead { client_id, asked_at, orders: &orders, whole });
                 }
                 Command::QueryTrades { client_id, asked_at, .. } => {
-                    stage.feed(Event::TradesRead { client_id, asked_at, fills: &[], whole: true });
+                    let fills = trades(stage, &buy);
+                    stage.feed(Event::TradesRead { client_id, asked_at, fills: &fills, whole: true });
                 }
                 Command::ReadAccount { venue, asked_at } if venue == buy.venue => {
                     let balance = Balance {
@@ -380,6 +391,67 @@ fn an_order_that_may_be_open_or_may_have_moved_the_account_is_not_believed_away(
     };
     missed(&mut stage, anonymous, "50");
     assert_eq!(stage.view().unknown, 1, "whose that is nobody knows");
+}
+
+/// Lists of trades need not name their orders (`mexc.md` §4.11), and a person may trade beside us.
+#[test]
+fn what_cannot_be_of_a_lost_order_keeps_it_undecided_no_longer() {
+    let nameless =
+        |fill: Fill| Fill { client_id: None, order_id: Text::new("another").expect("short"), ..fill };
+    let fill = |stage: &Stage, buy: &OrderRequest, price: &str| {
+        nameless(stage.fill_event(buy, price, "1", ("0.1", "USDT")))
+    };
+    let undecided = |is_past: bool, change: fn(Fill) -> Fill, price: &str| {
+        let mut stage = Stage::ready();
+        if is_past {
+            // All fills of one stage have one number, so this is its key.
+            let of_before = fill(&stage, &stage.purchase_by("x-1b"), price);
+            stage.trades = 1;
+            let of_before = Fill { trade_id: Text::new("1").expect("short"), ..of_before };
+            stage.engine.remember_past(of_before.key());
+            stage.trades = 0;
+        }
+        denied(&mut stage, |_, _| (vec![], true), |stage, buy| vec![change(fill(stage, buy, price))], "50");
+        stage.view().unknown
+    };
+    let sold = |fill| Fill { side: Side::Sell, ..fill };
+    for (is_past, change, price, expected, what) in [
+        (false, (|fill| fill) as fn(Fill) -> Fill, "100.1", 1, "it may be its"),
+        (true, |fill| fill, "100.1", 0, "an earlier run booked it"),
+        (false, sold, "100.1", 0, "it bought nothing"),
+        (false, |fill| fill, "100.11", 0, "it paid more than the limit"),
+    ] {
+        assert_eq!(undecided(is_past, change, price), expected, "{what}");
+    }
+    let mut stage = Stage::ready();
+    let by_hand = |stage: &Stage, buy: &OrderRequest| {
+        let (price, order_id) = (Some(decimal("90")), Some(Text::new("by-hand").expect("short")));
+        (vec![Order { client_id: None, order_id, price, ..open_order(stage, buy) }], true)
+    };
+    missed(&mut stage, by_hand, "50");
+    assert_eq!(stage.view().unknown, 0, "an order at another price is another order");
+}
+
+/// W9: a fill that is told twice under two names, or an exchange that fills too much. What is counted then is not what is held.
+#[test]
+fn more_filled_than_was_ordered_is_traded_away_by_nobody() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    stage.report(&sell, OrderStatus::Filled, "5");
+    stage.fill(&buy, "100.10", "3", ("0.15", "USDT"));
+    stage.report(&buy, OrderStatus::Filled, "5");
+    stage.trades = 10;
+    let first = stage.fill_event(&buy, "100.10", "3", ("0.15", "USDT"));
+    stage.trades = 11;
+    let second = stage.fill_event(&buy, "100.10", "2", ("0.1", "USDT"));
+    let commands = stage.feed(Event::FillsRead { client_id: buy.client_id, fills: &[first, second] });
+    assert_eq!(placed(commands), vec![]);
+    assert!(stage.view().killed && stage.view().totals.alarms > 0, "somebody must look");
+    for _ in 0..100 {
+        assert_eq!(placed(stage.pass(100)), vec![]);
+    }
+    assert_eq!(stage.view().open, 1, "it has not ended");
 }
 
 #[test]
