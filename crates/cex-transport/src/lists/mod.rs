@@ -208,9 +208,20 @@ pub struct OpenOrders<'a> {
 enum Left {
     /// Everything, and whether that is known to be asked for by symbol.
     All(bool),
-    /// These calls, and whether it is news that symbols must be named.
-    Named(std::vec::IntoIter<Request>, bool),
+    Named(Named),
     Nothing,
+}
+
+/// Calls that name their symbols.
+struct Named {
+    /// By these symbols, the last ones first.
+    calls: Vec<Vec<SymbolId>>,
+    /// Whether it is news that symbols must be named.
+    is_news: bool,
+    /// Whether one was answered with a list.
+    is_answered: bool,
+    /// Why there was none of a symbol.
+    unlisted: Option<ExchangeError>,
 }
 
 impl OpenOrders<'_> {
@@ -234,22 +245,39 @@ impl OpenOrders<'_> {
             }
             let symbols: Vec<SymbolId> = rest.markets().iter().map(|market| market.id).collect();
             let at_once = rest.capabilities().open_orders_of.unwrap_or(1).max(1);
-            let calls: Vec<Request> = symbols.chunks(at_once).map(open_orders_of).collect();
-            self.left = Left::Named(calls.into_iter(), is_news);
+            let calls = symbols.chunks(at_once).rev().map(<[_]>::to_vec).collect();
+            self.left = Left::Named(Named { calls, is_news, is_answered: false, unlisted: None });
         }
-        let Left::Named(calls, is_news) = &mut self.left else { return Ok(None) };
-        let Some(call) = calls.next() else {
-            if *is_news {
+        let Left::Named(named) = &mut self.left else { return Ok(None) };
+        let Some(symbols) = named.calls.pop() else {
+            // Where every symbol is unlisted, it is the question that is wrong.
+            let nothing = named.unlisted.take().filter(|_| !named.is_answered).map_or(Ok(None), Err);
+            if named.is_news {
                 rest.note_wants_symbols();
             }
             self.left = Left::Nothing;
-            return Ok(None);
+            return nothing;
         };
-        let answer = self.lists.orders(call).await;
-        if answer.is_err() {
-            self.left = Left::Nothing;
+        match self.lists.orders(open_orders_of(&symbols)).await {
+            Ok(listing) => {
+                named.is_answered = true;
+                Ok(Some(listing))
+            }
+            // One that the exchange lists no longer can have no open orders, and must not hide those of all others.
+            Err(error) if error.kind == ErrorKind::InvalidSymbol => {
+                if symbols.len() > 1 {
+                    named.calls.extend(symbols.into_iter().rev().map(|symbol| vec![symbol]));
+                } else {
+                    tracing::warn!(venue = %rest.venue(), ?symbols, %error, "its open orders: there is no such symbol");
+                    named.unlisted = Some(error);
+                }
+                Ok(Some(Listing { rows: Vec::new(), unreadable: 0 }))
+            }
+            Err(error) => {
+                self.left = Left::Nothing;
+                Err(error)
+            }
         }
-        answer.map(Some)
     }
 }
 

@@ -82,7 +82,7 @@ fn capabilities() -> Capabilities {
         messages_per_second: None,
         connection_lifetime: None,
         announces_end: false,
-        open_orders_of: None,
+        open_orders_of: Some(2),
         place_batch: None,
         cancel_batch: None,
         orders_page: PAGE,
@@ -148,13 +148,20 @@ impl Protocol for MadeUp {
             Request::Cancel { .. } => (Method::Delete, "/order"),
             Request::OpenOrders { symbol: None } => (Method::Get, "/orders"),
             Request::OpenOrders { symbol: Some(_) } => (Method::Get, "/orders/one"),
+            Request::OpenOrdersOf(_) => (Method::Get, "/orders/some"),
             Request::CreateListenKey => (Method::Post, "/key"),
             _other => return Err(Self::error(request, ErrorKind::Unsupported)),
         };
         (out.method, out.target) = (method, path.to_owned());
         out.header("x-time", &venue_now.as_millis().to_string());
-        if let Request::Place(order) = request {
-            out.body = order.client_id.as_str().as_bytes().to_vec();
+        match request {
+            Request::Place(order) => out.body = order.client_id.as_str().as_bytes().to_vec(),
+            Request::OpenOrders { symbol: Some(symbol) } => out.header("x-symbols", &symbol.0.to_string()),
+            Request::OpenOrdersOf(symbols) => {
+                let named: Vec<_> = symbols.iter().map(|symbol| symbol.0.to_string()).collect();
+                out.header("x-symbols", &named.join(","));
+            }
+            _other => {}
         }
         Ok(())
     }
@@ -205,7 +212,7 @@ impl Protocol for MadeUp {
                 order: None,
             }),
             Request::Cancel { .. } => Reply::Canceled { order_id: None, order: None },
-            Request::OpenOrders { .. } => Reply::Orders(Vec::new()),
+            Request::OpenOrders { .. } | Request::OpenOrdersOf(_) => Reply::Orders(Vec::new()),
             Request::CreateListenKey => Reply::ListenKey(body.to_owned()),
             _other => Reply::Done,
         })

@@ -1,11 +1,12 @@
 //! Calls that may be repeated: when they are, when not, and what is reused.
 
-use super::exchange::{MadeUp, config, order, rest_of, synced, wall_ms};
+use super::exchange::{MadeUp, config, info, order, rest_of, synced, wall_ms};
 use super::http_server::{Act, Asked, HttpServer, ok, status, until};
-use cex_core::SymbolId;
+use cex_core::{Market, Markets, Scale, SymbolId};
 use cex_errors::{ErrorKind, Op, Phase};
 use cex_interface::{OrderRef, Reply, Request};
 use cex_transport::{Lists, RestConfig, Urgency};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -68,6 +69,36 @@ async fn open_orders_are_asked_for_by_symbol_where_all_at_once_are_refused() {
         let by_symbol = rest.markets().iter().count();
         assert_eq!(server.count("GET", "/orders"), if is_learned { 1 } else { 2 }, "{word}");
         assert_eq!(server.count("GET", "/orders/one"), if falls_back { 2 * by_symbol } else { 0 }, "{word}");
+    }
+}
+
+fn market(number: u32) -> Market {
+    let scale = Scale::new(2, 4).expect("small");
+    let info = info(&format!("C{number}/USDT"));
+    Market::new(order("a").venue, SymbolId(number), info, scale).expect("rules fit")
+}
+
+/// What a delisted symbol does to a list of several is in no specification.
+#[tokio::test]
+async fn one_symbol_that_is_not_listed_hides_the_open_orders_of_no_other() {
+    for (unlisted, is_proof, asked_for) in [
+        (&["1"][..], true, &["0,1", "0", "1", "2,3", "4"][..]),
+        (&["1", "4"], true, &["0,1", "0", "1", "2,3", "4"]),
+        (&["0", "1", "2", "3", "4"], false, &["0,1", "0", "1", "2,3", "2", "3", "4"]),
+    ] {
+        let server = server(move |asked| {
+            let named = asked.header("x-symbols").map(|named| named.split(','));
+            let known = named.is_some_and(|mut named| named.all(|symbol| !unlisted.contains(&symbol)));
+            ok(if known { "fine" } else { "no symbol" })
+        })
+        .await;
+        let rest = synced(MadeUp::new(&server.url), config()).await;
+        rest.set_markets(Arc::new(Markets::new((0..5).map(market).collect())));
+        let listed = Lists::of(&rest).open_orders().await;
+        assert_eq!(listed.is_ok(), is_proof, "without {unlisted:?}: {listed:?}");
+        let calls = server.asked();
+        let named: Vec<_> = calls.iter().filter_map(|asked| asked.header("x-symbols")).collect();
+        assert_eq!(named, asked_for, "without {unlisted:?}");
     }
 }
 
