@@ -98,6 +98,7 @@ fn config(args: &SimArgs) -> Result<SimConfig, Failure> {
             SimProfile::Hostile => Profile::Hostile,
         },
         mexc_market_orders: file.mexc_market_orders.unwrap_or(true),
+        mexc_names_in_trades: file.mexc_names_in_trades.unwrap_or(false),
         speed_percent: args.speed.or(file.speed_percent).unwrap_or(100),
         faults: file.faults,
         tls,

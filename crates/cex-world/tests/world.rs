@@ -45,7 +45,7 @@ fn a_trace_says_what_happened_and_changes_nothing() {
 
 #[test]
 fn an_operator_is_called_looks_and_the_day_goes_on() {
-    let reports: Vec<Report> = (1..60).map(|seed| run(seed, &with(&[Family::P, Family::O]))).collect();
+    let reports: Vec<Report> = (61..120).map(|seed| run(seed, &with(&[Family::P, Family::O]))).collect();
     reports.iter().for_each(assert_holds);
     let looked = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
     assert!(looked(|report| report.counts.resumed) > 0, "at a process that ran");

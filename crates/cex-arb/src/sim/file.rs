@@ -30,6 +30,7 @@ pub(super) struct SimFile {
     pub(super) divergence_bps: Option<(u32, u32)>,
     pub(super) quiet: bool,
     pub(super) mexc_market_orders: Option<bool>,
+    pub(super) mexc_names_in_trades: Option<bool>,
     pub(super) accounts: Option<Vec<SimAccount>>,
     pub(super) tls: Option<Certificate>,
     pub(super) playback: Option<PathBuf>,
@@ -56,6 +57,7 @@ struct Raw {
     #[serde(default)]
     quiet: bool,
     mexc_market_orders: Option<bool>,
+    mexc_names_in_trades: Option<bool>,
     tls: Option<Spanned<String>>,
     playback: Option<PathBuf>,
     accounts: Option<Vec<RawAccount>>,
@@ -113,6 +115,7 @@ fn parse(text: &str) -> Result<SimFile, Mistake> {
         divergence_bps: raw.divergence_bps.as_ref().map(departure).transpose()?,
         quiet: raw.quiet,
         mexc_market_orders: raw.mexc_market_orders,
+        mexc_names_in_trades: raw.mexc_names_in_trades,
         accounts: raw.accounts.as_deref().map(accounts).transpose()?,
         tls: tls.transpose()?,
         playback: raw.playback,

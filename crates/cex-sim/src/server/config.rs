@@ -159,6 +159,8 @@ pub struct SimConfig {
     pub profile: Profile,
     /// Whether MEXC takes market orders; the strict one never does.
     pub mexc_market_orders: bool,
+    /// Whether MEXC's lists of trades name the client order ids of their orders.
+    pub mexc_names_in_trades: bool,
     /// How fast the market lives, in per cent of real time. Clocks and requests are not concerned.
     pub speed_percent: u32,
     /// Port of the control interface on loopback, 0 for any; `None` for none.
@@ -190,6 +192,7 @@ impl Default for SimConfig {
             accounts: vec![SimAccount::new("rich")],
             profile: Profile::Normal,
             mexc_market_orders: true,
+            mexc_names_in_trades: false,
             speed_percent: 100,
             control_port: None,
             tls: None,

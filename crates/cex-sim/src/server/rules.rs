@@ -24,6 +24,7 @@ pub(super) fn mexc(config: &SimConfig, state: &Exchange) -> MexcConfig {
     };
     MexcConfig {
         rate_limits: config.rate_limits,
+        names_in_trades: config.mexc_names_in_trades,
         markets: state.markets().iter().map(|rules| (rules.symbol, odd(rules, flags))).collect(),
         keys: config.accounts.iter().map(|account| (account.key.clone(), mexc_key(account.rights))).collect(),
         stp_groups: stp_groups(config),

@@ -116,6 +116,7 @@ fn sim_config(seed: u64, dice: &mut Dice) -> SimConfig {
         symbols: usize::try_from(dice.between(1, 3)).unwrap_or(1),
         divergences_per_minute: u32::try_from(dice.between(60, 400)).unwrap_or(60),
         accounts: vec![account],
+        mexc_names_in_trades: dice.below(2) == 0,
         rate_limits: true,
         ..SimConfig::default()
     }

@@ -19,6 +19,8 @@ pub struct MexcConfig {
     pub check_time: bool,
     /// Whether frames carry the fields that were added in June 2026.
     pub june_2026_fields: bool,
+    /// Whether a list of trades names the client order ids of their orders. The documentation shows none of an order that has one.
+    pub names_in_trades: bool,
     /// What a connection does whose listen key expired: no source says.
     pub expired_streams: ExpiredStreams,
     /// When the server closes connections by itself; `None` for never.
@@ -41,6 +43,7 @@ impl Default for MexcConfig {
             strict_content_type: true,
             check_time: true,
             june_2026_fields: true,
+            names_in_trades: false,
             expired_streams: ExpiredStreams::Close,
             connections: Some(ConnectionRules::default()),
             max_notional: Decimal::from(4_000_000),

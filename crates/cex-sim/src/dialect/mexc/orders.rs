@@ -216,8 +216,8 @@ pub(super) fn my_trades(
             && span.contains(&fill.at.as_millis())
             && order.is_none_or(|order| order == Some(fill.order))
     });
-    let name = mexc.listings.name(market);
-    Ok(rows(fills.take(limit), |row, fill| shape::fill(row, exchange, name, fill)))
+    let named = (mexc.listings.name(market), mexc.config.names_in_trades);
+    Ok(rows(fills.take(limit), |row, fill| shape::fill(row, exchange, named, fill)))
 }
 
 /// The market that a call about orders must name.

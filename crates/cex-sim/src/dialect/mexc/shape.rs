@@ -235,8 +235,13 @@ pub(super) fn trade_id(exchange: &Exchange, fill: &FillView) -> (TradeId, bool) 
     (TradeId { trade: fill.trade, is_second: is_self && fill.is_maker }, is_self)
 }
 
-/// A row of `myTrades`.
-pub(super) fn fill(row: &mut Object<'_>, exchange: &Exchange, name: &str, fill: &FillView) {
+/// A row of `myTrades` in the market of this name, with the client order id of its order or without.
+pub(super) fn fill(
+    row: &mut Object<'_>,
+    exchange: &Exchange,
+    (name, names_order): (&str, bool),
+    fill: &FillView,
+) {
     let scale = exchange.rules(fill.market).scale;
     let (id, is_self) = trade_id(exchange, fill);
     row.text("symbol", name);
@@ -253,9 +258,9 @@ pub(super) fn fill(row: &mut Object<'_>, exchange: &Exchange, name: &str, fill: 
     row.plain("isMaker", fill.is_maker);
     row.plain("isBestMatch", true);
     row.plain("isSelfTrade", is_self);
-    if fill.client_id.is_empty() {
-        row.plain("clientOrderId", "null");
-    } else {
+    if names_order && !fill.client_id.is_empty() {
         row.text("clientOrderId", &fill.client_id);
+    } else {
+        row.plain("clientOrderId", "null");
     }
 }
