@@ -82,6 +82,13 @@ impl SyncThread {
         let thread = thread::Builder::new().name("journal-sync".to_owned()).spawn(run)?;
         Ok(Self { stop, thread: Some(thread) })
     }
+
+    /// Has the next group put on disk at once.
+    pub(crate) fn hurry(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
 }
 
 impl Drop for SyncThread {

@@ -14,7 +14,11 @@ use cex_core::Timestamp;
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Between two looks whether the other thread is done.
+const LOOK: Duration = Duration::from_micros(100);
 
 /// Staged records are written when they have come to so many bytes.
 const STAGED_BYTES: usize = 1 << 18;
@@ -232,6 +236,26 @@ impl Writer {
         self.shared.sync()
     }
 
+    /// As [`Writer::sync`], but waits for the disk so long at most, where another thread puts records there; whether everything is on
+    /// disk. What is not yet survives the end of this process all the same.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub fn sync_within(&mut self, patience: Duration) -> Result<bool, JournalError> {
+        self.flush()?;
+        let Some(thread) = &self.thread else { return self.shared.sync().map(|()| true) };
+        let until = Instant::now() + patience;
+        thread.hurry();
+        while self.shared.durable.load(Ordering::Acquire) < self.seq {
+            self.shared.alive()?;
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+            thread::sleep(LOOK);
+        }
+        Ok(true)
+    }
+
     /// A number for a client order id, never given before in the life of this journal, whatever happens. Waits for the
     /// disk only when 512 numbers were used faster than the disk takes one group.
     ///
@@ -333,5 +357,98 @@ impl std::fmt::Debug for Writer {
             .field("next_seq", &self.seq)
             .field("segment", &self.header.number)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recover::open;
+    use crate::storage::{Access, MemoryDisk, Storage};
+    use std::io;
+    use std::sync::Mutex;
+
+    /// A disk that takes nothing while somebody holds this up.
+    struct Stalling(MemoryDisk, Arc<Mutex<()>>);
+
+    struct StallingFile(Arc<dyn StorageFile>, Arc<Mutex<()>>);
+
+    impl Stalling {
+        fn file(&self, file: Arc<dyn StorageFile>) -> Arc<dyn StorageFile> {
+            Arc::new(StallingFile(file, Arc::clone(&self.1)))
+        }
+    }
+
+    impl Storage for Stalling {
+        fn place(&self) -> String {
+            self.0.place()
+        }
+
+        fn lock(&self) -> Result<Box<dyn Any + Send>, JournalError> {
+            self.0.lock()
+        }
+
+        fn list(&self) -> io::Result<Vec<String>> {
+            self.0.list()
+        }
+
+        fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn StorageFile>> {
+            Ok(self.file(self.0.create(name, bytes)?))
+        }
+
+        fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>> {
+            Ok(self.file(self.0.open(name, access)?))
+        }
+
+        fn remove(&self, name: &str) -> io::Result<()> {
+            self.0.remove(name)
+        }
+
+        fn sync_names(&self) -> io::Result<()> {
+            self.0.sync_names()
+        }
+
+        fn free_bytes(&self) -> io::Result<u64> {
+            self.0.free_bytes()
+        }
+    }
+
+    impl StorageFile for StallingFile {
+        fn bytes(&self) -> io::Result<u64> {
+            self.0.bytes()
+        }
+
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            self.0.read_at(buffer, offset)
+        }
+
+        fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+            self.0.write_at(bytes, offset)
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            let _turn = locked(&self.1);
+            self.0.sync()
+        }
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_waited_for_no_longer_than_one_is_ready_to() {
+        let stall = Arc::new(Mutex::new(()));
+        let disk = Arc::new(Stalling(MemoryDisk::default(), Arc::clone(&stall)));
+        let now = Timestamp::from_secs(1_000);
+        let (mut opened, syncer) = open(disk, Options::default(), now).expect("a new journal");
+        let every = Duration::from_millis(5);
+        opened.writer.attach(SyncThread::spawn(syncer, every).expect("a thread"));
+        let writer = &mut opened.writer;
+        writer.begin(now, SessionStart::default()).expect("room");
+        let hanging = locked(&stall);
+        writer.stage(now, &Seal {}).expect("room");
+        let patience = Duration::from_millis(30);
+        assert!(!writer.sync_within(patience).expect("nothing failed"));
+        assert_eq!(writer.shared.written.load(Ordering::Acquire), writer.next_seq(), "the system has it");
+        drop(hanging);
+        assert!(writer.sync_within(Duration::from_secs(60)).expect("nothing failed"));
+        assert_eq!(writer.shared.durable.load(Ordering::Acquire), writer.next_seq());
     }
 }
