@@ -3,6 +3,7 @@
 
 use crate::exit::Exit;
 use crate::log;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use std::backtrace::Backtrace;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -20,6 +21,13 @@ static PLACE: OnceLock<PathBuf> = OnceLock::new();
 pub fn keep_in(directory: &Path) {
     // There is one run in a program.
     let _ = PLACE.set(directory.to_owned());
+}
+
+/// From now on the system writes nothing of this process's memory down when it ends, however it ends: the secrets are in it.
+pub fn leave_no_core() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        log::say(&format!("warning: an abort may leave secrets in a core file: {error}"));
+    }
 }
 
 /// From now on whatever panics, on any thread, ends the program and says where that is written down.
@@ -61,4 +69,15 @@ fn write_down(place: &Path, text: &str) -> std::io::Result<PathBuf> {
     let mut file = File::options().create_new(true).write(true).mode(0o600).open(&path)?;
     file.write_all(text.as_bytes())?;
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_abort_leaves_no_core_with_secrets() {
+        leave_no_core();
+        assert_eq!(rustix::process::dumpable_behavior().expect("Linux tells"), DumpableBehavior::NotDumpable);
+    }
 }

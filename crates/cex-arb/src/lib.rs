@@ -44,6 +44,7 @@ pub const BUILD: &str = env!("ARB_BUILD");
 /// Runs the program: reads the command line, does what it says, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    crash::leave_no_core();
     let cli = Cli::parse();
     let screen = match &cli.command {
         Command::Demo(args) => !args.json && !args.quiet,

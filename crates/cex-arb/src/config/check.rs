@@ -4,6 +4,7 @@ use super::command::literal;
 use super::file::Source;
 use super::keys::{KEYS, Key, LIMIT_QUOTE, Paper, Risk, Storage, Symbols, Top, default_value};
 use super::layers::{Given, Origin, Surroundings};
+use super::pattern::matches;
 use super::problem::Problems;
 use super::unit::Mode;
 use super::venue::{self, Venue};
@@ -103,10 +104,12 @@ fn live(given: &Keys, symbols: Option<&Symbols>, venues: &mut [Venue], problems:
     }
 }
 
+/// Symbols as the exchanges' are spelt, since names are compared letter by letter: one that is never met would be traded although it
+/// is excluded. Whoever only halts needs none of it.
 fn patterns(given: &Keys, symbols: &Symbols, problems: &mut Problems) {
     let mut tell = |key: &str, what: String, fix: &str| {
         let origin = given.get(key).map_or(Origin::Default, |given| given.origin.clone());
-        problems.add(key, &origin, format!("{key}: {what}"), fix);
+        problems.doubt(key, &origin, format!("{key}: {what}"), fix);
     };
     for text in &symbols.include {
         match text.parse::<Symbol>() {
@@ -114,22 +117,44 @@ fn patterns(given: &Keys, symbols: &Symbols, problems: &mut Problems) {
                 let what = format!("{symbol} is not priced in {}", symbols.quote);
                 tell("symbols.include", what, "one quote at a time: prices of two quotes do not compare");
             }
+            Ok(symbol) if !is_spelt_so(text, &symbol) => tell("symbols.include", misspelt(text), UPPER_CASE),
             Ok(_) => {}
             Err(error) => tell("symbols.include", error.to_string(), "spell symbols BASE/QUOTE"),
         }
     }
     for text in &symbols.exclude {
-        if text.replace('*', "X").parse::<Symbol>().is_err() {
-            tell(
-                "symbols.exclude",
-                format!("{text:?} is not of the form BASE/QUOTE with *"),
-                "such as *3L/USDT",
-            );
+        let literal = text.replace('*', "X");
+        let quote = text.split_once('/').map_or("", |(_, quote)| quote);
+        match literal.parse::<Symbol>() {
+            Ok(symbol) if !is_spelt_so(&literal, &symbol) => {
+                tell("symbols.exclude", misspelt(text), UPPER_CASE);
+            }
+            Ok(_) if !matches(quote, &symbols.quote) => {
+                let what = format!("{text:?} excludes nothing that is priced in {}", symbols.quote);
+                tell("symbols.exclude", what, "such as *3L/USDT");
+            }
+            Ok(_) => {}
+            Err(_) => {
+                let what = format!("{text:?} is not of the form BASE/QUOTE with *");
+                tell("symbols.exclude", what, "such as *3L/USDT");
+            }
         }
     }
     if symbols.top > 0 && !symbols.include.is_empty() {
         tell("symbols.top", "stands beside include".to_owned(), "give one of the two");
     }
+}
+
+/// How symbols are spelt.
+const UPPER_CASE: &str = "upper case, without blanks: BTC/USDT";
+
+/// Whether a symbol is written as it is compared.
+fn is_spelt_so(text: &str, symbol: &Symbol) -> bool {
+    !text.contains(|letter: char| letter.is_whitespace() || letter.is_control()) && symbol.to_string() == text
+}
+
+fn misspelt(text: &str) -> String {
+    format!("{text:?} is no symbol as exchanges' are spelt here")
 }
 
 /// Whether amounts are what their keys say: with another quote `max_leg_usdt = 200` would be 200 of that. In every mode: also who

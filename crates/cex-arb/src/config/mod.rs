@@ -20,6 +20,7 @@ mod secret;
 
 pub mod command;
 pub mod keys;
+pub mod pattern;
 pub mod problem;
 pub mod unit;
 pub mod venue;

@@ -167,6 +167,32 @@ fn a_run_s_directory_is_one_place_wherever_it_is_asked_for() {
     }
 }
 
+/// Names are compared letter by letter: what is not spelt as it is compared would be traded although it is excluded.
+#[test]
+fn a_symbol_is_spelt_as_it_is_compared_or_refused() {
+    for (list, what) in [
+        ("exclude = [\"LUNA/USDT\", \"*3L/USDT\", \"*/USDT\", \"A*/*\", \"币/USDT\"]", None),
+        ("include = [\"BTC/USDT\", \"1INCH/USDT\"]", None),
+        ("exclude = [\"luna/usdt\"]", Some("\"luna/usdt\" is no symbol as")),
+        ("exclude = [\"*3l/USDT\"]", Some("\"*3l/USDT\" is no symbol as")),
+        ("exclude = [\" LUNA/USDT\"]", Some("\" LUNA/USDT\" is no symbol as")),
+        ("exclude = [\"LUNA/USD\"]", Some("excludes nothing that is priced in USDT")),
+        ("exclude = [\"LUNA*\"]", Some("is not of the form BASE/QUOTE with *")),
+        ("include = [\"btc/USDT\"]", Some("\"btc/USDT\" is no symbol as")),
+        ("include = [\"BTC/USDT \"]", Some("is not priced in USDT")),
+    ] {
+        let found = read(&format!("{GOOD}[symbols]\n{list}\n"), &[], &[]);
+        match (found, what) {
+            (Ok(_), None) => {}
+            (Err(problems), Some(what)) => {
+                let told = problems.to_string();
+                assert!(told.contains(what) && told.contains("fix: "), "{list}: {told}");
+            }
+            (other, _) => panic!("{list}: {other:?}"),
+        }
+    }
+}
+
 #[test]
 fn what_only_a_run_must_refuse_holds_no_control_up() {
     let file = tempfile::NamedTempFile::new().expect("a file");
@@ -184,6 +210,7 @@ fn what_only_a_run_must_refuse_holds_no_control_up() {
         ("[risk]\nmin_edge_bps = 0.08\n", &[]),
         ("", &[("ARB__VENUES__MEXC__FEE_TAKER_BPS", "0.05")]),
         ("[symbols]\nquote = \"BTC\"\ninclude = [\"ETH/BTC\"]\n", &[]),
+        ("[symbols]\nexclude = [\"luna/usdt\"]\n", &[]),
     ] {
         let (strict, lenient) = load(lines, vars);
         let told = lenient.unwrap_or_else(|problems| panic!("{lines} {vars:?} {problems:?}"));

@@ -2,6 +2,7 @@
 
 use super::venue::Rules;
 use crate::config::Symbols;
+use crate::config::pattern::matches;
 use crate::exit::{Exit, Failure};
 use cex_core::{Asset, AssetInfo, Decimal, NetworkInfo, Symbol, SymbolInfo, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,14 +39,11 @@ pub fn named(rules: Rules, symbols: &Symbols) -> Rules {
     rules.into_iter().filter(wants).collect()
 }
 
-/// Whether `name` is like `pattern`, in which `*` stands for any letters.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
-            (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| matches(tail, rest)))
-        }),
-    }
+/// Symbols that the operator excluded by name and that no exchange lists: hardly what was meant.
+#[must_use]
+pub fn never_listed<'a>(symbols: &'a Symbols, listed: &BTreeSet<String>) -> Vec<&'a str> {
+    let named = symbols.exclude.iter().filter(|pattern| !pattern.contains('*') && !listed.contains(*pattern));
+    named.map(String::as_str).collect()
 }
 
 /// The so many symbols of which most is turned over in a day where least is turned over: an arbitrage is as large as the thinner
@@ -264,6 +262,10 @@ mod tests {
         let names = |rules: Rules| rules.iter().map(|info| info.symbol.to_string()).collect::<Vec<_>>();
         let all = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT", "NEW/USDT"];
         assert_eq!(names(named(rules.clone(), &symbols)), all);
+        let listed = rules.iter().map(|info| info.symbol.to_string()).collect();
+        let exclude = ["*4L/USDT", "LUNA/USDT", "SOL/USDT"].map(str::to_owned).to_vec();
+        let misspelt = Symbols { exclude, ..symbols.clone() };
+        assert_eq!(never_listed(&misspelt, &listed), ["LUNA/USDT"]);
         assert_eq!(names(wanted(rules.clone(), &symbols, now, hour * 24)), ["BTC/USDT", "XRP/USDT"]);
         let later = now + Duration::from_millis(1);
         assert_eq!(names(wanted(rules, &symbols, later, hour * 24)), ["BTC/USDT", "XRP/USDT", "NEW/USDT"]);

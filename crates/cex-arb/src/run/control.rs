@@ -12,10 +12,10 @@ use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
@@ -155,6 +155,14 @@ pub struct Exchange {
     pub reconnects: u64,
 }
 
+/// What a halt file is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HaltMark {
+    text: Vec<u8>,
+    inode: u64,
+    written_at: SystemTime,
+}
+
 /// Where a run keeps what outlives it, and what others reach it by.
 #[derive(Debug, Clone)]
 pub struct Directory(pub PathBuf);
@@ -245,6 +253,19 @@ impl Directory {
         writeln!(file, "{what}")?;
         file.sync_all()?;
         File::open(&self.0)?.sync_all()
+    }
+
+    /// What tells the halt file that is there from one that is put there later; `None` where there is none.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    pub fn halt_mark(&self) -> io::Result<Option<HaltMark>> {
+        let file = self.halt_file();
+        match std::fs::read(&file).and_then(|text| Ok((text, std::fs::metadata(&file)?))) {
+            Ok((text, told)) => Ok(Some(HaltMark { text, inode: told.ino(), written_at: told.modified()? })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The file that says which run ended in order last.

@@ -190,6 +190,7 @@ async fn open_venues(
     kept: &BTreeSet<Symbol>,
 ) -> Result<Reached, Failure> {
     let (mut venues, mut rules, mut named) = (Vec::new(), Vec::new(), Vec::new());
+    let mut listed = BTreeSet::new();
     for configured in &config.venues {
         let rest = RestConfig {
             clock_error_max: config.risk.max_clock_error_ms,
@@ -207,8 +208,12 @@ async fn open_venues(
         tracing::info!(target: START, venue = %venue.id, symbols = stated.len(), "an exchange answers");
         venue.narrow(&mut stated).await;
         venues.push(venue);
+        listed.extend(stated.iter().map(|info| info.symbol.to_string()));
         named.push(choice::named(stated.clone(), &config.symbols));
         rules.push(choice::wanted(stated, &config.symbols, clock.now(), config.risk.delist_guard_h));
+    }
+    for name in choice::never_listed(&config.symbols, &listed) {
+        tracing::warn!(target: START, name, "symbols.exclude names what no exchange lists: is it spelt as meant?");
     }
     choice::missing(&config.symbols, &rules)?;
     let ids: Vec<_> = venues.iter().map(|venue| venue.id).collect();

@@ -335,11 +335,18 @@ impl Recorder {
     /// Everything stops until an operator has looked, over restarts too.
     pub fn halt(&mut self, now: Timestamp, by: &str, reason: &str) {
         self.stage(now, &messages::Halt { by: by.to_owned(), reason: reason.to_owned() });
-        let result = self.writer.sync();
-        // A journal that cannot be written must not be all that keeps the next run from trading.
-        if !self.note(result) {
+        // A journal that cannot be written, or a disk that hangs, must neither be all that keeps the next run from trading, nor keep
+        // this one from cancelling and closing.
+        if !self.is_on_disk() {
             self.put_halt_file(&format!("{now} {by}: {reason}"));
         }
+    }
+
+    /// Whether everything is on disk, which is waited for a little.
+    fn is_on_disk(&mut self) -> bool {
+        let synced = self.writer.sync_within(HALT_WITHIN);
+        let is_done = matches!(synced, Ok(true));
+        self.note(synced.map(|_| ())) && is_done
     }
 
     /// Puts the halt file there, by a thread of its own, and waits for it a little.
@@ -367,8 +374,12 @@ impl Recorder {
     pub fn acknowledged(&mut self, now: Timestamp, by: &str) -> bool {
         let ack = messages::OperatorAck { by: by.to_owned(), ..Default::default() };
         self.stage(now, &ack);
-        let result = self.writer.sync();
-        self.note(result)
+        let is_done = self.is_on_disk();
+        // It may be there later, and the next run must know no more of it than whoever asked was told.
+        if !is_done && !self.has_failed() {
+            self.halt(now, by, "an acknowledgement was not on disk in time");
+        }
+        is_done
     }
 
     /// What a run goes by was changed in it.

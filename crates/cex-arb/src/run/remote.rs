@@ -18,13 +18,15 @@ use cex_transport::{Clock, TransportConfig};
 use serde::Serialize;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 /// How long a running engine may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long a stopped engine may take to let go of what is open.
 const STOP: Duration = Duration::from_secs(120);
+/// How long the disk may take for the halt file once everything else is done.
+const HALT_WITHIN: Duration = Duration::from_secs(2);
 /// Between two looks at open orders.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -179,13 +181,24 @@ fn tell_lifted(theirs: &[String], json: bool, out: &mut impl Write) -> std::io::
 /// Lifts the halt: an engine that runs does so itself, or refuses. Where none does, the acknowledgement is on disk before the halt
 /// file goes: the file may be all that holds the next start.
 fn lift(config: &Config, directory: &Directory) -> Result<Lifted, Failure> {
+    let unremoved = |error| {
+        let what = format!("{}: {error}", directory.halt_file().display());
+        Failure::new(Exit::Halted, what, "remove it by hand")
+    };
+    let looked_at = directory.halt_mark().map_err(unremoved)?;
     match ask(directory, Verb::Resume) {
         Err(failure) if failure.exit == Exit::NotRunning => {
+            // Whoever resumes one on paper, and forgets to say so, has not looked at what a live one left.
+            if let Some(other) = directory.engine_of_another_mode() {
+                return Err(other.failure());
+            }
             let theirs = acknowledge(config, directory)?;
-            directory.remove_halt_file().map_err(|error| {
-                let what = format!("{}: {error}", directory.halt_file().display());
-                Failure::new(Exit::Halted, what, "remove it by hand")
-            })?;
+            // Where no engine runs the file is all that is known of a halt: one that was put there meanwhile nobody has looked at.
+            if directory.halt_mark().map_err(unremoved)? != looked_at {
+                let what = format!("{}: halted again meanwhile", directory.halt_file().display());
+                return Err(Failure::new(Exit::Halted, what, "look again, then: arb resume"));
+            }
+            directory.remove_halt_file().map_err(unremoved)?;
             Ok(Lifted::Alone { theirs })
         }
         answered => answered.map(|status| Lifted::Running(Box::new(status))),
@@ -232,8 +245,8 @@ pub fn write_acknowledgement(
 /// Exit code 9 when it is not proven that nothing is open, 10 when the halt is not on disk, 6 when an engine of another mode runs.
 pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     let (config, directory) = place(args)?;
-    let halted = halt(&directory);
-    // Both at once: an engine that hangs must not hold up the cancels.
+    // All three at once: neither a disk nor an engine that hangs may hold up the cancels.
+    let halting = start_halting(&directory);
     let asked = std::thread::spawn({
         let directory = directory.clone();
         move || ask(&directory, Verb::Kill)
@@ -242,6 +255,8 @@ pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
         .block_on(cancel_everywhere(&config))
         .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?;
     let asked = asked.join().unwrap_or_else(|_| Err(Failure::new(Exit::Internal, "asking panicked", "")));
+    let halted =
+        halting.recv_timeout(HALT_WITHIN).unwrap_or_else(|_| Err(unhalted(&directory, &"the disk hangs")));
     let trades = asked.as_ref().is_ok_and(|status| status.run == mode_name(Mode::Live));
     let told = match asked {
         Ok(status) => format!("process {} opens nothing any more", status.pid),
@@ -317,14 +332,24 @@ struct Killed<'a> {
     error: Option<&'a String>,
 }
 
-/// Puts the halt file there, on disk before anything else is tried.
-fn halt(directory: &Directory) -> Result<(), Failure> {
+/// Has the halt file put there, by a thread that may hang with its disk; how that went.
+fn start_halting(directory: &Directory) -> mpsc::Receiver<Result<(), Failure>> {
+    let (told, halted) = mpsc::channel();
     let what = format!("{} arb kill, process {}", Clock::new().now(), std::process::id());
-    directory.put_halt_file(&what).map_err(|error| {
-        let file = directory.halt_file();
-        let fix = format!("start nothing before you have put {} there by hand", file.display());
-        Failure::new(Exit::CheckFailed, format!("{}: {error}", file.display()), fix)
-    })
+    let directory = directory.clone();
+    std::thread::spawn(move || {
+        let put = directory.put_halt_file(&what).map_err(|error| unhalted(&directory, &error));
+        // Whoever waited may have gone on.
+        let _ = told.send(put);
+    });
+    halted
+}
+
+/// The halt is not on disk.
+fn unhalted(directory: &Directory, why: &dyn std::fmt::Display) -> Failure {
+    let file = directory.halt_file();
+    let fix = format!("start nothing before you have put {} there by hand", file.display());
+    Failure::new(Exit::CheckFailed, format!("{}: {why}", file.display()), fix)
 }
 
 /// Whether an account is configured, even if its key cannot be read here.
@@ -561,6 +586,33 @@ mod tests {
         drop(listener);
         let _listener = std::os::unix::net::UnixListener::bind(live.socket()).expect("our own directory");
         assert!(fix(&paper).contains("leave mode"));
+    }
+
+    /// Whoever resumes a run on paper and forgets to say so must not give away what a live one left open.
+    #[test]
+    fn a_halt_stays_where_an_engine_of_another_mode_runs() {
+        let (_place, config, directory) = halted();
+        let paper = directory.on_paper();
+        std::fs::create_dir(&paper.0).expect("a directory");
+        let _listener = std::os::unix::net::UnixListener::bind(paper.socket()).expect("our own directory");
+        let refused = lift(&config, &directory).expect_err("the wrong one is meant");
+        assert_eq!((refused.exit, refused.fix.as_str()), (Exit::NotRunning, "add --set mode=paper"));
+        assert!(
+            directory.halt_file().exists() && !directory.0.join("journal").exists(),
+            "nothing is acknowledged"
+        );
+    }
+
+    #[test]
+    fn a_halt_is_another_when_its_file_is_put_there_again() {
+        let (_place, _, directory) = halted();
+        let seen = directory.halt_mark().expect("ours");
+        assert_eq!(directory.halt_mark().expect("ours"), seen);
+        directory.put_halt_file(&"somebody else").expect("written");
+        let again = directory.halt_mark().expect("ours");
+        assert_ne!(again, seen);
+        directory.remove_halt_file().expect("ours");
+        assert_eq!(directory.halt_mark().expect("ours"), None);
     }
 
     #[test]
