@@ -50,6 +50,15 @@ impl Default for WatchLimits {
     }
 }
 
+/// Why and when the exchange's book was asked for.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// Frames that had come.
+    heard: u64,
+    /// Whether because nothing came for long; else because it is time to compare.
+    in_silence: bool,
+}
+
 /// What is known of a stream's habits, and the question under way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Watch {
@@ -62,8 +71,8 @@ pub(super) struct Watch {
     /// Frames that had come at the last look that found any, and when that was.
     heard: u64,
     looked_at: Timestamp,
-    /// Frames that had come when the exchange's book was asked for.
-    asked: Option<u64>,
+    /// The question under way.
+    asked: Option<Asked>,
 }
 
 impl Watch {
@@ -132,7 +141,7 @@ impl BookSync {
         if silent_at.min(audit_at) > now || is_busy {
             return SyncOutcome::Ignored;
         }
-        self.watch.asked = Some(self.counters.updates);
+        self.watch.asked = Some(Asked { heard: self.counters.updates, in_silence: silent_at <= now });
         self.counters.checks += 1;
         self.pending.restart(Some(live.last_seq));
         live.refresh.insert(Asking::new(Phase::Pause, now)).ask(now, &self.limits)
@@ -155,10 +164,10 @@ impl BookSync {
         let by_stream = self.is_by_stream();
         let SyncState::Live(live) = &mut self.state else { return None };
         let last_seq = live.last_seq;
-        let is_silent = self.counters.updates == asked;
-        // It spoke meanwhile, so it is not mute: this is an ordinary audit. The answer is older than the book as a rule, and is
-        // joined with the frames that came since it was asked for.
-        if !is_silent && !by_stream {
+        let is_silent = self.counters.updates == asked.heard;
+        // It spoke lately, so it is not mute: this is an ordinary audit. The answer is a little older than the book as a rule, and
+        // is joined with the frames that came since it was asked for, or newer by frames that are on their way.
+        if !by_stream && !(is_silent && asked.in_silence) {
             self.watch.rest(now);
             return None;
         }
