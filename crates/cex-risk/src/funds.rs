@@ -34,11 +34,18 @@ struct Reservation {
     amount: Decimal,
 }
 
-/// What a venue holds of an asset, and what of it live orders may still spend.
+/// What a venue holds of an asset, and what of it may not be spent: live orders may, or it is locked for somebody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Holding {
     held: Decimal,
     reserved: Decimal,
+    locked: Decimal,
+}
+
+impl Holding {
+    fn free(self) -> Result<Decimal, NumError> {
+        self.held.checked_sub(self.reserved)?.checked_sub(self.locked)
+    }
 }
 
 /// Holdings and reservations of all venues. Every reservation belongs to one order and goes with it.
@@ -88,10 +95,20 @@ impl Funds {
         self.holding(venue, asset).reserved
     }
 
-    /// Held less reserved; may be negative after a surprise.
+    /// Held less reserved and locked; may be negative after a surprise.
     pub fn free(&self, venue: VenueId, asset: Asset) -> Result<Decimal, NumError> {
-        let Holding { held, reserved } = self.holding(venue, asset);
-        held.checked_sub(reserved)
+        self.holding(venue, asset).free()
+    }
+
+    /// Sets what orders of others lock of each asset at a venue, as the exchange tells it while none of ours is live there: it is
+    /// held, and cannot be spent. What is not named is not locked.
+    pub fn set_locked(&mut self, venue: VenueId, locked: impl IntoIterator<Item = (Asset, Decimal)>) {
+        if let Some(Some(funds)) = self.venues.get_mut(venue.index()) {
+            funds.holdings.values_mut().for_each(|holding| holding.locked = Decimal::ZERO);
+        }
+        for (asset, locked) in locked.into_iter().filter(|(_, locked)| !locked.is_zero()) {
+            self.holding_mut(venue, asset).locked = locked;
+        }
     }
 
     /// The orders that hold a reservation.
@@ -115,7 +132,7 @@ impl Funds {
         buffer: Decimal,
     ) -> Result<(), FundsError> {
         let holding = self.holding_mut(venue, asset);
-        let free = holding.held.checked_sub(holding.reserved)?;
+        let free = holding.free()?;
         if amount.checked_add(buffer)? > free {
             return Err(FundsError::Short { free });
         }

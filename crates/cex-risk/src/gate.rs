@@ -106,6 +106,8 @@ pub enum JournalState {
 pub enum CycleEnd {
     /// Both legs filled the same.
     Filled,
+    /// Neither filled anything: others were faster. Its symbol rests, and nothing else is wrong.
+    Missed,
     /// They did not.
     Failed,
     /// They did not, and what is left could not be traded away: its symbol stops.
@@ -492,14 +494,14 @@ impl Gate {
                 risk.went_well(limits);
                 false
             }
-            CycleEnd::Failed | CycleEnd::Parked => {
+            CycleEnd::Missed | CycleEnd::Failed | CycleEnd::Parked => {
                 let opened = risk.breaker.ended(now, id, OrderResult::Failed);
                 risk.went_wrong(now, limits);
                 if opened {
                     let until = Until::Time(now + limits.breaker_pause);
                     self.tell_opened(Trip { rule: SYMBOL_FAILURES, scope: Scope::Symbol(symbol), until });
                 }
-                true
+                end != CycleEnd::Missed
             }
             // What others left over says nothing of how the symbol trades.
             CycleEnd::Swept => return self.note_sums(now, Some(symbol), end, sums),

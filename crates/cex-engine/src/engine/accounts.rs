@@ -192,6 +192,10 @@ impl Engine {
         if self.gate.funds().is_busy(venue) || !quiet {
             return self.ask_soon(now, venue);
         }
+        // None of our orders is live there: what is locked is so for others.
+        self.gate
+            .funds_mut()
+            .set_locked(venue, balances.iter().map(|balance| (balance.asset, balance.locked)));
         // An answer that may have been made before our last fill would undo it.
         let all_in = state.basis.is_all_in(asked_at, lag);
         let missing = if all_in { Vec::new() } else { state.basis.perhaps_missing(asked_at, lag) };

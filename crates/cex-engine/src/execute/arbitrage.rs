@@ -52,7 +52,8 @@ impl Ending {
         match self {
             Self::BothFilled => CycleEnd::Filled,
             Self::Withheld => CycleEnd::Withheld { pause: WITHHELD_PAUSE },
-            Self::NoneFilled | Self::Unwound | Self::Dust => CycleEnd::Failed,
+            Self::NoneFilled => CycleEnd::Missed,
+            Self::Unwound | Self::Dust => CycleEnd::Failed,
             Self::Parked => CycleEnd::Parked,
             Self::Swept => CycleEnd::Swept,
         }

@@ -444,6 +444,24 @@ fn failures_stop_the_symbol_then_everything_until_an_operator_has_looked() {
 }
 
 #[test]
+fn legs_that_found_nothing_rest_their_symbol_and_stop_nothing_else() {
+    let mut gate = gate();
+    (gate.limits.max_symbol_failures, gate.limits.max_all_failures) = (2, 2);
+    (gate.limits.cooldown, gate.limits.max_cooldown) = (Duration::from_secs(30), Duration::from_secs(60));
+    gate.limits.max_orders_per_second = u32::MAX;
+    for (symbol, name) in [(0, "a"), (1, "b"), (2, "c"), (3, "d")] {
+        let (id, orders) =
+            gate.approve(NOW, &plan(symbol), &conditions(), || ids(name)).expect("others rest");
+        for order in orders {
+            let order = order.into_inner();
+            gate.order_ended(NOW, &order, decimal("5"), OrderResult::Worked).expect("fits");
+        }
+        end(&mut gate, id, CycleEnd::Missed);
+        assert_eq!(refused(&mut gate, &plan(symbol), &conditions()), "cooldown");
+    }
+}
+
+#[test]
 fn losses_drift_dust_and_naked_legs_stop_what_they_concern() {
     let mut gate = gate();
     gate.limits.max_cycle_loss = decimal("5");

@@ -346,3 +346,31 @@ fn what_we_filled_is_booked_whatever_an_account_shows() {
     stage.now += Duration::from_secs(20);
     assert!(!stage.engine.holds(&Fill { exchange_ts: Timestamp::EPOCH, ..fill }));
 }
+
+/// A person, or another program, may have orders of their own in the account.
+#[test]
+fn what_orders_of_others_lock_is_held_and_not_spent() {
+    let mut stage = Stage::ready();
+    stage.now += Duration::from_secs(5);
+    let (venue, usdt, asked_at) = (stage.venue(0), asset("USDT"), stage.now);
+    let balance = |name: &str, free: &str, locked: &str| Balance {
+        asset: asset(name),
+        free: decimal(free),
+        locked: decimal(locked),
+        as_of: Timestamp::EPOCH,
+    };
+    let read = |stage: &mut Stage, balances: &[Balance]| {
+        stage.feed(Event::AccountRead { venue, asked_at, balances });
+        let funds = stage.engine.gate.funds();
+        (funds.held(venue, usdt), funds.free(venue, usdt).expect("small"))
+    };
+    let locked = [balance("USDT", "200", "4800"), balance("BTC", "50", "0")];
+    assert_eq!(read(&mut stage, &locked), (decimal("5000"), decimal("200")), "no drift: it is all there");
+    let [buy, sell] = stage.cross();
+    assert!(buy.kind.qty() < Some(Qty(200_000)) && buy.kind.qty() == sell.kind.qty(), "{buy:?}");
+    let mut stage = Stage::ready();
+    stage.now += Duration::from_secs(5);
+    read(&mut stage, &locked);
+    let free = [balance("USDT", "5000", "0"), balance("BTC", "50", "0")];
+    assert_eq!(read(&mut stage, &free), (decimal("5000"), decimal("5000")), "it is given back");
+}
