@@ -61,9 +61,11 @@ impl Understudy {
         // Enough on the first level for the largest order, so that a play costs no more than an ordinary opening.
         let budget = first.scale.notional(config.limits.max_leg_notional).ok()?;
         let qty = Qty(i64::try_from(budget.0 / i128::from(low.0)).ok()?.checked_add(1)?);
+        // It plays now and then, and nothing of its stage grows old; how rich it is forbids nothing (R13).
+        let mut config = EngineConfig { max_pause: Duration::MAX, ..config.clone() };
+        config.limits.max_venue_equity = Decimal::from(i64::MAX);
         let mut understudy = Self {
-            // It plays now and then, and nothing of its stage grows old.
-            engine: Engine::new(EngineConfig { max_pause: Duration::MAX, ..config.clone() }, &stage, 0),
+            engine: Engine::new(config, &stage, 0),
             out: Commands::default(),
             now: Timestamp::EPOCH + INTERVAL,
             symbol,

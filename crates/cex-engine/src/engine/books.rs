@@ -219,8 +219,14 @@ impl Engine {
             return;
         }
         slot.snapshot = Wanted::Queued;
+        let is_lost = slot.sync.live().is_none();
         if let Some(state) = self.venues.get_mut(venue.index()) {
-            state.snapshots_due.push_back(symbol);
+            // A book that is there can wait to be compared.
+            if is_lost {
+                state.snapshots_due.push_front(symbol);
+            } else {
+                state.snapshots_due.push_back(symbol);
+            }
         }
         self.send_snapshots(now, venue, out);
     }

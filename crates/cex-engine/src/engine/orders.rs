@@ -465,7 +465,10 @@ impl Engine {
             return self.alarm("a reservation does not fit", out);
         }
         let expected = self.slot_mut(venue, symbol).map(|slot| {
-            slot.touched_at = now;
+            // What never left has touched no book.
+            if result != OrderResult::Withheld {
+                slot.touched_at = now;
+            }
             slot.taker_fee
         });
         let run = self.arbitrages.get_mut(id).and_then(|arbitrage| arbitrage.order_mut(client_id));

@@ -167,7 +167,7 @@ impl BookSync {
         let is_silent = self.counters.updates == asked.heard;
         // It spoke lately, so it is not mute: this is an ordinary audit. The answer is a little older than the book as a rule, and
         // is joined with the frames that came since it was asked for, or newer by frames that are on their way.
-        if !by_stream && !(is_silent && asked.in_silence) {
+        if !(by_stream || is_silent && asked.in_silence) {
             self.watch.rest(now);
             return None;
         }
