@@ -95,9 +95,13 @@ pub fn difference(left: Option<&AssetInfo>, right: Option<&AssetInfo>) -> Option
     let any =
         |same: fn(&Way, &Way) -> bool| ours.iter().any(|way| theirs.iter().any(|other| same(way, other)));
     let own_coin = ours.iter().any(|way| way.is_own_coin(left.asset) && theirs.contains(way));
-    // A token may be told under a name of its chain that nobody knows: its contract is enough.
-    if own_coin || any(|way, other| way.contract.is_some() && way.contract == other.contract) {
+    let same_contract = any(|way, other| way.contract.is_some() && way.contract == other.contract);
+    if own_coin || any(|way, other| way.contract.is_some() && way == other) {
         return None;
+    }
+    // It is the same coin, and nobody knows whether its wallets are open for the same chain (R3).
+    if same_contract {
+        return Some("its chain is named differently");
     }
     Some(if any(|way, other| way == other) {
         "its contract is not told"
@@ -140,6 +144,10 @@ fn chain(name: &str) -> String {
         "ERC20" => "ETH".to_owned(),
         "TRC20" => "TRX".to_owned(),
         "BEP20" | "BEP20BSC" => "BSC".to_owned(),
+        "ARBEVM" => "ARB".to_owned(),
+        "BASEEVM" => "BASE".to_owned(),
+        "OPETH" => "OP".to_owned(),
+        "AVAXC" | "AVAXCCHAIN" => "AVAX".to_owned(),
         _ => plain,
     }
 }
@@ -288,7 +296,9 @@ mod tests {
             (&own("USDX", "Ethereum(ERC20)"), own("USDX", "ETH"), Some("its contract is not told")),
             (&coin(&[("ERC20", None)]), coin(&[("ETH", Some("0xab"))]), Some("its contracts differ")),
             (&token, coin(&[("ETH", Some("0xef")), ("BSC", Some("0xcd"))]), None),
-            (&token, coin(&[("a new name of it", Some("0xcd"))]), None),
+            (&token, coin(&[("a new name of it", Some("0xcd"))]), Some("its chain is named differently")),
+            (&coin(&[("BASEEVM", Some("0xab"))]), coin(&[("BASE", Some("0xAB"))]), None),
+            (&coin(&[("AVAX_C", Some("0xab"))]), coin(&[("AVAX_CCHAIN", Some("0xab"))]), None),
             (&token, coin(&[("SOL", Some("9x"))]), Some("its chains differ")),
         ] {
             assert_eq!(difference(Some(left), Some(&right)), why, "{left:?} {right:?}");

@@ -98,8 +98,9 @@ impl Coins {
             }
             return;
         }
-        self.known.set(true);
+        let is_first = !self.known.replace(true);
         let known: Vec<_> = told.values().map(|assets| choice::by_asset(assets)).collect();
+        let mut left_alone = BTreeMap::new();
         for (symbol, coins) in &self.symbols {
             let why = known.windows(2).find_map(|pair| {
                 let info = |at: usize| pair[at].get(&coins.base).copied();
@@ -107,9 +108,14 @@ impl Coins {
             });
             if let Some(why) = why {
                 tracing::debug!(symbol = %coins, why, "left alone");
+                left_alone.entry(why).or_insert_with(Vec::new).push(coins.to_string());
             }
             self.reasons.set(*symbol, Source::Coin, why);
             self.desk.tell_engine(Event::Blocked { symbol: *symbol, why: self.reasons.why(*symbol) });
+        }
+        // Once: nobody would otherwise know why they are never traded.
+        for (why, symbols) in left_alone.into_iter().filter(|_| is_first) {
+            tracing::warn!(symbols = symbols.join(" "), why, "left alone");
         }
     }
 }

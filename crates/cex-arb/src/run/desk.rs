@@ -22,13 +22,15 @@ use cex_interface::{Outbox, Request};
 use cex_risk::{Approved, JournalState, Standing};
 use cex_transport::{Clock, Prepared, Received, Sink, Urgency};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
 /// How often the way of an order is rehearsed at most: with every frame would double their cost, seldom leaves it cold.
 const REHEARSE_EVERY: Duration = Duration::from_micros(200);
+/// Symbols that left an understudy nothing to play are tried again after this.
+const ENGAGE_AGAIN: Duration = Duration::from_secs(60);
 /// Symbols whose books and rules are read into the caches with each rehearsal: some hundred come round before they are lost
 /// again.
 const WARMED_EACH: usize = 2;
@@ -342,11 +344,17 @@ impl Desk {
     /// Has the way of an order rehearsed from now on, between frames that bring none, until the task is dropped. There is
     /// something to play once a symbol has books at two venues.
     pub async fn rehearse(self, config: EngineConfig, setups: Vec<VenueSetup>) {
+        let mut tried = BTreeSet::new();
+        let mut forget_at = self.now() + ENGAGE_AGAIN;
         loop {
             if self.0.borrow().understudy.is_none() {
-                self.0.borrow_mut().engage(&config, &setups);
+                self.0.borrow_mut().engage(&config, &setups, &mut tried);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
+            if self.now() >= forget_at {
+                tried.clear();
+                forget_at = self.now() + ENGAGE_AGAIN;
+            }
         }
     }
 
@@ -605,13 +613,18 @@ impl Core {
         self.venues.iter().map(sent).sum::<u64>() <= self.permits
     }
 
-    /// Engages an understudy for the first symbol whose books can be used and that leaves it something to play.
-    fn engage(&mut self, config: &EngineConfig, setups: &[VenueSetup]) {
+    /// Engages an understudy for the first symbol whose books can be used, if it leaves it something to play and was not `tried`.
+    /// One is costly to make: no more than that at once.
+    fn engage(&mut self, config: &EngineConfig, setups: &[VenueSetup], tried: &mut BTreeSet<SymbolId>) {
         let mut markets = setups.iter().flat_map(|setup| setup.markets.iter());
-        self.understudy = markets.find_map(|market| {
+        let untried = markets.find_map(|market| {
             let price = self.engine.book(market.venue, market.id)?.best_ask()?.price;
-            Understudy::new(config, setups, market.id, price)
+            (!tried.contains(&market.id)).then_some((market.id, price))
         });
+        if let Some((symbol, price)) = untried {
+            tried.insert(symbol);
+            self.understudy = Understudy::new(config, setups, symbol, price);
+        }
     }
 
     /// Goes the way of an order from books to signed bytes on a connection, and throws them away there, unless that was

@@ -184,8 +184,8 @@ fn mismatches(engine: &Engine, accounts: &[(VenueId, Account)]) -> Vec<Mismatch>
         let (_, account) = accounts.iter().find(|(known, _)| *known == venue)?;
         let theirs = account.balance(asset).map_or(Ok(Decimal::ZERO), cex_core::Balance::total).ok()?;
         let off = ours.checked_sub(theirs).and_then(Decimal::abs);
-        // Rounding of what is told is no difference.
-        let is_it = off.is_ok_and(|off| off.is_zero() || engine.unit(asset).is_some_and(|unit| off < unit));
+        // Rounding of what is told is no difference, and of a coin that is not traded nobody knows what is.
+        let is_it = off.is_ok_and(|off| engine.unit(asset).is_none_or(|unit| off < unit));
         (!is_it).then(|| Mismatch {
             venue: venue.to_string(),
             asset: asset.to_string(),

@@ -4,7 +4,7 @@
 use super::venue::Venue;
 use crate::config::{Config, Mode};
 use crate::exit::{Exit, Failure};
-use cex_core::Account;
+use cex_core::{Account, Decimal};
 use cex_engine::IdSource;
 use cex_errors::{ErrorKind, ExchangeError, Outcome};
 use cex_interface::{OrderRef, Reply, Request};
@@ -21,6 +21,9 @@ pub async fn keys(config: &Config, venues: &[Venue], epoch: u64) -> Result<(), F
         let account = account(venue).await?;
         refuse_withdrawals(venue, configured.withdrawals_readable).await?;
         if config.mode == Mode::Live {
+            if account.balances.iter().all(|balance| balance.total().is_ok_and(Decimal::is_zero)) {
+                tracing::warn!(venue = %venue.id, "the spot account holds nothing, so nothing can be opened there: are its coins in another, or a unified one?");
+            }
             if account.can_trade == Some(false) {
                 return Err(cannot_trade(venue, "the exchange says so of the account"));
             }

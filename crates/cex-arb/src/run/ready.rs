@@ -13,7 +13,7 @@ use super::venue::{Rules, Venue, listed_markets, shared_markets};
 use crate::config::{Config, Mode};
 use crate::exit::{Exit, Failure};
 use crate::show::Names;
-use cex_core::{Decimal, Markets, Symbol, VenueId};
+use cex_core::{Bps, Decimal, Markets, NumError, Symbol, VenueId};
 use cex_engine::CLOCK_OFFSET_MAX;
 use cex_interface::{Reply, Request};
 use cex_journal::Writer;
@@ -65,6 +65,7 @@ pub(super) async fn ready(
             return Err(told);
         }
     };
+    tell_of_dust(config, &markets);
     let names = names(config, &venues, &markets);
     let mut recorder = Recorder::new(writer, tolerance, names.clone(), directory.clone());
     set_markets(&venues, &named);
@@ -197,6 +198,10 @@ async fn open_venues(
             reserve_pct: Some(reserve_pct(config.risk.request_reserve_pct)),
             ..RestConfig::default()
         };
+        // As many openings as may be on their way at once, and a closing order or a cancel beside them.
+        let at_once = usize::try_from(config.risk.max_open_cycles_per_venue).unwrap_or(usize::MAX);
+        let rest =
+            RestConfig { warm: at_once.saturating_add(1).clamp(rest.warm, rest.order_connections), ..rest };
         let transport = TransportConfig {
             seed: seed ^ u64::try_from(configured.config.venue.index()).unwrap_or(0),
             rest,
@@ -218,6 +223,14 @@ async fn open_venues(
     choice::missing(&config.symbols, &rules)?;
     let ids: Vec<_> = venues.iter().map(|venue| venue.id).collect();
     let (mut markets, named) = (shared_markets(&ids, rules.clone())?, listed_markets(&ids, named)?);
+    let kept_out = config.symbols.include.iter().filter(|name| {
+        let traded =
+            |markets: &Arc<Markets>| markets.iter().any(|market| market.symbol().to_string() == **name);
+        !markets.iter().all(traded)
+    });
+    for name in kept_out {
+        tracing::warn!(target: START, name, "is not traded: an exchange takes no orders of it now, or of one side only");
+    }
     if config.symbols.top > 0 {
         let top = usize::try_from(config.symbols.top).unwrap_or(usize::MAX);
         let mut chosen = choice::most_traded(&turnovers(&venues, &markets).await?, top);
@@ -226,6 +239,31 @@ async fn open_venues(
         markets = shared_markets(&ids, rules.into_iter().map(of_them).collect())?;
     }
     Ok(Reached { venues, markets, named })
+}
+
+/// Tells whoever trades so many symbols that what none of their venues would take may come to more than is allowed (R33).
+fn tell_of_dust(config: &Config, markets: &[Arc<Markets>]) {
+    let most = dust_at_most(markets, config.risk.min_notional_margin_pct);
+    if config.mode != Mode::Observe && most.is_ok_and(|most| most > config.risk.max_dust_usdt) {
+        let (symbols, allowed) =
+            (markets.first().map_or(0, |markets| markets.len()), config.risk.max_dust_usdt);
+        tracing::warn!(
+            target: START,
+            symbols,
+            "leftovers too small to be traded away may come to more than risk.max_dust_usdt = {allowed}, and then nothing is opened"
+        );
+    }
+}
+
+/// What can be left over in each symbol before its cheapest venue takes it, in all and in quote.
+fn dust_at_most(markets: &[Arc<Markets>], margin: Bps) -> Result<Decimal, NumError> {
+    let mut least: BTreeMap<Symbol, Decimal> = BTreeMap::new();
+    for market in markets.iter().flat_map(|markets| markets.iter()) {
+        let here = market.info.min_notional;
+        least.entry(market.symbol()).and_modify(|known| *known = here.min(*known)).or_insert(here);
+    }
+    let sum = least.into_values().try_fold(Decimal::ZERO, Decimal::checked_add)?;
+    sum.checked_mul(Decimal::ONE.checked_add(margin.fraction())?)
 }
 
 /// What was turned over in a day, in quote, at each exchange.
@@ -263,12 +301,22 @@ mod tests {
     use crate::config::Surroundings;
     use crate::run::past::Past;
     use crate::run::record::tests::on_failing_disk;
+    use crate::run::recover::stage;
     use cex_core::Timestamp;
     use cex_journal::Entry;
     use cex_journal::messages::{self, SessionStart};
     use std::sync::atomic::Ordering;
 
     const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+    #[test]
+    fn leftovers_count_to_the_least_notional_of_the_cheaper_venue_and_its_margin() {
+        let markets: Vec<_> = stage::markets().into_iter().map(|(_, markets)| markets).collect();
+        assert_eq!(
+            dust_at_most(&markets, Bps::from_bps(2_000)).map(|most| most.to_string()),
+            Ok("1.2".to_owned())
+        );
+    }
 
     /// What a start of another run of the machine doubts after a live session: one that failed at once, or one that died.
     async fn doubted(failed: bool) -> bool {

@@ -9,7 +9,8 @@ use cex_core::{
     AccountEvent, Bps, Fill, Market, Markets, NumError, Order, SymbolId, SymbolInfo, Timestamp, VenueId,
 };
 use cex_engine::{Event, VenueSetup, is_our_form};
-use cex_interface::{OrderRef, Reply, Request};
+use cex_errors::ExchangeError;
+use cex_interface::{Listing, OrderRef, Reply, Request};
 use cex_transport::{Lists, Rest};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,6 +26,9 @@ const ORDERS_EVERY: Duration = Duration::from_secs(2);
 const FILLS_EVERY: Duration = Duration::from_secs(5);
 /// ... of symbols with orders of ours within so long, and as far back ...
 const FILLS_BACK: Duration = Duration::from_secs(60);
+/// ... call after call, not all at once: at some exchanges orders share their budget ...
+const FILLS_APART: Duration = Duration::from_millis(300);
+const ORDERS_APART: Duration = Duration::from_millis(500);
 /// ... and rules and fees this often.
 const RULES_EVERY: Duration = Duration::from_secs(60);
 /// At first a fee is asked for this often, so that orders find their budget ...
@@ -36,6 +40,20 @@ const MISSING_PCT: usize = 20;
 
 /// What changed is adopted, where it can be, this often tried.
 const ADOPT_EVERY: Duration = Duration::from_secs(1);
+
+/// All open orders of an exchange, in calls apart where it takes several.
+async fn open_orders(rest: &Rest) -> Result<Listing<Order>, ExchangeError> {
+    let mut parts = Lists::of(rest).open_orders_in_parts();
+    let mut all = Listing { rows: Vec::new(), unreadable: 0 };
+    while let Some(part) = parts.next().await? {
+        all.unreadable += part.unreadable;
+        all.rows.extend(part);
+        if parts.has_more() {
+            tokio::time::sleep(ORDERS_APART).await;
+        }
+    }
+    Ok(all)
+}
 
 /// Compares, until its tasks are dropped.
 #[derive(Clone)]
@@ -84,7 +102,7 @@ impl Reconciler {
             tokio::time::sleep(ORDERS_EVERY).await;
             let mut open = BTreeSet::new();
             for (venue, rest) in self.venues.iter() {
-                let orders = match Lists::of(rest).open_orders().await {
+                let orders = match open_orders(rest).await {
                     Ok(orders) if orders.unreadable == 0 => orders,
                     Ok(_) => {
                         tracing::warn!(%venue, "open orders could not be read as a whole");
@@ -151,6 +169,7 @@ impl Reconciler {
                         }
                         Err(error) => tracing::debug!(%error, "fills could not be read"),
                     }
+                    tokio::time::sleep(FILLS_APART).await;
                 }
             }
         }

@@ -225,6 +225,16 @@ struct Named {
 }
 
 impl OpenOrders<'_> {
+    /// Whether there is more to ask for.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        match &self.left {
+            Left::All(_) => true,
+            Left::Named(named) => !named.calls.is_empty(),
+            Left::Nothing => false,
+        }
+    }
+
     /// The next answer; `None` when there was all.
     ///
     /// # Errors

@@ -6,18 +6,19 @@ use super::super::dead_man::DeadMan;
 use super::super::limits::settings;
 use super::super::pace::Pace;
 use super::super::record::Tolerance;
+use super::super::recover::stage;
 use super::super::venue::shared_markets;
 use super::*;
 use crate::config::{Config, Surroundings, command};
 use crate::show::{Names, Show};
 use crate::venues::EXCHANGES;
-use cex_core::{OrderKind, Price, Qty, Side, TimeInForce};
+use cex_core::{Continuity, Markets, OrderKind, Price, Qty, Side, SnapshotSource, SyncRule, TimeInForce};
 use cex_engine::IdSource;
 use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{Reply, Secret, VenueConfig};
 use cex_journal::messages::SessionStart;
 use cex_journal::{Entry, Reader};
-use cex_risk::{Scope, Trip, Until};
+use cex_risk::{Mode, Scope, Trip, Until};
 use cex_sim::fault::{Fault, Moment, RestEffect};
 use cex_sim::server::{SimConfig, SimExchange, SimHandle, SimServer};
 use cex_transport::{Rest, TransportConfig};
@@ -280,4 +281,30 @@ fn what_tripped_in_an_earlier_run_and_still_holds_is_told_once() {
     }
     let told = show.0.lock().expect("nobody panicked");
     assert_eq!(*told, ["day_loss", "hour_loss"]);
+}
+
+/// It owns more than any limit allows of a venue (R13), and plays under all others.
+#[test]
+fn the_shipped_limits_leave_an_understudy_something_to_play() {
+    let setups: Vec<_> = [(0, "mexc"), (1, "gateio")]
+        .into_iter()
+        .map(|(index, name)| {
+            let venue = VenueId::new(index, name).expect("short");
+            VenueSetup {
+                venue,
+                markets: Arc::new(Markets::new(vec![stage::market(venue)])),
+                sync: SyncRule {
+                    snapshot: SnapshotSource::Rest { depth: 100 },
+                    continuity: Continuity::Overlapping,
+                    depth: None,
+                },
+                taker_fees: BTreeMap::new(),
+                order_windows: Vec::new(),
+            }
+        })
+        .collect();
+    let live = EngineConfig { mode: Mode::Active, ..engine_config() };
+    let market = stage::market(setups[0].venue);
+    let price = market.scale.price("100".parse().expect("a decimal")).expect("it fits");
+    assert!(Understudy::new(&live, &setups, market.id, price).is_some());
 }

@@ -38,7 +38,7 @@ pub(in crate::run) fn market(venue: VenueId) -> Market {
 }
 
 /// Two exchanges that trade it.
-pub(super) fn markets() -> Vec<(VenueId, Arc<Markets>)> {
+pub(in crate::run) fn markets() -> Vec<(VenueId, Arc<Markets>)> {
     let venues = (0..).zip(["mexc", "gateio"]).map(|(index, name)| VenueId::new(index, name).expect("short"));
     venues.map(|venue| (venue, Arc::new(Markets::new(vec![market(venue)])))).collect()
 }
