@@ -111,6 +111,14 @@ impl Funds {
         }
     }
 
+    /// As [`Self::set_locked`], from an answer that may show a lock of ours still: less may be locked than was known, never more.
+    pub fn unlock(&mut self, venue: VenueId, locked: impl IntoIterator<Item = (Asset, Decimal)>) {
+        let known = |funds: &Self, asset| funds.holding(venue, asset).locked;
+        let less: Vec<_> =
+            locked.into_iter().map(|(asset, told)| (asset, told.min(known(self, asset)))).collect();
+        self.set_locked(venue, less);
+    }
+
     /// The orders that hold a reservation.
     pub fn orders(&self) -> impl Iterator<Item = ClientOrderId> {
         self.reservations.iter().map(|reservation| reservation.order)
@@ -271,6 +279,28 @@ mod tests {
         funds.release(order).expect("fits");
         assert_eq!(funds.free(venue(), usdt), Ok(decimal("500")));
         assert!(!funds.is_busy(venue()));
+    }
+
+    #[test]
+    fn what_others_lock_is_held_and_not_free() {
+        let (mut funds, [btc, usdt]) =
+            (Funds::default(), ["BTC", "USDT"].map(|name| name.parse::<Asset>().expect("short")));
+        funds.set_held(venue(), usdt, decimal("600"));
+        funds.set_locked(venue(), [(usdt, decimal("500")), (btc, decimal("1"))]);
+        let free = |funds: &Funds, asset| funds.free(venue(), asset).expect("small").to_string();
+        assert_eq!(
+            (funds.held(venue(), usdt), free(&funds, usdt), free(&funds, btc)),
+            (decimal("600"), "100".to_owned(), "-1".to_owned())
+        );
+        let order = ClientOrderId::new("a").expect("plain");
+        let short = funds.reserve(order, venue(), usdt, decimal("101"), Decimal::ZERO);
+        assert_eq!(short, Err(FundsError::Short { free: decimal("100") }));
+        funds.unlock(venue(), [(usdt, decimal("550"))]);
+        assert_eq!((free(&funds, usdt), free(&funds, btc)), ("100".to_owned(), "0".to_owned()), "never more");
+        funds.unlock(venue(), [(usdt, decimal("200"))]);
+        assert_eq!(free(&funds, usdt), "400");
+        funds.set_locked(venue(), []);
+        assert_eq!(free(&funds, usdt), "600");
     }
 
     proptest! {

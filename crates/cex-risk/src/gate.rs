@@ -507,7 +507,8 @@ impl Gate {
             CycleEnd::Swept => return self.note_sums(now, Some(symbol), end, sums),
         };
         let (limits, risk) = self.symbol_with_limits(symbol);
-        if risk.earned(sums.edge, limits) {
+        // Where nothing was traded nothing was earned or lost (R31).
+        if end != CycleEnd::Missed && risk.earned(sums.edge, limits) {
             let until = Until::Time(now + self.limits.breaker_pause);
             self.trip(Trip { rule: "slippage", scope: Scope::Symbol(symbol), until });
         }
