@@ -51,6 +51,9 @@ use std::time::Duration;
 
 /// How often the engine looks at what waits: unanswered orders, books to join anew, accounts to read.
 const TICK: Duration = Duration::from_millis(50);
+/// Nothing is opened for a moment after this part of [`EngineConfig::max_pause`] in which nothing came, not even the time to look:
+/// books of one venue are news then, and those of another still wait to be read.
+const UNEVEN: u32 = 8;
 
 /// A venue's clock must be less than this from ours (R29): what an account traded is asked for by our time, with half a minute to
 /// spare, and farther apart a fill would not be in what is answered.
@@ -139,6 +142,8 @@ struct Slot {
     changed: bool,
     /// Our last order here ended at this time.
     touched_at: Timestamp,
+    /// When our newest fill here was made, by the exchange's clock.
+    filled_ts: Timestamp,
     /// How often it was not what it should have been, as far as that was noticed and told.
     drifts: u64,
 }
@@ -242,6 +247,8 @@ pub struct Engine {
     tick_at: Timestamp,
     /// When the last event was handled, by our clock.
     seen_at: Timestamp,
+    /// When all that waited to be read during the last standstill has been.
+    even_at: Timestamp,
     equity_at: Timestamp,
     sweep_at: Timestamp,
     proof_at: Timestamp,
@@ -285,6 +292,7 @@ impl Engine {
             killed: false,
             tick_at: Timestamp::EPOCH,
             seen_at: Timestamp::EPOCH,
+            even_at: Timestamp::EPOCH,
             equity_at: Timestamp::EPOCH,
             sweep_at: Timestamp::EPOCH,
             proof_at: Timestamp::EPOCH,
@@ -296,8 +304,13 @@ impl Engine {
     /// Takes in one event; what is to be done and told is appended to `out`.
     pub fn handle(&mut self, now: Timestamp, event: Event<'_>, out: &mut Commands) {
         self.enter_started();
-        if now.since(self.seen_at) > self.config.max_pause {
+        let still_for = now.since(self.seen_at);
+        if still_for > self.config.max_pause {
             self.paused(now, out);
+        }
+        // Frames of one venue are read before those of another that have waited as long.
+        if still_for > self.config.max_pause / UNEVEN {
+            self.even_at = now + self.config.decision_ttl;
         }
         self.seen_at = now;
         match event {
@@ -346,7 +359,7 @@ impl Engine {
             Event::Wake => self.wake(now, out),
             Event::Kill => self.kill(),
             Event::Flatten { give } => self.flatten(now, give),
-            Event::Acknowledge => self.acknowledge(),
+            Event::Acknowledge => self.acknowledge(out),
             Event::Mode(mode) => self.gate.set_mode(mode),
             Event::Journal(state) => self.gate.set_journal(state),
             Event::Clock { venue, offset_nanos } => self.note_clock(venue, offset_nanos),
@@ -508,6 +521,11 @@ impl Engine {
         if self.seen_at == Timestamp::EPOCH {
             return;
         }
+        // Nothing could be traded away meanwhile, and no book can be used for a moment yet.
+        let still_for = now.since(self.seen_at);
+        for leveling in self.arbitrages.iter_mut().filter_map(|arbitrage| arbitrage.leveling.as_mut()) {
+            leveling.by += still_for;
+        }
         for index in 0..self.symbols.len() {
             let symbol = SymbolId(u32::try_from(index).unwrap_or(u32::MAX));
             for venue in 0..self.venues.len() {
@@ -527,9 +545,10 @@ impl Engine {
         }
     }
 
-    fn acknowledge(&mut self) {
+    fn acknowledge(&mut self, out: &mut Commands) {
         self.killed = false;
         self.gate.acknowledge();
+        self.give_up_ended(out);
     }
 
     fn kill(&mut self) {
@@ -602,6 +621,7 @@ fn symbol_states(config: &EngineConfig, venues: &[VenueSetup]) -> Vec<Option<Sym
                 live: false,
                 changed: false,
                 touched_at: Timestamp::EPOCH,
+                filled_ts: Timestamp::EPOCH,
                 drifts: 0,
             });
         }

@@ -192,10 +192,14 @@ impl Engine {
         if self.gate.funds().is_busy(venue) || !quiet {
             return self.ask_soon(now, venue);
         }
-        // None of our orders is live there: what is locked is so for others.
-        self.gate
-            .funds_mut()
-            .set_locked(venue, balances.iter().map(|balance| (balance.asset, balance.locked)));
+        // None of our orders is live there: what is locked is so for others, unless the answer is from before our last one ended.
+        let is_late = asked_at < state.active_at + lag && state.active_at != Timestamp::EPOCH;
+        let locked = balances.iter().map(|balance| (balance.asset, balance.locked));
+        if is_late {
+            self.gate.funds_mut().unlock(venue, locked);
+        } else {
+            self.gate.funds_mut().set_locked(venue, locked);
+        }
         // An answer that may have been made before our last fill would undo it.
         let all_in = state.basis.is_all_in(asked_at, lag);
         let missing = if all_in { Vec::new() } else { state.basis.perhaps_missing(asked_at, lag) };

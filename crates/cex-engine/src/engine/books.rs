@@ -4,6 +4,7 @@ use super::{Engine, Wanted};
 use crate::message::{Command, Commands, Notice};
 use cex_core::{BookUpdate, Level, SymbolId, Timestamp, VenueId};
 use cex_orderbook::{StaleReason, SyncOutcome};
+use std::collections::VecDeque;
 
 /// A whole book.
 #[derive(Clone, Copy)]
@@ -241,9 +242,10 @@ impl Engine {
     /// whole budget.
     fn send_snapshots(&mut self, now: Timestamp, venue: VenueId, out: &mut Commands) {
         let limit = self.config.max_snapshots;
+        let open: Vec<_> = self.arbitrages.iter().map(|arbitrage| arbitrage.symbol).collect();
         while let Some(state) = self.venues.get_mut(venue.index())
             && state.snapshots_out < limit
-            && let Some(symbol) = state.snapshots_due.pop_front()
+            && let Some(symbol) = next_due(&mut state.snapshots_due, &open)
         {
             let Some(slot) = self.slot_mut(venue, symbol) else { continue };
             // A book that was lost meanwhile wants none.
@@ -258,4 +260,10 @@ impl Engine {
             out.commands.push(Command::FetchBook { venue, symbol, depth, asked_at: now });
         }
     }
+}
+
+/// The next symbol whose book is asked for: one in which something is `open` must not wait for those in which nothing is.
+fn next_due(due: &mut VecDeque<SymbolId>, open: &[SymbolId]) -> Option<SymbolId> {
+    let first = due.iter().position(|symbol| open.contains(symbol));
+    first.and_then(|at| due.remove(at)).or_else(|| due.pop_front())
 }

@@ -219,6 +219,11 @@ impl Engine {
             state.active_at = now;
             state.basis.moved(now, symbol, &fill);
         }
+        if client_id.is_some()
+            && let Some(slot) = self.slot_mut(fill.venue, fill.symbol)
+        {
+            slot.filled_ts = slot.filled_ts.max(fill.exchange_ts);
+        }
         match client_id {
             Some(client_id) => self.attribute(now, client_id, &fill, out),
             None => self.keep_orphan(fill, out),
@@ -383,6 +388,31 @@ impl Engine {
             }
         }
         self.count_unknown(now);
+    }
+
+    /// Orders that are over and whose fills do not fit, of which an operator was told and has looked: what they had reserved is given
+    /// back, so that their accounts are compared again (R32). Their arbitrages stay open: what they came to nobody here knows.
+    pub(super) fn give_up_ended(&mut self, out: &mut Commands) {
+        let is_stuck = |run: &&mut OrderRun| {
+            !run.closed
+                && !run.is_settled()
+                && matches!(run.state, OrderState::Ended { .. })
+                && run.is_told_of()
+        };
+        let stuck: Vec<_> = self
+            .arbitrages
+            .orders_mut()
+            .filter(is_stuck)
+            .map(|run| {
+                run.closed = true;
+                run.request.client_id
+            })
+            .collect();
+        for client_id in stuck {
+            if self.gate.funds_mut().release(client_id).is_err() {
+                self.alarm("a reservation does not fit", out);
+            }
+        }
     }
 
     /// Our id of an order that a report names by ours, by the exchange's, or by both.

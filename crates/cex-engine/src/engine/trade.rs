@@ -10,7 +10,7 @@ use cex_core::{
     Bps, Decimal, Leg, Notional, NumError, OrderRequest, Plan, Price, Qty, Rounding, Side, SymbolId,
     Timestamp, VenueId,
 };
-use cex_orderbook::Levels;
+use cex_orderbook::{Book, Levels};
 use cex_risk::{Approved, ArbitrageId, BookFacts, Conditions};
 use std::time::Duration;
 
@@ -81,6 +81,9 @@ impl Engine {
         if crossing.net < self.config.limits.min_edge {
             return Err(refuse(Verdict::BelowEdge));
         }
+        if now < self.even_at {
+            return Err(refuse(Verdict::Stale));
+        }
         let ready = |index: usize| self.venues.get(index).is_some_and(|venue| venue.account_ready);
         if !ready(crossing.buy) || !ready(crossing.sell) {
             return Err(refuse(Verdict::NotReady));
@@ -88,8 +91,11 @@ impl Engine {
         let state = self.symbol(symbol).ok_or(refuse(Verdict::Stale))?;
         let (buy, sell) = (slot(state, crossing.buy), slot(state, crossing.sell));
         let (Some(buy), Some(sell)) = (buy, sell) else { return Err(refuse(Verdict::Stale)) };
-        let is_settling =
-            |slot: &Slot| self.is_out(slot) || slot.sync.as_of() < Some(slot.touched_at + self.config.settle);
+        let is_settling = |slot: &Slot| {
+            self.is_out(slot)
+                || slot.sync.as_of() < Some(slot.touched_at + self.config.settle)
+                || self.lacks_our_fill(now, slot)
+        };
         if is_settling(buy) || is_settling(sell) {
             return Err(refuse(Verdict::Settling));
         }
@@ -112,6 +118,15 @@ impl Engine {
             || self.starting.iter().any(|starting| starting.orders.iter().any(here))
     }
 
+    /// Whether a book is from before our newest fill there, by its exchange's clock: streams lag, and it still shows what we took.
+    /// Not for longer than a book may lag at all (R7): one that says nothing more is right.
+    fn lacks_our_fill(&self, now: Timestamp, slot: &Slot) -> bool {
+        let told_at = slot.sync.live().map_or(Timestamp::EPOCH, |live| live.exchange_ts);
+        told_at > Timestamp::EPOCH
+            && told_at <= slot.filled_ts
+            && now < slot.touched_at + self.config.limits.max_venue_age
+    }
+
     pub(super) fn plan(
         &self,
         now: Timestamp,
@@ -132,7 +147,13 @@ impl Engine {
             bounds.max_qty = bounds.max_qty.min(bounds.least(ask.price, bid.price));
         }
         let size = best_size(asks.asks(), bids.bids(), &bounds)?;
-        let plan = planned(symbol, state, buy, sell, &size).ok_or(Verdict::Refused("overflow"))?;
+        let mut plan = planned(symbol, state, buy, sell, &size).ok_or(Verdict::Refused("overflow"))?;
+        // What earns most may earn too little on each (R11). What earns as much as it must on its last lot does not.
+        if plan.net_edge < self.config.limits.min_edge
+            && let Some(size) = self.size_of_the_edge(asks, bids, &bounds)
+        {
+            plan = planned(symbol, state, buy, sell, &size).unwrap_or(plan);
+        }
         let conditions = Conditions {
             symbol: state.symbol,
             scale: state.scale,
@@ -141,6 +162,17 @@ impl Engine {
             expires_in: self.config.expires_in,
         };
         Ok((plan, conditions))
+    }
+
+    /// The largest size of which every lot has the least edge; `None` where there is none.
+    fn size_of_the_edge(&self, asks: &Book, bids: &Book, bounds: &Bounds) -> Option<Size> {
+        let least = self.config.limits.min_edge;
+        let dearer =
+            Bounds { buy_fee: Bps::from_e8(bounds.buy_fee.e8().checked_add(least.e8())?), ..*bounds };
+        let size = best_size(asks.asks(), bids.bids(), &dearer).ok()?;
+        // It is no fee: what was reckoned as one is earned.
+        let edge = size.buy_notional.0.checked_mul(i128::from(least.e8()))?;
+        Some(Size { profit_e8: size.profit_e8.checked_add(edge)?, ..size })
     }
 
     /// What the gate asks about a book.

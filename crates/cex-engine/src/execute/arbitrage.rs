@@ -357,6 +357,11 @@ impl Arbitrages {
         self.0.iter().flat_map(|arbitrage| &arbitrage.orders)
     }
 
+    /// All of them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Arbitrage> {
+        self.0.iter_mut()
+    }
+
     /// All their orders.
     pub fn orders_mut(&mut self) -> impl Iterator<Item = &mut OrderRun> {
         self.0.iter_mut().flat_map(|arbitrage| &mut arbitrage.orders)

@@ -397,6 +397,12 @@ impl OrderRun {
         }
     }
 
+    /// Whether somebody was told that it does not come to its end.
+    #[must_use]
+    pub fn is_told_of(&self) -> bool {
+        self.overdue_told || self.is_overfilled()
+    }
+
     /// Whether it has been unsettled for too long; told once.
     pub fn is_newly_overdue(&mut self, now: Timestamp) -> bool {
         let overdue = !self.is_settled() && now.since(self.sent_at) >= UNDECIDED_MAX;

@@ -190,6 +190,24 @@ fn what_becomes_possible_at_the_last_moment_is_tried_once_before_it_is_parked() 
     assert_eq!((placed(stage.pass(250)).len(), stage.ended(Ending::Parked)), (0, 1));
 }
 
+/// While the program stands still nothing can be tried, and after it no book can be used for a moment.
+#[test]
+fn a_standstill_takes_nothing_from_the_time_to_trade_away() {
+    let (config, setups) = setups();
+    let mut stage = Stage::with(EngineConfig { max_pause: Duration::from_secs(1), ..config }, &setups);
+    let [buy, sell] = stage.cross();
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    let closing = placed(stage.report(&sell, OrderStatus::Canceled, "0"));
+    stage.report(&closing[0], OrderStatus::Canceled, "0");
+    stage.pass(60_000);
+    let asked_at = stage.now;
+    stage.pass(60);
+    assert_eq!(stage.ended(Ending::Parked), 0);
+    stage.answer_book(1, asked_at);
+    let again: Vec<_> = (0..10).flat_map(|_| placed(stage.pass(100))).collect();
+    assert_eq!((again.len(), stage.ended(Ending::Parked)), (1, 0), "as soon as a book is there again");
+}
+
 #[test]
 fn what_was_parked_is_traded_away_when_the_run_is_to_end_flat() {
     let mut stage = Stage::ready();

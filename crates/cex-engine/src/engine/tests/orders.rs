@@ -452,6 +452,11 @@ fn more_filled_than_was_ordered_is_traded_away_by_nobody() {
         assert_eq!(placed(stage.pass(100)), vec![]);
     }
     assert_eq!(stage.view().open, 1, "it has not ended");
+    let is_busy = |stage: &Stage| stage.engine.gate.funds().is_busy(buy.venue);
+    assert!(is_busy(&stage), "no account is compared while it may be on its way");
+    stage.feed(Event::Acknowledge);
+    assert!(!is_busy(&stage), "whoever has looked has the account compared again (R32)");
+    assert!(!stage.view().killed && stage.view().open == 1);
 }
 
 #[test]

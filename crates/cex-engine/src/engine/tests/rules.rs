@@ -59,6 +59,20 @@ fn sizes_leave_most_of_the_book_and_a_part_of_the_funds_alone() {
     );
 }
 
+/// What earns most may earn too little on each (R11): a good price with little behind it is taken, and what lies behind is not.
+#[test]
+fn a_few_lots_with_the_edge_are_taken_where_all_that_earn_something_lack_it() {
+    for (min_edge, taken) in [(1, 500_000), (8, 20_000)] {
+        let mut stage = under(|config| config.limits.min_edge = Bps::from_bps(min_edge));
+        stage.now += Duration::from_millis(100);
+        stage.delta(0, &[], &[]);
+        let bids = [level(10_100, 200), level(10_030, 4_800)];
+        let asks = [level(10_010, 0), level(10_110, 9_000)];
+        let legs = placed(stage.delta(1, &bids, &asks));
+        assert_eq!(legs.iter().map(qty).collect::<Vec<_>>(), [Qty(taken); 2], "{min_edge} bps");
+    }
+}
+
 #[test]
 fn modes_journal_wallets_and_blocks_reach_the_gate() {
     let both = Wallet::OPEN;

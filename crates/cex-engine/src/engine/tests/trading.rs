@@ -209,6 +209,40 @@ fn a_book_just_traded_on_must_show_it_before_it_is_traded_on_again() {
     let [_, _] = stage.cross();
 }
 
+/// A stream may lag behind the answers to orders: what comes late is from before our fill, however new it looks.
+#[test]
+fn a_book_from_before_our_fill_by_its_exchanges_clock_is_not_traded_on() {
+    let (mut config, setups) = setups();
+    config.limits.max_venue_age = Duration::from_secs(1);
+    let mut stage = Stage::with(config, &setups);
+    let [buy, sell] = stage.cross();
+    stage.now += Duration::from_millis(50);
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    // Two frames that were on their way for long: they arrive after all that our order needs to show.
+    stage.now += Duration::from_millis(110);
+    stage.ahead = [-120_000_000; 2];
+    stage.delta(0, &[], &[]);
+    assert_eq!(placed(stage.delta(1, &[level(10_100, 5_000)], &[])), vec![]);
+    stage.now += Duration::from_millis(50);
+    assert_eq!(placed(stage.delta(0, &[], &[])), vec![], "the other one is still from before");
+    assert_eq!(placed(stage.delta(1, &[level(10_100, 4_000)], &[])).len(), 2);
+}
+
+/// Frames of one venue are read before those of another that have waited as long.
+#[test]
+fn nothing_is_opened_in_the_moment_after_a_standstill() {
+    let (config, setups) = setups();
+    let mut stage = Stage::with(EngineConfig { max_pause: Duration::from_secs(1), ..config }, &setups);
+    let bids = [level(10_100, 5_000)];
+    let asks = [level(10_010, 0), level(10_110, 9_000)];
+    stage.pass(50);
+    stage.now += Duration::from_millis(200);
+    assert_eq!(placed(stage.delta(1, &bids, &asks)), vec![], "a may have moved as well");
+    stage.now += Duration::from_millis(50);
+    assert_eq!(placed(stage.delta(0, &[], &[])).len(), 2, "nothing else came of it");
+}
+
 #[test]
 fn what_an_order_of_ours_is_out_for_is_not_taken_a_second_time() {
     let (mut config, setups) = setups();
