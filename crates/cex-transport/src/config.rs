@@ -135,7 +135,7 @@ impl Default for RestConfig {
             query_timeout: Duration::from_secs(5),
             cancel_timeout: Duration::from_secs(10),
             placement_timeout: Duration::from_secs(10),
-            placement_wait_max: Duration::from_millis(500),
+            placement_wait_max: Duration::from_secs(1),
             body_max: 16 << 20,
             order_connections: 8,
             query_connections: 4,
