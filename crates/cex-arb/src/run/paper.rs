@@ -2,7 +2,7 @@
 //! account that exists only here. Nothing private is ever asked of an exchange; it needs no key and has none.
 //!
 //! What no paper can tell: whether others would have been faster, and what our own orders would have moved. A level that
-//! was taken is not taken twice until the exchange shows another quantity there.
+//! was taken is not taken twice for half a minute: by then somebody has put something there anew, or nobody has.
 
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -71,8 +71,11 @@ pub struct Execution {
     pub fills: Vec<AccountEvent>,
 }
 
-/// What was taken of a level, and what the exchange showed there then.
-type Taken = (Qty, Qty);
+/// What was taken of a level, and when that was last.
+type Taken = (Qty, Timestamp);
+
+/// What was taken of a level is missing there for so long.
+const MISSING_FOR: Duration = Duration::from_secs(30);
 
 /// Accounts on paper, one per exchange.
 #[derive(Debug)]
@@ -149,14 +152,14 @@ impl Paper {
             let before = self
                 .taken
                 .get(&key)
-                .filter(|(_, shown)| *shown == level.qty)
+                .filter(|(_, at)| now.since(*at) < MISSING_FOR)
                 .map_or(Qty::ZERO, |(took, _)| *took);
             let qty = Qty(level.qty.0 - before.0).min(left).floor_to(market.lot);
             if qty <= Qty::ZERO {
                 continue;
             }
             let Some(fill) = self.fill(now, order, order_id, market, (level.price, qty))? else { break };
-            self.taken.insert(key, (Qty(before.0 + qty.0), level.qty));
+            self.taken.insert(key, (Qty(before.0 + qty.0), now));
             left = Qty(left.0 - qty.0);
             fills.push(fill);
         }
@@ -365,17 +368,20 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_is_gone_until_the_exchange_shows_something_else() {
+    fn what_was_taken_is_gone_for_a_while_whatever_else_is_shown() {
         let mut paper = paper("1000", "0");
-        let mut buy = |shown: i64| {
+        let mut buy = |secs: i64, shown: i64| {
             let order = order(Side::Buy, 10_000, 1_500);
-            let done = paper.arrive(Timestamp::EPOCH, &order, &market(), levels(&[(10_000, shown)]));
+            let now = Timestamp::from_secs(secs);
+            let done = paper.arrive(now, &order, &market(), levels(&[(10_000, shown)]));
             done.expect("fits").order.filled_qty
         };
-        assert_eq!(buy(2_000), decimal("1.5"));
-        assert_eq!(buy(2_000), decimal("0.5"));
-        assert_eq!(buy(2_000), Decimal::ZERO);
-        assert_eq!(buy(2_100), decimal("1.5"), "somebody put more there");
+        assert_eq!(buy(0, 2_000), decimal("1.5"));
+        assert_eq!(buy(1, 2_000), decimal("0.5"));
+        assert_eq!(buy(2, 2_000), Decimal::ZERO);
+        assert_eq!(buy(3, 2_100), decimal("0.1"), "somebody put that there");
+        assert_eq!(buy(4, 1_900), Decimal::ZERO, "somebody took some of it away");
+        assert_eq!(buy(33, 1_900), decimal("1.5"), "it is somebody else's by now");
     }
 
     #[test]

@@ -118,6 +118,8 @@ struct Watch<H> {
     unproven: BTreeMap<String, String>,
     /// When that was tried last.
     tried_at: Instant,
+    /// When it was asked last.
+    asked_at: Instant,
 }
 
 impl<H: Hands> Watch<H> {
@@ -134,6 +136,7 @@ impl<H: Hands> Watch<H> {
             told_lost: false,
             unproven: BTreeMap::new(),
             tried_at,
+            asked_at: tried_at,
         }
     }
 
@@ -147,7 +150,15 @@ impl<H: Hands> Watch<H> {
     fn round(&mut self) {
         let every = self.config.risk.watchdog_ms / QUESTIONS;
         let asked_at = self.hands.now();
+        // Whoever stood still itself, or was busy with cancels, has heard nothing for as long, and knows nothing by that.
+        if asked_at.saturating_duration_since(self.asked_at) > every * QUESTIONS {
+            self.hear_anew();
+        }
+        self.asked_at = asked_at;
         let answer = self.hands.ask(&self.directory, every);
+        if self.since(asked_at) > every * QUESTIONS {
+            self.hear_anew();
+        }
         match answer {
             Ok(status) => self.answered(&status),
             Err(failure) if failure.exit == Exit::NotRunning => self.nobody_is_there(),
@@ -158,6 +169,13 @@ impl<H: Hands> Watch<H> {
         self.try_again();
         let spent = self.since(asked_at);
         self.hands.sleep(every.saturating_sub(spent));
+    }
+
+    /// The silence of the run that is watched counts from now on.
+    fn hear_anew(&mut self) {
+        if let Some(watched) = &mut self.watched {
+            watched.heard_at = self.hands.now();
+        }
     }
 
     fn since(&self, earlier: Instant) -> Duration {
@@ -222,9 +240,7 @@ impl<H: Hands> Watch<H> {
         if let Some(before) = self.watched.take_if(|watched| !hands.is_there(watched.run.pid)) {
             self.gone(before.run);
         }
-        if let Some(watched) = &mut self.watched {
-            watched.heard_at = self.hands.now();
-        }
+        self.hear_anew();
     }
 
     /// A run is not there any more: one that ended in order has said so, and has taken its socket away, unless the next one has
@@ -520,6 +536,15 @@ mod tests {
         assert_eq!(happened[..3], ["kill 1", "cancel mexc+gateio", "killed 1 it hangs"]);
         assert_eq!(happened[3..], CANCELED);
         assert_eq!(play(&mut watch, repeat_n(silence(), 20)), [""; 0], "nobody is watched");
+    }
+
+    #[test]
+    fn whoever_stood_still_itself_takes_one_missed_answer_for_no_silence() {
+        let mut watch = stage();
+        assert_eq!(play(&mut watch, [active(1)]), ["watching 1"]);
+        watch.hands.now += Duration::from_secs(10);
+        assert_eq!(play(&mut watch, repeat_n(silence(), 3)), [""; 0], "it may be busy with what waited");
+        assert_eq!(play(&mut watch, [silence()])[0], "kill 1");
     }
 
     #[test]
