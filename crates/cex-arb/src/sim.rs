@@ -14,6 +14,8 @@ use cex_sim::server::{Profile, Rights, SimAccount, SimConfig, SimError, SimHandl
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Where things are unless somebody says otherwise.
 const MEXC_PORT: u16 = 7_801;
@@ -26,9 +28,11 @@ const SYMBOLS: usize = 20;
 pub fn run(args: &SimArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let sim = SimServer::start(config(args)?).map_err(|error| failure(&error))?;
     write_roots(args, &sim)?;
+    // Before anybody is told that it is ready: they may end it at once.
+    let interrupt = Interrupt::listen()?;
     let told = if args.json { tell_json(&sim, out) } else { tell(&sim, out) };
     told.map_err(|error| Failure::new(Exit::Internal, format!("standard output: {error}"), ""))?;
-    wait()?;
+    interrupt.wait();
     sim.stop().map_err(|error| failure(&error))?;
     Err(Failure::new(Exit::Interrupted, "", ""))
 }
@@ -42,11 +46,26 @@ fn write_roots(args: &SimArgs, sim: &SimHandle) -> Result<(), Failure> {
     })
 }
 
-/// Waits for Ctrl-C.
-fn wait() -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let waited = runtime.and_then(|runtime| runtime.block_on(tokio::signal::ctrl_c()));
-    waited.map_err(|error| Failure::new(Exit::Internal, format!("waiting for Ctrl-C: {error}"), ""))
+/// Ctrl-C, from when it is listened to.
+struct Interrupt {
+    runtime: Runtime,
+    came: Signal,
+}
+
+impl Interrupt {
+    fn listen() -> Result<Self, Failure> {
+        let listened = Builder::new_current_thread().enable_all().build().and_then(|runtime| {
+            let guard = runtime.enter();
+            let came = signal(SignalKind::interrupt())?;
+            drop(guard);
+            Ok(Self { runtime, came })
+        });
+        listened.map_err(|error| Failure::new(Exit::Internal, format!("waiting for Ctrl-C: {error}"), ""))
+    }
+
+    fn wait(mut self) {
+        self.runtime.block_on(self.came.recv());
+    }
 }
 
 fn failure(error: &SimError) -> Failure {

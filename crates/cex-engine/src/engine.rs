@@ -309,8 +309,8 @@ impl Engine {
             self.paused(now, out);
         }
         // Frames of one venue are read before those of another that have waited as long.
-        if still_for > self.config.max_pause / UNEVEN {
-            self.even_at = now + self.config.decision_ttl;
+        if still_for > self.config.max_pause / UNEVEN && self.seen_at > Timestamp::EPOCH {
+            self.even_at = now + TICK;
         }
         self.seen_at = now;
         match event {

@@ -313,10 +313,12 @@ impl Stage {
 
     /// Time passes, and the program goes on as it does: a jump would be a standstill.
     fn pass(&mut self, millis: u64) {
-        const STEP: Duration = Duration::from_millis(500);
+        const STEP: Duration = Duration::from_millis(50);
         let until = self.now + Duration::from_millis(millis);
         while until.since(self.now) > STEP {
-            self.now += STEP;
+            // Long ones in fewer steps, but for their end.
+            let is_near = until.since(self.now) <= STEP * 20;
+            self.now += if is_near { STEP } else { STEP * 10 };
             self.feed(Event::Wake);
         }
         self.now = until;
