@@ -185,6 +185,11 @@ impl Day {
         let last = self.now() + OPERATOR_MAX;
         while self.operator.looks_at() <= last && !self.desk.checks.is_broken() && !self.is_recovered() {
             self.run_until(self.operator.looks_at());
+            // Where no process was there the next one only begins now.
+            let begins_by = self.now() + 3 * CALM;
+            while self.now() < begins_by && self.operator.looks_at() > begins_by && !self.is_recovered() {
+                self.run_until(self.now() + LAST);
+            }
         }
     }
 
