@@ -80,7 +80,7 @@ pub fn missing(symbols: &Symbols, rules: &[Rules]) -> Result<(), Failure> {
 }
 
 /// Chains whose own coin is not called as they are.
-const OWN_COINS: [(&str, &str); 1] = [("BSC", "BNB")];
+const OWN_COINS: [(&str, &str); 2] = [("BSC", "BNB"), ("AVAXC", "AVAX")];
 
 /// Why a coin is not traded on two exchanges, or not proven to be the same there; `None` when it is: the same contract, or the same
 /// chain's own coin, which has none. A token whose contract neither tells may be two.
@@ -147,7 +147,8 @@ fn chain(name: &str) -> String {
         "ARBEVM" => "ARB".to_owned(),
         "BASEEVM" => "BASE".to_owned(),
         "OPETH" => "OP".to_owned(),
-        "AVAXC" | "AVAXCCHAIN" => "AVAX".to_owned(),
+        // Not the chain that is called as its coin is: that is another one of the same network.
+        "AVAXCCHAIN" => "AVAXC".to_owned(),
         _ => plain,
     }
 }
@@ -293,6 +294,8 @@ mod tests {
             (&own("BTC", "BTC"), own("BTC", "BCH"), Some("its chains differ")),
             (&own("ETH", "Ethereum(ERC20)"), own("ETH", "ETH"), None),
             (&own("BNB", "BEP20(BSC)"), own("BNB", "BSC"), None),
+            (&own("AVAX", "AVAX_C"), own("AVAX", "AVAX_CCHAIN"), None),
+            (&own("AVAX", "AVAX_C"), own("AVAX", "AVAX"), Some("its chains differ")),
             (&own("USDX", "Ethereum(ERC20)"), own("USDX", "ETH"), Some("its contract is not told")),
             (&coin(&[("ERC20", None)]), coin(&[("ETH", Some("0xab"))]), Some("its contracts differ")),
             (&token, coin(&[("ETH", Some("0xef")), ("BSC", Some("0xcd"))]), None),
