@@ -6,6 +6,7 @@ mod audit;
 mod found;
 mod inquiry;
 mod lost;
+mod names;
 mod prove;
 mod search;
 #[cfg(test)]
@@ -97,16 +98,10 @@ impl Unfinished {
     /// # Errors
     /// Exit code 9 with what an operator must look at, 5 when an exchange did not answer.
     pub async fn settle(&mut self, venues: &[Venue], recorder: &mut Recorder) -> Result<(), Failure> {
-        let settled = self.ask_all(venues, recorder).await;
-        let now = venues.first().map_or(Timestamp::EPOCH, |venue| venue.rest.clock().now());
-        self.doubted(now, settled, recorder)
-    }
-
-    async fn ask_all(&mut self, venues: &[Venue], recorder: &mut Recorder) -> Result<(), Failure> {
         let Some(clock) = venues.first().map(|venue| venue.rest.clock()) else { return Ok(()) };
         let markets: Vec<_> = venues.iter().map(|venue| (venue.id, venue.rest.markets())).collect();
         let mut asked = JoinSet::new();
-        for Undecided { order, venue, inquiry } in self.undecided(clock.now(), &markets)? {
+        for Undecided { order, venue, inquiry } in self.undecided(clock.now(), &markets, recorder)? {
             let Some(venue) = venues.iter().find(|known| known.id == venue) else { continue };
             let rest = Arc::clone(&venue.rest);
             asked.spawn_local(async move { (order, ask::ask(&rest, inquiry).await) });
@@ -133,10 +128,16 @@ impl Unfinished {
     /// # Errors
     /// Exit code 9 when one cannot be asked for.
     pub fn undecided(
-        &self,
+        &mut self,
         now: Timestamp,
         markets: &[(VenueId, Arc<Markets>)],
+        recorder: &mut Recorder,
     ) -> Result<Vec<Undecided>, Failure> {
+        let undecided = self.to_ask(now, markets);
+        self.doubted(now, undecided, recorder)
+    }
+
+    fn to_ask(&self, now: Timestamp, markets: &[(VenueId, Arc<Markets>)]) -> Result<Vec<Undecided>, Failure> {
         let mut all = Vec::new();
         for (name, cycle) in self.past.cycles() {
             for order in cycle.orders.iter().filter(|order| !order.is_settled()) {
@@ -193,11 +194,12 @@ impl Unfinished {
         let settled = told.and_then(|told| {
             self.settled(&symbol, &order.leg, told.as_deref(), (now, recorder)).map_err(NotKnown::from)
         });
-        settled.or_else(|why| {
+        let decided = settled.or_else(|why| {
             tolerate(now, &order, &why, acknowledged)?;
             self.left.insert(name.cycle.clone());
             Ok(())
-        })
+        });
+        self.doubted(now, decided, recorder)
     }
 
     /// Writes down what was told of an order, as far as the journal does not have it.
@@ -244,12 +246,12 @@ impl Unfinished {
     }
 
     /// As [`Self::tell_doubt`] when something is wrong that does not pass by itself.
-    fn doubted(
+    fn doubted<T>(
         &mut self,
         now: Timestamp,
-        found: Result<(), Failure>,
+        found: Result<T, Failure>,
         recorder: &mut Recorder,
-    ) -> Result<(), Failure> {
+    ) -> Result<T, Failure> {
         found.map_err(|failure| match failure.exit {
             Exit::Unreachable => failure,
             _for_operator => self.tell_doubt(now, failure, recorder),

@@ -4,6 +4,7 @@ use super::Day;
 use super::start::NoStart;
 use crate::bugs::Bug;
 use crate::rest::Purpose;
+use cex_arb::exit::Exit;
 use cex_arb::run::recover::{Turn, Undecided, Unfinished, cancel_ours};
 use cex_core::{Markets, Timestamp, VenueId};
 use cex_errors::{ErrorKind, ExchangeError};
@@ -28,14 +29,18 @@ impl Day {
     pub(super) fn settle_unfinished(&mut self, unfinished: &mut Unfinished) -> Result<(), NoStart> {
         let markets: Vec<(VenueId, Arc<Markets>)> =
             self.places.iter().map(|place| (place.id, Arc::clone(&place.markets))).collect();
-        let undecided =
-            unfinished.undecided(self.now(), &markets).map_err(|failure| NoStart::of(&failure))?;
+        let now = self.now();
+        let Some(journal) = &mut self.desk.journal else { return Err(NoStart::Died) };
+        let undecided = unfinished.undecided(now, &markets, &mut journal.recorder);
+        journal.touched(now);
+        let undecided = undecided.map_err(|failure| NoStart::of(&failure))?;
+        let mut passing = Ok(());
         let mut asked: Vec<Option<Asked>> = undecided
             .into_iter()
             .map(|undecided| Some(Asked { undecided, away: false, denied: false }))
             .collect();
         while asked.iter().any(Option::is_some) {
-            let next = self.ask_all(&mut asked, unfinished)?;
+            let next = self.ask_all(&mut asked, unfinished, &mut passing)?;
             self.wait_until(next, |places, _| places.iter().any(|place| place.rest.has_done()))?;
             for place in 0..self.places.len() {
                 for (purpose, result) in self.places[place].rest.take_done() {
@@ -45,7 +50,8 @@ impl Day {
         }
         let now = self.now();
         self.desk.record(now, cex_arb::run::record::Recorder::flush);
-        self.still_lives()
+        self.still_lives()?;
+        passing
     }
 
     /// Begins the calls that are wanted; when somebody wants something next.
@@ -53,6 +59,7 @@ impl Day {
         &mut self,
         asked: &mut [Option<Asked>],
         unfinished: &mut Unfinished,
+        passing: &mut Result<(), NoStart>,
     ) -> Result<Timestamp, NoStart> {
         let (now, mut next) = (self.now(), Timestamp::MAX);
         for (index, slot) in asked.iter_mut().enumerate() {
@@ -73,7 +80,14 @@ impl Day {
                     let Some(journal) = &mut self.desk.journal else { return Err(NoStart::Died) };
                     let decided = unfinished.decided(now, &order, told, &mut journal.recorder);
                     journal.touched(now);
-                    decided.map_err(|failure| NoStart::of(&failure))?;
+                    match decided {
+                        Ok(()) => {}
+                        // What somebody must look at waits for no exchange.
+                        Err(failure) if failure.exit == Exit::Unreachable => {
+                            *passing = Err(NoStart::of(&failure));
+                        }
+                        Err(failure) => return Err(NoStart::of(&failure)),
+                    }
                 }
             }
         }

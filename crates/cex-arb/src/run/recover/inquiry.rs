@@ -1,10 +1,11 @@
 //! What became of an order of an earlier run, question by question: no IO and no clock, so that the simulated world asks by the
 //! very rules of `arb run`.
 
+use super::names::{Names, Naming};
 use cex_core::{ClientOrderId, Decimal, Fill, Order, OrderId, OrderStatus, SymbolId, Timestamp, TradeId};
 use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{OrderRef, Reply, Request, TimeRange};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -132,8 +133,8 @@ pub struct Inquiry {
     asked_at: Timestamp,
     absent_since: Option<Timestamp>,
     recorded: Recorded,
-    /// Our names of orders, where the exchange does not tell them with a trade; `None` for an order without one.
-    names: BTreeMap<OrderId, Option<ClientOrderId>>,
+    /// Our names of orders, where the exchange does not tell them with a trade.
+    names: Names,
     /// What an order traded that the exchange has forgotten, and since when it is told the same.
     traded: Option<(Timestamp, Vec<Fill>)>,
     /// Why it is not known yet.
@@ -154,7 +155,7 @@ impl Inquiry {
             asked_at: now,
             absent_since: None,
             recorded: Recorded::default(),
-            names: BTreeMap::new(),
+            names: Names::default(),
             traded: None,
             last: NotKnown::not_yet("it was not asked for"),
         }
@@ -280,18 +281,27 @@ impl Inquiry {
     /// Trades of other orders are none of this one's; of one without a name its order is asked for.
     fn name_all(&mut self, mut traded: Vec<Fill>) -> Option<Step> {
         traded.retain(|fill| fill.client_id == Some(self.id) || !self.recorded.is_of_another(fill));
-        let mut nameless = None;
-        for fill in traded.iter_mut().filter(|fill| fill.client_id.is_none()) {
-            match self.names.get(&fill.order_id) {
-                Some(name) => fill.client_id = *name,
-                None if self.recorded.own == Some(fill.order_id) => fill.client_id = Some(self.id),
-                None => nameless = nameless.or(Some(fill.order_id)),
+        for fill in traded.iter_mut().filter(|fill| self.recorded.own == Some(fill.order_id)) {
+            fill.client_id = Some(self.id);
+        }
+        match self.names.put_on(&mut traded, self.asked_at) {
+            Naming::Done => self.all_named(traded, true),
+            Naming::Ask(order_id) => Some(Step::Name(traded, order_id)),
+            Naming::Denied(_) if self.is_told_by(&traded) => self.all_named(traded, false),
+            Naming::Denied(order_id) => {
+                let why = format!(
+                    "it is not found, and order {order_id}, which may be it, traded, has no name, and is not known any more"
+                );
+                self.not_known(&why);
+                let told = || Step::Over(Err(self.last.clone()));
+                self.names.are_forgotten(self.asked_at).then(told)
             }
         }
-        match nameless {
-            Some(order_id) => Some(Step::Name(traded, order_id)),
-            None => self.all_named(traded, true),
-        }
+    }
+
+    /// What is certainly its own can be gone on with.
+    fn is_told_by(&self, traded: &[Fill]) -> bool {
+        traded.iter().any(|fill| fill.client_id == Some(self.id))
     }
 
     fn name_read(
@@ -302,13 +312,14 @@ impl Inquiry {
     ) -> Option<Step> {
         match answer {
             Ok(Reply::Order(order)) => {
-                self.names.insert(order_id, order.client_id);
+                self.names.tell(order_id, order.client_id);
                 self.name_all(traded)
             }
-            // What is certainly its own can be gone on with.
-            Ok(_) | Err(_) if traded.iter().any(|fill| fill.client_id == Some(self.id)) => {
-                self.all_named(traded, false)
+            Err(error) if error.kind == ErrorKind::OrderNotFound => {
+                self.names.deny(order_id, self.asked_at);
+                self.name_all(traded)
             }
+            Ok(_) | Err(_) if self.is_told_by(&traded) => self.all_named(traded, false),
             Ok(_) => self.not_known(&format!("it is not found, and order {order_id} could not be read")),
             Err(error) => {
                 let what =
@@ -420,6 +431,7 @@ fn over(order_id: OrderId, order: Order) -> Step {
 
 #[cfg(test)]
 mod tests {
+    use super::super::names::FORGOTTEN;
     use super::*;
     use cex_core::{Liquidity, Side, VenueId};
     use cex_errors::Op;
@@ -545,8 +557,9 @@ mod tests {
         let mut now = DEAD;
         loop {
             match inquiry.turn(now) {
-                Turn::List(Request::MyTrades { .. }) => {
-                    inquiry.answered(now, Ok(Reply::Fills(traded.to_vec())));
+                Turn::List(Request::MyTrades { order, .. }) => {
+                    let asked = |fill: &&Fill| order.is_none_or(|order| fill.order_id == order);
+                    inquiry.answered(now, Ok(Reply::Fills(traded.iter().filter(asked).copied().collect())));
                 }
                 Turn::List(_) => inquiry.answered(now, Ok(Reply::Orders(Vec::new()))),
                 Turn::Ask(Request::Order { order: OrderRef::Id(number), .. }) => {
@@ -586,6 +599,49 @@ mod tests {
         }
         let told = inquired(&traded, Recorded::default(), |_| None);
         assert!(told.as_ref().is_err_and(|why| why.why.contains("may be it")), "{told:?}");
+        // One that is forgotten hides no other.
+        let ours = order(Some("mqhw82kb-1b"));
+        let by_number = |order| if order == number("o") { ours(order) } else { None };
+        let told = inquired(&[fill("forgotten"), fill("o")], Recorded::default(), by_number);
+        assert_eq!(told.expect("it is known").expect("it filled").0.order_id, Some(number("o")));
+    }
+
+    #[test]
+    fn an_order_that_may_be_a_forgotten_one_is_an_operators_soon() {
+        let id = ClientOrderId::new("mqhw82kb-1b").expect("short");
+        let traded = vec![Fill { client_id: None, ..fill() }];
+        // Once the order is known after all, whoever asks has learnt something, and asks on.
+        for known_at in [None, Some(9)] {
+            let mut inquiry = Inquiry::new(DEAD, SymbolId(0), id, DEAD - PAUSE);
+            let mut now = DEAD;
+            let told = loop {
+                match inquiry.turn(now) {
+                    Turn::List(Request::MyTrades { .. }) => {
+                        inquiry.answered(now, Ok(Reply::Fills(traded.clone())));
+                    }
+                    Turn::List(_) => inquiry.answered(now, Ok(Reply::Orders(Vec::new()))),
+                    Turn::Ask(Request::Order { order: OrderRef::Id(_), .. })
+                        if known_at.is_some_and(|after| now >= DEAD + Duration::from_secs(after)) =>
+                    {
+                        let order = told_by(&traded).expect("it adds up");
+                        inquiry.answered(now, Ok(Reply::Order(order)));
+                    }
+                    Turn::Ask(_) => inquiry.answered(now, not_found()),
+                    Turn::Wait(until) => now = until,
+                    Turn::Done(told) => break told,
+                }
+            };
+            match known_at {
+                None => {
+                    assert!(told.as_ref().is_err_and(|why| !why.passes), "{told:?}");
+                    assert_eq!(now, DEAD + FORGOTTEN);
+                }
+                Some(after) => {
+                    assert_eq!(told, Ok(None), "it is another's");
+                    assert_eq!(now, DEAD + Duration::from_secs(after) + APART);
+                }
+            }
+        }
     }
 
     #[test]

@@ -255,7 +255,7 @@ mod tests {
         let mut recorder = recorder(place.path(), NOW);
         let mut unfinished = Unfinished::new(looked).expect("no contradiction");
         let before = unfinished.past.state(NOW).expect("fits");
-        let asked = unfinished.undecided(NOW, &markets).expect("it can be asked for");
+        let asked = unfinished.undecided(NOW, &markets, &mut recorder).expect("it can be asked for");
         assert_eq!(asked.len(), 2);
         for undecided in asked {
             let told = Err("it is not found, and trades could not be read".into());

@@ -2,7 +2,8 @@
 //! exchange whose records were not on disk. As [`super::Inquiry`] it has no IO and no clock.
 
 use super::inquiry::{APART, NotKnown, PAUSE, Turn};
-use cex_core::{ClientOrderId, Fill, FillKey, OrderId, SymbolId, Timestamp, TradeId};
+use super::names::{Names, Naming};
+use cex_core::{Fill, FillKey, OrderId, SymbolId, Timestamp, TradeId};
 use cex_engine::IdParts;
 use cex_errors::{ErrorKind, ExchangeError};
 use cex_interface::{OrderRef, Reply, Request, TimeRange};
@@ -58,8 +59,8 @@ pub struct Search {
     until: Timestamp,
     step: Step,
     asked_at: Timestamp,
-    /// Our names of orders, where the exchange does not tell them with a trade; `None` for an order without one.
-    names: BTreeMap<OrderId, Option<ClientOrderId>>,
+    /// Our names of orders, where the exchange does not tell them with a trade.
+    names: Names,
     wanted: Wanted,
     before: Option<(Timestamp, Vec<Fill>)>,
     /// All of ours that any answer told of.
@@ -84,7 +85,7 @@ impl Search {
             until: dead_at + patience,
             step: Step::Resting(dead_at),
             asked_at: dead_at,
-            names: BTreeMap::new(),
+            names: Names::default(),
             wanted,
             before: None,
             ours: BTreeMap::new(),
@@ -127,12 +128,13 @@ impl Search {
             (Step::Trades, Ok(_)) => self.not_known("trades could not be read as a whole"),
             (Step::Trades, Err(error)) => self.no_answer("trades could not be read", &error),
             (Step::Name(fills, id), Ok(Reply::Order(order))) => {
-                self.names.insert(id, order.client_id);
+                self.names.tell(id, order.client_id);
                 self.name_all(fills)
             }
             (Step::Name(_, id), Ok(_)) => self.not_known(&format!("order {id} could not be read")),
-            (Step::Name(_, id), Err(error)) if error.kind == ErrorKind::OrderNotFound => {
-                self.not_known(&format!("order {id} traded, has no name, and is not known any more"))
+            (Step::Name(fills, id), Err(error)) if error.kind == ErrorKind::OrderNotFound => {
+                self.names.deny(id, self.asked_at);
+                self.name_all(fills)
             }
             (Step::Name(_, id), Err(error)) => {
                 self.no_answer(&format!("order {id} traded and has no name"), &error)
@@ -147,17 +149,17 @@ impl Search {
     /// Fills with the names of their orders; those that neither the exchange tells nor the order has are nobody's of ours.
     fn name_all(&mut self, mut fills: Vec<Fill>) -> Option<Step> {
         fills.retain(|fill| !self.wanted.known.contains(&(fill.order_id, fill.trade_id)));
-        let mut nameless = None;
-        for fill in fills.iter_mut().filter(|fill| fill.client_id.is_none()) {
-            match self.names.get(&fill.order_id) {
-                Some(name) => fill.client_id = *name,
-                None => nameless = nameless.or(Some(fill.order_id)),
-            }
-        }
+        let naming = self.names.put_on(&mut fills, self.asked_at);
         let ours = fills.iter().filter(|fill| self.wanted.is_ours(fill));
         self.ours.extend(ours.map(|fill| (fill.key(), *fill)));
-        if let Some(order) = nameless {
-            return Some(Step::Name(fills, order));
+        match naming {
+            Naming::Done => {}
+            Naming::Ask(order) => return Some(Step::Name(fills, order)),
+            Naming::Denied(order) => {
+                self.not_known(&format!("order {order} traded, has no name, and is not known any more"));
+                let told = || self.over(Err(self.last.clone()));
+                return self.names.are_forgotten(self.asked_at).then(told);
+            }
         }
         fills.retain(|fill| self.wanted.is_ours(fill));
         fills.sort_by_key(Fill::key);
@@ -191,8 +193,9 @@ impl Search {
 
 #[cfg(test)]
 mod tests {
+    use super::super::names::FORGOTTEN;
     use super::*;
-    use cex_core::{Decimal, Liquidity, Order, OrderStatus, Side, TradeId, VenueId};
+    use cex_core::{ClientOrderId, Decimal, Liquidity, Order, OrderStatus, Side, TradeId, VenueId};
     use cex_errors::Op;
 
     const PATIENCE: Duration = Duration::from_secs(60);
@@ -309,7 +312,19 @@ mod tests {
         assert_eq!(told, whole(vec![fill("1", Some("mqhw82kb-1b"))]), "the other was placed by hand");
         let (told, now, _) = sought(nameless, nobody);
         assert_eq!(told, nothing("order 1 traded, has no name, and is not known any more"));
-        assert!(now >= DEAD + PATIENCE);
+        assert_eq!(now, DEAD + FORGOTTEN, "asking on finds nothing out");
+    }
+
+    #[test]
+    fn an_order_that_is_forgotten_hides_no_other() {
+        let nameless = |_| Ok(Reply::Fills(vec![fill("1", None), fill("2", None), fill("3", None)]));
+        let by_id = |id: OrderId| {
+            let is_known = id == OrderId::new("2").expect("short");
+            if is_known { Ok(Reply::Order(order(id, Some("mqhw82kb-1b")))) } else { nobody(id) }
+        };
+        let (told, ..) = sought(nameless, by_id);
+        assert_eq!(told.fills, [fill("2", Some("mqhw82kb-1b"))]);
+        assert!(told.whole.is_err_and(|why| !why.passes), "nobody knows whose the others are");
     }
 
     #[test]
