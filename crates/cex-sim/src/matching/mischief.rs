@@ -143,7 +143,7 @@ impl Exchange {
     }
 
     /// Whether an order cannot be found, although it is there.
-    pub(super) fn is_hidden(&self, order: OrderNo) -> bool {
+    pub(crate) fn is_hidden(&self, order: OrderNo) -> bool {
         self.mischief.hidden.contains(&order)
     }
 

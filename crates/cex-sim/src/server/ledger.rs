@@ -86,6 +86,8 @@ pub struct LedgerOrder {
     pub filled_notional: Decimal,
     /// When it was accepted, by the exchange's clock.
     pub created_at: Timestamp,
+    /// Whether the exchange pretends not to know it.
+    pub is_hidden: bool,
 }
 
 /// The part of one account.
@@ -156,6 +158,7 @@ pub(super) fn orders(state: &Exchange, account: AccountIndex) -> Vec<LedgerOrder
             filled_qty: rules.scale.qty_value(order.filled_qty),
             filled_notional: order.filled_notional,
             created_at: order.created_at,
+            is_hidden: state.is_hidden(order.no),
         }
     };
     state.all_orders(account).map(entry).collect()

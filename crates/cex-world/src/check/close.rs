@@ -154,7 +154,7 @@ impl Day {
         swept: &BTreeMap<ClientOrderId, Decimal>,
     ) -> Result<(), NumError> {
         let other_fee = self.other_fees_written();
-        let operators = self.orders_of_operators();
+        let operators = self.orders_of_operators(ledger);
         let is_first = self.life.restarts == 0;
         let holdings = self.desk.engine.holdings();
         let holdings: BTreeMap<(VenueId, Asset), Decimal> =

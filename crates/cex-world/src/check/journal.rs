@@ -2,7 +2,7 @@
 //! processes.
 
 use super::Invariant;
-use super::naked::client_id;
+use super::naked::{client_id, ours};
 use crate::day::Day;
 use crate::journal;
 use crate::run::CANARY;
@@ -36,6 +36,9 @@ struct Plain {
     looked: usize,
     /// How often they have looked at all.
     acknowledged: usize,
+    /// Whether a start has told that what was traded before it is not known, and whether an operator has looked since.
+    is_unsought: bool,
+    is_given_up: bool,
     /// Names of the arbitrages that were open then.
     theirs: BTreeSet<String>,
     /// Of them those of which nobody can tell what they filled.
@@ -85,8 +88,12 @@ impl Day {
             }
             Err(error) => self.desk.checks.violate(Invariant::I3, now, format!("the journal: {error}")),
         }
-        let wrong =
-            self.plain().and_then(|plain| differences(&plain, ledger).map_err(|error| error.to_string()));
+        let names_trades = self.names_trades;
+        let compare = |plain: Plain| {
+            let untellable = if names_trades { BTreeSet::new() } else { plain.untellable(ledger) };
+            differences(&plain, ledger, &untellable).map_err(|error| error.to_string())
+        };
+        let wrong = self.plain().and_then(compare);
         match wrong {
             Ok(wrong) => {
                 wrong.into_iter().for_each(|what| self.desk.checks.violate(Invariant::I3, now, what));
@@ -162,11 +169,13 @@ impl Day {
         self.plain().map_or(0, |plain| plain.acknowledged)
     }
 
-    /// Orders of arbitrages that an operator has looked at: what these came to is in no profit of ours.
-    pub(super) fn orders_of_operators(&self) -> BTreeSet<ClientOrderId> {
+    /// Orders that an operator has looked at, or those of their arbitrages: what these came to is in no profit of ours.
+    pub(super) fn orders_of_operators(&self, ledger: &Ledger) -> BTreeSet<ClientOrderId> {
         let plain = self.plain().unwrap_or_default();
         let theirs = plain.cycle_of.iter().filter(|(_, name)| plain.theirs.contains(*name));
-        theirs.filter_map(|(order, _)| ClientOrderId::new(order)).collect()
+        let theirs = theirs.filter_map(|(order, _)| ClientOrderId::new(order));
+        let untellable = if self.names_trades { BTreeSet::new() } else { plain.untellable(ledger) };
+        theirs.chain(untellable).collect()
     }
 
     fn plain(&self) -> Result<Plain, String> {
@@ -181,8 +190,12 @@ impl Day {
 
 impl Plain {
     fn take(&mut self, entry: Entry) {
-        self.acknowledged += usize::from(matches!(entry, Entry::OperatorAck(_)));
+        if matches!(entry, Entry::OperatorAck(_)) {
+            self.acknowledged += 1;
+            self.is_given_up |= self.is_unsought;
+        }
         match entry {
+            Entry::PastUnsought(_) => self.is_unsought = true,
             Entry::Fill(fill) => {
                 let name =
                     (fill.venue.clone(), fill.symbol.clone(), fill.order_id.clone(), fill.trade_id.clone());
@@ -233,6 +246,15 @@ impl Plain {
         }
     }
 
+    /// Orders whose records the power took, and that an exchange forgot which does not name what they traded: an operator was
+    /// told so, and has looked.
+    fn untellable(&self, ledger: &Ledger) -> BTreeSet<ClientOrderId> {
+        let orders = ledger.accounts.iter().flat_map(|account| &account.orders);
+        let forgotten = orders.filter(|order| self.is_given_up && order.is_hidden);
+        let ids = forgotten.filter_map(|order| ours(&order.client_id));
+        ids.filter(|id| !self.cycle_of.contains_key(id.as_str())).collect()
+    }
+
     /// Names of arbitrages without an end.
     fn open(&self) -> BTreeSet<String> {
         let ended: BTreeSet<&String> = self.ends.iter().map(|end| &end.name).collect();
@@ -270,7 +292,11 @@ fn add(moved: &mut Moved, qty: Decimal, notional: Decimal, fee: Decimal) -> Resu
 }
 
 /// What the journal and the ledgers tell differently.
-fn differences(plain: &Plain, ledger: &Ledger) -> Result<Vec<String>, NumError> {
+fn differences(
+    plain: &Plain,
+    ledger: &Ledger,
+    untellable: &BTreeSet<ClientOrderId>,
+) -> Result<Vec<String>, NumError> {
     let mut theirs: BTreeMap<String, Moved> = BTreeMap::new();
     let mut changes: BTreeMap<ClientOrderId, (Decimal, Decimal)> = BTreeMap::new();
     let mut beside: BTreeMap<(ClientOrderId, String), Decimal> = BTreeMap::new();
@@ -297,6 +323,7 @@ fn differences(plain: &Plain, ledger: &Ledger) -> Result<Vec<String>, NumError> 
     for name in all {
         let (ours, theirs) = (ours.get(name), theirs.get(name));
         let is_untold = plain.cycle_of.get(name).is_some_and(|cycle| plain.untold.contains(cycle));
+        let is_untold = is_untold || ClientOrderId::new(name).is_some_and(|id| untellable.contains(&id));
         if ours != theirs && !is_untold {
             wrong.push(format!("fills of {name}: the journal has {ours:?}, the exchange {theirs:?}"));
         }

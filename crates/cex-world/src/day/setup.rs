@@ -43,8 +43,10 @@ impl Day {
     pub(crate) fn new(seed: u64, options: &Options, schedule: &Schedule) -> Result<Self, String> {
         let mut dice = Dice::new(seed, 1);
         let now = schedule.starts_at;
+        let sim = sim_config(seed, &mut dice);
+        let names_trades = sim.mexc_names_in_trades;
         let mut world = World::new(WorldConfig {
-            sim: sim_config(seed, &mut dice),
+            sim,
             starts_at: now,
             networks: [network(&mut dice), network(&mut dice)],
         });
@@ -77,6 +79,7 @@ impl Day {
             seed,
             config: told,
             is_strict,
+            names_trades,
             dice: Dice::new(seed, 3),
             effects: Effects::default(),
         };

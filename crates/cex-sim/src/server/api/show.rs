@@ -105,6 +105,7 @@ fn orders_value(orders: &[LedgerOrder]) -> Value {
             "filled_qty": order.filled_qty.to_string(),
             "filled_notional": order.filled_notional.to_string(),
             "created_at": order.created_at.as_nanos(),
+            "hidden": order.is_hidden,
         })
     };
     json!(orders.iter().map(row).collect::<Vec<Value>>())
