@@ -54,6 +54,8 @@ const TICK: Duration = Duration::from_millis(50);
 /// Nothing is opened for a moment after this part of [`EngineConfig::max_pause`] in which nothing came, not even the time to look:
 /// books of one venue are news then, and those of another still wait to be read.
 const UNEVEN: u32 = 8;
+/// ... which is longer than what usually comes: [`TICK`], and what a timer is late.
+const UNEVEN_MIN: Duration = Duration::from_millis(100);
 
 /// A venue's clock must be less than this from ours (R29): what an account traded is asked for by our time, with half a minute to
 /// spare, and farther apart a fill would not be in what is answered.
@@ -309,7 +311,7 @@ impl Engine {
             self.paused(now, out);
         }
         // Frames of one venue are read before those of another that have waited as long.
-        if still_for > self.config.max_pause / UNEVEN && self.seen_at > Timestamp::EPOCH {
+        if still_for > (self.config.max_pause / UNEVEN).max(UNEVEN_MIN) && self.seen_at > Timestamp::EPOCH {
             self.even_at = now + TICK;
         }
         self.seen_at = now;
@@ -359,7 +361,7 @@ impl Engine {
             Event::Wake => self.wake(now, out),
             Event::Kill => self.kill(),
             Event::Flatten { give } => self.flatten(now, give),
-            Event::Acknowledge => self.acknowledge(out),
+            Event::Acknowledge => self.acknowledge(now, out),
             Event::Mode(mode) => self.gate.set_mode(mode),
             Event::Journal(state) => self.gate.set_journal(state),
             Event::Clock { venue, offset_nanos } => self.note_clock(venue, offset_nanos),
@@ -523,7 +525,9 @@ impl Engine {
         }
         // Nothing could be traded away meanwhile, and no book can be used for a moment yet.
         let still_for = now.since(self.seen_at);
-        for leveling in self.arbitrages.iter_mut().filter_map(|arbitrage| arbitrage.leveling.as_mut()) {
+        // While an order was on its way that time is counted when it is over.
+        let waiting = self.arbitrages.iter_mut().filter(|arbitrage| arbitrage.is_settled());
+        for leveling in waiting.filter_map(|arbitrage| arbitrage.leveling.as_mut()) {
             leveling.by += still_for;
         }
         for index in 0..self.symbols.len() {
@@ -545,10 +549,10 @@ impl Engine {
         }
     }
 
-    fn acknowledge(&mut self, out: &mut Commands) {
+    fn acknowledge(&mut self, now: Timestamp, out: &mut Commands) {
         self.killed = false;
         self.gate.acknowledge();
-        self.give_up_ended(out);
+        self.give_up_ended(now, out);
     }
 
     fn kill(&mut self) {

@@ -351,6 +351,14 @@ impl Engine {
         }
     }
 
+    /// What we take it to hold may not be so: nothing is opened there before it was asked for again.
+    pub(super) fn account_in_doubt(&mut self, now: Timestamp, venue: VenueId) {
+        let state = self.venues.get_mut(venue.index());
+        if let Some(state) = state.filter(|state| state.account_since.is_some()) {
+            (state.account_ready, state.account_since, state.account_due_at) = (false, Some(now), now);
+        }
+    }
+
     pub(super) fn account_lost(&mut self, venue: VenueId) {
         if let Some(state) = self.venues.get_mut(venue.index()) {
             state.account_ready = false;

@@ -216,17 +216,21 @@ impl Engine {
 
     fn want_snapshot(&mut self, now: Timestamp, venue: VenueId, symbol: SymbolId, out: &mut Commands) {
         let Some(slot) = self.slot_mut(venue, symbol) else { return };
-        if slot.snapshot == Wanted::Queued {
+        let was_queued = std::mem::replace(&mut slot.snapshot, Wanted::Queued) == Wanted::Queued;
+        let is_lost = slot.sync.live().is_none();
+        if was_queued && !is_lost {
             return;
         }
-        slot.snapshot = Wanted::Queued;
-        let is_lost = slot.sync.live().is_none();
-        if let Some(state) = self.venues.get_mut(venue.index()) {
+        if let Some(due) = self.venues.get_mut(venue.index()).map(|state| &mut state.snapshots_due) {
+            // It may have been there still when it was queued.
+            if let Some(at) = due.iter().position(|queued| was_queued && *queued == symbol) {
+                due.remove(at);
+            }
             // A book that is there can wait to be compared.
             if is_lost {
-                state.snapshots_due.push_front(symbol);
+                due.push_front(symbol);
             } else {
-                state.snapshots_due.push_back(symbol);
+                due.push_back(symbol);
             }
         }
         self.send_snapshots(now, venue, out);

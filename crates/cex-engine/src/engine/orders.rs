@@ -212,10 +212,12 @@ impl Engine {
             return;
         }
         let Some(symbol) = self.symbol(fill.symbol).map(|state| state.symbol) else { return };
-        if self.gate.book(symbol, &fill).and_then(|()| self.unexplained.fill(symbol, &fill)).is_err() {
+        let is_held = client_id.is_some_and(|client_id| self.holds_what_was_given_up(fill.venue, client_id));
+        let held = if is_held { Ok(()) } else { self.gate.book(symbol, &fill) };
+        if held.and_then(|()| self.unexplained.fill(symbol, &fill)).is_err() {
             return self.alarm("a fill does not fit into the holdings", out);
         }
-        if let Some(state) = self.venues.get_mut(fill.venue.index()) {
+        if let Some(state) = self.venues.get_mut(fill.venue.index()).filter(|_| !is_held) {
             state.active_at = now;
             state.basis.moved(now, symbol, &fill);
         }
@@ -232,6 +234,15 @@ impl Engine {
         if is_lost {
             self.alarm("an order of an earlier run filled after that run", out);
         }
+    }
+
+    /// Whether an account was adopted after this order had been given up: it shows what the order filled.
+    fn holds_what_was_given_up(&self, venue: VenueId, client_id: ClientOrderId) -> bool {
+        let id = self.orders.get(&client_id).map(|known| known.arbitrage);
+        let mut runs = id.and_then(|id| self.arbitrages.get(id)).into_iter().flat_map(|one| &one.orders);
+        let run = runs.find(|run| run.request.client_id == client_id);
+        let adopted = self.venues.get(venue.index()).and_then(|state| state.basis.adopted());
+        run.and_then(OrderRun::given_up_at).zip(adopted).is_some_and(|(at, adopted)| adopted >= at)
     }
 
     /// Whether a fill was booked for an order of which only its fills are remembered: of an earlier run, or long over.
@@ -391,27 +402,15 @@ impl Engine {
     }
 
     /// Orders that are over and whose fills do not fit, of which an operator was told and has looked: what they had reserved is given
-    /// back, so that their accounts are compared again (R32). Their arbitrages stay open: what they came to nobody here knows.
-    pub(super) fn give_up_ended(&mut self, out: &mut Commands) {
-        let is_stuck = |run: &&mut OrderRun| {
-            !run.closed
-                && !run.is_settled()
-                && matches!(run.state, OrderState::Ended { .. })
-                && run.is_told_of()
-        };
-        let stuck: Vec<_> = self
-            .arbitrages
-            .orders_mut()
-            .filter(is_stuck)
-            .map(|run| {
-                run.closed = true;
-                run.request.client_id
-            })
-            .collect();
-        for client_id in stuck {
-            if self.gate.funds_mut().release(client_id).is_err() {
+    /// back, so that their accounts are compared again (R32), and nothing is opened there before. Their arbitrages stay open: what
+    /// they came to nobody here knows.
+    pub(super) fn give_up_ended(&mut self, now: Timestamp, out: &mut Commands) {
+        let stuck = self.arbitrages.orders_mut().filter_map(|run| run.give_up(now).then_some(run.request));
+        for request in stuck.collect::<Vec<_>>() {
+            if self.gate.funds_mut().release(request.client_id).is_err() {
                 self.alarm("a reservation does not fit", out);
             }
+            self.account_in_doubt(now, request.venue);
         }
     }
 
@@ -491,6 +490,10 @@ impl Engine {
             OrderResult::Worked
         };
         let (request, ordered) = (run.request, run.ordered());
+        // An answer from before may still show as locked what it held.
+        if let Some(state) = self.venues.get_mut(venue.index()).filter(|_| result != OrderResult::Withheld) {
+            state.active_at = now;
+        }
         if self.gate.order_ended(now, &request, ordered, result).is_err() {
             return self.alarm("a reservation does not fit", out);
         }

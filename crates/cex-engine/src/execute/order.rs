@@ -109,6 +109,8 @@ pub struct OrderRun {
     rests: bool,
     /// That it is not settled after so long was told.
     overdue_told: bool,
+    /// When an operator had looked at it, who was told that its fills do not fit.
+    given_up_at: Option<Timestamp>,
     ask_at: Timestamp,
     ask_pause: Duration,
 }
@@ -135,6 +137,7 @@ impl OrderRun {
             missed: Missed::No,
             rests: false,
             overdue_told: false,
+            given_up_at: None,
             ask_at: now + QUIET,
             ask_pause: ASK_FIRST,
         }
@@ -397,10 +400,22 @@ impl OrderRun {
         }
     }
 
-    /// Whether somebody was told that it does not come to its end.
+    /// An operator has looked: whether it is over, its fills do not fit, they were told so, and it was not given up before. From
+    /// now on it is, and nobody is told of it again.
+    pub fn give_up(&mut self, now: Timestamp) -> bool {
+        let is_over = matches!(self.state, OrderState::Ended { .. }) && !self.is_settled();
+        let is_told = self.overdue_told || self.is_overfilled();
+        if !is_over || !is_told || self.given_up_at.is_some() {
+            return false;
+        }
+        (self.given_up_at, self.overdue_told) = (Some(now), true);
+        true
+    }
+
+    /// When it was given up, if it was.
     #[must_use]
-    pub fn is_told_of(&self) -> bool {
-        self.overdue_told || self.is_overfilled()
+    pub const fn given_up_at(&self) -> Option<Timestamp> {
+        self.given_up_at
     }
 
     /// Whether it has been unsettled for too long; told once.

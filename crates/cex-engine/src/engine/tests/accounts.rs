@@ -374,3 +374,41 @@ fn what_orders_of_others_lock_is_held_and_not_spent() {
     let free = [balance("USDT", "5000", "0"), balance("BTC", "50", "0")];
     assert_eq!(read(&mut stage, &free), (decimal("5000"), decimal("5000")), "it is given back");
 }
+
+/// R32, W9: what an order filled whose fills came only after an operator had given it up is in the account that was asked for then.
+#[test]
+fn an_order_that_was_given_up_and_filled_is_held_once() {
+    let (mut config, setups) = setups();
+    config.limits.max_drift = decimal("1");
+    let mut stage = Stage::with(config, &setups);
+    let [buy, sell] = stage.cross();
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    stage.report(&sell, OrderStatus::Filled, "5");
+    stage.report(&buy, OrderStatus::Filled, "5");
+    for _ in 0..130 {
+        stage.pass(1_000);
+    }
+    assert!(stage.view().killed && is_ready(&stage), "its fills are nowhere");
+    stage.feed(Event::Acknowledge);
+    assert!(!is_ready(&stage), "what it spent may be gone: nothing is opened on it");
+    assert!(is_asked(&mut stage, 50));
+    let alarms = stage.view().totals.alarms;
+    // What does not fit is looked at twice, and told.
+    for _ in 0..2 {
+        answer(&mut stage, LEDGER[0], LEDGER[1]);
+        stage.now += Duration::from_secs(1);
+    }
+    assert!(is_ready(&stage));
+    assert_eq!(held(&stage), LEDGER);
+    assert_eq!(stage.view().trips.iter().map(|trip| trip.rule).collect::<Vec<_>>(), ["drift"]);
+    stage.feed(Event::Acknowledge);
+    for _ in 0..130 {
+        stage.pass(1_000);
+    }
+    assert_eq!((stage.view().open, stage.view().totals.alarms), (1, alarms), "nobody is told of it again");
+    let fill = stage.fill_event(&buy, "100.10", "5", ("0.25025", "USDT"));
+    stage.feed(Event::FillsRead { client_id: buy.client_id, fills: &[fill] });
+    assert_eq!(held(&stage), LEDGER, "the account has it already");
+    assert_eq!((stage.view().open, stage.ended(Ending::BothFilled)), (0, 1));
+    assert_eq!(stage.engine.contradiction(), None);
+}
