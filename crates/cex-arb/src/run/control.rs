@@ -158,7 +158,8 @@ pub struct Exchange {
 /// What a halt file is known by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HaltMark {
-    text: Vec<u8>,
+    /// `None` where it belongs to somebody else, who lets nobody read it.
+    text: Option<Vec<u8>>,
     inode: u64,
     written_at: SystemTime,
 }
@@ -261,8 +262,9 @@ impl Directory {
     /// When that cannot be told.
     pub fn halt_mark(&self) -> io::Result<Option<HaltMark>> {
         let file = self.halt_file();
-        match std::fs::read(&file).and_then(|text| Ok((text, std::fs::metadata(&file)?))) {
-            Ok((text, told)) => Ok(Some(HaltMark { text, inode: told.ino(), written_at: told.modified()? })),
+        let text = std::fs::read(&file).ok();
+        match std::fs::metadata(&file) {
+            Ok(told) => Ok(Some(HaltMark { text, inode: told.ino(), written_at: told.modified()? })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

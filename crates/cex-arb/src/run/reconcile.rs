@@ -6,7 +6,8 @@ use super::fees::{self, Told};
 use super::reasons::{Reasons, Source};
 use super::venue::narrow;
 use cex_core::{
-    AccountEvent, Bps, Fill, Market, Markets, NumError, Order, SymbolId, SymbolInfo, Timestamp, VenueId,
+    AccountEvent, Bps, Fill, Market, Markets, NumError, Order, OrderId, SymbolId, SymbolInfo, Timestamp,
+    VenueId,
 };
 use cex_engine::{Event, VenueSetup, is_our_form};
 use cex_errors::ExchangeError;
@@ -97,51 +98,68 @@ impl Reconciler {
     /// Open orders: nothing of ours rests on purpose. One that is there twice in a row is cancelled; one of another run
     /// means that another engine trades here, which halts this one; one of somebody else is told once and left alone.
     pub async fn orders(self) {
+        self.each_venue(|this, index| this.orders_of(index)).await;
+    }
+
+    async fn orders_of(self, index: usize) {
+        let Some((venue, rest)) = self.venues.get(index).cloned() else { return };
         let (mut before, mut told) = (BTreeSet::new(), BTreeSet::new());
         loop {
             tokio::time::sleep(ORDERS_EVERY).await;
-            let mut open = BTreeSet::new();
-            for (venue, rest) in self.venues.iter() {
-                let orders = match open_orders(rest).await {
-                    Ok(orders) if orders.unreadable == 0 => orders,
-                    Ok(_) => {
-                        tracing::warn!(%venue, "open orders could not be read as a whole");
-                        continue;
+            match open_orders(&rest).await {
+                Ok(orders) if orders.unreadable == 0 => {
+                    let open: BTreeSet<_> = orders.rows.iter().filter_map(|order| order.order_id).collect();
+                    for order in orders {
+                        self.look_at_open((venue, &rest), &order, &before, &mut told).await;
                     }
-                    Err(error) => {
-                        tracing::debug!(%error, "open orders could not be read");
-                        continue;
-                    }
-                };
-                for order in orders {
-                    let Some(order_id) = order.order_id else { continue };
-                    open.insert((*venue, order_id));
-                    match self.whose(&order) {
-                        Whose::This if before.contains(&(*venue, order_id)) => {
-                            tracing::warn!(%venue, order = %order_id, "an order that must not rest does: it is cancelled");
-                            let (symbol, order) = (order.symbol, OrderRef::Id(order_id));
-                            if let Err(error) = rest.call(&Request::Cancel { symbol, order }).await {
-                                tracing::warn!(%error, "it could not be cancelled");
-                            }
-                        }
-                        Whose::This => {}
-                        Whose::AnotherRun => {
-                            if told.insert((*venue, order_id)) {
-                                self.desk.halt(
-                                    "O14",
-                                    "an order of another run is open: does another engine trade here?",
-                                );
-                            }
-                        }
-                        Whose::SomebodyElse => {
-                            if told.insert((*venue, order_id)) {
-                                tracing::warn!(%venue, order = %order_id, "an order that is not ours is open: it is left alone");
-                            }
-                        }
-                    }
+                    before = open;
+                }
+                Ok(_) => tracing::warn!(%venue, "open orders could not be read as a whole"),
+                Err(error) => tracing::debug!(%error, "open orders could not be read"),
+            }
+        }
+    }
+
+    async fn look_at_open(
+        &self,
+        (venue, rest): (VenueId, &Rest),
+        order: &Order,
+        before: &BTreeSet<OrderId>,
+        told: &mut BTreeSet<OrderId>,
+    ) {
+        let Some(order_id) = order.order_id else { return };
+        match self.whose(order) {
+            Whose::This if before.contains(&order_id) => {
+                tracing::warn!(%venue, order = %order_id, "an order that must not rest does: it is cancelled");
+                let (symbol, order) = (order.symbol, OrderRef::Id(order_id));
+                if let Err(error) = rest.call(&Request::Cancel { symbol, order }).await {
+                    tracing::warn!(%error, "it could not be cancelled");
                 }
             }
-            before = open;
+            Whose::This => {}
+            Whose::AnotherRun => {
+                if told.insert(order_id) {
+                    self.desk.halt("O14", "an order of another run is open: does another engine trade here?");
+                }
+            }
+            Whose::SomebodyElse => {
+                if told.insert(order_id) {
+                    tracing::warn!(%venue, order = %order_id, "an order that is not ours is open: it is left alone");
+                }
+            }
+        }
+    }
+
+    /// Does so at every venue, each at its own pace: none waits for the calls of another.
+    async fn each_venue<F: Future<Output = ()> + 'static>(self, what: impl Fn(Self, usize) -> F) {
+        let mut all = JoinSet::new();
+        for index in 0..self.venues.len() {
+            all.spawn_local(what(self.clone(), index));
+        }
+        while let Some(ended) = all.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a comparison has ended");
+            }
         }
     }
 
@@ -155,22 +173,29 @@ impl Reconciler {
 
     /// Fills of symbols that were traded lately: one nobody heard of is booked.
     pub async fn fills(self) {
+        self.each_venue(|this, index| this.fills_of(index)).await;
+    }
+
+    async fn fills_of(self, index: usize) {
+        let Some((venue, rest)) = self.venues.get(index).cloned() else { return };
+        let mut looked_at = rest.clock().now();
         loop {
             tokio::time::sleep(FILLS_EVERY).await;
-            for (venue, rest) in self.venues.iter() {
-                let now = rest.clock().now();
-                for symbol in self.desk.traded_since(*venue, now - FILLS_BACK) {
-                    match Lists::of(rest).fills(symbol, now - FILLS_BACK, now + FILLS_BACK).await {
-                        Ok(fills) => {
-                            if fills.unreadable > 0 {
-                                tracing::warn!(%venue, "fills could not be read as a whole");
-                            }
-                            self.book(rest.clock().now(), *venue, &fills.rows);
+            let now = rest.clock().now();
+            // What was traded while the last round took its time is looked at too.
+            let since = (now - FILLS_BACK).min(looked_at - FILLS_EVERY);
+            looked_at = now;
+            for symbol in self.desk.traded_since(venue, since) {
+                match Lists::of(&rest).fills(symbol, since, now + FILLS_BACK).await {
+                    Ok(fills) => {
+                        if fills.unreadable > 0 {
+                            tracing::warn!(%venue, "fills could not be read as a whole");
                         }
-                        Err(error) => tracing::debug!(%error, "fills could not be read"),
+                        self.book(rest.clock().now(), venue, &fills.rows);
                     }
-                    tokio::time::sleep(FILLS_APART).await;
+                    Err(error) => tracing::debug!(%error, "fills could not be read"),
                 }
+                tokio::time::sleep(FILLS_APART).await;
             }
         }
     }

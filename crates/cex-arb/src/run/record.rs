@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// How long the halt file is waited for at most: a disk that hangs must not keep a closing order from leaving.
 const HALT_WITHIN: Duration = Duration::from_millis(50);
+/// An acknowledgement may take longer: nothing waits for it, and a disk that is only slow must not make a halt of it.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Arbitrages on the way at once before their list must grow.
 const OPEN_USUALLY: usize = 64;
@@ -337,14 +339,14 @@ impl Recorder {
         self.stage(now, &messages::Halt { by: by.to_owned(), reason: reason.to_owned() });
         // A journal that cannot be written, or a disk that hangs, must neither be all that keeps the next run from trading, nor keep
         // this one from cancelling and closing.
-        if !self.is_on_disk() {
+        if !self.is_on_disk(HALT_WITHIN) {
             self.put_halt_file(&format!("{now} {by}: {reason}"));
         }
     }
 
     /// Whether everything is on disk, which is waited for a little.
-    fn is_on_disk(&mut self) -> bool {
-        let synced = self.writer.sync_within(HALT_WITHIN);
+    fn is_on_disk(&mut self, within: Duration) -> bool {
+        let synced = self.writer.sync_within(within);
         let is_done = matches!(synced, Ok(true));
         self.note(synced.map(|_| ())) && is_done
     }
@@ -374,7 +376,7 @@ impl Recorder {
     pub fn acknowledged(&mut self, now: Timestamp, by: &str) -> bool {
         let ack = messages::OperatorAck { by: by.to_owned(), ..Default::default() };
         self.stage(now, &ack);
-        let is_done = self.is_on_disk();
+        let is_done = self.is_on_disk(ACKNOWLEDGED_WITHIN);
         // It may be there later, and the next run must know no more of it than whoever asked was told.
         if !is_done && !self.has_failed() {
             self.halt(now, by, "an acknowledgement was not on disk in time");

@@ -142,7 +142,8 @@ fn tell_stopped(line: &Stopped<'_>, open: u32, json: bool, out: &mut impl Write)
 /// 10 when the journal cannot be written.
 pub fn resume(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     let (config, directory) = place(args)?;
-    match lift(&config, &directory)? {
+    let names_mode = args.set.iter().any(|set| set.trim_start().starts_with("mode"));
+    match lift(&config, &directory, names_mode)? {
         Lifted::Running(status) => show(args, &status, out),
         Lifted::Alone { theirs } => written(tell_lifted(&theirs, args.json, out)),
     }
@@ -179,8 +180,8 @@ fn tell_lifted(theirs: &[String], json: bool, out: &mut impl Write) -> std::io::
 }
 
 /// Lifts the halt: an engine that runs does so itself, or refuses. Where none does, the acknowledgement is on disk before the halt
-/// file goes: the file may be all that holds the next start.
-fn lift(config: &Config, directory: &Directory) -> Result<Lifted, Failure> {
+/// file goes: the file may be all that holds the next start. `names_mode` is whether the command line says which mode's run is meant.
+fn lift(config: &Config, directory: &Directory, names_mode: bool) -> Result<Lifted, Failure> {
     let unremoved = |error| {
         let what = format!("{}: {error}", directory.halt_file().display());
         Failure::new(Exit::Halted, what, "remove it by hand")
@@ -189,8 +190,13 @@ fn lift(config: &Config, directory: &Directory) -> Result<Lifted, Failure> {
     match ask(directory, Verb::Resume) {
         Err(failure) if failure.exit == Exit::NotRunning => {
             // Whoever resumes one on paper, and forgets to say so, has not looked at what a live one left.
-            if let Some(other) = directory.engine_of_another_mode() {
-                return Err(other.failure());
+            if let Some(other) = directory.engine_of_another_mode().filter(|_| !names_mode) {
+                let mut failure = other.failure();
+                failure.fix = format!(
+                    "if that one is meant: {}; if the one that is not there: add --set mode={}",
+                    failure.fix, config.mode
+                );
+                return Err(failure);
             }
             let theirs = acknowledge(config, directory)?;
             // Where no engine runs the file is all that is known of a halt: one that was put there meanwhile nobody has looked at.
@@ -595,12 +601,18 @@ mod tests {
         let paper = directory.on_paper();
         std::fs::create_dir(&paper.0).expect("a directory");
         let _listener = std::os::unix::net::UnixListener::bind(paper.socket()).expect("our own directory");
-        let refused = lift(&config, &directory).expect_err("the wrong one is meant");
-        assert_eq!((refused.exit, refused.fix.as_str()), (Exit::NotRunning, "add --set mode=paper"));
+        let refused = lift(&config, &directory, false).expect_err("the wrong one is meant");
+        assert_eq!(refused.exit, Exit::NotRunning);
+        assert!(
+            refused.fix.starts_with("if that one is meant: add --set mode=paper; if the one"),
+            "{refused}"
+        );
         assert!(
             directory.halt_file().exists() && !directory.0.join("journal").exists(),
             "nothing is acknowledged"
         );
+        // Whoever says which one is meant is believed.
+        assert_eq!(lift(&config, &directory, true), Ok(Lifted::Alone { theirs: Vec::new() }));
     }
 
     #[test]
@@ -620,11 +632,11 @@ mod tests {
         let (_place, config, directory) = halted();
         let journal = directory.0.join("journal");
         std::fs::write(&journal, "no directory").expect("written");
-        let failed = lift(&config, &directory).expect_err("nothing can be written");
+        let failed = lift(&config, &directory, false).expect_err("nothing can be written");
         assert_eq!(failed.exit, Exit::CheckFailed);
         assert!(directory.halt_file().exists(), "the next start is held");
         std::fs::remove_file(&journal).expect("it is there");
-        assert_eq!(lift(&config, &directory), Ok(Lifted::Alone { theirs: Vec::new() }));
+        assert_eq!(lift(&config, &directory, false), Ok(Lifted::Alone { theirs: Vec::new() }));
         assert!(!directory.halt_file().exists());
         assert!(journal.is_dir());
         let mut records = cex_journal::Reader::of_directory(&journal, 0).expect("a journal");
@@ -646,7 +658,7 @@ mod tests {
         }
         drop(writer);
         std::fs::remove_file(path.join("00000001.seg")).expect("our own file");
-        let refused = lift(&config, &directory).expect_err("nobody knows what it said");
+        let refused = lift(&config, &directory, false).expect_err("nobody knows what it said");
         assert_eq!(refused.exit, Exit::CheckFailed);
         assert!(refused.what.contains("/00000001.seg, ") && refused.what.contains("beginning"), "{refused}");
         assert!(directory.halt_file().exists(), "the next start is held");
@@ -709,7 +721,7 @@ mod tests {
             Starting { clock, started_at, run: "LIVE", stop: Rc::default(), directory: directory.clone() };
         let asked = tokio::task::spawn_blocking({
             let directory = directory.clone();
-            move || lift(&config, &directory)
+            move || lift(&config, &directory, false)
         });
         let here = tokio::task::LocalSet::new();
         here.spawn_local(control::serve(listener, Rc::new(Door::new(starting))));
