@@ -141,6 +141,7 @@ pub(crate) struct Currency<'a> {
     pub(crate) trade_disabled: Option<Scalar<'a>>,
     pub(crate) deposit_disabled: Option<Scalar<'a>>,
     pub(crate) withdraw_disabled: Option<Scalar<'a>>,
+    pub(crate) withdraw_delayed: Option<Scalar<'a>>,
     pub(crate) chain: Option<Scalar<'a>>,
     pub(crate) chains: Option<Vec<Chain<'a>>>,
     /// Kept unparsed: an unexpected shape costs no coin.
@@ -169,6 +170,7 @@ pub(crate) struct Chain<'a> {
     pub(crate) addr: Option<Scalar<'a>>,
     pub(crate) deposit_disabled: Option<Scalar<'a>>,
     pub(crate) withdraw_disabled: Option<Scalar<'a>>,
+    pub(crate) withdraw_delayed: Option<Scalar<'a>>,
 }
 
 /// `/spot/order_book`.

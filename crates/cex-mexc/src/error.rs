@@ -212,7 +212,7 @@ pub(crate) fn feedback(response: &HttpResponse<'_>) -> Option<Feedback> {
         }
         _ if response.body.len() > LONGEST_REFUSAL => None,
         _ => match envelope(response.body)?.code.integer()? {
-            429 | 510 => blocked(LIMIT_PAUSE),
+            429 | 510 => blocked(retry_after(response).unwrap_or(LIMIT_PAUSE)),
             _ => None,
         },
     }

@@ -10,6 +10,11 @@ use cex_interface::{Bucket, BucketRule, CallClass, Charge, Cost, Feedback};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+/// A venue that refuses everything again so soon after it let calls through refuses it for longer and longer ...
+const AGAIN_WITHIN: Duration = Duration::from_secs(10);
+/// ... up to this, unless it asks for more: what is open must be closed some time.
+const DOUBLED_MAX: Duration = Duration::from_secs(60);
+
 /// Whether a call can wait for its budget, and whether it may use the reserve even if its class may not: a hedge is a
 /// placement that must go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,6 +44,8 @@ pub struct Budget {
     pools: Vec<Pool>,
     /// No call at all leaves before this.
     blocked_until: Timestamp,
+    /// How long that was from when it was said.
+    blocked_for: Duration,
     /// Added to every window: the exchange counts arrivals, we count departures, and the way between them varies.
     spread: Duration,
 }
@@ -98,7 +105,12 @@ impl Budget {
             by_symbol: BTreeMap::new(),
             narrow: None,
         };
-        Self { pools: rules.iter().map(pool).collect(), blocked_until: Timestamp::EPOCH, spread }
+        Self {
+            pools: rules.iter().map(pool).collect(),
+            blocked_until: Timestamp::EPOCH,
+            blocked_for: Duration::ZERO,
+            spread,
+        }
     }
 
     /// Takes what the call costs from all its budgets, or from none.
@@ -171,7 +183,12 @@ impl Budget {
                 }
             }
             Feedback::Blocked { bucket: None, wait } => {
-                self.blocked_until = self.blocked_until.max(now + wait);
+                // Whoever asks on as before is shut out in the end.
+                let again = now >= self.blocked_until && now < self.blocked_until + AGAIN_WITHIN;
+                let wait = if again { wait.max((self.blocked_for * 2).min(DOUBLED_MAX)) } else { wait };
+                if now + wait > self.blocked_until {
+                    (self.blocked_for, self.blocked_until) = (wait, now + wait);
+                }
             }
         }
     }

@@ -192,6 +192,28 @@ fn a_blocked_venue_lets_nothing_out() {
 }
 
 #[test]
+fn a_venue_that_refuses_again_and_again_is_asked_less_and_less() {
+    let mut budget = budget(&[rule(ALL, 10, 1_000, 0)]);
+    let call = cost(CallClass::Query, &[(ALL, None, 1)]);
+    let mut now = 0;
+    let mut refused = |now: i64, seconds| {
+        budget.learn(&Feedback::Blocked { bucket: None, wait: Duration::from_secs(seconds) }, at(now));
+        // Answers to calls that were on their way tell nothing new.
+        budget.learn(&Feedback::Blocked { bucket: None, wait: Duration::from_secs(1) }, at(now + 500));
+        let wait = budget.next_allowed(&call, Urgency::Normal, at(now)).expect("in time");
+        i64::try_from(wait.as_secs()).expect("short")
+    };
+    for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
+        let wait = refused(now, 1);
+        // The second answer of the first pair came within it, and said one second from then.
+        assert_eq!(wait, expected, "at {now}");
+        now += wait * 1_000 + 600;
+    }
+    assert_eq!(refused(now, 120), 120, "what it asks for is waited");
+    assert_eq!(refused(now + 120_000 + 10_500, 1), 1, "after a time in which it let calls through");
+}
+
+#[test]
 fn the_spread_lengthens_every_window() {
     let mut budget = Budget::new(&[rule(ALL, 1, 1_000, 0)], Duration::from_millis(50));
     let one = cost(CallClass::Query, &[(ALL, None, 1)]);

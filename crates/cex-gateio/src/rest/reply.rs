@@ -466,20 +466,22 @@ fn levels(market: &Market, rows: &[(Scalar<'_>, Scalar<'_>)]) -> Result<Vec<Leve
 /// (GATEIO-REST-32).
 fn asset(row: &Currency<'_>) -> Result<AssetInfo, Fault> {
     let set = |flag: Option<&Scalar<'_>>| text(flag) == "true";
+    // Whether a coin whose withdrawals are delayed can be brought elsewhere in time nobody says: it counts as if it could not.
+    let stays = |disabled, delayed| set(disabled) || set(delayed);
     let is_coin = !row.is_categorised();
     let networks = match &row.chains {
         _ if !is_coin => Vec::new(),
         Some(chains) => chains
             .iter()
             .map(|chain| {
-                let (deposit, withdraw) =
-                    (set(chain.deposit_disabled.as_ref()), set(chain.withdraw_disabled.as_ref()));
+                let deposit = set(chain.deposit_disabled.as_ref());
+                let withdraw = stays(chain.withdraw_disabled.as_ref(), chain.withdraw_delayed.as_ref());
                 network(chain.name.as_str(), text(chain.addr.as_ref()), deposit, withdraw)
             })
             .collect(),
         None => {
-            let (deposit, withdraw) =
-                (set(row.deposit_disabled.as_ref()), set(row.withdraw_disabled.as_ref()));
+            let deposit = set(row.deposit_disabled.as_ref());
+            let withdraw = stays(row.withdraw_disabled.as_ref(), row.withdraw_delayed.as_ref());
             let chain = row.chain.as_ref().map(|chain| network(chain.as_str(), "", deposit, withdraw));
             chain.into_iter().collect()
         }

@@ -173,7 +173,8 @@ fn fees_coins_and_the_switch_are_read() {
 
     let coins = r#"[{"currency":"GT","name":"GateToken","delisted":false,"trade_disabled":false,"chain":"GT","chains":
         [{"name":"GT","addr":"","withdraw_disabled":false,"deposit_disabled":false},
-        {"name":"ETH","addr":"0xE66","withdraw_disabled":false,"deposit_disabled":true}]},
+        {"name":"ETH","addr":"0xE66","withdraw_disabled":false,"withdraw_delayed":false,"deposit_disabled":true},
+        {"name":"BSC","addr":"0xB5C","withdraw_disabled":false,"withdraw_delayed":true,"deposit_disabled":false}]},
         {"currency":"OLD","delisted":true,"chain":"OLD","deposit_disabled":true},
         {"currency":"A_NAME_LONGER_THAN_ANY_COIN_HAS","chain":"X"}]"#;
     let Ok(Reply::Assets(assets)) = decoded(&Request::Assets, coins) else { panic!("coins") };
@@ -184,6 +185,7 @@ fn fees_coins_and_the_switch_are_read() {
         (None, Some("0xE66"))
     );
     assert_eq!((gt.networks[1].deposit_enabled, gt.networks[1].withdraw_enabled), (false, true));
+    assert!(!gt.networks[2].withdraw_enabled, "what comes late may come too late");
     assert_eq!((old.networks[0].deposit_enabled, old.networks[0].network.as_str()), (false, "OLD"));
 
     let switch = Request::DeadManSwitch { timeout: Duration::from_secs(10) };
