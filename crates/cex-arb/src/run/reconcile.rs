@@ -98,7 +98,7 @@ impl Reconciler {
     /// Open orders: nothing of ours rests on purpose. One that is there twice in a row is cancelled; one of another run
     /// means that another engine trades here, which halts this one; one of somebody else is told once and left alone.
     pub async fn orders(self) {
-        self.each_venue(|this, index| this.orders_of(index)).await;
+        self.each_venue(Self::orders_of).await;
     }
 
     async fn orders_of(self, index: usize) {
@@ -173,7 +173,7 @@ impl Reconciler {
 
     /// Fills of symbols that were traded lately: one nobody heard of is booked.
     pub async fn fills(self) {
-        self.each_venue(|this, index| this.fills_of(index)).await;
+        self.each_venue(Self::fills_of).await;
     }
 
     async fn fills_of(self, index: usize) {
