@@ -338,6 +338,11 @@ pub enum Told {
 pub enum Notice {
     /// A rule stopped more than the plan at hand.
     Tripped(Trip),
+    /// A fill was told that an account showed already which was adopted before: what is held stays so.
+    HeldAlready {
+        /// Venue of the account.
+        venue: VenueId,
+    },
     /// A book can be used from now.
     BookLive {
         /// Venue of the book.

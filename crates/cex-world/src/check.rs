@@ -410,6 +410,7 @@ impl Checks {
             | Notice::Started { .. }
             | Notice::Tripped(_)
             | Notice::OrderEnded { .. }
+            | Notice::HeldAlready { .. }
             | Notice::Noted(_) => {}
         }
     }

@@ -205,8 +205,14 @@ impl Desk {
     #[must_use]
     pub fn acknowledge(&self, by: &str) -> bool {
         let now = self.now();
-        let mut core = self.0.borrow_mut();
-        core.recorder.as_mut().is_none_or(|recorder| recorder.acknowledged(now, by))
+        let acknowledged =
+            self.0.borrow_mut().recorder.as_mut().is_none_or(|recorder| recorder.acknowledged(now, by));
+        // It may be there later, and the next run must know no more of it than whoever asked was told.
+        if !acknowledged && !self.has_lost_its_journal() {
+            self.tell(now, Event::Acknowledge);
+            self.halt(by, "an acknowledgement was not on disk in time");
+        }
+        acknowledged
     }
 
     /// Lets openings go on after an operator has looked.
@@ -675,6 +681,7 @@ impl Core {
                 | Notice::Opportunity { .. }
                 | Notice::Started { .. }
                 | Notice::OrderEnded { .. }
+                | Notice::HeldAlready { .. }
                 | Notice::Noted(_)
                 | Notice::Tripped(_) => {}
                 Notice::Alarm(_) => is_alarmed = true,
@@ -683,7 +690,7 @@ impl Core {
                 recorder.notice(now, &notice);
             }
             // What the next run must know is nothing for people, and its lines would crowd theirs out.
-            if !matches!(notice, Notice::Noted(_)) {
+            if !matches!(notice, Notice::Noted(_) | Notice::HeldAlready { .. }) {
                 self.viewer.tell(Told::Notice(now, notice));
             }
         }

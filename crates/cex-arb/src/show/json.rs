@@ -162,6 +162,6 @@ fn line<'a>(names: &'a Names, at: Timestamp, notice: &'a Notice) -> Option<Line<
         },
         Notice::Alarm(what) => Line::Alarm { ts, what },
         Notice::Tripped(trip) => Line::Tripped { ts, rule: trip.rule, what: names.trip(trip) },
-        Notice::Noted(_) => return None,
+        Notice::HeldAlready { .. } | Notice::Noted(_) => return None,
     })
 }

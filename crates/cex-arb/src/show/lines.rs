@@ -68,6 +68,7 @@ impl<W: Write> Lines<W> {
             | Notice::Opportunity { .. }
             | Notice::Started { .. }
             | Notice::OrderEnded { .. }
+            | Notice::HeldAlready { .. }
             | Notice::Noted(_) => Ok(()),
         }
     }

@@ -73,6 +73,7 @@ impl Screen {
             Notice::BookLive { .. }
             | Notice::Started { .. }
             | Notice::OrderEnded { .. }
+            | Notice::HeldAlready { .. }
             | Notice::Noted(_) => {}
         }
     }

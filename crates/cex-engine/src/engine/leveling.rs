@@ -25,6 +25,10 @@ impl Engine {
         if residual.is_zero() || arbitrage.apart().is_ok_and(Decimal::is_zero) {
             return self.end_levelled(now, id, out);
         }
+        // Whoever gave an order up was to even out by hand what stood open: traded once more it would be open the other way.
+        if arbitrage.orders.iter().any(|run| run.given_up_at().is_some()) {
+            return self.end(now, id, Ending::Parked, out);
+        }
         let by = now + self.config.max_naked;
         let mut leveling = arbitrage.leveling.unwrap_or(Leveling::new(now, by));
         if leveling.awaits_venues && self.can_use_venues_of(arbitrage) {

@@ -217,7 +217,9 @@ impl Engine {
         if held.and_then(|()| self.unexplained.fill(symbol, &fill)).is_err() {
             return self.alarm("a fill does not fit into the holdings", out);
         }
-        if let Some(state) = self.venues.get_mut(fill.venue.index()).filter(|_| !is_held) {
+        if is_held {
+            out.notices.push(Notice::HeldAlready { venue: fill.venue });
+        } else if let Some(state) = self.venues.get_mut(fill.venue.index()) {
             state.active_at = now;
             state.basis.moved(now, symbol, &fill);
         }

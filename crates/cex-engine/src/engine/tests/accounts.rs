@@ -412,3 +412,21 @@ fn an_order_that_was_given_up_and_filled_is_held_once() {
     assert_eq!((stage.view().open, stage.ended(Ending::BothFilled)), (0, 1));
     assert_eq!(stage.engine.contradiction(), None);
 }
+
+/// What stood open of an order that was given up was an operator's to even out: it is not traded once more.
+#[test]
+fn what_an_order_that_was_given_up_left_open_is_told_and_not_traded() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&sell, "101", "3", ("0.303", "USDT"));
+    stage.report(&sell, OrderStatus::Canceled, "3");
+    stage.report(&buy, OrderStatus::Filled, "5");
+    for _ in 0..130 {
+        stage.pass(1_000);
+    }
+    stage.feed(Event::Acknowledge);
+    let fill = stage.fill_event(&buy, "100.10", "5", ("0.25025", "USDT"));
+    let commands = stage.feed(Event::FillsRead { client_id: buy.client_id, fills: &[fill] });
+    assert_eq!(placed(commands), vec![]);
+    assert_eq!((stage.view().open, stage.ended(Ending::Parked)), (0, 1));
+}
