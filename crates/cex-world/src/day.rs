@@ -71,7 +71,7 @@ pub(crate) struct Day {
     seed: u64,
     config: EngineConfig,
     /// Whether orders are on disk before they leave; elsewhere those of the last moments are in no journal after a loss of power.
-    is_strict: bool,
+    pub(crate) is_strict: bool,
     /// Whether lists of trades tell our names of their orders: else nobody can tell what an order traded that is forgotten.
     pub(crate) names_trades: bool,
     /// Chance of what the machine loses.

@@ -11,7 +11,7 @@ use cex_core::{ClientOrderId, Decimal, NumError, Side, Timestamp};
 use cex_journal::messages::{self, ArbitrageEnd};
 use cex_journal::{Entry, Reader};
 use cex_risk::Gate;
-use cex_sim::server::Ledger;
+use cex_sim::server::{Ledger, LedgerOrder, SimExchange};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -36,9 +36,10 @@ struct Plain {
     looked: usize,
     /// How often they have looked at all.
     acknowledged: usize,
-    /// Whether a start has told that what was traded before it is not known, and whether an operator has looked since.
-    is_unsought: bool,
-    is_given_up: bool,
+    /// When a start has told that what was traded before it is not known, of which no operator has looked since.
+    unsought_at: Option<Timestamp>,
+    /// The last such moment of which one has.
+    given_up_at: Option<Timestamp>,
     /// Names of the arbitrages that were open then.
     theirs: BTreeSet<String>,
     /// Of them those of which nobody can tell what they filled.
@@ -88,9 +89,9 @@ impl Day {
             }
             Err(error) => self.desk.checks.violate(Invariant::I3, now, format!("the journal: {error}")),
         }
-        let names_trades = self.names_trades;
+        let is_told = self.tells_all_it_sent();
         let compare = |plain: Plain| {
-            let untellable = if names_trades { BTreeSet::new() } else { plain.untellable(ledger) };
+            let untellable = if is_told { BTreeSet::new() } else { plain.untellable(ledger) };
             differences(&plain, ledger, &untellable).map_err(|error| error.to_string())
         };
         let wrong = self.plain().and_then(compare);
@@ -174,28 +175,33 @@ impl Day {
         let plain = self.plain().unwrap_or_default();
         let theirs = plain.cycle_of.iter().filter(|(_, name)| plain.theirs.contains(*name));
         let theirs = theirs.filter_map(|(order, _)| ClientOrderId::new(order));
-        let untellable = if self.names_trades { BTreeSet::new() } else { plain.untellable(ledger) };
+        let untellable = if self.tells_all_it_sent() { BTreeSet::new() } else { plain.untellable(ledger) };
         theirs.chain(untellable).collect()
+    }
+
+    /// Whether a loss of power leaves no order that nobody can tell of: it is on disk before it leaves, or named by its trades.
+    const fn tells_all_it_sent(&self) -> bool {
+        self.is_strict || self.names_trades
     }
 
     fn plain(&self) -> Result<Plain, String> {
         let mut reader = Reader::new(Arc::new(self.disk.clone()), 0).map_err(|error| error.to_string())?;
         let mut plain = Plain::default();
         while let Some(record) = reader.next_record().map_err(|error| error.to_string())? {
-            plain.take(record.entry().map_err(|error| error.to_string())?);
+            plain.take(record.at, record.entry().map_err(|error| error.to_string())?);
         }
         Ok(plain)
     }
 }
 
 impl Plain {
-    fn take(&mut self, entry: Entry) {
+    fn take(&mut self, at: Timestamp, entry: Entry) {
         if matches!(entry, Entry::OperatorAck(_)) {
             self.acknowledged += 1;
-            self.is_given_up |= self.is_unsought;
+            self.given_up_at = self.unsought_at.take().or(self.given_up_at);
         }
         match entry {
-            Entry::PastUnsought(_) => self.is_unsought = true,
+            Entry::PastUnsought(_) => self.unsought_at = Some(at),
             Entry::Fill(fill) => {
                 let name =
                     (fill.venue.clone(), fill.symbol.clone(), fill.order_id.clone(), fill.trade_id.clone());
@@ -247,10 +253,12 @@ impl Plain {
     }
 
     /// Orders whose records the power took, and that an exchange forgot which does not name what they traded: an operator was
-    /// told so, and has looked.
+    /// told so later, and has looked.
     fn untellable(&self, ledger: &Ledger) -> BTreeSet<ClientOrderId> {
-        let orders = ledger.accounts.iter().flat_map(|account| &account.orders);
-        let forgotten = orders.filter(|order| self.is_given_up && order.is_hidden);
+        let nameless = ledger.accounts.iter().filter(|account| account.exchange == SimExchange::Mexc);
+        let orders = nameless.flat_map(|account| &account.orders);
+        let before = |order: &LedgerOrder| self.given_up_at.is_some_and(|at| order.created_at < at);
+        let forgotten = orders.filter(|order| order.is_hidden && before(order));
         let ids = forgotten.filter_map(|order| ours(&order.client_id));
         ids.filter(|id| !self.cycle_of.contains_key(id.as_str())).collect()
     }
