@@ -509,8 +509,8 @@ impl Controls {
     fn resume(&self) -> Result<(), Refused> {
         if !self.desk.acknowledge("operator") {
             return Err(Refused::new(
-                "the journal could not be written, and nothing was acknowledged",
-                "arb stop, mend the disk, look at both accounts, then arb resume",
+                "the journal was not on disk in time, and nothing was acknowledged",
+                "try again; if that fails too: arb stop, mend the disk, look at both accounts, then arb resume",
             ));
         }
         let removed = self.directory.remove_halt_file();

@@ -142,7 +142,7 @@ fn tell_stopped(line: &Stopped<'_>, open: u32, json: bool, out: &mut impl Write)
 /// 10 when the journal cannot be written.
 pub fn resume(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     let (config, directory) = place(args)?;
-    let names_mode = args.set.iter().any(|set| set.trim_start().starts_with("mode"));
+    let names_mode = args.set.iter().any(|set| set.split('=').next().is_some_and(|key| key.trim() == "mode"));
     match lift(&config, &directory, names_mode)? {
         Lifted::Running(status) => show(args, &status, out),
         Lifted::Alone { theirs } => written(tell_lifted(&theirs, args.json, out)),
