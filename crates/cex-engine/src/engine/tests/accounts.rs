@@ -375,6 +375,33 @@ fn what_orders_of_others_lock_is_held_and_not_spent() {
     assert_eq!(read(&mut stage, &free), (decimal("5000"), decimal("5000")), "it is given back");
 }
 
+/// An answer soon after the end of an order, which was sent long before, may still show what it locked.
+#[test]
+fn what_an_order_of_ours_locked_until_now_is_not_taken_for_that_of_others() {
+    let mut stage = Stage::ready();
+    let orders = stage.cross();
+    stage.now += Duration::from_secs(10);
+    for order in &orders {
+        stage.report(order, OrderStatus::Canceled, "0");
+    }
+    let (venue, usdt) = (stage.venue(0), asset("USDT"));
+    let free_with_locked = |stage: &mut Stage| {
+        let balance = |name: &str, free: &str, locked: &str| Balance {
+            asset: asset(name),
+            free: decimal(free),
+            locked: decimal(locked),
+            as_of: Timestamp::EPOCH,
+        };
+        let balances = [balance("USDT", "4499", "501"), balance("BTC", "50", "0")];
+        stage.feed(Event::AccountRead { venue, asked_at: stage.now, balances: &balances });
+        stage.engine.gate.funds().free(venue, usdt).expect("small")
+    };
+    stage.now += Duration::from_millis(1_999);
+    assert_eq!(free_with_locked(&mut stage), decimal("5000"), "an exchange may lag 2 s");
+    stage.now += Duration::from_millis(1);
+    assert_eq!(free_with_locked(&mut stage), decimal("4499"), "whoever locked it, it was not us");
+}
+
 /// R32, W9: what an order filled whose fills came only after an operator had given it up is in the account that was asked for then.
 #[test]
 fn an_order_that_was_given_up_and_filled_is_held_once() {

@@ -304,3 +304,63 @@ fn a_book_that_was_not_the_exchanges_is_put_right_and_its_symbol_left_alone() {
     let book = stage.engine.book(venue, SYMBOL).expect("usable");
     assert_eq!(book.best_ask().map(|level| level.qty), Some(Qty(900_000)));
 }
+
+/// Three books of venue a, asked for one at a time: they are due to be compared at once, and the last in the line is lost while it waits.
+#[test]
+fn a_book_that_is_lost_while_it_waits_to_be_compared_is_asked_for_next() {
+    let (mut config, mut setups) = setups();
+    config.watch = patient();
+    config.max_snapshots = 1;
+    let venue = setups[0].venue;
+    let of =
+        |id| Market::new(venue, SymbolId(id), info(), Scale::new(2, 5).expect("fits")).expect("rules fit");
+    setups[0].markets = Arc::new(Markets::new((0..3).map(of).collect()));
+    let engine = Engine::new(config, &setups, 1);
+    let now = Timestamp::from_secs(1_000);
+    let mut stage = Stage { engine, out: Commands::default(), now, seq: [10, 10], ahead: [0, 0], trades: 0 };
+    let frame = |stage: &mut Stage, symbol, seq| {
+        let none = LevelRange { start: 0, end: 0 };
+        let update = BookUpdate {
+            symbol,
+            kind: UpdateKind::Delta,
+            first_seq: seq,
+            last_seq: seq,
+            exchange_ts: stage.now,
+            bids: none,
+            asks: none,
+        };
+        stage.feed(Event::Market { venue, event: &MarketEvent::Book(update), levels: &[] })
+    };
+    let asked = |commands: &[Command]| {
+        commands.iter().find_map(|command| match command {
+            Command::FetchBook { symbol, .. } => Some(symbol.0),
+            _other => None,
+        })
+    };
+    let answer = |stage: &mut Stage, symbol, seq| {
+        let (bids, asks) = ([level(10_000, 10_000)], [level(10_010, 10_000)]);
+        let (asked_at, exchange_ts) = (stage.now, stage.now);
+        stage.feed(Event::Book { venue, symbol, asked_at, seq, exchange_ts, bids: &bids, asks: &asks })
+    };
+    for symbol in (0..3).map(SymbolId) {
+        let stream = StreamKind::Book;
+        let event = LinkEvent::Subscribed { symbol: Some(symbol), stream };
+        stage.feed(Event::Link { venue, event, symbols: &[symbol] });
+        assert_eq!(asked(&frame(&mut stage, symbol, 11)), Some(symbol.0));
+        answer(&mut stage, symbol, 11);
+        assert!(stage.engine.book(venue, symbol).is_some());
+    }
+    let first = (0..600).find_map(|_| asked(&stage.pass(1_000)));
+    assert_eq!(first, Some(0), "all are due");
+    let last = SymbolId(2);
+    assert_eq!(asked(&frame(&mut stage, last, 13)), None, "one at a time");
+    assert!(stage.engine.book(venue, last).is_none(), "a frame is missing");
+    assert_eq!(
+        asked(&answer(&mut stage, SymbolId(0), 11)),
+        Some(2),
+        "the other one is there still, and can wait"
+    );
+    assert_eq!(asked(&answer(&mut stage, last, 13)), Some(1));
+    assert!(stage.engine.book(venue, last).is_some());
+    assert_eq!(asked(&answer(&mut stage, SymbolId(1), 11)), None, "each is asked for once");
+}

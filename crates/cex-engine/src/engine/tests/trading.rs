@@ -243,6 +243,21 @@ fn nothing_is_opened_in_the_moment_after_a_standstill() {
     assert_eq!(placed(stage.delta(0, &[], &[])).len(), 2, "nothing else came of it");
 }
 
+/// The shortest that may be configured: a quiet market, where nothing comes but the time to look, is no standstill.
+#[test]
+fn a_quiet_market_is_traded_under_the_shortest_pause() {
+    let (config, setups) = setups();
+    let mut stage = Stage::with(EngineConfig { max_pause: Duration::from_millis(100), ..config }, &setups);
+    for _ in 0..4 {
+        stage.pass(60);
+    }
+    stage.delta(0, &[], &[]);
+    stage.pass(60);
+    let asks = [level(10_010, 0), level(10_110, 9_000)];
+    assert_eq!(placed(stage.delta(1, &[level(10_100, 5_000)], &asks)).len(), 2);
+    assert_eq!(stage.view().trips, []);
+}
+
 #[test]
 fn what_an_order_of_ours_is_out_for_is_not_taken_a_second_time() {
     let (mut config, setups) = setups();
