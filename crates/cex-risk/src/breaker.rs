@@ -36,6 +36,8 @@ enum State<A> {
     /// One attempt is out; its result decides, and no other's: those made before the breaker opened end late.
     HalfOpen {
         probe: A,
+        /// When its pause was over: it still is when the attempt never left.
+        until: Timestamp,
     },
 }
 
@@ -70,8 +72,10 @@ impl<A: Copy + PartialEq> Breaker<A> {
 
     /// An attempt is made. Only one after the pause is the probe: closings pass an open breaker, and must not close it.
     pub fn attempt(&mut self, now: Timestamp, attempt: A) {
-        if self.is_trying(now) {
-            self.state = State::HalfOpen { probe: attempt };
+        if let State::Open { until } = self.state
+            && now >= until
+        {
+            self.state = State::HalfOpen { probe: attempt, until };
         }
     }
 
@@ -82,8 +86,8 @@ impl<A: Copy + PartialEq> Breaker<A> {
 
     /// Its one attempt after a pause will never be heard of: another may be made.
     pub(crate) const fn lose_probe(&mut self) {
-        if let State::HalfOpen { .. } = self.state {
-            self.state = State::Open { until: Timestamp::EPOCH };
+        if let State::HalfOpen { until, .. } = self.state {
+            self.state = State::Open { until };
         }
     }
 
@@ -106,13 +110,13 @@ impl<A: Copy + PartialEq> Breaker<A> {
                     return true;
                 }
             }
-            (State::HalfOpen { probe }, result) if probe == attempt => match result {
+            (State::HalfOpen { probe, until }, result) if probe == attempt => match result {
                 OrderResult::Worked => self.state = State::Closed,
                 OrderResult::Failed => {
                     self.open(now);
                     return true;
                 }
-                OrderResult::Withheld => self.state = State::Open { until: now },
+                OrderResult::Withheld => self.state = State::Open { until },
             },
             (State::Closed, OrderResult::Withheld) | (State::Open { .. } | State::HalfOpen { .. }, _) => {}
         }
@@ -197,6 +201,7 @@ mod tests {
         assert!(!breaker.allows(at(12)));
         breaker.ended(at(12), order("c"), OrderResult::Withheld);
         assert!(breaker.allows(at(12)), "what never left says nothing: the next may try");
+        assert_eq!(breaker, opened(), "and no record tells of it: a restart finds the breaker as it was");
         breaker.attempt(at(12), order("d"));
         assert!(!breaker.allows(at(13)));
     }
