@@ -2,38 +2,30 @@
 
 mod alert;
 mod calls;
+mod halts;
 mod known;
+mod links;
 mod paper;
+mod rehearsal;
 
 use self::alert::Hearing;
+pub use self::halts::Seen;
 use super::answers;
 use super::paper::Paper;
 use super::record::Recorder;
 use super::stopwatch::Stopwatch;
 use super::venue::Venue;
-use crate::show::summary::Arbitrages;
 use crate::show::{Status, Told, Viewer};
-use cex_core::{Bps, ClientOrderId, Decimal, LinkEvent, OrderRequest, SymbolId, Timestamp, VenueId};
-use cex_engine::{
-    Command, Commands, Engine, EngineConfig, EngineView, Event, Notice, Understudy, VenueSetup,
-};
-use cex_errors::Op;
-use cex_interface::{Outbox, Request};
+use cex_core::{Bps, ClientOrderId, Decimal, OrderRequest, Timestamp};
+use cex_engine::{Command, Commands, Engine, EngineView, Event, Notice, Understudy};
+use cex_interface::Request;
 use cex_risk::{Approved, JournalState, Standing};
-use cex_transport::{Clock, Prepared, Received, Sink, Urgency};
+use cex_transport::{Clock, Prepared, Urgency};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
-
-/// How often the way of an order is rehearsed at most: with every frame would double their cost, seldom leaves it cold.
-const REHEARSE_EVERY: Duration = Duration::from_micros(200);
-/// Symbols that left an understudy nothing to play are tried again after this.
-const ENGAGE_AGAIN: Duration = Duration::from_secs(60);
-/// Symbols whose books and rules are read into the caches with each rehearsal: some hundred come round before they are lost
-/// again.
-const WARMED_EACH: usize = 2;
 
 /// How often the engine is told how journal and clocks are: a journal may lag by less before openings stop.
 const WATCH_EVERY: Duration = Duration::from_millis(25);
@@ -77,15 +69,6 @@ struct Core {
 /// A handle on the thread's one [`Engine`] and what is around it. Cheap to clone; never leaves its thread.
 #[derive(Clone)]
 pub struct Desk(Rc<RefCell<Core>>);
-
-/// What of a run's totals an operator had looked at when openings were last allowed to go on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// Alarms.
-    pub alarms: u64,
-    /// Arbitrages that were parked.
-    pub parked: u64,
-}
 
 /// What a run came to, beside the engine's own view.
 pub struct Tally {
@@ -154,106 +137,6 @@ impl Desk {
         let mut core = self.0.borrow_mut();
         core.closed |= core.recorder.is_some();
         core.recorder.take()
-    }
-
-    /// The kill switch: halts, and has what is open in the accounts cancelled by whoever waits for it ([`super::cancel`]).
-    pub fn kill(&self, by: &str, reason: &str) {
-        self.halt(by, reason);
-        self.0.borrow_mut().note_killed();
-    }
-
-    /// Waits until the kill switch is thrown.
-    pub async fn until_killed(&self) {
-        let killed = Rc::clone(&self.0.borrow().killed);
-        killed.notified().await;
-    }
-
-    /// Whether the kill switch was thrown, and an order may be open for all that is known.
-    #[must_use]
-    pub fn may_rest(&self) -> bool {
-        self.0.borrow().may_rest
-    }
-
-    /// How often the kill switch was thrown.
-    #[must_use]
-    pub fn kills(&self) -> u64 {
-        self.0.borrow().kills
-    }
-
-    /// It is proven that no order is open, to whoever began to look when the switch had been thrown so often: one that was thrown
-    /// since wants a look of its own.
-    pub fn nothing_rests(&self, kills: u64) {
-        let mut core = self.0.borrow_mut();
-        core.may_rest &= core.kills != kills;
-    }
-
-    /// Stops all openings until an operator has looked, over restarts too.
-    pub fn halt(&self, by: &str, reason: &str) {
-        let now = self.now();
-        tracing::warn!(by, reason, "halted: nothing new is opened");
-        {
-            let mut core = self.0.borrow_mut();
-            core.halted = true;
-            if let Some(recorder) = &mut core.recorder {
-                recorder.halt(now, by, reason);
-            }
-        }
-        self.feed(now, Event::Kill);
-    }
-
-    /// An operator has looked at what stopped openings. Whether that is written down: otherwise nothing was acknowledged.
-    #[must_use]
-    pub fn acknowledge(&self, by: &str) -> bool {
-        let now = self.now();
-        let acknowledged =
-            self.0.borrow_mut().recorder.as_mut().is_none_or(|recorder| recorder.acknowledged(now, by));
-        // It may be there later, and the next run must know no more of it than whoever asked was told.
-        if !acknowledged && !self.has_lost_its_journal() {
-            self.tell(now, Event::Acknowledge);
-            self.halt(by, "an acknowledgement was not on disk in time");
-        }
-        acknowledged
-    }
-
-    /// Lets openings go on after an operator has looked.
-    pub fn go_on(&self) {
-        let now = self.now();
-        {
-            let mut core = self.0.borrow_mut();
-            let view = core.engine.view(now);
-            let parked = Arbitrages::new(&view.totals, view.open).parked;
-            core.seen = Seen { alarms: view.totals.alarms, parked };
-            (core.halted, core.may_rest) = (false, false);
-        }
-        self.feed(now, Event::Acknowledge);
-    }
-
-    /// Whether the journal cannot be written any more. Where orders leave, it is halted then, again if need be: an operator looks
-    /// when it has ended.
-    #[must_use]
-    pub fn has_lost_its_journal(&self) -> bool {
-        let (failed, lost) = {
-            let core = self.0.borrow();
-            let told =
-                core.recorder.as_ref().map(|recorder| (recorder.has_failed(), recorder.loses_orders()));
-            told.unwrap_or_default()
-        };
-        if lost {
-            self.halt("R34", "the journal cannot be written");
-        }
-        failed
-    }
-
-    /// Whether somebody or something halted it, and no operator has looked since.
-    #[must_use]
-    pub fn is_halted(&self) -> bool {
-        self.0.borrow().halted
-    }
-
-    /// What an operator has looked at, and so is no reason any more to call for one.
-    #[must_use]
-    pub fn seen(&self) -> Seen {
-        self.0.borrow().seen
     }
 
     /// Tells the engine something that came from elsewhere than a stream.
@@ -328,12 +211,6 @@ impl Desk {
         }
     }
 
-    /// A sink for a link of `venue` that carries these symbols (none: the account's).
-    #[must_use]
-    pub fn sink(&self, venue: VenueId, symbols: Rc<[SymbolId]>) -> impl Sink + use<> {
-        LinkSink { desk: self.clone(), venue, symbols, unsettled: None }
-    }
-
     /// Wakes the engine when it wants to be, until the task is dropped.
     pub async fn wake(self) {
         loop {
@@ -344,23 +221,6 @@ impl Desk {
             let pause = at.map_or(Duration::from_millis(50), |at| at.since(clock.now()));
             tokio::time::sleep(pause.max(Duration::from_millis(1))).await;
             self.feed(clock.now(), Event::Wake);
-        }
-    }
-
-    /// Has the way of an order rehearsed from now on, between frames that bring none, until the task is dropped. There is
-    /// something to play once a symbol has books at two venues.
-    pub async fn rehearse(self, config: EngineConfig, setups: Vec<VenueSetup>) {
-        let mut tried = BTreeSet::new();
-        let mut forget_at = self.now() + ENGAGE_AGAIN;
-        loop {
-            if self.0.borrow().understudy.is_none() {
-                self.0.borrow_mut().engage(&config, &setups, &mut tried);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            if self.now() >= forget_at {
-                tried.clear();
-                forget_at = self.now() + ENGAGE_AGAIN;
-            }
         }
     }
 
@@ -383,14 +243,6 @@ impl Desk {
             frames: core.venues.iter().map(Venue::frames).collect(),
             latency: core.stopwatch.rows(),
         })));
-    }
-
-    fn halt_if_contradicted(&self) {
-        // A statement of its own: halting borrows again.
-        let contradiction = self.0.borrow().contradiction();
-        if let Some(what) = contradiction {
-            self.kill("R36", what);
-        }
     }
 
     /// Waits until nothing is on the way any more, at most until then.
@@ -570,12 +422,6 @@ impl Desk {
 }
 
 impl Core {
-    fn note_killed(&mut self) {
-        self.may_rest = true;
-        self.kills += 1;
-        self.killed.notify_one();
-    }
-
     /// Whether what was decided on a read of then is too old to leave (R22).
     fn is_late(&self, read_at: Timestamp) -> bool {
         self.clock.now().since(read_at) > self.engine.decision_ttl()
@@ -590,75 +436,6 @@ impl Core {
             _other => None,
         });
         started.is_some_and(|(id, plan)| recorder.opening(decided_at, id.0, plan, legs))
-    }
-
-    /// What leaves is not what was approved (R36); told until it halts, also while what is open is let end.
-    fn contradiction(&self) -> Option<&'static str> {
-        let bytes = self.venues.iter().find_map(|venue| venue.rest.take_contradiction());
-        let more = !self.halted && !self.orders_match_permits();
-        bytes.or(more.then_some("more orders left than were approved"))
-    }
-
-    /// An order could not leave. When that is because its bytes said something else than was approved, nothing more leaves:
-    /// whatever wrote it writes the next one too (R36).
-    fn stop_when_contradicted(&mut self, venue: VenueId) {
-        let Some(what) = self.venues[venue.index()].rest.take_contradiction() else { return };
-        let now = self.clock.now();
-        tracing::error!(%venue, what, "halted: nothing new is opened");
-        self.halted = true;
-        if let Some(recorder) = &mut self.recorder {
-            recorder.halt(now, "R36", what);
-        }
-        self.note_killed();
-        self.engine.handle(now, Event::Kill, &mut self.out);
-    }
-
-    /// Whether no more orders were given to connections than were approved (R36). One that could not leave was approved too.
-    fn orders_match_permits(&self) -> bool {
-        let sent = |venue: &Venue| venue.rest.metrics().of(Op::PlaceOrder).sent.value();
-        self.venues.iter().map(sent).sum::<u64>() <= self.permits
-    }
-
-    /// Engages an understudy for the first symbol whose books can be used, if it leaves it something to play and was not `tried`.
-    /// One is costly to make: no more than that at once.
-    fn engage(&mut self, config: &EngineConfig, setups: &[VenueSetup], tried: &mut BTreeSet<SymbolId>) {
-        let mut markets = setups.iter().flat_map(|setup| setup.markets.iter());
-        let untried = markets.find_map(|market| {
-            let price = self.engine.book(market.venue, market.id)?.best_ask()?.price;
-            (!tried.contains(&market.id)).then_some((market.id, price))
-        });
-        if let Some((symbol, price)) = untried {
-            tried.insert(symbol);
-            self.understudy = Understudy::new(config, setups, symbol, price);
-        }
-    }
-
-    /// Goes the way of an order from books to signed bytes on a connection, and throws them away there, unless that was
-    /// done a moment ago. Without it the way is cold when an order comes, and takes several times as long.
-    fn rehearse(&mut self, now: Timestamp) {
-        if self.understudy.is_none() || now.since(self.rehearsed_at) < REHEARSE_EVERY {
-            return;
-        }
-        self.rehearsed_at = now;
-        self.warm(now);
-        let Some(orders) = self.understudy.as_mut().and_then(Understudy::play) else {
-            // It has played enough: the next one is engaged soon.
-            self.understudy = None;
-            return;
-        };
-        for order in orders {
-            self.venues[order.venue.index()].rest.rehearse(Request::Place(order));
-        }
-    }
-
-    /// Reads what frames and openings of the next few symbols will read, so that it is in the caches then.
-    fn warm(&mut self, now: Timestamp) {
-        for _ in 0..WARMED_EACH {
-            self.warmed = self.warmed.wrapping_add(1);
-            if let Some(symbol) = self.engine.warm(now, self.warmed) {
-                self.venues.iter().for_each(|venue| venue.rest.warm(symbol));
-            }
-        }
     }
 
     /// Hands what the engine told to the viewer; keeps what the proof at the end needs.
@@ -698,68 +475,6 @@ impl Core {
         if is_alarmed {
             self.halted = true;
             self.note_killed();
-        }
-    }
-
-    fn tell_link(&self, now: Timestamp, venue: VenueId, event: LinkEvent) {
-        let state = match event {
-            LinkEvent::Up => "connected",
-            LinkEvent::Down => "connection lost",
-            LinkEvent::AccountReady => "account stream ready",
-            LinkEvent::Refused { .. } => "subscription refused",
-            LinkEvent::Undecodable { .. } => "frame could not be used",
-            LinkEvent::Subscribed { .. } => return,
-        };
-        self.viewer.tell(Told::Link(now, venue.to_string(), state));
-    }
-}
-
-/// Hears one link.
-struct LinkSink {
-    desk: Desk,
-    venue: VenueId,
-    symbols: Rc<[SymbolId]>,
-    /// When the read returned whose news are with the engine but not settled, and whether any were of the market.
-    unsettled: Option<(Timestamp, bool)>,
-}
-
-impl Sink for LinkSink {
-    fn deliver(&mut self, now: Timestamp, received: &Received, out: &mut Outbox) {
-        let mut core = self.desk.0.borrow_mut();
-        let core = &mut *core;
-        let venue = self.venue;
-        // Connection news first: a stream that went down must not be traded on.
-        for event in out.link.drain(..) {
-            core.tell_link(now, venue, event);
-            core.engine.handle(now, Event::Link { venue, event, symbols: &self.symbols }, &mut core.out);
-        }
-        for event in &out.market {
-            core.engine.handle(now, Event::Market { venue, event, levels: &out.levels }, &mut core.out);
-        }
-        for event in &out.account {
-            if let Some(recorder) = &mut core.recorder {
-                recorder.account(now, venue, event);
-            }
-            core.engine.handle(now, Event::Account { venue, event }, &mut core.out);
-        }
-        let (_, market) = self.unsettled.unwrap_or_default();
-        self.unsettled = Some((received.read_at, market || !out.market.is_empty()));
-    }
-
-    fn settled(&mut self, _: Timestamp) {
-        let Some((read_at, market)) = self.unsettled.take() else { return };
-        let mut core = self.desk.0.borrow_mut();
-        let core = &mut *core;
-        core.hearing.heard(read_at);
-        core.engine.handle(read_at, Event::Settled, &mut core.out);
-        let decided_at = core.clock.now();
-        if market {
-            core.stopwatch.decided(read_at, decided_at);
-        }
-        let trades = !core.out.commands.is_empty();
-        self.desk.act(core, read_at);
-        if !trades {
-            core.rehearse(decided_at);
         }
     }
 }

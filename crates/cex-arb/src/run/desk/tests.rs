@@ -12,9 +12,12 @@ use super::*;
 use crate::config::{Config, Surroundings, command};
 use crate::show::{Names, Show};
 use crate::venues::EXCHANGES;
-use cex_core::{Continuity, Markets, OrderKind, Price, Qty, Side, SnapshotSource, SyncRule, TimeInForce};
-use cex_engine::IdSource;
-use cex_errors::{ErrorKind, ExchangeError};
+use cex_core::{
+    Continuity, Markets, OrderKind, Price, Qty, Side, SnapshotSource, SymbolId, SyncRule, TimeInForce,
+    VenueId,
+};
+use cex_engine::{EngineConfig, IdSource, VenueSetup};
+use cex_errors::{ErrorKind, ExchangeError, Op};
 use cex_interface::{Reply, Secret, VenueConfig};
 use cex_journal::messages::SessionStart;
 use cex_journal::{Entry, Reader};
