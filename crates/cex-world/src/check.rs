@@ -425,11 +425,4 @@ impl Checks {
     pub(crate) const fn next_look(&self) -> Timestamp {
         self.naked.next_look()
     }
-
-    /// Looks around now and then.
-    pub(crate) fn look(&mut self, now: Timestamp, world: &World) {
-        if now >= self.next_look() {
-            self.look_for_naked(now, world);
-        }
-    }
 }

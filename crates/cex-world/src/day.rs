@@ -207,7 +207,10 @@ impl Day {
             self.go_wrong(&planned);
         }
         self.let_operator_look(at);
-        self.desk.checks.look(at, &self.world);
+        if at >= self.desk.checks.next_look() {
+            let refused = self.places.iter_mut().any(|place| place.rest.asks_nothing(at));
+            self.desk.checks.look(at, &self.world, refused);
+        }
     }
 
     fn arrive(&mut self, line: LineId, arrival: Arrival) {

@@ -139,6 +139,13 @@ impl Rest {
         }
     }
 
+    /// Whether nothing is asked for a while, because calls were refused too often.
+    pub(crate) fn asks_nothing(&mut self, now: Timestamp) -> bool {
+        let costless = Cost { class: CallClass::Cancel, charges: [None; 3] };
+        let wait = self.budget.next_allowed(&costless, Urgency::MustGo, now);
+        wait.is_some_and(|wait| !wait.is_zero())
+    }
+
     /// A placement is waited for without an end.
     pub(crate) fn wait_for_ever(&mut self) {
         self.config.placement_timeout = Duration::from_secs(86_400);

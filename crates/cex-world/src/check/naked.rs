@@ -107,9 +107,10 @@ impl Nakedness {
 }
 
 impl Checks {
-    pub(super) fn look_for_naked(&mut self, now: Timestamp, world: &World) {
+    /// Looks for legs that stand alone. While an exchange that `refused` calls is asked nothing, none can be closed there.
+    pub(crate) fn look(&mut self, now: Timestamp, world: &World, refused: bool) {
         self.naked.next_look = now + LOOK_EVERY;
-        if world.is_at_fault() {
+        if world.is_at_fault() || refused {
             self.naked.excuse_until(now);
         }
         match self.read_fills(world).and_then(|()| self.naked_of_open()) {
