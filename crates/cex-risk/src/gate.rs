@@ -114,11 +114,20 @@ pub enum CycleEnd {
     Parked,
     /// It had no legs, and traded away what others had left over.
     Swept,
+    /// It had no legs, and could not trade away what others had left over: its symbol stops, and nothing else is wrong.
+    Unswept,
     /// Neither leg left us; the symbol is left alone this long.
     Withheld {
         /// How long the symbol is left alone.
         pause: Duration,
     },
+}
+
+impl CycleEnd {
+    /// Whether what is left stays until an operator has looked.
+    pub(crate) const fn is_kept(self) -> bool {
+        matches!(self, Self::Parked | Self::Unswept)
+    }
 }
 
 /// What an arbitrage came to, as the rules see it. Money in quote, fees included.
@@ -505,6 +514,10 @@ impl Gate {
             }
             // What others left over says nothing of how the symbol trades.
             CycleEnd::Swept => return self.note_sums(now, Some(symbol), end, sums),
+            CycleEnd::Unswept => {
+                self.trip(Trip { rule: "parked", scope: Scope::Symbol(symbol), until: Until::Operator });
+                return self.note_sums(now, Some(symbol), end, sums);
+            }
         };
         let (limits, risk) = self.symbol_with_limits(symbol);
         // Where nothing was traded nothing was earned or lost (R31).
@@ -529,7 +542,7 @@ impl Gate {
         end: CycleEnd,
         sums: &CycleSums,
     ) -> Result<(), NumError> {
-        self.left_over.add(sums.symbol, sums.base, sums.mark, end == CycleEnd::Parked)?;
+        self.left_over.add(sums.symbol, sums.base, sums.mark, end.is_kept())?;
         self.value_left_over(symbol, sums.symbol)?;
         for trip in self.losses.note(now, sums.profit, &self.limits)?.into_iter().flatten() {
             self.trip(trip);

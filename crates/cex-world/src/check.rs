@@ -390,7 +390,7 @@ impl Checks {
                 }
                 self.came_to(now, outcome);
                 *self.counts.endings.entry(outcome.ending.name()).or_default() += 1;
-                if outcome.ending == Ending::Parked {
+                if matches!(outcome.ending, Ending::Parked | Ending::Unswept) {
                     // Told to people, and left in the holdings: no longer naked, but inventory.
                     self.parked.extend(number);
                 }

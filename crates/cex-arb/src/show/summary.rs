@@ -95,7 +95,7 @@ impl Arbitrages {
             none_filled: ended(Ending::NoneFilled),
             withheld: ended(Ending::Withheld),
             dust: ended(Ending::Dust),
-            parked: ended(Ending::Parked),
+            parked: ended(Ending::Parked) + ended(Ending::Unswept),
             swept: ended(Ending::Swept),
         }
     }

@@ -3,7 +3,7 @@
 
 use super::leveling::Closing;
 use super::{Engine, SymbolState};
-use crate::execute::{Arbitrage, Carried, Leveling};
+use crate::execute::{Arbitrage, Carried, Ending, Leveling};
 use crate::message::Commands;
 use cex_core::{Bps, Decimal, Leg, Notional, Plan, Price, Qty, Side, SymbolId, Timestamp, VenueId};
 use cex_risk::{ArbitrageId, Dust, JournalState, Mode};
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// How often it is looked at: within the time a difference may stand open.
 const EVERY: Duration = Duration::from_secs(1);
+/// ... after one of which nothing could leave.
+const AGAIN: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// Trades away what is left over of a symbol as soon as a venue takes so little, by the policy for every difference. What
@@ -85,6 +87,19 @@ impl Engine {
             let slot = self.slot(leg.venue, sweep.symbol);
             heard && slot.is_some_and(|slot| leg.notional >= slot.least_notional)
         })
+    }
+
+    /// How an arbitrage ended whose difference could not be traded away. What others left over waits for an operator then; unless
+    /// nothing of it could leave at all, which says nothing: it is tried again, but not at once. At a run's end there is no again.
+    pub(super) fn ending_of(&mut self, now: Timestamp, arbitrage: &Arbitrage, ending: Ending) -> Ending {
+        if ending != Ending::Parked || arbitrage.carried.is_none() {
+            return ending;
+        }
+        if self.killed || !arbitrage.is_withheld() {
+            return Ending::Unswept;
+        }
+        self.sweep_at = self.sweep_at.max(now + AGAIN);
+        Ending::Swept
     }
 
     fn begin_sweep(&mut self, now: Timestamp, sweep: Arbitrage) -> ArbitrageId {

@@ -521,6 +521,7 @@ impl Engine {
 
     pub(super) fn end(&mut self, now: Timestamp, id: ArbitrageId, ending: Ending, out: &mut Commands) {
         let Some(arbitrage) = self.arbitrages.remove(id) else { return };
+        let ending = self.ending_of(now, &arbitrage, ending);
         self.retire(&arbitrage);
         if ending == Ending::Withheld {
             self.note_withheld(&arbitrage.plan);

@@ -26,11 +26,13 @@ pub enum Ending {
     Parked,
     /// It had no legs: what others had left over was traded away, as far as a venue took it.
     Swept,
+    /// It had no legs: what others had left over could not be traded away; it stays in inventory.
+    Unswept,
 }
 
 impl Ending {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::BothFilled,
         Self::NoneFilled,
         Self::Withheld,
@@ -38,6 +40,7 @@ impl Ending {
         Self::Dust,
         Self::Parked,
         Self::Swept,
+        Self::Unswept,
     ];
 
     /// The one of this name.
@@ -56,6 +59,7 @@ impl Ending {
             Self::Unwound | Self::Dust => CycleEnd::Failed,
             Self::Parked => CycleEnd::Parked,
             Self::Swept => CycleEnd::Swept,
+            Self::Unswept => CycleEnd::Unswept,
         }
     }
 
@@ -70,6 +74,7 @@ impl Ending {
             Self::Dust => "dust",
             Self::Parked => "parked",
             Self::Swept => "swept",
+            Self::Unswept => "unswept",
         }
     }
 }

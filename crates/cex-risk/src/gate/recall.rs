@@ -153,7 +153,7 @@ impl<'a> Recall<'a> {
             return gate.note_sums(at, None, end, &sums);
         };
         // What began before the breaker opened and ends after its pause is not the one attempt that decides.
-        if end != CycleEnd::Swept {
+        if !matches!(end, CycleEnd::Swept | CycleEnd::Unswept) {
             gate.symbol(symbol).breaker.attempt(began, EARLIER);
         }
         gate.over(at, (EARLIER, symbol), end, &sums)

@@ -229,7 +229,7 @@ impl Checks {
             risked.lost = Some("profit has fallen too far (R21)".to_owned());
         }
         match outcome.ending {
-            Ending::BothFilled | Ending::Withheld | Ending::Swept => {}
+            Ending::BothFilled | Ending::Withheld | Ending::Swept | Ending::Unswept => {}
             Ending::NoneFilled | Ending::Unwound | Ending::Dust | Ending::Parked => {
                 risked.rests.extend(symbol.map(|symbol| (symbol, now + limits.cooldown)));
             }

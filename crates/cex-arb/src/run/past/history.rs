@@ -204,7 +204,7 @@ impl History {
                 self.total = self.total.checked_add(sums.profit).unwrap_or(self.total);
                 self.peak = self.peak.max(self.total);
                 if !matches!(end, CycleEnd::Withheld { .. }) {
-                    let parked = end == CycleEnd::Parked;
+                    let parked = matches!(end, CycleEnd::Parked | CycleEnd::Unswept);
                     // What does not fit was told as such when it happened.
                     let _ = self.left_over.add(sums.symbol, sums.base, sums.mark, parked);
                 }

@@ -106,7 +106,9 @@ fn what_is_left_over_is_let_be_while_nothing_may_be_begun() {
 
 #[test]
 fn what_cannot_be_bought_back_is_tried_three_times_and_waits_for_an_operator() {
-    let mut stage = Stage::ready();
+    let (mut config, setups) = setups();
+    (config.limits.max_all_failures, config.limits.max_symbol_failures) = (1, 1);
+    let mut stage = Stage::with(config, &setups);
     charged(&mut stage, "0.0125");
     let mut orders = placed(stage.pass(1_000));
     for _ in 0..3 {
@@ -114,12 +116,33 @@ fn what_cannot_be_bought_back_is_tried_three_times_and_waits_for_an_operator() {
         stage.report(&order, OrderStatus::Canceled, "0");
         orders = placed(stage.pass(250));
     }
-    assert_eq!((stage.ended(Ending::Parked), stage.view().open), (1, 0));
+    assert_eq!((stage.ended(Ending::Unswept), stage.view().open), (1, 0));
     for _ in 0..30 {
         assert_eq!(placed(stage.pass(1_000)), vec![]);
     }
     let rules: Vec<_> = stage.view().trips.iter().map(|trip| trip.rule).collect();
-    assert_eq!(rules, ["parked"], "its symbol waits for an operator too");
+    assert_eq!(rules, ["parked"], "its symbol waits for an operator too, and no breaker has opened");
+}
+
+/// What could not leave says nothing of what a venue takes.
+#[test]
+fn leftovers_that_could_not_leave_are_tried_again_after_a_while() {
+    let mut stage = Stage::ready();
+    charged(&mut stage, "0.0125");
+    let mut tried = Vec::new();
+    for millis in (0..70_000).step_by(250) {
+        for order in placed(stage.pass(250)) {
+            tried.push(millis);
+            let (client_id, outcome) = (order.client_id, CallOutcome::NotSent);
+            stage.feed(Event::PlaceFailed { client_id, outcome });
+        }
+    }
+    let pauses: Vec<_> = tried.windows(2).map(|two| two[1] - two[0]).filter(|pause| *pause > 1_000).collect();
+    assert!(matches!(pauses[..], [60_000..=61_000]), "one pause between two rows of attempts: {pauses:?}");
+    assert_eq!(
+        (stage.ended(Ending::Swept), stage.ended(Ending::Unswept), stage.view().trips),
+        (1, 0, vec![])
+    );
 }
 
 #[test]
