@@ -4,6 +4,7 @@ use super::{Engine, Slot};
 use crate::execute::{Arbitrage, Ending, Leveling, OrderRun};
 use crate::message::{Command, Commands, Parent};
 use cex_core::{Bps, Decimal, Leg, Market, Price, Qty, Side, SymbolId, Timestamp};
+use cex_orderbook::Book;
 use cex_risk::{ArbitrageId, BookFacts, Conditions};
 use std::time::Duration;
 
@@ -108,7 +109,7 @@ impl Engine {
     }
 
     /// Where a difference can be traded away, best first: at a venue whose account we hear of, that has not failed this
-    /// arbitrage, by price after fee.
+    /// arbitrage, by what its book yields for all of it after fee.
     pub(super) fn closing_legs(&self, arbitrage: &Arbitrage, residual: Decimal) -> Closing {
         let side = if residual.is_positive() { Side::Sell } else { Side::Buy };
         let offers = [arbitrage.plan.buy.venue, arbitrage.plan.sell.venue].map(|venue| {
@@ -145,20 +146,15 @@ impl Engine {
         give: Bps,
     ) -> Option<Offer> {
         let (book, market) = (slot.sync.usable()?, &slot.market);
-        let (give, fee) = (give.e8(), slot.taker_fee.e8());
-        let (best, score) = match side {
-            Side::Sell => {
-                let best = book.best_bid()?.price;
-                (best, i128::from(best.0) * i128::from(Bps::ONE - fee))
-            }
-            Side::Buy => {
-                let best = book.best_ask()?.price;
-                (best, -i128::from(best.0) * i128::from(Bps::ONE + fee))
-            }
+        let best = match side {
+            Side::Sell => book.best_bid()?.price,
+            Side::Buy => book.best_ask()?.price,
         };
-        let limit = closing_limit(side, best, market.tick, give)?;
+        let limit = closing_limit(side, best, market.tick, give.e8())?;
         let off_price = self.is_off_price(slot, symbol, best);
-        let wanted = market.scale.qty(residual.abs().ok()?).ok()?.min(market.max_qty).floor_to(market.lot);
+        let whole = market.scale.qty(residual.abs().ok()?).ok()?;
+        let most = Qty(i64::try_from(market.max_notional.0 / i128::from(limit.0)).unwrap_or(i64::MAX));
+        let wanted = whole.min(market.max_qty).min(most).floor_to(market.lot);
         let at = |limit: Price, qty: Qty| Leg {
             venue: market.venue,
             side,
@@ -177,7 +173,10 @@ impl Engine {
         }
         let paid =
             wanted.min(self.payable(market, symbol, side, limit, slot.taker_fee)?).floor_to(market.lot);
-        Some(if fits(slot, &leg(paid)) { Offer::Leg { score, leg: leg(paid) } } else { Offer::Unpaid })
+        if !fits(slot, &leg(paid)) {
+            return Some(Offer::Unpaid);
+        }
+        Some(Offer::Leg { score: yields(book, &leg(paid), whole), leg: leg(paid) })
     }
 
     /// Whether a book's best price is not where prices are (R10): too far from its own middle, or that from the middle of
@@ -259,7 +258,7 @@ pub(super) enum Closing {
 /// What a venue could take of a difference.
 enum Offer {
     Leg {
-        /// The price after fee, comparable between venues, more is better.
+        /// What it yields after fee, comparable between venues, more is better.
         score: i128,
         leg: Leg,
     },
@@ -268,6 +267,32 @@ enum Offer {
     Unpaid,
     /// Its price is not where prices are (R10).
     OffPrice,
+}
+
+/// What an order would come to that is to trade `whole` away: what a sale yields, what a purchase costs, negative, after fee. What the
+/// book does not show within the limit, or the order leaves out, counts as lost: as nothing sold, or bought at twice the limit.
+fn yields(book: &Book, leg: &Leg, whole: Qty) -> i128 {
+    let (levels, reaches): (_, fn(Price, Price) -> bool) = match leg.side {
+        Side::Sell => (book.bids(), |price, limit| price >= limit),
+        Side::Buy => (book.asks(), |price, limit| price <= limit),
+    };
+    let (mut left, mut notional) = (leg.qty.0, 0_i128);
+    for level in levels.take_while(|level| reaches(level.price, leg.limit)) {
+        let qty = left.min(level.qty.0);
+        notional = notional.saturating_add(i128::from(level.price.0) * i128::from(qty));
+        left -= qty;
+        if left == 0 {
+            break;
+        }
+    }
+    match leg.side {
+        Side::Sell => notional.saturating_mul(i128::from(Bps::ONE - leg.fee.e8())),
+        Side::Buy => {
+            let missing = i128::from(whole.0.saturating_sub(leg.qty.0).saturating_add(left));
+            let lost = missing.saturating_mul(2 * i128::from(leg.limit.0));
+            -notional.saturating_add(lost).saturating_mul(i128::from(Bps::ONE + leg.fee.e8()))
+        }
+    }
 }
 
 fn fits(slot: &Slot, leg: &Leg) -> bool {

@@ -27,6 +27,26 @@ fn a_leg_that_did_not_fill_is_unwound_with_an_immediate_order() {
     assert_eq!(placed(stage.delta(1, &[level(10_103, 5_000)], &[])).len(), 2);
 }
 
+/// A better price for a sliver leaves most of a leg alone, and takes one of three attempts.
+#[test]
+fn a_difference_goes_where_its_whole_yields_more_not_where_the_first_of_it_does() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&buy, "100.10", "5", ("0.25025", "USDT"));
+    stage.delta(1, &[level(10_100, 500)], &[]);
+    let closing = placed(stage.report(&sell, OrderStatus::Canceled, "0"));
+    let [closing] = closing.as_slice() else { panic!("one closing order, not {closing:?}") };
+    assert_eq!((closing.venue, closing.kind.qty()), (stage.venue(0), Some(Qty(500_000))), "b takes a tenth");
+
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    stage.delta(0, &[], &[level(10_010, 500)]);
+    let closing = placed(stage.report(&buy, OrderStatus::Canceled, "0"));
+    let [closing] = closing.as_slice() else { panic!("one closing order, not {closing:?}") };
+    assert_eq!((closing.venue, closing.kind.qty()), (stage.venue(1), Some(Qty(500_000))), "a offers a tenth");
+}
+
 #[test]
 fn a_closing_order_that_could_not_leave_is_tried_again_and_three_that_did_not_fill_are_enough() {
     let mut stage = Stage::ready();
