@@ -223,11 +223,6 @@ impl Engine {
             state.active_at = now;
             state.basis.moved(now, symbol, &fill);
         }
-        if client_id.is_some()
-            && let Some(slot) = self.slot_mut(fill.venue, fill.symbol)
-        {
-            slot.filled_ts = slot.filled_ts.max(fill.exchange_ts);
-        }
         match client_id {
             Some(client_id) => self.attribute(now, client_id, &fill, out),
             None => self.keep_orphan(fill, out),
@@ -282,6 +277,9 @@ impl Engine {
 
     /// Books a new fill of our order in its arbitrage.
     fn attribute(&mut self, now: Timestamp, client_id: ClientOrderId, fill: &Fill, out: &mut Commands) {
+        if let Some(slot) = self.slot_mut(fill.venue, fill.symbol) {
+            slot.filled_ts = slot.filled_ts.max(fill.exchange_ts);
+        }
         let Some(symbol) = self.symbol(fill.symbol).map(|state| state.symbol) else { return };
         if self.gate.carry(symbol, fill).is_err() {
             return self.alarm("a fill does not fit into the position", out);
