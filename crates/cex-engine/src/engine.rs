@@ -552,7 +552,7 @@ impl Engine {
     fn acknowledge(&mut self, now: Timestamp, out: &mut Commands) {
         self.killed = false;
         self.gate.acknowledge();
-        self.give_up_ended(now, out);
+        self.give_up_told(now, out);
     }
 
     fn kill(&mut self) {

@@ -422,6 +422,14 @@ impl Gate {
         Ok(())
     }
 
+    /// An order whose end nobody can work out is given up by an operator who has looked: what it reserved is free again, and the one
+    /// attempt after a pause of its venue, if it was that, has failed.
+    pub fn gave_up(&mut self, now: Timestamp, venue: VenueId, order: ClientOrderId) -> Result<(), NumError> {
+        self.funds.release(order)?;
+        self.order_told(now, venue, order, OrderResult::Failed);
+        Ok(())
+    }
+
     /// What became of an order tells something of its venue (R25).
     fn order_told(&mut self, now: Timestamp, venue_id: VenueId, order: ClientOrderId, result: OrderResult) {
         self.venue(venue_id);

@@ -5,7 +5,7 @@ use crate::execute::{Arbitrage, Ending, OrderRun, OrderState, Outcome, Question}
 use crate::ids::is_our_form;
 use crate::message::{Command, Commands, Notice, Told, VenueNote};
 use cex_core::{
-    Balance, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderStatus, Qty, Scale, Side,
+    Balance, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderStatus, Scale, Side,
     Timestamp, VenueId,
 };
 use cex_errors::Outcome as CallOutcome;
@@ -121,7 +121,11 @@ impl Engine {
             fill.client_id.is_none()
                 && self.whose(fill.venue, None, Some(fill.order_id)).is_none()
                 && !self.is_of_the_past(fill)
-                && self.run(client_id).is_none_or(|(run, scale)| run.may_have_made(scale, fill))
+                && !self.is_a_strangers(fill)
+                && self.run(client_id).is_none_or(|(run, scale)| {
+                    let gone_at = run.sent_at() + run.request.expires_in + self.config.venue_lag;
+                    fill.exchange_ts <= gone_at + CLOCKS_APART && run.may_have_made(scale, fill)
+                })
         };
         if whole && !fills.iter().any(may_be_its) {
             self.with_order(now, (client_id, None), out, |run| run.traded_read(asked_at));
@@ -166,13 +170,14 @@ impl Engine {
             self.arbitrages.orders().filter(|run| run.request.venue == venue && run.awaits_account(asked_at));
         let explained = |run: &OrderRun| {
             let Some(state) = self.symbol(run.request.symbol) else { return false };
-            let base = state.symbol.base;
+            let Some(slot) = self.slot(venue, run.request.symbol) else { return false };
+            let (base, lot) = (state.symbol.base, state.scale.qty_value(slot.market.lot));
             let told = balances.iter().find(|balance| balance.asset == base);
             let off = told
                 .map_or(Ok(Decimal::ZERO), Balance::total)
                 .and_then(|told| told.checked_sub(self.gate.funds().held(venue, base))?.abs());
-            // What is finer than any quantity of the symbol is rounding.
-            off.is_ok_and(|off| off < state.scale.qty_value(Qty(1)))
+            // A fill is a lot at least, less its fee: what is less than half of one is rounding, as at a start.
+            off.and_then(|off| off.checked_add(off)).is_ok_and(|twice| twice < lot)
         };
         let absent: Vec<_> = runs.filter(|run| explained(run)).map(|run| run.request.client_id).collect();
         for client_id in absent {
@@ -203,7 +208,7 @@ impl Engine {
     pub(super) fn fill(&mut self, now: Timestamp, fill: &Fill, out: &mut Commands) {
         let client_id = self.whose(fill.venue, fill.client_id, Some(fill.order_id));
         let is_lost = client_id.is_none() && fill.client_id.is_some_and(|id| is_our_form(id.as_str()));
-        let fill = Fill { client_id, ..*fill };
+        let (named, fill) = (fill.client_id, Fill { client_id, ..*fill });
         if let Some(client_id) = client_id {
             self.link_order(now, client_id, fill.order_id, out);
         }
@@ -225,7 +230,7 @@ impl Engine {
         }
         match client_id {
             Some(client_id) => self.attribute(now, client_id, &fill, out),
-            None => self.keep_orphan(fill, out),
+            None => self.keep_orphan(Fill { client_id: named, ..fill }, out),
         }
         // Its arbitrage ended in an earlier run, or nobody knows of it: there is nothing left that could even it out.
         if is_lost {
@@ -246,6 +251,12 @@ impl Engine {
     fn is_of_the_past(&self, fill: &Fill) -> bool {
         let key = fill.key();
         self.seen_fills.contains(&key) && !self.orphans.iter().any(|orphan| orphan.key() == key)
+    }
+
+    /// Whether a fill was told before with a name that none of our orders has.
+    fn is_a_strangers(&self, fill: &Fill) -> bool {
+        let key = fill.key();
+        self.orphans.iter().any(|orphan| orphan.client_id.is_some() && orphan.key() == key)
     }
 
     /// Whether a fill is new; only the newest are remembered.
@@ -401,16 +412,27 @@ impl Engine {
         self.count_unknown(now);
     }
 
-    /// Orders that are over and whose fills do not fit, of which an operator was told and has looked: what they had reserved is given
-    /// back, so that their accounts are compared again (R32), and nothing is opened there before. Their arbitrages stay open: what
-    /// they came to nobody here knows.
-    pub(super) fn give_up_ended(&mut self, now: Timestamp, out: &mut Commands) {
-        let stuck = self.arbitrages.orders_mut().filter_map(|run| run.give_up(now).then_some(run.request));
-        for request in stuck.collect::<Vec<_>>() {
-            if self.gate.funds_mut().release(request.client_id).is_err() {
-                self.alarm("a reservation does not fit", out);
+    /// Orders that are not settled, of which an operator was told and has looked: what they had reserved is given back, so that their
+    /// accounts are compared again (R32), and nothing is opened there before. One that nobody could find ends with what is booked,
+    /// and its arbitrage is parked. Of one that is over and whose fills do not fit nobody here knows what it came to: its arbitrage
+    /// stays open.
+    pub(super) fn give_up_told(&mut self, now: Timestamp, out: &mut Commands) {
+        let stuck = self.arbitrages.orders_mut().filter_map(|run| {
+            let given_up = run.give_up(now);
+            given_up.then_some((run.request, run.is_settled()))
+        });
+        for (request, settled) in stuck.collect::<Vec<_>>() {
+            let (venue, symbol, client_id) = (request.venue, request.symbol, request.client_id);
+            if settled {
+                self.after_order(now, client_id, out);
+            } else {
+                if self.gate.gave_up(now, venue, client_id).is_err() {
+                    self.alarm("a reservation does not fit", out);
+                }
+                let told = Told::Ended { worked: false, fee_excess: None };
+                out.notices.push(Notice::Noted(VenueNote { venue, symbol, client_id, told }));
             }
-            self.account_in_doubt(now, request.venue);
+            self.account_in_doubt(now, venue);
         }
     }
 

@@ -20,6 +20,9 @@ const ASK_LONGEST_UNKNOWN: Duration = Duration::from_secs(1);
 const ABSENT_APART: Duration = Duration::from_secs(2);
 /// An accepted order that the exchange says it does not know for this long is doubted: reads lag writes by less.
 const DOUBTED_AFTER: Duration = Duration::from_secs(5);
+/// An order that nothing was heard of for this long counts as one of unknown fate, though its answer may come: what else were opened
+/// meanwhile may meet with the same.
+const UNHEARD_AFTER: Duration = Duration::from_secs(2);
 /// Somebody must look at an order that is not settled after this.
 const UNDECIDED_MAX: Duration = Duration::from_secs(120);
 
@@ -345,9 +348,14 @@ impl OrderRun {
             }
         };
         if asked_at.since(first) >= ABSENT_APART {
-            let arrived = self.order_id.is_some() || !self.booked.qty.is_zero();
-            self.end(if arrived { OrderStatus::Canceled } else { OrderStatus::Rejected });
+            self.end_as_known();
         }
+    }
+
+    /// It is over: one that was never accepted and filled nothing never arrived.
+    fn end_as_known(&mut self) {
+        let arrived = self.order_id.is_some() || !self.booked.qty.is_zero();
+        self.end(if arrived { OrderStatus::Canceled } else { OrderStatus::Rejected });
     }
 
     /// Books a fill; the caller has seen to it that it is new, and says what its fees in other coins count as. Whether it came
@@ -390,25 +398,29 @@ impl OrderRun {
         self.request.kind.qty().is_some() && self.booked.qty > self.ordered
     }
 
-    /// Whether its fate is unknown: never confirmed, or denied by the exchange after it was confirmed.
+    /// Whether its fate is unknown: never confirmed, not heard of for too long, or denied by the exchange after it was confirmed.
     #[must_use]
     pub fn is_unknown(&self, now: Timestamp) -> bool {
         match self.state {
             OrderState::Unknown { .. } => true,
             OrderState::Accepted => self.denied_since.is_some_and(|since| now.since(since) >= DOUBTED_AFTER),
-            OrderState::Sent | OrderState::Ended { .. } => false,
+            OrderState::Sent => now.since(self.sent_at) >= UNHEARD_AFTER,
+            OrderState::Ended { .. } => false,
         }
     }
 
-    /// An operator has looked: whether it is over, its fills do not fit, they were told so, and it was not given up before. From
-    /// now on it is, and nobody is told of it again.
+    /// An operator has looked: whether they were told that it is not settled, and it was not given up before. From now on it is, and
+    /// nobody is told of it again. One of which nobody could find out whether it was ever there, or still is, is over with what is
+    /// booked: whoever looked has seen to the rest.
     pub fn give_up(&mut self, now: Timestamp) -> bool {
-        let is_over = matches!(self.state, OrderState::Ended { .. }) && !self.is_settled();
         let is_told = self.overdue_told || self.is_overfilled();
-        if !is_over || !is_told || self.given_up_at.is_some() {
+        if self.is_settled() || !is_told || self.given_up_at.is_some() {
             return false;
         }
         (self.given_up_at, self.overdue_told) = (Some(now), true);
+        if !matches!(self.state, OrderState::Ended { .. }) {
+            self.end_as_known();
+        }
         true
     }
 

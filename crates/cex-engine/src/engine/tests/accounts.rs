@@ -457,3 +457,27 @@ fn what_an_order_that_was_given_up_left_open_is_told_and_not_traded() {
     assert_eq!(placed(commands), vec![]);
     assert_eq!((stage.view().open, stage.ended(Ending::Parked)), (0, 1));
 }
+
+/// O1: coins that somebody moves while an order is lost keep its absence from ever being proven. Whoever was told, and has looked,
+/// has seen to what it did: the run goes on without it.
+#[test]
+fn an_order_that_nobody_can_find_is_given_up_once_an_operator_has_looked() {
+    let mut stage = Stage::ready();
+    let [buy, sell] = stage.cross();
+    stage.fill(&sell, "101", "5", ("0.505", "USDT"));
+    stage.report(&sell, OrderStatus::Filled, "5");
+    stage.feed(Event::PlaceFailed { client_id: buy.client_id, outcome: CallOutcome::Unknown });
+    stage.feed(Event::Acknowledge);
+    assert_eq!((stage.view().unknown, stage.view().open), (1, 1), "nobody was told of it yet");
+    for _ in 0..130 {
+        stage.pass(1_000);
+    }
+    assert!(stage.view().killed, "somebody must look");
+    let commands = stage.feed(Event::Acknowledge);
+    assert_eq!(placed(commands), vec![], "what stands open is theirs to even out");
+    assert_eq!((stage.view().unknown, stage.view().open, stage.ended(Ending::Parked)), (0, 0, 1));
+    let usdt = stage.engine.gate.funds().reserved(stage.venue(0), asset("USDT"));
+    assert_eq!(usdt, Decimal::ZERO);
+    assert!(!is_ready(&stage), "what it spent may be gone: nothing is opened on it");
+    assert_eq!(stage.engine.contradiction(), None);
+}

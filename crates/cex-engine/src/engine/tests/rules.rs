@@ -167,6 +167,22 @@ fn an_account_that_differs_twice_stops_its_venue_and_is_then_believed() {
     assert_eq!(tripped(&stage), [("drift", Scope::Venue(stage.venue(0)))]);
 }
 
+/// R27: what would be opened meanwhile may meet with the same, and an answer may take ten seconds not to come.
+#[test]
+fn an_order_that_nothing_is_heard_of_counts_as_unknown_before_its_answer_fails() {
+    let mut stage = under(|config| config.limits.stop_unknown = 1);
+    let orders = stage.cross();
+    stage.pass(1_900);
+    assert_eq!((stage.view().unknown, tripped(&stage)), (0, vec![]));
+    stage.pass(200);
+    let both = [0, 1].map(|index| ("venue_unknown", Scope::Venue(stage.venue(index))));
+    assert_eq!((stage.view().unknown, tripped(&stage)), (1, both.to_vec()));
+    for order in &orders {
+        stage.report(order, OrderStatus::Canceled, "0");
+    }
+    assert_eq!((stage.view().unknown, stage.ended(Ending::NoneFilled)), (0, 1));
+}
+
 #[test]
 fn surprising_fees_and_naked_legs_stop_the_symbol() {
     let mut stage = under(|config| {
