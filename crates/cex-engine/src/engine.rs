@@ -186,6 +186,8 @@ struct VenueState {
     basis: accounts::Basis,
     /// Our last order or fill here.
     active_at: Timestamp,
+    /// When the first of an unbroken row of answers was asked for that could not be compared with our ledger.
+    uncompared_since: Option<Timestamp>,
     snapshots_out: usize,
     snapshots_due: VecDeque<SymbolId>,
     /// What to add to our clock to get the venue's, in nanoseconds.
@@ -589,6 +591,7 @@ impl VenueState {
             account_due_at: Timestamp::MAX,
             basis: accounts::Basis::default(),
             active_at: Timestamp::EPOCH,
+            uncompared_since: None,
             snapshots_out: 0,
             snapshots_due: VecDeque::new(),
             clock_offset: None,

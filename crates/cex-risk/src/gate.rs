@@ -595,6 +595,22 @@ impl Gate {
         }
     }
 
+    /// An account was adopted that held this much more than our ledger, in quote, or less (R32): what is lost a little at a time is
+    /// lost all the same. What is more makes up for what was less, and for nothing that comes later. A difference above the limit
+    /// itself has been told ([`Self::drifted`]).
+    pub fn adopted(&mut self, venue: VenueId, gain: Decimal) {
+        let max = self.limits.max_drift;
+        if gain.abs().is_ok_and(|size| size > max) {
+            return;
+        }
+        let state = self.venue(venue);
+        let lost = state.seeped.checked_sub(gain).unwrap_or(Decimal::from(i64::MAX));
+        state.seeped = lost.max(Decimal::ZERO);
+        if state.seeped > max {
+            self.trip(Trip { rule: "drift_sum", scope: Scope::Venue(venue), until: Until::Operator });
+        }
+    }
+
     /// How many orders a venue itself takes: a leg that its budget would refuse must not be decided on.
     pub fn set_order_windows(&mut self, venue: VenueId, windows: &[OrderWindow]) {
         self.venue(venue).windows = OrderWindows::new(windows);

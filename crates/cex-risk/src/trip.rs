@@ -41,13 +41,14 @@ pub const VENUE_FAILURES: &str = "venue_failures";
 pub const SYMBOL_FAILURES: &str = "symbol_failures";
 
 /// Every rule that trips, by its name: what a journal tells of an earlier run is looked up here.
-pub const RULES: [&str; 24] = [
+pub const RULES: [&str; 25] = [
     "quarantine",
     "fee_surprise",
     "slippage",
     "all_failures",
     "naked",
     "drift",
+    "drift_sum",
     "minute_orders",
     "day_orders",
     "day_notional",

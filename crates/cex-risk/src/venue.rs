@@ -85,6 +85,8 @@ pub(crate) struct VenueRisk {
     pub(crate) equity: Decimal,
     /// Accounts in a row that differed from our ledger.
     pub(crate) drifts: u32,
+    /// What adopted accounts held less than our ledger, added up, in quote.
+    pub(crate) seeped: Decimal,
     wallets: Option<Wallets>,
     /// Of the last orders, a bit each, newest lowest: whether it failed.
     failed: u64,
@@ -119,6 +121,7 @@ impl VenueRisk {
             budget_spent_until: Timestamp::EPOCH,
             equity: Decimal::ZERO,
             drifts: 0,
+            seeped: Decimal::ZERO,
             wallets: None,
             failed: 0,
             results: 0,
@@ -126,10 +129,10 @@ impl VenueRisk {
         }
     }
 
-    /// An operator has looked: how often the account differed is counted anew.
+    /// An operator has looked: how often the account differed, and by how much, is counted anew.
     pub(crate) fn acknowledge(&mut self) {
         self.stops.acknowledge();
-        self.drifts = 0;
+        (self.drifts, self.seeped) = (0, Decimal::ZERO);
     }
 
     /// Trips that may be in force.

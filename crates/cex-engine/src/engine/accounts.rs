@@ -34,6 +34,10 @@ const TOLD_DP: u8 = 8;
 /// there is somebody else's.
 const PATIENCE: u32 = 3;
 
+/// An account is not traded on when for so many times the pause between two looks no answer could be compared with our ledger: where
+/// orders follow each other too fast for a quiet moment, there must be one.
+const COMPARED_WITHIN: u32 = 6;
+
 /// How much of each coin.
 type Held = BTreeMap<Asset, Decimal>;
 
@@ -45,6 +49,8 @@ struct Nearest {
     is_it: bool,
     /// Whether all of it has a price.
     priced: bool,
+    /// How much more than we held, in quote, or less.
+    gain: Decimal,
     /// What the answer says, and what filled since.
     held: Held,
 }
@@ -122,11 +128,13 @@ struct Off {
     unpriced: usize,
     /// All together, in quote; coins without a price count as they are when they are a quote, and not at all otherwise.
     worth: Decimal,
+    /// What is more less what is less, in quote.
+    gain: Decimal,
 }
 
 struct OffCoin {
     by: Decimal,
-    worth: Decimal,
+    gain: Decimal,
     counts: bool,
 }
 
@@ -136,27 +144,30 @@ impl Off {
         let mut by = change;
         if let Some(known) = self.coins.remove(&asset) {
             by = known.by.checked_add(change)?;
-            self.worth = self.worth.checked_sub(known.worth)?;
+            self.worth = self.worth.checked_sub(known.gain.abs()?)?;
+            self.gain = self.gain.checked_sub(known.gain)?;
             self.count -= usize::from(known.counts);
-            self.unpriced -= usize::from(known.counts && known.worth.is_zero());
+            self.unpriced -= usize::from(known.counts && known.gain.is_zero());
         }
         let size = by.abs()?;
         if size.is_zero() {
             return Ok(());
         }
-        let worth = size.checked_mul(engine.worth(asset))?;
+        let gain = by.checked_mul(engine.worth(asset))?;
         let counts = engine.unit(asset).is_some_and(|unit| size >= unit);
-        self.worth = self.worth.checked_add(worth)?;
+        self.worth = self.worth.checked_add(gain.abs()?)?;
+        self.gain = self.gain.checked_add(gain)?;
         self.count += usize::from(counts);
-        self.unpriced += usize::from(counts && worth.is_zero());
-        self.coins.insert(asset, OffCoin { by, worth, counts });
+        self.unpriced += usize::from(counts && gain.is_zero());
+        self.coins.insert(asset, OffCoin { by, gain, counts });
         Ok(())
     }
 }
 
 impl Nearest {
     fn new(off: &Off, held: &Held) -> Self {
-        Self { drift: off.worth, is_it: off.count == 0, priced: off.unpriced == 0, held: held.clone() }
+        let (drift, gain, priced) = (off.worth, off.gain, off.unpriced == 0);
+        Self { drift, is_it: off.count == 0, priced, gain, held: held.clone() }
     }
 }
 
@@ -190,8 +201,12 @@ impl Engine {
         let quiet =
             asked_at >= state.active_at + QUIET_BEFORE_ADOPTING || state.active_at == Timestamp::EPOCH;
         if self.gate.funds().is_busy(venue) || !quiet {
+            let since = *state.uncompared_since.get_or_insert(asked_at);
+            let overdue_at = since + self.config.account_refresh * COMPARED_WITHIN;
+            state.account_due_at = state.account_due_at.min(now.max(overdue_at) + QUIET_BEFORE_ADOPTING);
             return self.ask_soon(now, venue);
         }
+        state.uncompared_since = None;
         // None of our orders is live there: what is locked is so for others, unless the answer is from before our last one ended.
         let is_late = asked_at < state.active_at + lag && state.active_at != Timestamp::EPOCH;
         let locked = balances.iter().map(|balance| (balance.asset, balance.locked));
@@ -225,12 +240,17 @@ impl Engine {
             return self.ask_soon(now, venue);
         }
         let adopted = match nearest {
-            Ok(Nearest { is_it, held, .. }) if all_in || (knows && is_it) => Some(held),
-            Ok(_) if waited => self.nearest(venue, &[], balances).ok().map(|now| now.held),
+            Ok(nearest) if all_in || (knows && nearest.is_it) => Some(nearest),
+            Ok(_) if waited => self.nearest(venue, &[], balances).ok(),
             Ok(_) | Err(_) => None,
         };
         match adopted {
-            Some(held) => self.adopt_account(venue, asked_at, held),
+            Some(Nearest { gain, held, .. }) => {
+                if !opens {
+                    self.gate.adopted(venue, gain);
+                }
+                self.adopt_account(venue, asked_at, held);
+            }
             None => self.ask_soon(now, venue),
         }
     }
@@ -326,6 +346,14 @@ impl Engine {
         let least = bases.map(|state| state.scale.qty_value(Qty(1))).max();
         least
             .or_else(|| traded().any(|state| state.symbol.quote == asset).then_some(Decimal::new(1, TOLD_DP)))
+    }
+
+    /// Whether an account may be traded on: it is known, and was compared with our ledger not too long ago (R32).
+    pub(super) fn is_ready(&self, now: Timestamp, venue: usize) -> bool {
+        let within = self.config.account_refresh * COMPARED_WITHIN;
+        self.venues.get(venue).is_some_and(|state| {
+            state.account_ready && state.uncompared_since.is_none_or(|since| now.since(since) <= within)
+        })
     }
 
     fn ask_account(&mut self, now: Timestamp, venue: VenueId, out: &mut Commands) {

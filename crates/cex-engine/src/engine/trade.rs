@@ -84,8 +84,7 @@ impl Engine {
         if now < self.even_at {
             return Err(refuse(Verdict::Stale));
         }
-        let ready = |index: usize| self.venues.get(index).is_some_and(|venue| venue.account_ready);
-        if !ready(crossing.buy) || !ready(crossing.sell) {
+        if !self.is_ready(now, crossing.buy) || !self.is_ready(now, crossing.sell) {
             return Err(refuse(Verdict::NotReady));
         }
         let state = self.symbol(symbol).ok_or(refuse(Verdict::Stale))?;

@@ -481,3 +481,36 @@ fn an_order_that_nobody_can_find_is_given_up_once_an_operator_has_looked() {
     assert!(!is_ready(&stage), "what it spent may be gone: nothing is opened on it");
     assert_eq!(stage.engine.contradiction(), None);
 }
+
+/// R32: orders that follow each other faster than an account has a quiet moment hide from it whatever else moves there.
+#[test]
+fn an_account_that_could_not_be_compared_for_a_minute_is_not_traded_on() {
+    let mut stage = Stage::ready();
+    let stranger = stage.purchase_by("by-hand");
+    let began = stage.now;
+    let busy = |stage: &mut Stage, secs: u64| {
+        while stage.now.since(began) < Duration::from_secs(secs) {
+            stage.fill(&stranger, "100.10", "0.001", ("0", "USDT"));
+            for command in stage.pass(500) {
+                if let Command::ReadAccount { venue, asked_at } = command {
+                    stage.answer_account(venue.index(), asked_at);
+                }
+            }
+        }
+    };
+    busy(&mut stage, 65);
+    for order in stage.cross() {
+        stage.report(&order, OrderStatus::Canceled, "0");
+    }
+    busy(&mut stage, 80);
+    let crossing = |stage: &mut Stage, bid: i64| {
+        let first = placed(stage.delta(1, &[level(bid, 5_000)], &[])).len();
+        first + placed(stage.delta(0, &[], &[])).len()
+    };
+    assert_eq!(crossing(&mut stage, 10_101), 0, "nobody compared it for a minute");
+    let mut asked = stage.pass(1_500);
+    asked.retain(|command| matches!(command, Command::ReadAccount { venue, .. } if venue.index() == 0));
+    assert_eq!(asked.len(), 1, "it is asked for at once, now that it is quiet");
+    stage.answer_account(0, stage.now);
+    assert_eq!(crossing(&mut stage, 10_100), 2);
+}

@@ -167,6 +167,34 @@ fn an_account_that_differs_twice_stops_its_venue_and_is_then_believed() {
     assert_eq!(tripped(&stage), [("drift", Scope::Venue(stage.venue(0)))]);
 }
 
+/// A fee that nobody tells, say: each time too little to be told from rounding.
+#[test]
+fn what_seeps_away_a_little_at_a_time_stops_its_venue_too() {
+    let mut stage = under(|config| config.limits.max_drift = decimal("1"));
+    let tell = |stage: &mut Stage, usdt: &str| {
+        stage.now += Duration::from_secs(5);
+        let balance = |name: &str, free: &str| Balance {
+            asset: asset(name),
+            free: decimal(free),
+            locked: Decimal::ZERO,
+            as_of: Timestamp::EPOCH,
+        };
+        let (venue, asked_at) = (stage.venue(0), stage.now);
+        let balances = [balance("USDT", usdt), balance("BTC", "50")];
+        stage.feed(Event::AccountRead { venue, asked_at, balances: &balances });
+        tripped(stage).into_iter().map(|(rule, _)| rule).collect::<Vec<_>>()
+    };
+    let none: Vec<&str> = vec![];
+    assert_eq!(tell(&mut stage, "5000.9"), none);
+    for usdt in ["5000.5", "5000.1", "5000.4", "4999.9"] {
+        assert_eq!(tell(&mut stage, usdt), none, "{usdt}: a gain makes up for no loss that comes later");
+    }
+    assert_eq!(tell(&mut stage, "4999.8"), ["drift_sum"], "0.8, less 0.3, and 0.5 and 0.1 on top");
+    stage.feed(Event::Acknowledge);
+    assert_eq!(tell(&mut stage, "4998.9"), none, "counted anew");
+    assert_eq!(tell(&mut stage, "4998.7"), ["drift_sum"]);
+}
+
 /// R27: what would be opened meanwhile may meet with the same, and an answer may take ten seconds not to come.
 #[test]
 fn an_order_that_nothing_is_heard_of_counts_as_unknown_before_its_answer_fails() {
