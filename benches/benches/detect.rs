@@ -36,7 +36,7 @@ fn step(tops: &mut [Tops], dice: &mut Dice, venues: u64) -> u64 {
     let mid = 99_995 + i64::try_from(dice.below(10)).unwrap_or(0);
     let tops = &mut tops[symbol];
     tops.set(venue, Some(Price(mid - 10)), Some(Price(mid + 10)));
-    tops.crossing(venue).map_or(0, |crossing| crossing.buy as u64 + 1)
+    tops.crossing(venue, None).map_or(0, |(_, crossing)| crossing.buy as u64 + 1)
 }
 
 fn detection(title: &str, venues: usize, symbols: usize, budget: Budget) -> bool {

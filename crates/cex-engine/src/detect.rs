@@ -19,6 +19,16 @@ pub struct Crossing {
     pub net: Bps,
 }
 
+/// Which crossing of a symbol comes before which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// What a sale leaves over what the purchase costs.
+    score: OrderedFloat<f64>,
+    /// Of equal ones there is an order too.
+    buy: usize,
+    sell: usize,
+}
+
 /// The best prices of one symbol on every venue, before and after fees.
 #[derive(Debug, Clone, Default)]
 pub struct Tops(Vec<Top>);
@@ -70,25 +80,32 @@ impl Tops {
         self.0.get(venue).map(|top| Price(top.bid)).filter(|bid| bid.0 > 0)
     }
 
-    /// The crossing with the largest edge after fees that involves `changed`, if its book crosses any other.
+    /// The crossing with the largest edge after fees that involves `changed`, if its book crosses any other; of those that rank below
+    /// `above`, where that is given.
     #[must_use]
-    pub fn crossing(&self, changed: usize) -> Option<Crossing> {
+    pub fn crossing(&self, changed: usize, above: Option<Rank>) -> Option<(Rank, Crossing)> {
         let Top { bid, ask, .. } = self.0[changed];
-        let mut best: Option<(OrderedFloat<f64>, usize, usize)> = None;
+        let mut best: Option<Rank> = None;
+        let mut rank = |buy, sell| {
+            let rank = self.rank(buy, sell);
+            if above.is_none_or(|above| rank < above) && best.is_none_or(|best| rank > best) {
+                best = Some(rank);
+            }
+        };
         for (index, other) in self.0.iter().enumerate() {
             // A book is never compared with itself: crossed within one venue means broken, not profitable.
             if index == changed {
                 continue;
             }
             if bid > other.ask {
-                self.rank(index, changed, &mut best);
+                rank(index, changed);
             }
             if other.bid > ask {
-                self.rank(changed, index, &mut best);
+                rank(changed, index);
             }
         }
-        let (_, buy, sell) = best?;
-        self.between(buy, sell)
+        let best = best?;
+        Some((best, self.between(best.buy, best.sell)?))
     }
 
     /// The crossing of this pair now, if it still crosses.
@@ -97,13 +114,10 @@ impl Tops {
         if self.0[sell].bid <= self.0[buy].ask { None } else { self.between(buy, sell) }
     }
 
-    fn rank(&self, buy: usize, sell: usize, best: &mut Option<(OrderedFloat<f64>, usize, usize)>) {
+    fn rank(&self, buy: usize, sell: usize) -> Rank {
         let (ask, bid) = (&self.0[buy], &self.0[sell]);
         let gain = bid.bid as f64 * bid.keep as f64;
-        let score = OrderedFloat(gain / (ask.ask as f64 * ask.pay as f64));
-        if best.is_none_or(|(known, ..)| score > known) {
-            *best = Some((score, buy, sell));
-        }
+        Rank { score: OrderedFloat(gain / (ask.ask as f64 * ask.pay as f64)), buy, sell }
     }
 
     fn between(&self, buy: usize, sell: usize) -> Option<Crossing> {
@@ -133,27 +147,55 @@ mod tests {
         tops
     }
 
+    fn best(tops: &Tops, changed: usize) -> Option<Crossing> {
+        tops.crossing(changed, None).map(|(_, crossing)| crossing)
+    }
+
     #[test]
     fn finds_the_pair_with_the_largest_net_edge() {
         let tops = tops(&[10, 10, 50], &[(9_990, 10_000), (10_050, 10_060), (10_060, 10_070)]);
-        let crossing = tops.crossing(0).expect("crosses both");
+        let crossing = best(&tops, 0).expect("crosses both");
         assert_eq!((crossing.buy, crossing.sell), (0, 1), "the higher bid costs more in fees");
         assert_eq!(crossing.gross, Bps::from_bps(50));
         assert!(crossing.net > Bps::from_bps(29) && crossing.net < Bps::from_bps(30));
-        assert_eq!(tops.crossing(1).map(|found| (found.buy, found.sell)), Some((0, 1)));
+        assert_eq!(best(&tops, 1).map(|found| (found.buy, found.sell)), Some((0, 1)));
     }
 
     #[test]
     fn locked_absent_and_own_books_do_not_cross() {
-        assert_eq!(tops(&[0, 0], &[(99, 100), (100, 101)]).crossing(0), None, "locked is not crossed");
-        assert_eq!(tops(&[0, 0], &[(105, 100), (90, 110)]).crossing(0), None, "crossed within one venue");
+        assert_eq!(best(&tops(&[0, 0], &[(99, 100), (100, 101)]), 0), None, "locked is not crossed");
+        assert_eq!(best(&tops(&[0, 0], &[(105, 100), (90, 110)]), 0), None, "crossed within one venue");
         let mut gone = tops(&[0, 0], &[(99, 100), (105, 106)]);
-        assert!(gone.crossing(1).is_some());
+        assert!(best(&gone, 1).is_some());
         assert!(gone.set(1, None, None) && !gone.set(1, None, None));
-        assert_eq!((gone.crossing(0), gone.crossing(1)), (None, None));
+        assert_eq!((best(&gone, 0), best(&gone, 1)), (None, None));
     }
 
     proptest! {
+        #[test]
+        fn tells_every_crossing_of_the_changed_venue_once_the_best_first(
+            venues in proptest::collection::vec((1i64..50, 51i64..99, 0i32..3), 2..9),
+            bid in 1i64..150,
+        ) {
+            let fees: Vec<_> = venues.iter().map(|venue| venue.2).collect();
+            let mut prices: Vec<_> = venues.iter().map(|venue| (10_000 + venue.0, 10_000 + venue.1)).collect();
+            prices[0] = (10_000 + bid, 10_000 + bid + 1);
+            let tops = tops(&fees, &prices);
+            let mut found = Vec::new();
+            let mut above = None;
+            while let Some((rank, crossing)) = tops.crossing(0, above) {
+                found.push(crossing);
+                above = Some(rank);
+            }
+            prop_assert!(found.is_sorted_by(|one, next| one.net >= next.net));
+            let mut pairs: Vec<_> = found.iter().map(|crossing| (crossing.buy, crossing.sell)).collect();
+            let all = (1..venues.len()).flat_map(|other| [(0, other), (other, 0)]);
+            let mut expected: Vec<_> = all.filter(|(buy, sell)| tops.pair(*buy, *sell).is_some()).collect();
+            pairs.sort_unstable();
+            expected.sort_unstable();
+            prop_assert_eq!(pairs, expected);
+        }
+
         #[test]
         fn equals_comparing_all_pairs_of_the_changed_venue(
             venues in proptest::collection::vec((1i64..50, 1i64..50, 0i32..30), 2..17),
@@ -169,7 +211,7 @@ mod tests {
                 .filter_map(|(buy, sell)| tops.pair(buy, sell))
                 .map(|crossing| crossing.net)
                 .max();
-            prop_assert_eq!(tops.crossing(changed).map(|crossing| crossing.net), expected);
+            prop_assert_eq!(best(&tops, changed).map(|crossing| crossing.net), expected);
         }
     }
 }

@@ -23,7 +23,7 @@ pub mod plan;
 pub mod understudy;
 pub mod view;
 
-pub use detect::{Crossing, Tops};
+pub use detect::{Crossing, Rank, Tops};
 pub use engine::{CLOCK_OFFSET_MAX, Engine, EngineConfig, PastArbitrage, PastOrder, VenueSetup};
 pub use execute::{
     Arbitrage, Booked, Carried, Ending, Leveling, OrderRun, OrderState, OtherFee, OtherFees, Outcome,

@@ -2,7 +2,7 @@
 //! run when an operator wants to hold none.
 
 use super::leveling::Closing;
-use super::{Engine, SymbolState};
+use super::{Engine, Slot, SymbolState};
 use crate::execute::{Arbitrage, Carried, Ending, Leveling};
 use crate::message::Commands;
 use cex_core::{Bps, Decimal, Leg, Notional, Plan, Price, Qty, Side, SymbolId, Timestamp, VenueId};
@@ -70,7 +70,7 @@ impl Engine {
         Some(Arbitrage {
             id: ArbitrageId(0),
             symbol,
-            plan: of_nothing(symbol, self.symbol(symbol)?, dust)?,
+            plan: self.of_nothing(symbol, self.symbol(symbol)?, dust)?,
             orders: Vec::new(),
             mark: dust.mark,
             started_at: now,
@@ -109,27 +109,36 @@ impl Engine {
         self.arbitrages.insert(Arbitrage { id, ..sweep });
         id
     }
-}
 
-/// A plan between the first venues of a symbol that trades nothing.
-fn of_nothing(symbol: SymbolId, state: &SymbolState, dust: Dust) -> Option<Plan> {
-    let mut venues = state.slots.iter().flatten().map(|slot| (slot.market.venue, slot.taker_fee));
-    let first = venues.next()?;
-    let second = venues.next().unwrap_or(first);
-    let limit = state.scale.price(dust.mark).unwrap_or(Price(0));
-    let leg = |(venue, fee): (VenueId, Bps), side| Leg {
-        venue,
-        side,
-        limit,
-        qty: Qty::ZERO,
-        notional: Notional(0),
-        fee,
-    };
-    Some(Plan {
-        symbol,
-        buy: leg(first, Side::Buy),
-        sell: leg(second, Side::Sell),
-        expected: Decimal::ZERO,
-        net_edge: Bps::ZERO,
-    })
+    /// A plan between two venues of a symbol that trades nothing: those whose book can be used, and whose account we hear of, before
+    /// others.
+    fn of_nothing(&self, symbol: SymbolId, state: &SymbolState, dust: Dust) -> Option<Plan> {
+        let is_deaf = |slot: &Slot| {
+            let heard = self.venues.get(slot.market.venue.index()).is_some_and(|state| state.account_ready);
+            !heard || slot.sync.usable().is_none()
+        };
+        let mut slots: Vec<_> = state.slots.iter().flatten().collect();
+        slots.sort_by_key(|slot| is_deaf(slot));
+        slots.truncate(2);
+        slots.sort_by_key(|slot| slot.market.venue.index());
+        let mut venues = slots.into_iter().map(|slot| (slot.market.venue, slot.taker_fee));
+        let first = venues.next()?;
+        let second = venues.next().unwrap_or(first);
+        let limit = state.scale.price(dust.mark).unwrap_or(Price(0));
+        let leg = |(venue, fee): (VenueId, Bps), side| Leg {
+            venue,
+            side,
+            limit,
+            qty: Qty::ZERO,
+            notional: Notional(0),
+            fee,
+        };
+        Some(Plan {
+            symbol,
+            buy: leg(first, Side::Buy),
+            sell: leg(second, Side::Sell),
+            expected: Decimal::ZERO,
+            net_edge: Bps::ZERO,
+        })
+    }
 }

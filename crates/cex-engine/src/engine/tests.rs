@@ -76,25 +76,27 @@ fn limits() -> Limits {
     }
 }
 
-/// Two venues with one symbol, and what may be risked on them.
-pub(crate) fn setups() -> (EngineConfig, [VenueSetup; 2]) {
+/// A venue with one symbol.
+fn setup(index: u8, fee: i32) -> VenueSetup {
     let rule = SyncRule {
         snapshot: SnapshotSource::Rest { depth: 100 },
         continuity: Continuity::Contiguous,
         depth: None,
     };
     let scale = Scale::new(2, 5).expect("fits");
-    let setup = |index: u8, fee| {
-        let venue = VenueId::new(index, ["a", "b"][usize::from(index)]).expect("short");
-        let market = Market::new(venue, SYMBOL, info(), scale).expect("rules fit");
-        VenueSetup {
-            venue,
-            markets: Arc::new(Markets::new(vec![market])),
-            sync: rule,
-            taker_fees: BTreeMap::from([(SYMBOL, Bps::from_bps(fee))]),
-            order_windows: Vec::new(),
-        }
-    };
+    let venue = VenueId::new(index, ["a", "b", "c"][usize::from(index)]).expect("short");
+    let market = Market::new(venue, SYMBOL, info(), scale).expect("rules fit");
+    VenueSetup {
+        venue,
+        markets: Arc::new(Markets::new(vec![market])),
+        sync: rule,
+        taker_fees: BTreeMap::from([(SYMBOL, Bps::from_bps(fee))]),
+        order_windows: Vec::new(),
+    }
+}
+
+/// Two venues with one symbol, and what may be risked on them.
+pub(crate) fn setups() -> (EngineConfig, [VenueSetup; 2]) {
     let config = EngineConfig {
         limits: limits(),
         mode: Mode::Active,
@@ -119,14 +121,14 @@ struct Stage {
     engine: Engine,
     out: Commands,
     now: Timestamp,
-    seq: [u64; 2],
+    seq: [u64; 3],
     /// How far each venue's clock is ahead of ours, in nanoseconds: what its frames tell.
-    ahead: [i64; 2],
+    ahead: [i64; 3],
     trades: u32,
 }
 
 impl Stage {
-    /// Both venues joined at 100.00 / 100.10 with 10 a level, both accounts read.
+    /// All venues joined at 100.00 / 100.10 with 10 a level, both accounts read.
     fn ready() -> Self {
         let (config, setups) = setups();
         Self::with(config, &setups)
@@ -136,8 +138,8 @@ impl Stage {
         let engine = Engine::new(config, setups, 1);
         let now = Timestamp::from_secs(1_000);
         let mut stage =
-            Self { engine, out: Commands::default(), now, seq: [10, 10], ahead: [0, 0], trades: 0 };
-        for index in 0..2 {
+            Self { engine, out: Commands::default(), now, seq: [10; 3], ahead: [0; 3], trades: 0 };
+        for index in 0..setups.len() {
             stage.join(index);
             stage.read_account(index);
         }

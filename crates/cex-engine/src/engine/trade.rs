@@ -18,19 +18,26 @@ use std::time::Duration;
 const VISIBLE: usize = 20;
 
 impl Engine {
-    /// The book of a symbol changed at a venue, and all that came with it is in: is there something to trade?
+    /// The book of a symbol changed at a venue, and all that came with it is in: is there something to trade? Where the best crossing
+    /// is refused the next one may not be: with three venues, one that cannot be traded at must not hide what the others offer.
     pub(super) fn look(&mut self, now: Timestamp, venue: VenueId, symbol: SymbolId, out: &mut Commands) {
-        let Some(crossing) = self.symbol(symbol).and_then(|state| state.tops.crossing(venue.index())) else {
-            return;
-        };
-        let (verdict, profit) = match self.consider(now, symbol, crossing, out) {
-            Ok(profit) => (Verdict::Traded, profit),
-            Err(refused) => refused,
-        };
-        let Some(state) = self.symbols.get_mut(symbol.index()).and_then(Option::as_mut) else { return };
-        let opportunity = standing(&mut state.opportunities, now, crossing);
-        opportunity.seen(crossing);
-        opportunity.judge(verdict, profit);
+        let mut above = None;
+        while let Some((rank, crossing)) =
+            self.symbol(symbol).and_then(|state| state.tops.crossing(venue.index(), above))
+        {
+            let (verdict, profit) = match self.consider(now, symbol, crossing, out) {
+                Ok(profit) => (Verdict::Traded, profit),
+                Err(refused) => refused,
+            };
+            let Some(state) = self.symbols.get_mut(symbol.index()).and_then(Option::as_mut) else { return };
+            let opportunity = standing(&mut state.opportunities, now, crossing);
+            opportunity.seen(crossing);
+            opportunity.judge(verdict, profit);
+            if matches!(verdict, Verdict::Traded | Verdict::BelowEdge) {
+                return;
+            }
+            above = Some(rank);
+        }
     }
 
     /// Ends the opportunities of a venue's book that its new top closed.

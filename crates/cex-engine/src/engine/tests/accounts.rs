@@ -50,7 +50,7 @@ fn traded() -> Stage {
 fn started(records: Option<[&str; 2]>, moved: bool) -> Stage {
     let (config, setups) = setups();
     let (engine, now) = (Engine::new(config, &setups, 1), Timestamp::from_secs(1_000));
-    let mut stage = Stage { engine, out: Commands::default(), now, seq: [10, 10], ahead: [0, 0], trades: 0 };
+    let mut stage = Stage { engine, out: Commands::default(), now, seq: [10; 3], ahead: [0; 3], trades: 0 };
     let venue = stage.venue(0);
     let rows = |[usdt, btc]: [&str; 2]| {
         BTreeMap::from([(asset("USDT"), decimal(usdt)), (asset("BTC"), decimal(btc))])

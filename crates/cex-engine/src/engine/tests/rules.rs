@@ -361,7 +361,7 @@ fn a_book_that_is_lost_while_it_waits_to_be_compared_is_asked_for_next() {
     setups[0].markets = Arc::new(Markets::new((0..3).map(of).collect()));
     let engine = Engine::new(config, &setups, 1);
     let now = Timestamp::from_secs(1_000);
-    let mut stage = Stage { engine, out: Commands::default(), now, seq: [10, 10], ahead: [0, 0], trades: 0 };
+    let mut stage = Stage { engine, out: Commands::default(), now, seq: [10; 3], ahead: [0; 3], trades: 0 };
     let frame = |stage: &mut Stage, symbol, seq| {
         let none = LevelRange { start: 0, end: 0 };
         let update = BookUpdate {

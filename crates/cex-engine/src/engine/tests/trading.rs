@@ -29,6 +29,22 @@ fn a_crossing_becomes_two_immediate_orders_and_an_exact_profit() {
     assert_eq!(held[&(1, "BTC".to_owned())], decimal("45"));
 }
 
+/// Whoever cannot be traded at keeps the best price for as long as they cannot be.
+#[test]
+fn a_third_venue_that_cannot_be_traded_at_hides_nothing_that_the_others_offer() {
+    let (config, [a, b]) = setups();
+    let mut stage = Stage::with(config, &[a, b, setup(2, 5)]);
+    let venue = stage.venue(2);
+    stage.feed(Event::Link { venue, event: LinkEvent::Down, symbols: &[] });
+    stage.now += Duration::from_millis(100);
+    let high = stage.delta(2, &[level(10_150, 5_000)], &[level(10_010, 0), level(10_160, 9_000)]);
+    let higher = stage.delta(1, &[level(10_005, 5_000)], &[]);
+    assert_eq!((placed(high), placed(higher)), (vec![], vec![]), "nobody hears from c's account");
+    let orders = placed(stage.delta(0, &[level(10_000, 0), level(9_900, 9_000)], &[level(9_950, 5_000)]));
+    let venues: Vec<_> = orders.iter().map(|order| (order.side, order.venue.index())).collect();
+    assert_eq!(venues, [(Side::Buy, 0), (Side::Sell, 1)], "c would pay more");
+}
+
 #[test]
 fn a_gap_takes_the_book_out_before_anything_is_decided() {
     let mut stage = Stage::ready();
@@ -221,7 +237,7 @@ fn a_book_from_before_our_fill_by_its_exchanges_clock_is_not_traded_on() {
     stage.fill(&sell, "101", "5", ("0.505", "USDT"));
     // Two frames that were on their way for long: they arrive after all that our order needs to show.
     stage.now += Duration::from_millis(110);
-    stage.ahead = [-120_000_000; 2];
+    stage.ahead = [-120_000_000; 3];
     stage.delta(0, &[], &[]);
     assert_eq!(placed(stage.delta(1, &[level(10_100, 5_000)], &[])), vec![]);
     stage.now += Duration::from_millis(50);
