@@ -177,6 +177,8 @@ fn consistent(given: &Keys, risk: &Risk, problems: &mut Problems) {
         ("max_leg_usdt", "max_cycle_usdt", risk.max_leg_usdt <= risk.max_cycle_usdt),
         ("max_cycle_usdt", "max_gross_usdt", risk.max_cycle_usdt <= risk.max_gross_usdt),
         ("max_symbol_net_usdt", "max_gross_usdt", risk.max_symbol_net_usdt <= risk.max_gross_usdt),
+        // A leg may stand alone whole: a larger one would be stopped for (R28) only once it does.
+        ("max_leg_usdt", "max_naked_usdt", risk.max_leg_usdt <= risk.max_naked_usdt),
         ("max_naked_usdt", "max_gross_usdt", risk.max_naked_usdt <= risk.max_gross_usdt),
         ("min_edge_bps", "max_edge_bps", risk.min_edge_bps < risk.max_edge_bps),
         ("max_cycle_loss_usdt", "max_hour_loss_usdt", risk.max_cycle_loss_usdt <= risk.max_hour_loss_usdt),

@@ -308,6 +308,10 @@ fn broken_files_are_told_with_place_line_and_way_out() {
             "error: arb.toml:5:1: risk.min_edge_bps = 400 does not fit risk.max_edge_bps = 300 (default)\n    | min_edge_bps = 400\n  fix: min_edge_bps must not be above max_edge_bps",
         ),
         (
+            "[risk]\nmax_leg_usdt = 201\n",
+            "error: arb.toml:5:1: risk.max_leg_usdt = 201 does not fit risk.max_naked_usdt = 200 (default)\n    | max_leg_usdt = 201\n  fix: max_leg_usdt must not be above max_naked_usdt",
+        ),
+        (
             "[symbols]\ninclude = [\"BTCUSDT\"]\n",
             "error: arb.toml:5:1: symbols.include: symbol \"BTCUSDT\" is not of the form BASE/QUOTE, e.g. BTC/USDT\n    | include = [\"BTCUSDT\"]\n  fix: spell symbols BASE/QUOTE",
         ),
