@@ -364,9 +364,12 @@ fn sim_names_the_port_that_is_taken() {
 /// What must stop a run must not stop the halting of one.
 #[test]
 fn a_kill_halts_whatever_a_run_would_refuse() {
-    for (lines, name, value) in
-        [("", "ARB_SYMBOLS", "x"), ("[risk]\nmin_edge_bps = 0.08\n", "ARB_TEST_NOTHING", "")]
-    {
+    for (lines, name, value) in [
+        ("", "ARB_SYMBOLS", "x"),
+        ("[risk]\nmin_edge_bps = 0.08\n", "ARB_TEST_NOTHING", ""),
+        ("[risk]\nmax_leg_usdt = 500\n", "ARB_TEST_NOTHING", ""),
+        ("[risk]\nmax_leg = 20\n", "ARB__VERSION", "2"),
+    ] {
         let place = tempfile::tempdir().expect("a directory");
         let (config, state) = (place.path().join("arb.toml"), place.path().join("state"));
         let file = format!(

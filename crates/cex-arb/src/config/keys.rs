@@ -234,13 +234,34 @@ fn value<U: Unit>(
             }
             read.map_err(|what| problems.add(&path, &found.origin, format!("{path}: {what}"), key.remedy()))
                 .ok()
+                // Whoever may not be held up by it goes on with what holds where nothing is written.
+                .or_else(|| of_default::<U>(key, problems).filter(|_| spares(problems, &path)))
         }
-        None => {
-            let raw = default_value(key);
-            let read = U::read(&unit::Given(&raw), key.range);
-            read.map_err(|what| problems.add(&path, &Origin::Default, format!("{path}: {what}"), "")).ok()
-        }
+        None => of_default::<U>(key, problems),
     }
+}
+
+/// The value of a key by default.
+fn of_default<U: Unit>(key: &Key, problems: &mut Problems) -> Option<U::Value> {
+    let (raw, path) = (default_value(key), key.path());
+    let read = U::read(&unit::Given(&raw), key.range);
+    read.map_err(|what| problems.add(&path, &Origin::Default, format!("{path}: {what}"), "")).ok()
+}
+
+/// Whether what is wrong with this key refuses nothing.
+fn spares(problems: &Problems, path: &str) -> bool {
+    problems.are_lenient() && only_a_run_minds(path)
+}
+
+/// Whether nobody but a run can be wrong by the value of this key. What tells which run is meant, where it is and whose orders are
+/// to be cancelled is not among them: who halts needs that, and must not guess it.
+pub(super) fn only_a_run_minds(path: &str) -> bool {
+    let (section, name) = path.rsplit_once('.').unwrap_or((path, ""));
+    let of_account =
+        section.starts_with("venues.") && ["fee_taker_bps", "withdrawals_readable"].contains(&name);
+    let of_journal = section == "storage" && name.starts_with("journal_");
+    let first = path.split('.').next().unwrap_or_default();
+    ["version", "risk", "symbols", "paper"].contains(&first) || of_account || of_journal
 }
 
 /// A default, as the file would give it. Lists of defaults are examples: what is not written is empty.

@@ -125,7 +125,14 @@ pub(super) fn collect(
             None => drop(by_key.insert(given.key.clone(), given)),
             Some(fix) => {
                 let what = format!("unknown key `{}`", shown_key(&given.key));
-                problems.add(&given.key, &given.origin, what, fix);
+                match given.origin {
+                    // Typed just now, it may have been to say which run is meant.
+                    Origin::Flag => problems.add(&given.key, &given.origin, what, fix),
+                    // No run goes by it: none would have started.
+                    Origin::Default | Origin::File(_) | Origin::Env(_) => {
+                        problems.doubt(&given.key, &given.origin, what, fix);
+                    }
+                }
             }
         }
     }

@@ -86,7 +86,7 @@ impl Problems {
         &self.found
     }
 
-    /// Adds one about a key that has a value.
+    /// Adds one about a key that has a value. Where doubts refuse nothing, neither does a key that only a run minds.
     pub(super) fn add(
         &mut self,
         key: &str,
@@ -95,7 +95,10 @@ impl Problems {
         fix: impl Into<String>,
     ) {
         let problem = self.problem(key, origin, what.into(), fix.into());
-        self.found.push(problem);
+        match &mut self.doubts {
+            Some(doubts) if keys::only_a_run_minds(key) => doubts.push(problem),
+            Some(_) | None => self.found.push(problem),
+        }
     }
 
     /// Adds one about something that can be used as it stands and was hardly meant so.

@@ -211,6 +211,16 @@ fn what_only_a_run_must_refuse_holds_no_control_up() {
         ("", &[("ARB__VENUES__MEXC__FEE_TAKER_BPS", "0.05")]),
         ("[symbols]\nquote = \"BTC\"\ninclude = [\"ETH/BTC\"]\n", &[]),
         ("[symbols]\nexclude = [\"luna/usdt\"]\n", &[]),
+        ("[symbols]\ntop = \"ten\"\n", &[]),
+        ("[risk]\nmin_edge_bps = 1001\n", &[]),
+        ("[risk]\nmax_leg_usdt = 200\nmax_cycle_usdt = 100\n", &[]),
+        ("[risk]\nmax_leg = 200\n", &[]),
+        ("[rsk]\nmax_leg_usdt = 200\n", &[]),
+        ("[paper]\nlatency_ms = 5.5\n", &[]),
+        ("[storage]\njournal_sync = \"always\"\n", &[]),
+        ("", &[("ARB__VERSION", "2")]),
+        ("", &[("ARB__VENUES__MEXC__FEE_TAKER_BPS", "500")]),
+        ("", &[("ARB__RISK", "5")]),
     ] {
         let (strict, lenient) = load(lines, vars);
         let told = lenient.unwrap_or_else(|problems| panic!("{lines} {vars:?} {problems:?}"));
@@ -237,8 +247,40 @@ fn what_only_a_run_must_refuse_holds_no_control_up() {
     // What cannot be used is refused by both.
     let (strict, lenient) = load("[risk]\nmin_edge_bps = x\n", &[]);
     assert!(strict.is_err() && lenient.is_err());
-    let (strict, lenient) = load("[risk]\nmin_edge_bps = 1001\n", &[("ARB_SYMBOLS", "x")]);
-    assert_eq!((strict.map_err(|all| all.len()), lenient.map_err(|all| all.len())), (Err(2), Err(1)));
+    // So is what tells which run is meant, where it is and whose orders are to be cancelled: none of it is guessed.
+    for lines in [
+        "[storage]\ndir = \"state\"\n",
+        "[venues.mexc]\nrest = \"nowhere\"\n",
+        "[venues.mexc]\nkey = \"env:S\"\n",
+    ] {
+        let (strict, lenient) = load(lines, &vars);
+        assert!(strict.is_err() && lenient.is_err(), "{lines}");
+    }
+    let (strict, lenient) = load("", &[("ARB__MODE", "lve")]);
+    assert!(strict.is_err() && lenient.is_err());
+    let (strict, lenient) =
+        load("[risk]\nmin_edge_bps = 1001\n", &[("ARB__MODE", "x"), ("ARB_SYMBOLS", "x")]);
+    assert_eq!((strict.map_err(|all| all.len()), lenient.map_err(|all| all.len())), (Err(3), Err(1)));
+    // A key that is typed for this command may be one of these misspelt.
+    std::fs::write(file.path(), GOOD).expect("our own file");
+    for (set, refused) in [("storage.dri=/tmp", true), ("moed=paper", true), ("risk.max_leg=5", false)] {
+        let set = [set.to_owned()];
+        let lenient = Config::load_for_control(Some(file.path()), &set, &around(&[]));
+        assert_eq!(lenient.is_err(), refused, "{set:?}");
+    }
+}
+
+/// Nothing that only a run minds is made up: what was not usable is as if it had not been written.
+#[test]
+fn what_holds_no_control_up_counts_as_not_written() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let unversioned =
+        "mode = \"paper\"\n[venues.mexc]\n[venues.gateio]\n[risk]\nwatchdog_ms = 1\nhedge_ms = 900\n";
+    std::fs::write(file.path(), unversioned).expect("our own file");
+    let (config, doubts) = Config::load_for_control(Some(file.path()), &[], &around(&[])).expect("no run");
+    assert_eq!((config.mode, doubts.len()), (Mode::Paper, 2), "{doubts:?}");
+    let (watchdog, hedge) = (config.risk.watchdog_ms.as_millis(), config.risk.hedge_ms.as_millis());
+    assert_eq!((watchdog, hedge), (2_000, 900));
 }
 
 #[test]
