@@ -1,7 +1,10 @@
 //! What is said to an engine, or in its place, and told of its answer.
 
 use super::super::control::{self, Door, Starting};
+use super::resume::{Lifted, lift, tell_lifted};
 use super::*;
+use cex_core::Timestamp;
+use cex_transport::Clock;
 use std::rc::Rc;
 
 /// A halted directory, and the configuration of its runs.
