@@ -69,7 +69,10 @@ pub fn main() -> ExitCode {
         Command::Sim(args) => sim::run(args, &mut std::io::stdout().lock()),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            log::flush();
+            ExitCode::SUCCESS
+        }
         Err(failure) => {
             if !matches!(failure.exit, Exit::Interrupted | Exit::Terminated) {
                 log::say(&failure.to_string());

@@ -112,6 +112,23 @@ pub fn say(text: &str) {
     log.flush(PATIENCE);
 }
 
+/// Says something outside of any log line to whoever reads it, and waits for nobody: what is to be done does not wait for what is
+/// told of it. [`flush`] at the end gives it its time.
+pub fn mention(text: &str) {
+    match LOG.get() {
+        Some(log) => log.line(format!("{text}\n").into_bytes()),
+        // Nobody may be there to read it.
+        None => drop(writeln!(io::stderr(), "{text}")),
+    }
+}
+
+/// Waits until everything said so far is written, but not for long.
+pub fn flush() {
+    if let Some(log) = LOG.get() {
+        log.flush(PATIENCE);
+    }
+}
+
 /// A screen takes the terminal: from now on lines go into `file`, and the last of them are kept for [`show`].
 pub fn hide(file: Option<&Path>) {
     if let Some(log) = LOG.get() {

@@ -372,6 +372,7 @@ fn a_kill_halts_whatever_a_run_would_refuse() {
     ] {
         let place = tempfile::tempdir().expect("a directory");
         let (config, state) = (place.path().join("arb.toml"), place.path().join("state"));
+        had_a_run(&state);
         let file = format!(
             "version = 1\n[venues.mexc]\n[venues.gateio]\n[storage]\ndir = \"{}\"\n{lines}",
             state.display()
@@ -463,9 +464,62 @@ fn a_kill_that_does_not_outlast_a_restart_does_not_say_killed() {
     assert!(word(row, "error").contains("state/paper/HALT: "), "{row}");
 }
 
+/// What a run leaves where it was.
+fn had_a_run(directory: &std::path::Path) {
+    std::fs::create_dir_all(directory).expect("a directory");
+    std::fs::write(directory.join("run.lock"), "").expect("our own file");
+}
+
+#[test]
+fn a_kill_goes_on_where_its_directory_cannot_be_made() {
+    let place = tempfile::tempdir().expect("a directory");
+    std::fs::write(place.path().join("state"), "a file in its way").expect("our own file");
+    let output = kill(place.path(), "", &[("K", "k")], &[]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(9), "{said}{}", text(&output.stderr));
+    for line in ["mexc: NOT PROVEN FLAT", "gateio: NOT PROVEN FLAT", "NOT HALTED OVER RESTARTS"] {
+        assert!(said.contains(line), "{said}");
+    }
+    let output = kill(place.path(), "mode = \"paper\"\n", &[("K", "k")], &[]);
+    assert_eq!(output.status.code(), Some(10), "{}", text(&output.stderr));
+}
+
+/// Another user's home, another file: whoever halts there has halted nothing.
+#[test]
+fn a_kill_where_no_run_ever_was_does_not_say_that_none_runs() {
+    let place = tempfile::tempdir().expect("a directory");
+    let output = kill(place.path(), "mode = \"paper\"\n", &[("K", "k")], &[]);
+    let (said, told) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(6), "{said}{told}");
+    assert!(place.path().join("state/paper/HALT").exists(), "it holds what is started there all the same");
+    assert!(said.contains("no run was ever in") && !said.contains("no engine runs"), "{said}");
+    assert!(told.contains("state/paper: is it the user and the directory of the run?"), "{told}");
+    let rows = lines(&kill(place.path(), "mode = \"paper\"\n", &[("K", "k")], &["--json"]));
+    assert_eq!(rows[0]["never_run"].as_bool(), Some(true), "{rows:?}");
+    let output = kill(place.path(), "", &[("K", "k")], &[]);
+    assert_eq!(output.status.code(), Some(9), "what is not proven comes first: {}", text(&output.stderr));
+}
+
+#[test]
+fn a_kill_needs_nobody_who_reads_its_warnings() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (config, state) = (place.path().join("arb.toml"), place.path().join("state"));
+    had_a_run(&state);
+    let file =
+        format!("venus = 1\n[venues.mexc]\n[venues.gateio]\n[storage]\ndir = \"{}\"\n", state.display());
+    std::fs::write(&config, file).expect("our own file");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_arb"));
+    let status = command.args(["kill", "--config"]).arg(&config).stderr(writer).status();
+    assert_eq!(status.expect("the program starts").code(), Some(0));
+    assert!(state.join("HALT").exists());
+}
+
 #[test]
 fn a_kill_on_paper_touches_no_account() {
     let place = tempfile::tempdir().expect("a directory");
+    had_a_run(&place.path().join("state/paper"));
     let output = kill(place.path(), "mode = \"paper\"\n", &[("K", "k")], &[]);
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}{}", text(&output.stderr));

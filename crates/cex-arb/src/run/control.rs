@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The socket's name in the directory of a run.
 pub const SOCKET: &str = "control.sock";
 
+/// The file that belongs to the one run of a directory.
+const LOCK: &str = "run.lock";
+
 /// The mode that a program which starts tells.
 pub const STARTING: &str = "starting";
 
@@ -226,6 +229,12 @@ impl Directory {
         self.halt_file().try_exists().unwrap_or(true)
     }
 
+    /// Whether there ever was a run. Where that cannot be told, as if there had been.
+    #[must_use]
+    pub fn had_a_run(&self) -> bool {
+        [LOCK, "journal"].iter().any(|name| self.0.join(name).try_exists().unwrap_or(true))
+    }
+
     /// Where logs go while a screen is drawn.
     #[must_use]
     pub fn log(&self) -> PathBuf {
@@ -237,7 +246,7 @@ impl Directory {
     /// # Errors
     /// [`io::ErrorKind::AddrInUse`] when there is another, or as the system says.
     pub fn claim(&self) -> io::Result<File> {
-        let file = File::options().create(true).append(true).mode(0o600).open(self.0.join("run.lock"))?;
+        let file = File::options().create(true).append(true).mode(0o600).open(self.0.join(LOCK))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::AddrInUse.into()),

@@ -56,7 +56,8 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let config =
         Config::load(args.config.as_deref(), &args.set, &around).map_err(|problems| failure(&problems))?;
     may_run(args, &config)?;
-    let directory = directory(&config)?;
+    let directory = place(&config);
+    make(&directory)?;
     crash::keep_in(&directory.0);
     let pace = Pace::of(args.spin, args.sleep);
     pace.block_on(trade(args, &config, directory))
@@ -98,7 +99,8 @@ fn label(config: &Config) -> String {
 }
 
 fn ask(label: &str) -> String {
-    eprint!("this places real orders. Type {label} to go on: ");
+    // Whoever cannot be asked has not named them.
+    let _ = write!(std::io::stderr(), "this places real orders. Type {label} to go on: ");
     let _ = std::io::stderr().flush();
     let mut line = String::new();
     // What cannot be read is not the label.
@@ -106,18 +108,21 @@ fn ask(label: &str) -> String {
     line.trim().to_owned()
 }
 
-/// Where a run keeps what outlives it. Made when it is not there, for its owner alone, and on disk before anything stands in it.
+/// Where a run keeps what outlives it.
+pub(super) fn place(config: &Config) -> Directory {
+    let shared = Directory(PathBuf::from(&config.storage.dir));
+    if config.mode == Mode::Paper { shared.on_paper() } else { shared }
+}
+
+/// Makes a run's directory when it is not there, for its owner alone, and on disk before anything stands in it.
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn directory(config: &Config) -> Result<Directory, Failure> {
-    let shared = Directory(PathBuf::from(&config.storage.dir));
-    let directory = if config.mode == Mode::Paper { shared.on_paper() } else { shared };
+pub(super) fn make(directory: &Directory) -> Result<(), Failure> {
     cex_journal::storage::make_directory(&directory.0).map_err(|error| {
         let what = format!("{}: {error}", directory.0.display());
         Failure::new(Exit::BadConfig, what, "name another storage.dir")
-    })?;
-    Ok(directory)
+    })
 }
 
 async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<(), Failure> {

@@ -9,13 +9,14 @@ pub use self::resume::{resume, write_acknowledgement};
 
 use super::control::{Answer, Directory, Question, STARTING, Status, Verb};
 use super::finish::{HALTED, RESIDUAL};
-use super::live::directory;
+use super::live::place;
 use super::past::Past;
 use super::recover::standing_open;
 use crate::cli::{ControlArgs, StopArgs};
 use crate::config::command::failure;
 use crate::config::{Config, Surroundings};
 use crate::exit::{Exit, Failure, written};
+use crate::log;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -32,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// # Errors
 /// Exit code 6 when no engine runs there.
 pub fn status(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let (_, directory) = place(args)?;
+    let (_, directory) = meant(args)?;
     let status = ask(&directory, Verb::Status)?;
     show(args, &status, out)
 }
@@ -44,7 +45,7 @@ pub fn status(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
 /// arbitrage has not ended or was parked, or holdings differ, 10 when its journal does not say how it ended.
 pub fn stop(args: &StopArgs, out: &mut impl Write) -> Result<(), Failure> {
     let StopArgs { control: args, flatten } = args;
-    let (_, directory) = place(args)?;
+    let (_, directory) = meant(args)?;
     let status = ask(&directory, if *flatten { Verb::StopFlat } else { Verb::Stop })?;
     let until = Instant::now() + STOP;
     while UnixStream::connect(directory.socket()).is_ok() {
@@ -132,16 +133,16 @@ fn tell_stopped(line: &Stopped<'_>, open: u32, json: bool, out: &mut impl Write)
     Ok(())
 }
 
-/// What is meant, and where it is. What of a configuration only a run must refuse is told and holds nothing up: a halt that is
+/// What is meant, and where it is, whether or not it is there. What of a configuration only a run must refuse is told and holds nothing up: a halt that is
 /// refused for a slip of a unit is worth nothing.
-pub(super) fn place(args: &ControlArgs) -> Result<(Config, Directory), Failure> {
+pub(super) fn meant(args: &ControlArgs) -> Result<(Config, Directory), Failure> {
     let around = Surroundings::real();
     let loaded = Config::load_for_control(args.config.as_deref(), &args.set, &around);
     let (config, doubts) = loaded.map_err(|problems| failure(&problems))?;
     for doubt in doubts {
-        eprintln!("warning: {doubt}");
+        log::mention(&format!("warning: {doubt}"));
     }
-    let directory = directory(&config)?;
+    let directory = place(&config);
     Ok((config, directory))
 }
 

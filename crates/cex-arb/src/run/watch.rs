@@ -4,7 +4,7 @@
 
 use super::control::{Directory, STARTING, Status, Verb};
 use super::pace::Pace;
-use super::remote::{ask_within, cancel_everywhere, place};
+use super::remote::{ask_within, cancel_everywhere, meant};
 use crate::cli::ControlArgs;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -43,7 +43,7 @@ struct Line {
 /// # Errors
 /// When the configuration is wrong, or the system gives no thread.
 pub fn watch(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let (config, directory) = place(args)?;
+    let (config, directory) = meant(args)?;
     // It would watch, and could cancel nothing when it must.
     if let Some(what) = config.venues.iter().find_map(|venue| venue.key_unread.as_ref()) {
         return Err(Failure::new(Exit::BadConfig, what, "give it the keys of the run it watches"));

@@ -1,12 +1,12 @@
 //! `arb kill`: the halt file, the engine if it answers, and the cancels, none of which needs another.
 
-use super::{ask, place};
+use super::{ask, meant};
 use crate::cli::ControlArgs;
 use crate::config::{Config, Mode};
 use crate::exit::{Exit, Failure, written};
 use crate::run::cancel;
 use crate::run::control::{Directory, Verb};
-use crate::run::live::mode_name;
+use crate::run::live::{make, mode_name};
 use crate::run::venue::Venue;
 use cex_core::{Markets, SymbolId, SymbolInfo};
 use cex_transport::{Clock, TransportConfig};
@@ -22,9 +22,10 @@ const HALT_WITHIN: Duration = Duration::from_secs(2);
 /// None of that needs the engine: it may be stopped, hanging or gone. What one of the three refuses holds up neither of the others.
 ///
 /// # Errors
-/// Exit code 9 when it is not proven that nothing is open, 10 when the halt is not on disk, 6 when an engine of another mode runs.
+/// Exit code 9 when it is not proven that nothing is open, 10 when the halt is not on disk, 6 when an engine of another mode runs, or
+/// none ever did there.
 pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let (config, directory) = place(args)?;
+    let (config, directory) = meant(args)?;
     // All three at once: neither a disk nor an engine that hangs may hold up the cancels.
     let halting = start_halting(&directory);
     let asked = std::thread::spawn({
@@ -35,11 +36,14 @@ pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
         .block_on(cancel_everywhere(&config))
         .map_err(|error| Failure::new(Exit::Internal, format!("no runtime: {error}"), ""))?;
     let asked = asked.join().unwrap_or_else(|_| Err(Failure::new(Exit::Internal, "asking panicked", "")));
-    let halted =
-        halting.recv_timeout(HALT_WITHIN).unwrap_or_else(|_| Err(unhalted(&directory, &"the disk hangs")));
+    let Halting { put: halted, ran } = halting
+        .recv_timeout(HALT_WITHIN)
+        .unwrap_or_else(|_| Halting { put: Err(unhalted(&directory, &"the disk hangs")), ran: true });
+    let ran = ran || asked.is_ok();
     let trades = asked.as_ref().is_ok_and(|status| status.run == mode_name(Mode::Live));
     let told = match asked {
         Ok(status) => format!("process {} opens nothing any more", status.pid),
+        Err(_) if !ran => never(&directory),
         Err(failure) if failure.exit == Exit::NotRunning => "no engine runs".to_owned(),
         Err(failure) => format!("the engine does not answer ({})", failure.what),
     };
@@ -73,7 +77,8 @@ pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
         (true, _) => {
             let event = if halted.is_ok() { "killed" } else { "not_halted" };
             let error = halted.as_ref().err().map(|failure| &failure.what);
-            let line = Killed { event, not_proven: failed, halt_file: halted.is_ok(), error };
+            let line =
+                Killed { event, not_proven: failed, halt_file: halted.is_ok(), never_run: !ran, error };
             sonic_rs::to_string(&line).map_err(std::io::Error::other).and_then(|line| writeln!(out, "{line}"))
         }
         (false, Ok(())) => writeln!(out, "halted: {told}; {} keeps it so until arb resume", file.display()),
@@ -85,9 +90,18 @@ pub fn kill(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
     }
     halted?;
     match directory.engine_of_another_mode() {
-        None => Ok(()),
         Some(other) => Err(other.failure()),
+        None if !ran => {
+            let fix = "run it as the user and with the --config of the run; arb resume takes this halt back";
+            Err(Failure::new(Exit::NotRunning, never(&directory), fix))
+        }
+        None => Ok(()),
     }
+}
+
+/// Whoever halts the wrong place must not take it for the right one.
+fn never(directory: &Directory) -> String {
+    format!("no run was ever in {}: is it the user and the directory of the run?", directory.0.display())
 }
 
 /// What `kill --json` says of an exchange.
@@ -108,19 +122,32 @@ struct Killed<'a> {
     /// Exchanges of which it is not proven that nothing is open.
     not_proven: usize,
     halt_file: bool,
+    /// There has never been a run where it was halted: it may be the wrong place.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    never_run: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a String>,
 }
 
-/// Has the halt file put there, by a thread that may hang with its disk; how that went.
-fn start_halting(directory: &Directory) -> mpsc::Receiver<Result<(), Failure>> {
+/// What became of the halt file.
+struct Halting {
+    put: Result<(), Failure>,
+    /// Whether there ever was a run, for all that can be told.
+    ran: bool,
+}
+
+/// Has the halt file put there, with its directory, by a thread that may hang with its disk; how that went.
+fn start_halting(directory: &Directory) -> mpsc::Receiver<Halting> {
     let (told, halted) = mpsc::channel();
     let what = format!("{} arb kill, process {}", Clock::new().now(), std::process::id());
     let directory = directory.clone();
     std::thread::spawn(move || {
-        let put = directory.put_halt_file(&what).map_err(|error| unhalted(&directory, &error));
+        let ran = directory.had_a_run();
+        let made = make(&directory).map_err(|failure| unhalted(&directory, &failure.what));
+        let put =
+            made.and_then(|()| directory.put_halt_file(&what).map_err(|error| unhalted(&directory, &error)));
         // Whoever waited may have gone on.
-        let _ = told.send(put);
+        let _ = told.send(Halting { put, ran });
     });
     halted
 }

@@ -1,11 +1,11 @@
 //! `arb resume`: an operator has looked.
 
-use super::{ask, place, show};
+use super::{ask, meant, show};
 use crate::cli::ControlArgs;
 use crate::config::Config;
 use crate::exit::{Exit, Failure, written};
 use crate::run::control::{Directory, Status, Verb};
-use crate::run::live::{of_this_process, open_journal};
+use crate::run::live::{make, of_this_process, open_journal};
 use crate::run::past::Past;
 use crate::run::recover::standing_open;
 use cex_core::Timestamp;
@@ -21,7 +21,8 @@ use std::io::Write;
 /// When the halt cannot be lifted, and so stays: exit code 7 while the engine starts or ends, 8 when the halt file cannot be removed,
 /// 10 when the journal cannot be written.
 pub fn resume(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let (config, directory) = place(args)?;
+    let (config, directory) = meant(args)?;
+    make(&directory)?;
     let names_mode = args.set.iter().any(|set| set.split('=').next().is_some_and(|key| key.trim() == "mode"));
     match lift(&config, &directory, names_mode)? {
         Lifted::Running(status) => show(args, &status, out),

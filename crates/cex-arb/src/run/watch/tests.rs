@@ -81,7 +81,7 @@ fn stage() -> Watch<Stage> {
     let dir = format!("storage.dir={}", room.path().display());
     let set = vec![dir, "risk.watchdog_ms=2000".to_owned()];
     let args = ControlArgs { config: Some(file), set, json: false };
-    let (config, directory) = place(&args).expect("a configuration");
+    let (config, directory) = meant(&args).expect("a configuration");
     // Nobody has taken it away.
     std::fs::write(directory.socket(), "").expect("our own directory");
     let (says, said) = sync_channel(LINES);
