@@ -54,7 +54,10 @@ pub enum Command {
     /// recovers.
     Watch(ControlArgs),
     /// Say that you have looked at what halted the engine, and let it go on
-    Resume(ControlArgs),
+    ///
+    /// Where no engine runs and earlier runs left something open, it names that and does nothing without --take-over: the next
+    /// `arb run` would find out what became of it and trade the difference away, and does so no more once it is yours.
+    Resume(ResumeArgs),
     /// Feed recorded Gate.io traffic through the codecs and books, and print what they came to
     ///
     /// DIR holds currency_pairs.json (an answer of /spot/currency_pairs), rest_order_book.jsonl (a line per snapshot:
@@ -134,6 +137,17 @@ pub struct StopArgs {
     /// Cancel what is open, and trade away what arbitrages left over
     #[arg(long)]
     pub flatten: bool,
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, Args)]
+pub struct ResumeArgs {
+    /// Which engine
+    #[command(flatten)]
+    pub control: ControlArgs,
+    /// Where no engine runs: what earlier runs left open is yours from now on, evened out by you or kept; no run trades it away
+    #[arg(long)]
+    pub take_over: bool,
 }
 
 /// What to do with the configuration.

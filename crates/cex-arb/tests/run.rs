@@ -552,6 +552,15 @@ fn what_a_crash_left_open_is_traded_away_before_anything_is_opened() {
     child.wait().expect("it is ours");
     stage.sim.clear_all().expect("it runs");
     assert!(stage.uneven() > 0, "the crash left it so");
+    let resumed = stage.say("resume", &[]);
+    assert_eq!(resumed.status.code(), Some(9), "nobody takes it over by habit: {}", said(&resumed));
+    assert!(said(&resumed).contains("left open: arbitrage"), "{}", said(&resumed));
+    let halt = stage.state().join("HALT");
+    std::fs::write(&halt, "somebody").expect("our own directory");
+    let held = stage.say("run", &["--live", "--yes-live", "mexc+gateio", "--seconds", "1"]);
+    assert_eq!(held.status.code(), Some(8), "{}", said(&held));
+    assert!(said(&held).contains("left open by earlier runs: arbitrage"), "{}", said(&held));
+    std::fs::remove_file(&halt).expect("ours");
     let mut child = stage.run();
     stage.until("it looks after what was left", || stage.status()["mode"].as_str() == Some("close_only"));
     assert_eq!(number(&stage.status(), "started"), 0, "nothing is opened before");

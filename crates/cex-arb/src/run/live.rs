@@ -16,7 +16,7 @@ use super::ready::{Ready, is_written, ready, unless_stopped};
 use super::reasons::Reasons;
 use super::reconcile::Reconciler;
 use super::record::Recorder;
-use super::recover::{Leveled, Unfinished, leveled};
+use super::recover::{Leveled, Unfinished, leveled, standing_open};
 use super::signals::{Ended, KillSignal, Signals};
 use super::venue::{PendingLink, Venue};
 use super::watchdog;
@@ -32,7 +32,7 @@ use crate::{crash, log};
 use cex_core::{Bps, Markets, SymbolId, Timestamp, VenueId};
 use cex_engine::{Commands, Engine, Event, VenueSetup};
 use cex_journal::messages::{self, SessionStart};
-use cex_journal::{Recovered, SyncPolicy, Writer};
+use cex_journal::{JournalError, Recovered, SyncPolicy, Writer};
 use cex_transport::Clock;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -126,7 +126,10 @@ pub(super) fn make(directory: &Directory) -> Result<(), Failure> {
 }
 
 async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<(), Failure> {
-    no_halt_file(&directory)?;
+    if let Err(failure) = no_halt_file(&directory) {
+        tell_left(&directory);
+        return Err(failure);
+    }
     let clock = Clock::new();
     let started_at = clock.now();
     // Before the socket: whoever comes second must not take it from whoever came first.
@@ -252,6 +255,15 @@ fn no_halt_file(directory: &Directory) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Says what earlier runs left open to whoever is sent to the accounts before the journal was read. Where it cannot be, the start
+/// ends as it would have.
+fn tell_left(directory: &Directory) {
+    let past = Past::read(&directory.0.join("journal"));
+    for left in past.map(|past| standing_open(&past)).unwrap_or_default() {
+        log::mention(&format!("left open by earlier runs: {left}"));
+    }
+}
+
 /// Opens nothing before what earlier runs left open is level. What cannot be made so is an operator's: the run halts, over
 /// restarts too, and ends.
 async fn level_first(desk: Desk, adopted: usize, quit: Rc<Notify>) {
@@ -295,8 +307,15 @@ pub(super) fn journal(
 ) -> Result<(Writer, Recovered, Past), Failure> {
     let path = directory.0.join("journal");
     let opened = cex_journal::open_directory_reading(&path, options, now, &mut |record| past.take(record));
-    let opened =
-        opened.map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
+    let opened = opened.map_err(|error| match error {
+        // A start that is tried again finds it free.
+        JournalError::Locked { .. } => Failure::new(
+            Exit::Running,
+            error.to_string(),
+            "wait until that has ended; arb status, if it is a run",
+        ),
+        error => Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()),
+    })?;
     if let Some(cut) = &opened.recovered.cut {
         tracing::warn!(%cut, "an incomplete record at the journal's end was cut off");
     }
@@ -311,11 +330,9 @@ pub fn open_journal(
     config: &Config,
     directory: &Directory,
     now: Timestamp,
-) -> Result<(Writer, Recovered), Failure> {
+) -> Result<(Writer, Recovered), JournalError> {
     let options = config.storage.journal_options();
-    let opened = cex_journal::open_directory(&directory.0.join("journal"), options, now);
-    let opened =
-        opened.map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
+    let opened = cex_journal::open_directory(&directory.0.join("journal"), options, now)?;
     Ok((opened.writer, opened.recovered))
 }
 

@@ -54,6 +54,8 @@ pub struct Past {
     ledger: ledger::Ledger,
     /// Why the last session ended.
     ended: Option<String>,
+    /// A halt is written down that no operator has looked at since.
+    halted: bool,
     /// Whether the session that writes is a run, and not an operator's where none is: that one is told what stands open, and takes it
     /// over. A run looks after its own; one that only observes leaves it to the next that trades.
     runs: bool,
@@ -149,6 +151,7 @@ impl Past {
             Entry::ArbitrageEnd(end) => self.end(at, end),
             Entry::VenueNote(note) => self.history.push(at, Recalled::Noted(note.clone())),
             Entry::RiskTrip(trip) => self.history.push(at, Recalled::Trip(trip.clone())),
+            Entry::Halt(_) => self.halted = true,
             Entry::OperatorAck(_) => self.acknowledge(at),
             Entry::SessionEnd(end) => {
                 self.ended = Some(end.reason.clone());
@@ -159,7 +162,6 @@ impl Past {
             | Entry::IdBlock(_)
             | Entry::OrderSent(_)
             | Entry::VenueReport(_)
-            | Entry::Halt(_)
             | Entry::ClockOffset(_)
             | Entry::ConfigChange(_)
             | Entry::Checkpoint(_) => {}
@@ -298,6 +300,7 @@ impl Past {
     }
 
     fn acknowledge(&mut self, at: Timestamp) {
+        self.halted = false;
         self.history.push(at, Recalled::Acknowledged);
         if let Some(contradiction) = &mut self.contradiction {
             contradiction.acknowledged = true;
@@ -326,6 +329,12 @@ impl Past {
     #[must_use]
     pub fn ended(&self) -> Option<&str> {
         self.ended.as_deref()
+    }
+
+    /// Whether a halt is written down that no operator has looked at since: it holds every start.
+    #[must_use]
+    pub const fn is_halted(&self) -> bool {
+        self.halted
     }
 
     /// Arbitrages that were not seen to their end, by name.

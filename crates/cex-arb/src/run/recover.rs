@@ -341,7 +341,7 @@ impl Unfinished {
                     return Err(Failure::new(
                         Exit::Residual,
                         what,
-                        "even it out at the exchanges, then: arb resume",
+                        "even it out at the exchanges, then: arb resume --take-over",
                     ));
                 }
             }
@@ -486,7 +486,7 @@ fn key_of(engine: &Engine, (venue, symbol, order, trade): &FillName) -> Option<F
 /// what has been undecided for long is somebody's, whatever the reason.
 fn passing(what: String, undecided_for: Duration) -> Failure {
     let (exit, fix) = if undecided_for > PASSES_WITHIN {
-        let fix = "look at the exchange; start again when it answers, or even out what is open there, then: arb resume";
+        let fix = "look at the exchange; start again when it answers, or even out what is open there, then: arb resume --take-over";
         (Exit::Residual, fix)
     } else {
         (Exit::Unreachable, "nothing was opened: start again when the exchange answers")
@@ -505,7 +505,7 @@ fn tolerate(now: Timestamp, order: &Written, why: &NotKnown, acknowledged: bool)
     if why.passes {
         return Err(passing(what, now.since(order.dead_at)));
     }
-    Err(Failure::new(Exit::Residual, what, "look for it at the exchange, then: arb resume"))
+    Err(Failure::new(Exit::Residual, what, "look for it at the exchange, then: arb resume --take-over"))
 }
 
 /// How an order is asked for, and where.

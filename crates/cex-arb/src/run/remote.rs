@@ -62,15 +62,26 @@ pub fn stop(args: &StopArgs, out: &mut impl Write) -> Result<(), Failure> {
     let past = Past::read(&directory.0.join("journal"))
         .map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))?;
     let (unfinished, undecided) = (past.unfinished(), past.undecided());
+    let halted = directory.is_halted() || past.is_halted();
     let ended = past.ended().unwrap_or_default();
     let left = standing_open(&past);
     let line = Stopped { event: "stopped", pid: status.pid, ended, unfinished, undecided, left: &left };
     written(tell_stopped(&line, status.open, args.json, out))?;
-    how_it_ended(ended, &status, unfinished, undecided)
+    how_it_ended(ended, &status, (unfinished, undecided), halted)
 }
 
-/// What an operator must hear of how the run ended that was asked to.
-fn how_it_ended(ended: &str, status: &Status, unfinished: usize, undecided: u32) -> Result<(), Failure> {
+/// What to do about what a run left open that no later one may look after, because it is halted.
+const TAKE_OVER: &str =
+    "look at both accounts, even out what is listed or keep it, then: arb resume --take-over";
+
+/// What an operator must hear of how the run ended that was asked to, and that left so many arbitrages and orders of them open;
+/// `halted` is whether the next start is held.
+fn how_it_ended(
+    ended: &str,
+    status: &Status,
+    (unfinished, undecided): (usize, u32),
+    halted: bool,
+) -> Result<(), Failure> {
     match ended {
         HALTED => {
             let what = "it ended halted: the next run waits for an operator";
@@ -90,15 +101,15 @@ fn how_it_ended(ended: &str, status: &Status, unfinished: usize, undecided: u32)
     // Who only looked has left nothing.
     if unfinished > 0 && status.run != "OBSERVE" {
         let what = format!("{unfinished} arbitrages did not end, {undecided} of their orders are undecided");
-        return Err(Failure::new(
-            Exit::Residual,
-            what,
-            "arb run finds out, and trades the difference away first",
-        ));
+        let fix = if halted { TAKE_OVER } else { "arb run finds out, and trades the difference away first" };
+        return Err(Failure::new(Exit::Residual, what, fix));
     }
     if ended == RESIDUAL {
         let what = "it ended with arbitrages parked, or with holdings that differ from the accounts";
-        return Err(Failure::new(Exit::Residual, what, "look at both accounts; arb journal dump tells what"));
+        let fix = "look at both accounts; arb journal dump tells what";
+        let fix =
+            if halted { format!("{fix}; even it out or keep it, then: arb resume") } else { fix.to_owned() };
+        return Err(Failure::new(Exit::Residual, what, fix));
     }
     Ok(())
 }

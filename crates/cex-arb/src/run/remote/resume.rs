@@ -1,8 +1,8 @@
 //! `arb resume`: an operator has looked.
 
-use super::{ask, meant, show};
-use crate::cli::ControlArgs;
-use crate::config::Config;
+use super::{TAKE_OVER, ask, meant, show};
+use crate::cli::ResumeArgs;
+use crate::config::{Config, Mode};
 use crate::exit::{Exit, Failure, written};
 use crate::run::control::{Directory, Status, Verb};
 use crate::run::live::{make, of_this_process, open_journal};
@@ -19,12 +19,13 @@ use std::io::Write;
 ///
 /// # Errors
 /// When the halt cannot be lifted, and so stays: exit code 7 while the engine starts or ends, 8 when the halt file cannot be removed,
-/// 10 when the journal cannot be written.
-pub fn resume(args: &ControlArgs, out: &mut impl Write) -> Result<(), Failure> {
+/// 9 when no engine runs, earlier runs left something open, and nobody said that it is theirs, 10 when the journal cannot be written.
+pub fn resume(args: &ResumeArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let ResumeArgs { control: args, take_over } = args;
     let (config, directory) = meant(args)?;
     make(&directory)?;
     let names_mode = args.set.iter().any(|set| set.split('=').next().is_some_and(|key| key.trim() == "mode"));
-    match lift(&config, &directory, names_mode)? {
+    match lift(&config, &directory, Meant { names_mode, take_over: *take_over })? {
         Lifted::Running(status) => show(args, &status, out),
         Lifted::Alone { theirs } => written(tell_lifted(&theirs, args.json, out)),
     }
@@ -60,9 +61,18 @@ pub(super) fn tell_lifted(theirs: &[String], json: bool, out: &mut impl Write) -
     Ok(())
 }
 
+/// What the command line says.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Meant {
+    /// Which mode's run is meant.
+    pub(super) names_mode: bool,
+    /// What earlier runs left open is whoever's resumes.
+    pub(super) take_over: bool,
+}
+
 /// Lifts the halt: an engine that runs does so itself, or refuses. Where none does, the acknowledgement is on disk before the halt
-/// file goes: the file may be all that holds the next start. `names_mode` is whether the command line says which mode's run is meant.
-pub(super) fn lift(config: &Config, directory: &Directory, names_mode: bool) -> Result<Lifted, Failure> {
+/// file goes: the file may be all that holds the next start.
+pub(super) fn lift(config: &Config, directory: &Directory, meant: Meant) -> Result<Lifted, Failure> {
     let unremoved = |error| {
         let what = format!("{}: {error}", directory.halt_file().display());
         Failure::new(Exit::Halted, what, "remove it by hand")
@@ -71,7 +81,7 @@ pub(super) fn lift(config: &Config, directory: &Directory, names_mode: bool) -> 
     match ask(directory, Verb::Resume) {
         Err(failure) if failure.exit == Exit::NotRunning => {
             // Whoever resumes one on paper, and forgets to say so, has not looked at what a live one left.
-            if let Some(other) = directory.engine_of_another_mode().filter(|_| !names_mode) {
+            if let Some(other) = directory.engine_of_another_mode().filter(|_| !meant.names_mode) {
                 let mut failure = other.failure();
                 failure.fix = format!(
                     "if that one is meant: {}; if the one that is not there: add --set mode={}",
@@ -79,7 +89,9 @@ pub(super) fn lift(config: &Config, directory: &Directory, names_mode: bool) -> 
                 );
                 return Err(failure);
             }
-            let theirs = acknowledge(config, directory)?;
+            // A start that comes now must find it done, or not begun.
+            let _claim = directory.claim().map_err(|error| taken(directory, &error))?;
+            let theirs = acknowledge(config, directory, meant.take_over)?;
             // Where no engine runs the file is all that is known of a halt: one that was put there meanwhile nobody has looked at.
             if directory.halt_mark().map_err(unremoved)? != looked_at {
                 let what = format!("{}: halted again meanwhile", directory.halt_file().display());
@@ -92,14 +104,55 @@ pub(super) fn lift(config: &Config, directory: &Directory, names_mode: bool) -> 
     }
 }
 
-/// Writes the acknowledgement into the journal of a run that is not there; what stood open and is the operator's from then on.
-fn acknowledge(config: &Config, directory: &Directory) -> Result<Vec<String>, Failure> {
+/// Why a directory in which no engine answers is another's.
+fn taken(directory: &Directory, error: &std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::AddrInUse {
+        let what = format!("{}: an engine starts or ends there just now", directory.0.display());
+        return Failure::new(Exit::Timeout, what, "try again");
+    }
+    let what = format!("{}: {error}", directory.0.display());
+    Failure::new(Exit::CheckFailed, what, "let this user write there, then: arb resume")
+}
+
+/// Writes the acknowledgement into the journal of a run that is not there; what stood open and is the operator's from then on. Nobody
+/// takes that over without having said so: until then the next run would trade it away.
+fn acknowledge(config: &Config, directory: &Directory, take_over: bool) -> Result<Vec<String>, Failure> {
     let now = Clock::new().now();
-    let (writer, recovered) = open_journal(config, directory, now)?;
-    let failed = |error: JournalError| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy());
-    let past = Past::read(&directory.0.join("journal")).map_err(failed)?;
-    write_acknowledgement(now, writer, of_this_process(), recovered.halt, &past).map_err(failed)?;
-    Ok(standing_open(&past))
+    let (writer, recovered) = open_journal(config, directory, now).map_err(|error| match error {
+        JournalError::Locked { .. } => {
+            Failure::new(Exit::Timeout, error.to_string(), "try again when it has ended")
+        }
+        error => unreadable(&error),
+    })?;
+    let past = Past::read(&directory.0.join("journal")).map_err(|error| unreadable(&error))?;
+    let theirs = standing_open(&past);
+    // Accounts on paper begin anew: nothing of theirs is anybody's.
+    if !theirs.is_empty() && !take_over && config.mode != Mode::Paper {
+        return Err(not_taken_over(&theirs, recovered.halt.is_some() || directory.is_halted()));
+    }
+    let written = write_acknowledgement(now, writer, of_this_process(), recovered.halt, &past);
+    written.map_err(|error| unreadable(&error))?;
+    Ok(theirs)
+}
+
+/// The journal cannot be read, or not written.
+fn unreadable(error: &JournalError) -> Failure {
+    Failure::new(Exit::CheckFailed, error.to_string(), error.remedy())
+}
+
+/// Whoever resumes by habit gives away what only the next run would have levelled.
+fn not_taken_over(theirs: &[String], halted: bool) -> Failure {
+    let what = format!(
+        "nothing was acknowledged: earlier runs left this open, and no run trades it away once you resume\n  left open: {}",
+        theirs.join("\n  left open: ")
+    );
+    let fix = if halted {
+        TAKE_OVER
+    } else {
+        "arb run finds out what became of it and trades the difference away; where you have looked, and evened it out or keep it: \
+         arb resume --take-over"
+    };
+    Failure::new(Exit::Residual, what, fix)
 }
 
 /// Writes into the journal of a run that is not there, and says `past`, that an operator has looked; `halt` is the record that they

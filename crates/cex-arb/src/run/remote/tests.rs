@@ -1,7 +1,7 @@
 //! What is said to an engine, or in its place, and told of its answer.
 
 use super::super::control::{self, Door, Starting};
-use super::resume::{Lifted, lift, tell_lifted};
+use super::resume::{Lifted, Meant, lift, tell_lifted};
 use super::*;
 use cex_core::Timestamp;
 use cex_transport::Clock;
@@ -24,16 +24,22 @@ fn halted() -> (tempfile::TempDir, Config, Directory) {
 
 #[test]
 fn a_stop_tells_what_the_run_left() {
-    let exit = |ended, mode: &str, unfinished| {
+    let told = |ended, mode: &str, unfinished, halted| {
         let status = Status { mode: mode.to_owned(), run: "LIVE".to_owned(), ..Status::default() };
-        how_it_ended(ended, &status, unfinished, 0).err().map(|failure| failure.exit)
+        how_it_ended(ended, &status, (unfinished, 0), halted).err()
     };
+    let exit =
+        |ended, mode: &str, unfinished| told(ended, mode, unfinished, false).map(|failure| failure.exit);
     assert_eq!(exit("stopped", "active", 0), None);
     assert_eq!(exit("stopped", "active", 1), Some(Exit::Residual));
     assert_eq!(exit(RESIDUAL, "active", 0), Some(Exit::Residual));
     assert_eq!(exit(HALTED, "active", 1), Some(Exit::Halted));
     assert_eq!(exit("", "active", 0), Some(Exit::CheckFailed), "it died");
     assert_eq!(exit("", STARTING, 0), None, "its session had not begun");
+    // The next run finds out what became of it only where there may be one.
+    let fix = |halted| told(RESIDUAL, "active", 1, halted).expect("something is open").fix;
+    assert!(fix(false).starts_with("arb run finds out"), "{}", fix(false));
+    assert!(fix(true).ends_with("arb resume --take-over") && !fix(true).contains("arb run"), "{}", fix(true));
 }
 
 #[test]
@@ -62,7 +68,7 @@ fn a_halt_stays_where_an_engine_of_another_mode_runs() {
     let paper = directory.on_paper();
     std::fs::create_dir(&paper.0).expect("a directory");
     let _listener = std::os::unix::net::UnixListener::bind(paper.socket()).expect("our own directory");
-    let refused = lift(&config, &directory, false).expect_err("the wrong one is meant");
+    let refused = lift(&config, &directory, Meant::default()).expect_err("the wrong one is meant");
     assert_eq!(refused.exit, Exit::NotRunning);
     assert!(refused.fix.starts_with("if that one is meant: add --set mode=paper; if the one"), "{refused}");
     assert!(
@@ -70,7 +76,91 @@ fn a_halt_stays_where_an_engine_of_another_mode_runs() {
         "nothing is acknowledged"
     );
     // Whoever says which one is meant is believed.
-    assert_eq!(lift(&config, &directory, true), Ok(Lifted::Alone { theirs: Vec::new() }));
+    assert_eq!(
+        lift(&config, &directory, Meant { names_mode: true, take_over: false }),
+        Ok(Lifted::Alone { theirs: Vec::new() })
+    );
+}
+
+/// A run that was killed while one leg stood alone.
+fn leave_a_leg(directory: &Directory) {
+    use cex_journal::messages::{Fill, Intent, Leg, Mode, SessionStart, Side};
+    let (path, now) = (directory.0.join("journal"), Timestamp::from_secs(1_000));
+    let options = cex_journal::Options::default();
+    let mut writer = cex_journal::open_directory(&path, options, now).expect("a journal").writer;
+    let start = SessionStart { mode: Mode::Live.into(), seed: 1, ..SessionStart::default() };
+    writer.begin(now, start).expect("a disk that works");
+    let leg = |venue: &str, client_id: &str, side: Side| Leg {
+        venue: venue.to_owned(),
+        client_id: client_id.to_owned(),
+        side: side.into(),
+        price: 10_000,
+        price_dp: 2,
+        qty: 2_000,
+        qty_dp: 3,
+        notional: "200".to_owned(),
+        ..Leg::default()
+    };
+    let intent = Intent {
+        symbol: "BTC/USDT".to_owned(),
+        legs: vec![leg("mexc", "b", Side::Buy), leg("gateio", "s", Side::Sell)],
+        purpose: "open".to_owned(),
+        ..Intent::default()
+    };
+    let fill = Fill {
+        venue: "mexc".to_owned(),
+        symbol: "BTC/USDT".to_owned(),
+        trade_id: "1".to_owned(),
+        order_id: "o".to_owned(),
+        client_id: "b".to_owned(),
+        side: Side::Buy.into(),
+        price: "100".to_owned(),
+        qty: "2".to_owned(),
+        ..Fill::default()
+    };
+    writer.append(now, &intent).expect("room");
+    writer.append(now, &fill).expect("room");
+}
+
+/// Whoever resumes by habit after a crash must not take the next run's work away from it.
+#[test]
+fn what_a_crash_left_open_is_taken_over_by_nobody_who_has_not_said_so() {
+    let (_place, config, directory) = halted();
+    leave_a_leg(&directory);
+    let unfinished = || Past::read(&directory.0.join("journal")).expect("sound").unfinished();
+    for halted in [true, false] {
+        let refused = lift(&config, &directory, Meant::default()).expect_err("something stands open");
+        assert_eq!(refused.exit, Exit::Residual);
+        assert!(refused.what.contains("arbitrage b, BTC/USDT: 2 bought and not sold"), "{refused}");
+        assert!(refused.fix.ends_with("arb resume --take-over"), "{refused}");
+        assert_eq!(refused.fix.starts_with("arb run finds out"), !halted, "{refused}");
+        assert_eq!((unfinished(), directory.halt_file().exists()), (1, halted), "nothing is acknowledged");
+        directory.remove_halt_file().expect("ours");
+    }
+    let lifted = lift(&config, &directory, Meant { take_over: true, ..Meant::default() });
+    assert!(matches!(&lifted, Ok(Lifted::Alone { theirs }) if theirs.len() == 1), "{lifted:?}");
+    assert_eq!(unfinished(), 0, "no run trades it away");
+    assert_eq!(lift(&config, &directory, Meant::default()), Ok(Lifted::Alone { theirs: Vec::new() }));
+}
+
+#[test]
+fn no_start_and_no_acknowledgement_meet_in_one_journal() {
+    let (_place, config, directory) = halted();
+    let start = directory.claim().expect("free");
+    let refused = lift(&config, &directory, Meant::default()).expect_err("a start has it");
+    assert_eq!((refused.exit, refused.fix.as_str()), (Exit::Timeout, "try again"), "{refused}");
+    assert!(directory.halt_file().exists() && !directory.0.join("journal").exists());
+    drop(start);
+    // Somebody of another build may have it without that.
+    let path = directory.0.join("journal");
+    let options = cex_journal::Options::default();
+    let opened = cex_journal::open_directory(&path, options, Timestamp::from_secs(1)).expect("a journal");
+    let refused = lift(&config, &directory, Meant::default()).expect_err("another writes it");
+    assert_eq!(refused.exit, Exit::Timeout, "{refused}");
+    let started = crate::run::live::journal(options, &directory, Timestamp::from_secs(2), Past::default());
+    assert_eq!(started.err().map(|failure| failure.exit), Some(Exit::Running), "a supervisor tries again");
+    drop(opened);
+    assert_eq!(lift(&config, &directory, Meant::default()), Ok(Lifted::Alone { theirs: Vec::new() }));
 }
 
 #[test]
@@ -90,11 +180,11 @@ fn a_halt_is_lifted_only_once_the_journal_has_it() {
     let (_place, config, directory) = halted();
     let journal = directory.0.join("journal");
     std::fs::write(&journal, "no directory").expect("written");
-    let failed = lift(&config, &directory, false).expect_err("nothing can be written");
+    let failed = lift(&config, &directory, Meant::default()).expect_err("nothing can be written");
     assert_eq!(failed.exit, Exit::CheckFailed);
     assert!(directory.halt_file().exists(), "the next start is held");
     std::fs::remove_file(&journal).expect("it is there");
-    assert_eq!(lift(&config, &directory, false), Ok(Lifted::Alone { theirs: Vec::new() }));
+    assert_eq!(lift(&config, &directory, Meant::default()), Ok(Lifted::Alone { theirs: Vec::new() }));
     assert!(!directory.halt_file().exists());
     assert!(journal.is_dir());
     let mut records = cex_journal::Reader::of_directory(&journal, 0).expect("a journal");
@@ -116,7 +206,7 @@ fn no_acknowledgement_lifts_a_halt_over_a_journal_without_its_beginning() {
     }
     drop(writer);
     std::fs::remove_file(path.join("00000001.seg")).expect("our own file");
-    let refused = lift(&config, &directory, false).expect_err("nobody knows what it said");
+    let refused = lift(&config, &directory, Meant::default()).expect_err("nobody knows what it said");
     assert_eq!(refused.exit, Exit::CheckFailed);
     assert!(refused.what.contains("/00000001.seg, ") && refused.what.contains("beginning"), "{refused}");
     assert!(directory.halt_file().exists(), "the next start is held");
@@ -181,7 +271,7 @@ async fn a_halt_stays_where_a_start_refuses_to_lift_it() {
         Starting { clock, started_at, run: "LIVE", stop: Rc::default(), directory: directory.clone() };
     let asked = tokio::task::spawn_blocking({
         let directory = directory.clone();
-        move || lift(&config, &directory, false)
+        move || lift(&config, &directory, Meant::default())
     });
     let here = tokio::task::LocalSet::new();
     here.spawn_local(control::serve(listener, Rc::new(Door::new(starting))));
