@@ -11,7 +11,7 @@ use cex_core::Timestamp;
 use cex_risk::JournalState;
 use cex_transport::Clock;
 use serde::{Deserialize, Serialize};
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -55,6 +55,15 @@ pub enum Verb {
 pub struct Question {
     /// What the client asks for.
     pub verb: Verb,
+    /// [`Status::halts`] as whoever resumes was told it: what stopped the run since, they have not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
+}
+
+impl From<Verb> for Question {
+    fn from(verb: Verb) -> Self {
+        Self { verb, seen: None }
+    }
 }
 
 /// An answer.
@@ -110,8 +119,11 @@ pub struct Status {
     pub uptime_ms: u64,
     /// Whether the run is ending.
     pub draining: bool,
-    /// Whether the kill switch is on.
+    /// Whether somebody or something halted it, and no operator has looked since.
     pub halted: bool,
+    /// How often something stopped this run that only an operator ends; older ones, and a start, do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halts: Option<u64>,
     /// Rules that stop openings, in words.
     pub trips: Vec<String>,
     /// `well`, `behind`, `failed`.
@@ -175,6 +187,8 @@ pub struct Controls {
     pub started_at: Timestamp,
     /// What kind of run: `OBSERVE`, `PAPER`, `LIVE`.
     pub run: &'static str,
+    /// The halt file that it halted for last, as long as that is there.
+    pub halted_for: RefCell<Option<HaltMark>>,
 }
 
 /// Whom clients talk to: a program that starts, and from then on the one that runs.
@@ -210,10 +224,11 @@ impl Door {
         let _ = self.running.set(controls);
     }
 
-    fn obey(&self, verb: Verb) -> Answer {
+    fn obey(&self, question: impl Into<Question>) -> Answer {
+        let question = question.into();
         match self.running.get() {
-            Some(controls) => controls.obey(verb),
-            None => self.starting.obey(verb),
+            Some(controls) => controls.obey(question),
+            None => self.starting.obey(question.verb),
         }
     }
 }
@@ -311,8 +326,8 @@ async fn answer(stream: UnixStream, door: &Door) -> io::Result<()> {
     let is_gone = write.ready(Interest::WRITABLE).await?.is_write_closed();
     let answer = match sonic_rs::from_str::<Question>(&line) {
         // Whoever was told that nobody answers does not count on it any more, and may have halted what it would let go on.
-        Ok(Question { verb: Verb::Resume }) if is_gone => return Ok(()),
-        Ok(Question { verb }) => door.obey(verb),
+        Ok(Question { verb: Verb::Resume, .. }) if is_gone => return Ok(()),
+        Ok(question) => door.obey(question),
         Err(error) => {
             Answer { ok: false, error: Some(format!("not a question: {error}")), fix: None, status: None }
         }
@@ -323,7 +338,8 @@ async fn answer(stream: UnixStream, door: &Door) -> io::Result<()> {
 }
 
 impl Controls {
-    fn obey(&self, verb: Verb) -> Answer {
+    fn obey(&self, question: impl Into<Question>) -> Answer {
+        let Question { verb, seen } = question.into();
         let done = match verb {
             Verb::Status => Ok(()),
             // Whether to trade away what is left was decided when it began to end.
@@ -350,28 +366,40 @@ impl Controls {
                 "the journal cannot be written",
                 "arb stop, mend the disk, look at both accounts, then arb resume",
             )),
+            Verb::Resume if seen.is_some_and(|seen| seen != self.desk.halts()) => Err(halted_again()),
             Verb::Resume => self.resume(),
         };
         Answer::of(done, self.status())
     }
 
     /// Lets openings go on. Only whoever knows that nothing forbids it may take the halt file away, and only once it is written
-    /// down that an operator has looked: a halt that is not lifted must stay.
+    /// down that an operator has looked: a halt that is not lifted must stay, and so must one that nobody can have looked at, because
+    /// this run has not even seen it.
     fn resume(&self) -> Result<(), Refused> {
+        let unremoved = |error: io::Error| {
+            let what = format!("{}: {error}", self.directory.halt_file().display());
+            Refused::new(what, "remove it by hand, then arb resume")
+        };
+        let aside = self.directory.take_halt_aside().map_err(unremoved)?;
+        if aside.is_some() && aside != *self.halted_for.borrow() {
+            self.directory.put_halt_back();
+            return Err(halted_again());
+        }
         if !self.desk.acknowledge("operator") {
+            self.directory.put_halt_back();
             return Err(Refused::new(
                 "the journal was not on disk in time, and nothing was acknowledged",
                 "try again; if that fails too: arb stop, mend the disk, look at both accounts, then arb resume",
             ));
         }
-        let removed = self.directory.remove_halt_file();
+        let forgotten = self.directory.forget_halt();
         // Also where the file stays: what is written down is what the next run reads, and this one must stand as that will.
         self.desk.go_on();
-        removed.map_err(|error| {
+        if forgotten.is_err() {
+            self.directory.put_halt_back();
             self.desk.halt("file", "the halt file cannot be removed");
-            let what = format!("{}: {error}", self.directory.halt_file().display());
-            Refused::new(what, "remove it by hand, then arb resume")
-        })
+        }
+        forgotten.map_err(unremoved)
     }
 
     fn status(&self) -> Status {
@@ -397,7 +425,8 @@ impl Controls {
                 started_at_ms: self.started_at.as_millis(),
                 uptime_ms: u64::try_from(now.since(self.started_at).as_millis()).unwrap_or(u64::MAX),
                 draining: self.draining.get(),
-                halted: view.killed,
+                halted: self.desk.is_halted(),
+                halts: Some(self.desk.halts()),
                 trips: view.trips.iter().map(|trip| self.names.trip(trip)).collect(),
                 journal: journal_name(journal).to_owned(),
                 exchanges: rows.collect(),
@@ -424,19 +453,34 @@ impl Controls {
         let mut was_there = false;
         loop {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            let killed = self.desk.look(|_, view, _, _| view.killed);
-            let is_there = self.directory.is_halted();
-            if is_there && (!was_there || !killed) {
-                // The run itself puts it there when its journal has failed (R34), and that cancels nothing.
-                if self.desk.has_lost_its_journal() {
-                    self.desk.halt("file", "the halt file is there");
-                } else {
-                    self.desk.kill("file", "the halt file is there");
-                }
-            }
-            was_there = is_there;
+            was_there = self.look_for_halt_file(was_there);
         }
     }
+
+    /// Halts when it is there and was not before, or is another than that was; whether it is there.
+    fn look_for_halt_file(&self, was_there: bool) -> bool {
+        let is_there = self.directory.is_halted();
+        let mark = if is_there { self.directory.halt_mark().ok().flatten() } else { None };
+        let is_another = mark.is_some() && mark != *self.halted_for.borrow();
+        if is_there && (!was_there || is_another || !self.desk.is_halted()) {
+            // The run itself puts it there when its journal has failed (R34), and that cancels nothing.
+            if self.desk.has_lost_its_journal() {
+                self.desk.halt("file", "the halt file is there");
+            } else {
+                self.desk.kill("file", "the halt file is there");
+            }
+        }
+        *self.halted_for.borrow_mut() = mark;
+        is_there
+    }
+}
+
+/// What stopped it since, whoever resumes has not looked at.
+fn halted_again() -> Refused {
+    Refused::new(
+        "it was stopped again meanwhile, and nothing was acknowledged",
+        "look again: arb status, then arb resume",
+    )
 }
 
 const fn journal_name(state: JournalState) -> &'static str {

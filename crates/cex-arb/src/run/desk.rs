@@ -19,7 +19,7 @@ use crate::show::{Status, Told, Viewer};
 use cex_core::{Bps, ClientOrderId, Decimal, OrderRequest, Timestamp};
 use cex_engine::{Command, Commands, Engine, EngineView, Event, Notice, Understudy};
 use cex_interface::Request;
-use cex_risk::{Approved, JournalState, Standing};
+use cex_risk::{Approved, JournalState, Standing, Until};
 use cex_transport::{Clock, Prepared, Urgency};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -54,6 +54,8 @@ struct Core {
     closed: bool,
     /// Halted until an operator has looked.
     halted: bool,
+    /// How often something stopped it that only an operator ends.
+    halts: u64,
     /// Told when the kill switch was thrown.
     killed: Rc<Notify>,
     /// How often it was.
@@ -112,6 +114,7 @@ impl Desk {
             hearing: Hearing::default(),
             closed: false,
             halted: false,
+            halts: 0,
             killed: Rc::default(),
             kills: 0,
             may_rest: false,
@@ -239,6 +242,7 @@ impl Desk {
         let core = self.0.borrow();
         core.viewer.tell(Told::Status(Box::new(Status {
             uptime: now.since(core.started_at),
+            halted: core.halted,
             engine: core.engine.view(now),
             frames: core.venues.iter().map(Venue::frames).collect(),
             latency: core.stopwatch.rows(),
@@ -459,8 +463,8 @@ impl Core {
                 | Notice::Started { .. }
                 | Notice::OrderEnded { .. }
                 | Notice::HeldAlready { .. }
-                | Notice::Noted(_)
-                | Notice::Tripped(_) => {}
+                | Notice::Noted(_) => {}
+                Notice::Tripped(trip) => self.halts += u64::from(trip.until == Until::Operator),
                 Notice::Alarm(_) => is_alarmed = true,
             }
             if let Some(recorder) = &mut self.recorder {
@@ -474,6 +478,7 @@ impl Core {
         // The engine has halted, and the recorder has written that down. Whatever happened that must not, an order may rest of it.
         if is_alarmed {
             self.halted = true;
+            self.halts += 1;
             self.note_killed();
         }
     }

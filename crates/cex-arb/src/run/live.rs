@@ -34,7 +34,7 @@ use cex_engine::{Commands, Engine, Event, VenueSetup};
 use cex_journal::messages::{self, SessionStart};
 use cex_journal::{JournalError, Recovered, SyncPolicy, Writer};
 use cex_transport::Clock;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -185,6 +185,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
         directory,
         started_at,
         run: mode_name(config.mode),
+        halted_for: RefCell::default(),
     });
     door.leads_to(Rc::clone(&controls));
     let (heart, watchdog) = watchdog::watch(config.risk.watchdog_ms, || {

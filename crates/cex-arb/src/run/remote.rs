@@ -158,15 +158,20 @@ pub(super) fn meant(args: &ControlArgs) -> Result<(Config, Directory), Failure> 
 }
 
 /// Asks the engine that runs there.
-fn ask(directory: &Directory, verb: Verb) -> Result<Status, Failure> {
-    ask_within(directory, verb, ANSWER)
+fn ask(directory: &Directory, question: impl Into<Question>) -> Result<Status, Failure> {
+    ask_within(directory, question, ANSWER)
 }
 
 /// Asks the engine that runs there, and waits so long for its answer.
 ///
 /// # Errors
 /// Exit code 6 when none runs, 7 when it does not answer.
-pub(super) fn ask_within(directory: &Directory, verb: Verb, patience: Duration) -> Result<Status, Failure> {
+pub(super) fn ask_within(
+    directory: &Directory,
+    question: impl Into<Question>,
+    patience: Duration,
+) -> Result<Status, Failure> {
+    let question = question.into();
     let path = directory.socket();
     let mut stream =
         UnixStream::connect(&path).map_err(|error| match directory.engine_of_another_mode() {
@@ -183,7 +188,7 @@ pub(super) fn ask_within(directory: &Directory, verb: Verb, patience: Duration) 
     let talk = || -> std::io::Result<String> {
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
-        let question = sonic_rs::to_string(&Question { verb }).map_err(std::io::Error::other)?;
+        let question = sonic_rs::to_string(&question).map_err(std::io::Error::other)?;
         writeln!(stream, "{question}")?;
         let mut line = String::new();
         BufReader::new(&stream).read_line(&mut line)?;
@@ -231,7 +236,8 @@ fn show(args: &ControlArgs, status: &Status, out: &mut impl Write) -> Result<(),
 
 fn print(status: &Status, out: &mut impl Write) -> std::io::Result<()> {
     let state = match (status.halted, status.draining) {
-        (true, _) => "HALTED",
+        (true, true) => "HALTED, draining",
+        (true, false) => "HALTED",
         (false, true) => "draining",
         (false, false) => status.mode.as_str(),
     };

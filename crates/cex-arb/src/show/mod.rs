@@ -43,6 +43,8 @@ pub enum Told {
 pub struct Status {
     /// Since the start.
     pub uptime: Duration,
+    /// Whether somebody or something halted it, and no operator has looked since.
+    pub halted: bool,
     /// The engine's numbers.
     pub engine: EngineView,
     /// Frames received, by venue index.

@@ -112,7 +112,12 @@ impl Screen {
     fn head(&self) -> Line<'_> {
         let Some(status) = &self.status else { return Line::from(format!(" {}", self.names.title)) };
         let totals = &status.engine.totals;
-        let state = if status.engine.killed { "  STOPPED: no openings" } else { "" };
+        let state = match (status.halted, status.engine.killed) {
+            (true, _) => "  HALTED: no openings",
+            // Whoever drains a run has halted nothing.
+            (false, true) => "  draining: no openings",
+            (false, false) => "",
+        };
         Line::from(format!(
             " {}   {:>4} s   profit {:.4} realised, {:.4} expected   open {}   unknown {}{state}",
             self.names.title,

@@ -6,7 +6,7 @@ use cex_core::Timestamp;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// The file that belongs to the one run of a directory.
@@ -124,12 +124,46 @@ impl Directory {
     /// # Errors
     /// When that cannot be told.
     pub fn halt_mark(&self) -> io::Result<Option<HaltMark>> {
-        let file = self.halt_file();
-        let text = std::fs::read(&file).ok();
-        match std::fs::metadata(&file) {
-            Ok(told) => Ok(Some(HaltMark { text, inode: told.ino(), written_at: told.modified()? })),
+        mark_of(&self.halt_file())
+    }
+
+    /// Where a halt file is while it is looked at for the last time.
+    fn aside(&self) -> PathBuf {
+        self.0.join("HALT.aside")
+    }
+
+    /// Takes the halt file aside, so that none that is put there meanwhile is taken for it; what it is known by, `None` where there is
+    /// none. [`Self::put_halt_back`] or [`Self::forget_halt`] follows.
+    ///
+    /// # Errors
+    /// When it stays there.
+    pub fn take_halt_aside(&self) -> io::Result<Option<HaltMark>> {
+        match std::fs::rename(self.halt_file(), self.aside()) {
+            Ok(()) => mark_of(&self.aside()).inspect_err(|_| self.put_halt_back()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Puts it back: it was not lifted.
+    pub fn put_halt_back(&self) {
+        match std::fs::rename(self.aside(), self.halt_file()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let file = self.halt_file();
+                tracing::error!(%error, file = %file.display(), "NOT HALTED OVER RESTARTS: the halt file could not be put back");
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    /// It was lifted: the file that was taken aside goes.
+    ///
+    /// # Errors
+    /// When it stays there.
+    pub fn forget_halt(&self) -> io::Result<()> {
+        match std::fs::remove_file(self.aside()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 
@@ -151,16 +185,15 @@ impl Directory {
     pub fn has_ended(&self, pid: u32, started_at_ms: i64) -> bool {
         std::fs::read_to_string(self.ended_file()).is_ok_and(|last| last == run_name(pid, started_at_ms))
     }
+}
 
-    /// Takes the halt file away, where it is there. Who does so has lifted the halt, or knows that nothing forbids it.
-    ///
-    /// # Errors
-    /// When it stays there.
-    pub fn remove_halt_file(&self) -> std::io::Result<()> {
-        match std::fs::remove_file(self.halt_file()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(()),
-        }
+/// What a halt file is known by, wherever it is.
+fn mark_of(file: &Path) -> io::Result<Option<HaltMark>> {
+    let text = std::fs::read(file).ok();
+    match std::fs::metadata(file) {
+        Ok(told) => Ok(Some(HaltMark { text, inode: told.ino(), written_at: told.modified()? })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -77,7 +77,57 @@ fn controls(desk: &Desk, directory: Directory) -> Controls {
         flatten: Rc::default(),
         directory,
         run: "LIVE",
+        halted_for: RefCell::default(),
     }
+}
+
+/// What came between is nothing that whoever resumes can have looked at.
+#[test]
+fn a_resume_lifts_nothing_that_came_after_what_was_looked_at() {
+    let place = tempfile::tempdir().expect("a directory");
+    let desk = quiet_desk(&[]);
+    let controls = controls(&desk, Directory(place.path().to_owned()));
+    let halts = |controls: &Controls| controls.status().halts;
+    let resume = |seen| controls.obey(Question { verb: Verb::Resume, seen });
+    assert_eq!(halts(&controls), Some(0));
+    desk.halt("operator", "arb kill");
+    let seen = halts(&controls);
+    desk.halt("R36", "more orders left than were approved");
+    let refused = resume(seen);
+    assert!(!refused.ok && desk.is_halted() && refused.fix.is_some_and(|fix| fix.contains("look again")));
+    assert!(resume(halts(&controls)).ok && !desk.is_halted());
+    desk.halt("operator", "arb kill");
+    assert!(resume(None).ok && !desk.is_halted(), "an older client does not tell");
+}
+
+/// A file that the run has not seen is a halt of which nobody can know what it was for.
+#[test]
+fn a_resume_takes_no_halt_file_away_that_the_run_has_not_halted_for() {
+    let place = tempfile::tempdir().expect("a directory");
+    let desk = quiet_desk(&[]);
+    let controls = controls(&desk, Directory(place.path().to_owned()));
+    let directory = &controls.directory;
+    directory.put_halt_file(&"somebody").expect("written");
+    assert!(!controls.obey(Verb::Resume).ok && directory.is_halted(), "not seen yet");
+    assert!(controls.look_for_halt_file(false) && desk.is_halted());
+    let halts = desk.halts();
+    assert!(controls.look_for_halt_file(true) && desk.halts() == halts, "it is told of once");
+    directory.put_halt_file(&"somebody else").expect("written");
+    assert!(!controls.obey(Verb::Resume).ok && directory.is_halted() && desk.is_halted(), "another one");
+    assert!(controls.look_for_halt_file(true) && desk.halts() > halts, "it halts once more");
+    assert!(controls.obey(Verb::Resume).ok && !directory.is_halted() && !desk.is_halted());
+    assert!(!controls.look_for_halt_file(true) && !desk.is_halted());
+}
+
+#[test]
+fn a_run_that_drains_does_not_say_that_it_is_halted() {
+    let place = tempfile::tempdir().expect("a directory");
+    let desk = quiet_desk(&[]);
+    let controls = controls(&desk, Directory(place.path().to_owned()));
+    desk.tell_engine(cex_engine::Event::Kill);
+    assert!(!controls.status().halted && desk.look(|_, view, _, _| view.killed));
+    desk.halt("operator", "arb kill");
+    assert!(controls.status().halted);
 }
 
 /// Whoever gave up waiting may have halted it again by then, as anybody may.

@@ -42,6 +42,12 @@ impl Desk {
         self.0.borrow().kills
     }
 
+    /// How often something stopped it that only an operator ends: a halt, an alarm, a rule that waits for one.
+    #[must_use]
+    pub fn halts(&self) -> u64 {
+        self.0.borrow().halts
+    }
+
     /// It is proven that no order is open, to whoever began to look when the switch had been thrown so often: one that was thrown
     /// since wants a look of its own.
     pub fn nothing_rests(&self, kills: u64) {
@@ -56,6 +62,7 @@ impl Desk {
         {
             let mut core = self.0.borrow_mut();
             core.halted = true;
+            core.halts += 1;
             if let Some(recorder) = &mut core.recorder {
                 recorder.halt(now, by, reason);
             }
@@ -77,7 +84,8 @@ impl Desk {
         acknowledged
     }
 
-    /// Lets openings go on after an operator has looked.
+    /// Lets openings go on after an operator has looked. That no order rests is proven by looking at the exchanges alone, at the end
+    /// at the latest.
     pub fn go_on(&self) {
         let now = self.now();
         {
@@ -85,7 +93,7 @@ impl Desk {
             let view = core.engine.view(now);
             let parked = Arbitrages::new(&view.totals, view.open).parked;
             core.seen = Seen { alarms: view.totals.alarms, parked };
-            (core.halted, core.may_rest) = (false, false);
+            core.halted = false;
         }
         self.feed(now, Event::Acknowledge);
     }
@@ -148,6 +156,7 @@ impl Core {
         let now = self.clock.now();
         tracing::error!(%venue, what, "halted: nothing new is opened");
         self.halted = true;
+        self.halts += 1;
         if let Some(recorder) = &mut self.recorder {
             recorder.halt(now, "R36", what);
         }

@@ -231,7 +231,24 @@ fn an_alarm_throws_the_kill_switch() {
     desk.0.borrow_mut().out.notices.push(Notice::Alarm("an exchange has another order than was approved"));
     desk.tell_engine(Event::Wake);
     assert!(desk.is_halted() && desk.may_rest());
-    assert_eq!(desk.kills(), 1);
+    assert_eq!((desk.kills(), desk.halts()), (1, 1));
+    // Whoever has looked at the alarm has not looked at every exchange.
+    desk.go_on();
+    assert!(!desk.is_halted() && desk.may_rest());
+    desk.nothing_rests(desk.kills());
+    assert!(!desk.may_rest());
+}
+
+#[test]
+fn a_rule_that_only_an_operator_ends_counts_as_a_halt_and_no_other_does() {
+    let desk = quiet_desk(&[]);
+    let trips = [Until::Operator, Until::Time(Timestamp::EPOCH)];
+    for (until, halts) in trips.into_iter().zip([1, 1]) {
+        let trip = Trip { rule: "loss_day", scope: Scope::All, until };
+        desk.0.borrow_mut().out.notices.push(Notice::Tripped(trip));
+        desk.tell_engine(Event::Wake);
+        assert_eq!((desk.halts(), desk.is_halted()), (halts, false), "{until:?}");
+    }
 }
 
 /// While nobody can prove that no order rests, the exchange's own switch shall fire.

@@ -4,7 +4,7 @@ use super::{TAKE_OVER, ask, meant, show};
 use crate::cli::ResumeArgs;
 use crate::config::{Config, Mode};
 use crate::exit::{Exit, Failure, written};
-use crate::run::control::{Directory, Status, Verb};
+use crate::run::control::{Directory, HaltMark, Question, STARTING, Status, Verb};
 use crate::run::live::{make, of_this_process, open_journal};
 use crate::run::past::Past;
 use crate::run::recover::standing_open;
@@ -26,7 +26,12 @@ pub fn resume(args: &ResumeArgs, out: &mut impl Write) -> Result<(), Failure> {
     make(&directory)?;
     let names_mode = args.set.iter().any(|set| set.split('=').next().is_some_and(|key| key.trim() == "mode"));
     match lift(&config, &directory, Meant { names_mode, take_over: *take_over })? {
-        Lifted::Running(status) => show(args, &status, out),
+        Lifted::Running { before, now } => {
+            if !args.json {
+                written(tell_acknowledged(&before, out))?;
+            }
+            show(args, &now, out)
+        }
         Lifted::Alone { theirs } => written(tell_lifted(&theirs, args.json, out)),
     }
 }
@@ -34,8 +39,8 @@ pub fn resume(args: &ResumeArgs, out: &mut impl Write) -> Result<(), Failure> {
 /// What became of lifting a halt.
 #[derive(Debug, PartialEq)]
 pub(super) enum Lifted {
-    /// By the engine that runs.
-    Running(Box<Status>),
+    /// By the engine that runs: how it stood when it was looked at, and how it stands now.
+    Running { before: Box<Status>, now: Box<Status> },
     /// No engine runs; this stood open, and whoever lifted it has looked at it.
     Alone { theirs: Vec<String> },
 }
@@ -73,12 +78,8 @@ pub(super) struct Meant {
 /// Lifts the halt: an engine that runs does so itself, or refuses. Where none does, the acknowledgement is on disk before the halt
 /// file goes: the file may be all that holds the next start.
 pub(super) fn lift(config: &Config, directory: &Directory, meant: Meant) -> Result<Lifted, Failure> {
-    let unremoved = |error| {
-        let what = format!("{}: {error}", directory.halt_file().display());
-        Failure::new(Exit::Halted, what, "remove it by hand")
-    };
-    let looked_at = directory.halt_mark().map_err(unremoved)?;
-    match ask(directory, Verb::Resume) {
+    let looked_at = directory.halt_mark().map_err(|error| unremoved(directory, &error))?;
+    match ask(directory, Verb::Status) {
         Err(failure) if failure.exit == Exit::NotRunning => {
             // Whoever resumes one on paper, and forgets to say so, has not looked at what a live one left.
             if let Some(other) = directory.engine_of_another_mode().filter(|_| !meant.names_mode) {
@@ -92,16 +93,62 @@ pub(super) fn lift(config: &Config, directory: &Directory, meant: Meant) -> Resu
             // A start that comes now must find it done, or not begun.
             let _claim = directory.claim().map_err(|error| taken(directory, &error))?;
             let theirs = acknowledge(config, directory, meant.take_over)?;
-            // Where no engine runs the file is all that is known of a halt: one that was put there meanwhile nobody has looked at.
-            if directory.halt_mark().map_err(unremoved)? != looked_at {
-                let what = format!("{}: halted again meanwhile", directory.halt_file().display());
-                return Err(Failure::new(Exit::Halted, what, "look again, then: arb resume"));
-            }
-            directory.remove_halt_file().map_err(unremoved)?;
+            take_away(directory, looked_at.as_ref())?;
             Ok(Lifted::Alone { theirs })
         }
-        answered => answered.map(|status| Lifted::Running(Box::new(status))),
+        answered => lift_running(directory, answered?),
     }
+}
+
+/// Has the engine go on that stood so. What stopped it since then nobody has looked at, and it refuses.
+fn lift_running(directory: &Directory, before: Status) -> Result<Lifted, Failure> {
+    // Whoever has looked has not seen what the start finds.
+    if before.mode == STARTING {
+        let what = "it is starting, and nothing was acknowledged";
+        return Err(Failure::new(Exit::Timeout, what, "try again when arb status says more than starting"));
+    }
+    let now = ask(directory, Question { verb: Verb::Resume, seen: before.halts }).map_err(|failure| {
+        match failure.exit {
+            // Nor what its end left.
+            Exit::NotRunning => {
+                Failure::new(Exit::Timeout, "it ended just now, and nothing was acknowledged", "try again")
+            }
+            _other => failure,
+        }
+    })?;
+    Ok(Lifted::Running { before: Box::new(before), now: Box::new(now) })
+}
+
+/// Where no engine runs the file is all that is known of a halt: one that was put there meanwhile nobody has looked at.
+fn take_away(directory: &Directory, looked_at: Option<&HaltMark>) -> Result<(), Failure> {
+    let again = || {
+        let what = format!("{}: halted again meanwhile", directory.halt_file().display());
+        Err(Failure::new(Exit::Halted, what, "look again, then: arb resume"))
+    };
+    let aside = directory.take_halt_aside().map_err(|error| unremoved(directory, &error))?;
+    if aside.is_some() && aside.as_ref() != looked_at {
+        directory.put_halt_back();
+        return again();
+    }
+    directory.forget_halt().map_err(|error| {
+        directory.put_halt_back();
+        unremoved(directory, &error)
+    })?;
+    if directory.is_halted() { again() } else { Ok(()) }
+}
+
+/// The halt file stays.
+fn unremoved(directory: &Directory, error: &std::io::Error) -> Failure {
+    let what = format!("{}: {error}", directory.halt_file().display());
+    Failure::new(Exit::Halted, what, "remove it by hand")
+}
+
+/// What of a running engine was looked at, and stops it no more.
+pub(super) fn tell_acknowledged(before: &Status, out: &mut impl Write) -> std::io::Result<()> {
+    if before.halted {
+        writeln!(out, "acknowledged: HALTED")?;
+    }
+    before.trips.iter().try_for_each(|trip| writeln!(out, "acknowledged: {trip}"))
 }
 
 /// Why a directory in which no engine answers is another's.

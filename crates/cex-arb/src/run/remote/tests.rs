@@ -135,7 +135,7 @@ fn what_a_crash_left_open_is_taken_over_by_nobody_who_has_not_said_so() {
         assert!(refused.fix.ends_with("arb resume --take-over"), "{refused}");
         assert_eq!(refused.fix.starts_with("arb run finds out"), !halted, "{refused}");
         assert_eq!((unfinished(), directory.halt_file().exists()), (1, halted), "nothing is acknowledged");
-        directory.remove_halt_file().expect("ours");
+        directory.take_halt_aside().and_then(|_| directory.forget_halt()).expect("ours");
     }
     let lifted = lift(&config, &directory, Meant { take_over: true, ..Meant::default() });
     assert!(matches!(&lifted, Ok(Lifted::Alone { theirs }) if theirs.len() == 1), "{lifted:?}");
@@ -171,8 +171,44 @@ fn a_halt_is_another_when_its_file_is_put_there_again() {
     directory.put_halt_file(&"somebody else").expect("written");
     let again = directory.halt_mark().expect("ours");
     assert_ne!(again, seen);
-    directory.remove_halt_file().expect("ours");
+    directory.take_halt_aside().and_then(|_| directory.forget_halt()).expect("ours");
     assert_eq!(directory.halt_mark().expect("ours"), None);
+}
+
+#[test]
+fn a_halt_that_is_put_back_is_the_same_and_one_put_there_meanwhile_stays() {
+    let (_place, _, directory) = halted();
+    let seen = directory.halt_mark().expect("ours");
+    assert_eq!(directory.take_halt_aside().expect("ours"), seen);
+    assert!(!directory.is_halted());
+    directory.put_halt_back();
+    assert_eq!(directory.halt_mark().expect("ours"), seen);
+    directory.take_halt_aside().expect("ours");
+    directory.put_halt_file(&"somebody else").expect("written");
+    directory.forget_halt().expect("ours");
+    assert!(directory.is_halted());
+    let at = std::fs::read_dir(&directory.0).expect("ours").count();
+    assert!(
+        directory.take_halt_aside().is_ok()
+            && directory.forget_halt().is_ok()
+            && directory.forget_halt().is_ok()
+    );
+    assert_eq!(std::fs::read_dir(&directory.0).expect("ours").count(), at - 1, "nothing is left of it");
+    assert_eq!(directory.take_halt_aside().expect("there is none"), None);
+}
+
+#[test]
+fn a_drain_is_no_halt_and_both_are_said_where_both_hold() {
+    let said = |halted, draining| {
+        let mut out = Vec::new();
+        let status = Status { mode: "active".to_owned(), halted, draining, ..Status::default() };
+        print(&status, &mut out).expect("memory");
+        let text = String::from_utf8(out).expect("text");
+        (text.contains("HALTED"), text.contains("draining"))
+    };
+    for holds in [(false, false), (false, true), (true, false), (true, true)] {
+        assert_eq!(said(holds.0, holds.1), holds);
+    }
 }
 
 #[test]
