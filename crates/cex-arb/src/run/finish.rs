@@ -69,7 +69,7 @@ pub(super) async fn finish(
         looked_for = Some(desk.kills());
         unproven = cancel::after_kill(&desk).await;
     }
-    let flat = unproven.is_empty();
+    let flat = may_not_rest(&unproven, trades, desk.look(|_, view, _, _| view.open + view.unknown));
     disarm(&desk, dead_man, flat).await;
     let summary = desk.close(|engine, venues, tally| summary(epoch, engine, venues, &tally, &accounts));
     let summary = Summary { run, lines_dropped: viewer.dropped(), ..summary };
@@ -85,6 +85,12 @@ pub(super) async fn finish(
             .map_err(|error| Failure::new(Exit::CheckFailed, error.to_string(), error.remedy()))
     });
     (summary, recorded.and(verdict), flat)
+}
+
+/// Whether no order of a run may rest at its end: none does where that was looked for, and none is of unknown fate, `open` being the
+/// arbitrages that did not end. That nobody had to look proves nothing of those.
+const fn may_not_rest(unproven: &[VenueId], trades: bool, open: u32) -> bool {
+    unproven.is_empty() && !(trades && open > 0)
 }
 
 /// What a session's end says of why it ended: who stopped it, or what an operator must look at.
@@ -310,6 +316,16 @@ mod tests {
         assert_eq!(exit(true, &[venue], &[]), Some((Exit::Residual, unread)));
         let open = "not proven that no order is open at gateio".to_owned();
         assert_eq!(exit(true, &[], &[venue]), Some((Exit::Residual, open)));
+    }
+
+    /// Nobody looks for orders at the end of a run that was not halted; one that is lost may rest all the same.
+    #[test]
+    fn a_run_that_ends_with_a_lost_order_is_not_over_for_whoever_watches() {
+        let venue = VenueId::new(0, "gateio").expect("short");
+        assert!(may_not_rest(&[], true, 0));
+        assert!(!may_not_rest(&[], true, 1), "arb watch cancels");
+        assert!(!may_not_rest(&[venue], true, 0) && !may_not_rest(&[venue], false, 0));
+        assert!(may_not_rest(&[], false, 1), "nothing was sent");
     }
 
     #[test]
