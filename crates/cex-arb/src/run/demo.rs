@@ -310,7 +310,7 @@ fn viewer(
         Box::new(Screen::new(names, None).map_err(failed)?)
     };
     let wanted = move |wish| match wish {
-        Wish::Quit => quit.notify_one(),
+        Wish::Quit | Wish::Interrupt => quit.notify_one(),
         Wish::Kill => killed.notify_one(),
     };
     Viewer::spawn(show, wanted).map_err(failed)

@@ -26,7 +26,7 @@ use crate::config::{Config, Mode, Surroundings};
 use crate::exit::{Exit, Failure};
 use crate::show::json::Json;
 use crate::show::lines::Lines;
-use crate::show::screen::Screen;
+use crate::show::screen::{Screen, give_back};
 use crate::show::{Names, Show, Viewer, Wish};
 use crate::{crash, log};
 use cex_core::{Bps, Markets, SymbolId, Timestamp, VenueId};
@@ -190,6 +190,7 @@ async fn trade(args: &RunArgs, config: &Config, directory: Directory) -> Result<
     door.leads_to(Rc::clone(&controls));
     let (heart, watchdog) = watchdog::watch(config.risk.watchdog_ms, || {
         // Whoever reads it is not waited for long: that may be what stands still.
+        give_back();
         log::say("R35: the trading thread stands still: the process is ended, the next start recovers");
         std::process::abort();
     })
@@ -568,7 +569,7 @@ fn viewer(args: &RunArgs, mode: Mode, names: Names, directory: &Directory) -> Re
     // What is wanted at the keyboard is done as if a signal had come.
     Viewer::spawn(show, |wish| {
         let signal = match wish {
-            Wish::Quit => rustix::process::Signal::INT,
+            Wish::Quit | Wish::Interrupt => rustix::process::Signal::INT,
             Wish::Kill => rustix::process::Signal::USR1,
         };
         let _ = rustix::process::kill_process(rustix::process::getpid(), signal);

@@ -4,6 +4,7 @@ use super::control::Directory;
 use super::desk::Desk;
 use crate::exit::{Exit, Failure};
 use crate::log;
+use crate::show::screen::give_back;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -69,6 +70,7 @@ impl Signals {
                         break again;
                     }
                 };
+                give_back();
                 log::say("ended at once, as asked twice: what is open is the next start's");
                 let exit = last.verdict().err().map_or(Exit::Internal, |failure| failure.exit);
                 std::process::exit(exit.code().into());

@@ -99,6 +99,8 @@ impl Names {
 pub enum Wish {
     /// An end: what is open is let end.
     Quit,
+    /// The same, as by the signal that Ctrl-C is elsewhere: asked for again later it means an end at once.
+    Interrupt,
     /// The kill switch.
     Kill,
 }
@@ -124,7 +126,8 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Starts `show` on its own thread; `wanted` is called with what the user asks for, with an end only once.
+    /// Starts `show` on its own thread; `wanted` is called with what the user asks for; a key
+    /// that was held down asks for one end.
     pub fn spawn(mut show: Box<dyn Show>, wanted: impl Fn(Wish) + Send + 'static) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
@@ -201,7 +204,7 @@ fn pump(show: &mut dyn Show, receiver: &Receiver<Told>, wanted: &dyn Fn(Wish)) -
         if let Some(wish) = show.idle()?
             && !(ends && wish == Wish::Quit)
         {
-            ends |= wish == Wish::Quit;
+            ends |= matches!(wish, Wish::Quit | Wish::Interrupt);
             wanted(wish);
         }
     }
@@ -222,6 +225,31 @@ mod tests {
             let _ = self.0.recv();
             Ok(())
         }
+    }
+
+    /// Somebody at the keyboard, who presses all of this and is gone.
+    struct Hands(std::vec::IntoIter<Wish>);
+
+    impl Show for Hands {
+        fn tell(&mut self, _: &Told) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn idle(&mut self) -> std::io::Result<Option<Wish>> {
+            Ok(Some(self.0.next().ok_or(std::io::ErrorKind::UnexpectedEof)?))
+        }
+    }
+
+    #[test]
+    fn a_second_interrupt_is_passed_on_and_a_key_that_is_held_down_is_one_wish() {
+        let pressed = vec![Wish::Quit, Wish::Quit, Wish::Interrupt, Wish::Kill, Wish::Quit, Wish::Interrupt];
+        let (told, wishes) = sync_channel(QUEUE);
+        let hands = Hands(pressed.into_iter());
+        let viewer =
+            Viewer::spawn(Box::new(hands), move |wish| told.send(wish).expect("room")).expect("a thread");
+        let passed: Vec<Wish> = wishes.iter().collect();
+        assert_eq!(passed, [Wish::Quit, Wish::Interrupt, Wish::Kill, Wish::Interrupt]);
+        drop(viewer);
     }
 
     #[test]

@@ -13,6 +13,8 @@ use ratatui::widgets::{Block, Cell, Paragraph, Row, Table};
 use ratatui::{DefaultTerminal, Frame};
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 /// Lines kept of opportunities and arbitrages: more than any terminal shows.
@@ -21,6 +23,30 @@ const KEPT: usize = 200;
 const REDRAW: Duration = Duration::from_millis(200);
 /// A second press so soon after the first means it.
 const MEANT: Duration = Duration::from_secs(3);
+
+/// How long whoever ends the program at once waits for a terminal.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Whether a screen has the terminal.
+static HELD: AtomicBool = AtomicBool::new(false);
+
+/// Gives the terminal back for whoever ends the program at once, from any thread: otherwise it stays raw, and why it ended stays in the
+/// log's file. One that stands still is not waited for: what must end does so.
+pub fn give_back() {
+    if !HELD.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let (done, given) = sync_channel(1);
+    let gives = std::thread::Builder::new().spawn(move || {
+        // There is nobody to tell if that fails; and whoever waited may have gone on.
+        let _ = ratatui::try_restore();
+        let _ = done.send(());
+    });
+    if gives.is_ok() {
+        let _ = given.recv_timeout(PATIENCE);
+    }
+    log::show();
+}
 
 /// The live view.
 pub struct Screen {
@@ -38,6 +64,7 @@ impl Screen {
     /// Takes the terminal over; given back at the summary or when dropped. Logs go into `log_file` meanwhile.
     pub fn new(names: Names, log_file: Option<&Path>) -> std::io::Result<Self> {
         let terminal = ratatui::try_init()?;
+        HELD.store(true, Ordering::SeqCst);
         log::hide(log_file);
         Ok(Self {
             names,
@@ -79,6 +106,10 @@ impl Screen {
     }
 
     fn draw(&mut self) -> std::io::Result<()> {
+        // Nothing is drawn over the reason of an end.
+        if !HELD.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         let Some(mut terminal) = self.terminal.take() else { return Ok(()) };
         let drawn = terminal.draw(|frame| self.render(frame)).map(|_| ());
         self.terminal = Some(terminal);
@@ -220,7 +251,7 @@ impl Screen {
     }
 
     fn release(&mut self) {
-        if self.terminal.take().is_some() {
+        if self.terminal.take().is_some() && HELD.swap(false, Ordering::SeqCst) {
             ratatui::restore();
             log::show();
         }
@@ -252,6 +283,7 @@ impl Show for Screen {
             {
                 self.news = match wish {
                     Wish::Quit => "draining".to_owned(),
+                    Wish::Interrupt => "draining; Ctrl-C once more ends at once".to_owned(),
                     Wish::Kill => "KILL SWITCH: nothing new is opened".to_owned(),
                 };
                 return Ok(Some(wish));
@@ -274,7 +306,7 @@ impl Keys {
         let interrupt = code == KeyCode::Char('c') && modifiers.contains(KeyModifiers::CONTROL);
         let asked = std::mem::take(&mut self.kill_at).is_some_and(|at| now.duration_since(at) <= MEANT);
         match code {
-            _ if interrupt => Some(Wish::Quit),
+            _ if interrupt => Some(Wish::Interrupt),
             KeyCode::Char('q') | KeyCode::Esc => Some(Wish::Quit),
             KeyCode::Char('k') if asked => Some(Wish::Kill),
             KeyCode::Char('k') => {
@@ -334,6 +366,6 @@ mod tests {
         assert_eq!((press(4_100, 'x'), press(4_200, 'k')), (None, None), "something else came between");
         assert_eq!(press(4_300, 'q'), Some(Wish::Quit));
         let interrupt = keys.press(start, KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(interrupt, Some(Wish::Quit));
+        assert_eq!(interrupt, Some(Wish::Interrupt));
     }
 }
