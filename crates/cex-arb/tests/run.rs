@@ -605,6 +605,23 @@ fn an_engine_that_hangs_is_ended_from_outside_and_the_next_one_recovers() {
     assert_eq!(ours, theirs);
 }
 
+/// `nohup arb run`, and its terminal closes.
+#[test]
+fn a_hang_up_ends_no_run_that_was_started_to_ignore_it() {
+    let stage = Stage::new("observe");
+    let run = stage.command("run", &["--json", "--quiet"]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(run.get_program()).args(run.get_args());
+    command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?)))).stdout(Stdio::null());
+    let mut child = command.spawn().expect("a shell");
+    stage.until("it runs", || stage.status()["mode"].as_str() == Some("observe"));
+    signal(&child, "-HUP");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(stage.status()["draining"].as_bool(), Some(false), "it goes on");
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().expect("it is ours").code(), Some(143));
+}
+
 /// A run that ended because of what an earlier one left open has written no halt; it waits for this all the same.
 #[test]
 fn resume_is_written_down_where_no_engine_runs_and_nothing_was_halted() {

@@ -36,7 +36,8 @@ impl Ended {
 }
 
 /// SIGINT, SIGTERM, and SIGHUP when a terminal closes, from the program's first moment on: they do what `arb stop` does. A second
-/// one, a second later or more, ends the program at once, as a crash would.
+/// one, a second later or more, ends the program at once, as a crash would. A SIGHUP that whoever started the program had it ignore
+/// (`nohup`) stays ignored.
 pub(super) struct Signals {
     received: Rc<Cell<Ended>>,
     listening: JoinHandle<()>,
@@ -48,7 +49,11 @@ impl Signals {
         let failed = |error: std::io::Error| Failure::new(Exit::Internal, format!("signals: {error}"), "");
         let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
-        let mut hung_up = signal(SignalKind::hangup()).map_err(failed)?;
+        // Listening would end what was started to outlive its terminal.
+        let mut hung_up = match is_ignored(SignalKind::hangup()) {
+            true => None,
+            false => Some(signal(SignalKind::hangup()).map_err(failed)?),
+        };
         let received = Rc::new(Cell::new(Ended::Stopped));
         let listening = tokio::task::spawn_local({
             let received = Rc::clone(&received);
@@ -57,7 +62,7 @@ impl Signals {
                     tokio::select! {
                         _ = interrupted.recv() => Ended::Interrupted,
                         _ = terminated.recv() => Ended::Terminated,
-                        _ = hung_up.recv() => Ended::Terminated,
+                        Some(_) = async { hung_up.as_mut()?.recv().await } => Ended::Terminated,
                     }
                 };
                 received.set(next().await);
@@ -83,6 +88,18 @@ impl Signals {
     pub(super) fn how(&self) -> Ended {
         self.received.get()
     }
+}
+
+/// Whether the program was started with this signal ignored. Where the system does not tell, it was not.
+fn is_ignored(kind: SignalKind) -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, kind.as_raw_value()))
+}
+
+/// Whether a process ignores a signal, by what Linux tells of it.
+fn ignores(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    (1..=64).contains(&signal) && mask >> (signal - 1) & 1 == 1
 }
 
 impl Drop for Signals {
@@ -149,5 +166,22 @@ impl KillSignal {
 impl Drop for KillSignal {
     fn drop(&mut self) {
         self.listening.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_started_to_outlive_its_terminal_ignores_a_hang_up() {
+        let status = |mask: &str| {
+            format!("Name:\tarb\nSigBlk:\tffffffffffffffff\nSigIgn:\t{mask}\nSigCgt:\tffffffffffffffff\n")
+        };
+        let hang_up = SignalKind::hangup().as_raw_value();
+        assert!(ignores(&status("0000000000000001"), hang_up));
+        assert!(ignores(&status("0000000000001001"), hang_up));
+        assert!(!ignores(&status("0000000000001000"), hang_up), "broken pipes only");
+        assert!(!ignores("", hang_up) && !ignores(&status("?"), hang_up));
     }
 }
