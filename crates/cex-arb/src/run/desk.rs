@@ -7,9 +7,11 @@ mod known;
 mod links;
 mod paper;
 mod rehearsal;
+mod withheld;
 
 use self::alert::Hearing;
 pub use self::halts::Seen;
+use self::withheld::Withheld;
 use super::answers;
 use super::paper::Paper;
 use super::record::Recorder;
@@ -64,6 +66,8 @@ struct Core {
     may_rest: bool,
     /// What an operator has looked at.
     seen: Seen,
+    /// Why legs did not leave, as far as it was told.
+    withheld: Withheld,
     /// Orders go here and nowhere else.
     paper: Option<Paper>,
 }
@@ -119,6 +123,7 @@ impl Desk {
             kills: 0,
             may_rest: false,
             seen: Seen::default(),
+            withheld: Withheld::default(),
             paper: None,
         })))
     }
@@ -409,10 +414,16 @@ impl Desk {
                 self.follow(read_at, second, second_sent);
             }
             ready => {
+                // Of a halt, and of a journal that takes nothing, somebody has told already.
+                if !core.halted && core.is_late(read_at) && ready.iter().all(|(_, outcome)| outcome.is_ok()) {
+                    let now = core.clock.now();
+                    core.withheld.late(now, now.since(read_at), core.engine.decision_ttl());
+                }
                 for (order, outcome) in ready {
                     let why = outcome.map(Prepared::give_up).err();
                     if let Some(error) = &why {
                         tracing::debug!(%error, order = %order.client_id, "legs withheld");
+                        core.withheld.refused(core.clock.now(), order.venue, error);
                         core.stop_when_contradicted(order.venue);
                     }
                     let now = core.clock.now();

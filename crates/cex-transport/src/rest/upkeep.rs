@@ -78,6 +78,8 @@ struct Plan {
     clock_at: Timestamp,
     warm_at: Timestamp,
     pauses: Backoff,
+    /// Whether it was told that the clock could not be measured, and that it is not known well enough: once, until that is over.
+    told: [bool; 2],
 }
 
 async fn upkeep(rest: Weak<Rest>) {
@@ -85,7 +87,7 @@ async fn upkeep(rest: Weak<Rest>) {
         return;
     };
     let pauses = Backoff::new(every, Duration::from_secs(30).max(every));
-    let mut plan = Plan { clock_at: now, warm_at: now, pauses };
+    let mut plan = Plan { clock_at: now, warm_at: now, pauses, told: [false; 2] };
     while let Some(rest) = rest.upgrade() {
         plan.round(&rest).await;
         let wanted =
@@ -99,12 +101,30 @@ async fn upkeep(rest: Weak<Rest>) {
 impl Plan {
     async fn round(&mut self, rest: &Rest) {
         if rest.clock.now() >= self.clock_at {
-            let measured = rest.sync_clock().await.is_ok();
+            let outcome = rest.sync_clock().await;
+            let measured = outcome.is_ok();
+            if is_news(&mut self.told[0], !measured)
+                && let Err(error) = outcome
+            {
+                tracing::warn!(venue = %rest.venue(), %error, "the exchange's clock could not be measured");
+            }
             let pause =
                 if measured { rest.config.clock_every } else { rest.config.clock_every.min(RETRY_CLOCK) };
             self.clock_at = rest.clock.now() + pause;
         }
         let now = rest.clock.now();
+        let limit = rest.config.clock_error_max;
+        if let Some(error) = rest.venue_clock.estimate().map(|known| known.error_at(now))
+            && is_news(&mut self.told[1], error > limit)
+        {
+            let (error_ms, limit_ms) = (error.as_millis(), limit.as_millis());
+            tracing::warn!(
+                venue = %rest.venue(),
+                error_ms,
+                limit_ms,
+                "the exchange's clock is not known well enough: nothing is opened there"
+            );
+        }
         let warm = if now >= self.warm_at { rest.config.warm } else { 0 };
         match rest.orders.refresh(warm, rest.config.upkeep_every).await {
             Ok(()) if warm > 0 => self.pauses.reset(),
@@ -114,5 +134,22 @@ impl Plan {
                 self.warm_at = rest.clock.now() + self.pauses.next(&mut rest.jitter());
             }
         }
+    }
+}
+
+/// Whether something is wrong that was not before.
+fn is_news(told: &mut bool, wrong: bool) -> bool {
+    !std::mem::replace(told, wrong) && wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_once_until_it_is_right_again() {
+        let mut told = false;
+        let news = [false, true, true, false, true].map(|wrong| is_news(&mut told, wrong));
+        assert_eq!(news, [false, true, false, false, true]);
     }
 }
