@@ -250,8 +250,8 @@ fn stopped(directory: &Directory, ended: Ended, kill: &KillSignal) -> Result<(),
 
 /// Whether nothing holds every run.
 fn no_halt_file(directory: &Directory) -> Result<(), Failure> {
-    if directory.is_halted() {
-        let what = format!("halted: {} is there", directory.halt_file().display());
+    if let Some(file) = directory.halted_by() {
+        let what = format!("halted: {} is there", file.display());
         return Err(Failure::new(Exit::Halted, what, "look at both accounts, then: arb resume"));
     }
     Ok(())

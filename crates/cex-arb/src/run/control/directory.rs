@@ -77,10 +77,17 @@ impl Directory {
         self.0.join("HALT")
     }
 
-    /// Whether the halt file is there. Where that cannot be told it counts as there: a halt must not be lost to a bad disk.
+    /// Whether the halt file is there. Where that cannot be told it counts as there: a halt must not be lost to a bad disk, nor to an
+    /// `arb resume` that took it aside and died.
     #[must_use]
     pub fn is_halted(&self) -> bool {
-        self.halt_file().try_exists().unwrap_or(true)
+        self.halted_by().is_some()
+    }
+
+    /// The halt file, where it is now.
+    #[must_use]
+    pub fn halted_by(&self) -> Option<PathBuf> {
+        [self.halt_file(), self.aside()].into_iter().find(|file| file.try_exists().unwrap_or(true))
     }
 
     /// Whether there ever was a run. Where that cannot be told, as if there had been.
@@ -124,7 +131,7 @@ impl Directory {
     /// # Errors
     /// When that cannot be told.
     pub fn halt_mark(&self) -> io::Result<Option<HaltMark>> {
-        mark_of(&self.halt_file())
+        Ok(mark_of(&self.halt_file())?.or(mark_of(&self.aside())?))
     }
 
     /// Where a halt file is while it is looked at for the last time.
@@ -140,7 +147,8 @@ impl Directory {
     pub fn take_halt_aside(&self) -> io::Result<Option<HaltMark>> {
         match std::fs::rename(self.halt_file(), self.aside()) {
             Ok(()) => mark_of(&self.aside()).inspect_err(|_| self.put_halt_back()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // One that died before may have done so, and lifted nothing.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => mark_of(&self.aside()),
             Err(error) => Err(error),
         }
     }

@@ -180,13 +180,13 @@ fn a_halt_that_is_put_back_is_the_same_and_one_put_there_meanwhile_stays() {
     let (_place, _, directory) = halted();
     let seen = directory.halt_mark().expect("ours");
     assert_eq!(directory.take_halt_aside().expect("ours"), seen);
-    assert!(!directory.is_halted());
+    assert!(!directory.halt_file().exists());
     directory.put_halt_back();
     assert_eq!(directory.halt_mark().expect("ours"), seen);
     directory.take_halt_aside().expect("ours");
     directory.put_halt_file(&"somebody else").expect("written");
     directory.forget_halt().expect("ours");
-    assert!(directory.is_halted());
+    assert_eq!(directory.halted_by(), Some(directory.halt_file()));
     let at = std::fs::read_dir(&directory.0).expect("ours").count();
     assert!(
         directory.take_halt_aside().is_ok()
@@ -195,6 +195,19 @@ fn a_halt_that_is_put_back_is_the_same_and_one_put_there_meanwhile_stays() {
     );
     assert_eq!(std::fs::read_dir(&directory.0).expect("ours").count(), at - 1, "nothing is left of it");
     assert_eq!(directory.take_halt_aside().expect("there is none"), None);
+}
+
+/// The file may be all that holds the next start.
+#[test]
+fn a_halt_outlives_a_resume_that_died_while_it_had_it_aside() {
+    let (_place, config, directory) = halted();
+    let seen = directory.halt_mark().expect("ours");
+    directory.take_halt_aside().expect("ours");
+    assert!(directory.is_halted() && directory.halt_mark().expect("ours") == seen);
+    let file = directory.halted_by().expect("it is there");
+    assert!(file.ends_with("HALT.aside"), "{}", file.display());
+    assert_eq!(lift(&config, &directory, Meant::default()), Ok(Lifted::Alone { theirs: Vec::new() }));
+    assert!(!directory.is_halted());
 }
 
 #[test]
