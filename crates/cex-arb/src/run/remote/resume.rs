@@ -120,7 +120,7 @@ fn lift_running(directory: &Directory, before: Status) -> Result<Lifted, Failure
 }
 
 /// Where no engine runs the file is all that is known of a halt: one that was put there meanwhile nobody has looked at.
-fn take_away(directory: &Directory, looked_at: Option<&HaltMark>) -> Result<(), Failure> {
+pub(super) fn take_away(directory: &Directory, looked_at: Option<&HaltMark>) -> Result<(), Failure> {
     let again = || {
         let what = format!("{}: halted again meanwhile", directory.halt_file().display());
         Err(Failure::new(Exit::Halted, what, "look again, then: arb resume"))

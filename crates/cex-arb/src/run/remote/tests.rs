@@ -1,7 +1,7 @@
 //! What is said to an engine, or in its place, and told of its answer.
 
 use super::super::control::{self, Door, Starting};
-use super::resume::{Lifted, Meant, lift, tell_lifted};
+use super::resume::{Lifted, Meant, lift, take_away, tell_lifted};
 use super::*;
 use cex_core::Timestamp;
 use cex_transport::Clock;
@@ -207,6 +207,20 @@ fn a_halt_outlives_a_resume_that_died_while_it_had_it_aside() {
     let file = directory.halted_by().expect("it is there");
     assert!(file.ends_with("HALT.aside"), "{}", file.display());
     assert_eq!(lift(&config, &directory, Meant::default()), Ok(Lifted::Alone { theirs: Vec::new() }));
+    assert!(!directory.is_halted());
+}
+
+#[test]
+fn where_no_engine_runs_a_halt_that_came_meanwhile_stays() {
+    let (_place, _, directory) = halted();
+    let looked_at = directory.halt_mark().expect("ours");
+    directory.put_halt_file(&"somebody else").expect("written");
+    for seen in [looked_at.as_ref(), None] {
+        let refused = take_away(&directory, seen).expect_err("nobody has looked at it");
+        assert_eq!((refused.exit, directory.is_halted()), (Exit::Halted, true), "{refused}");
+    }
+    let looked_at = directory.halt_mark().expect("ours");
+    assert_eq!(take_away(&directory, looked_at.as_ref()), Ok(()));
     assert!(!directory.is_halted());
 }
 
