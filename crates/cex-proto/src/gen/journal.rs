@@ -292,7 +292,7 @@ pub struct ArbitrageEnd {
     /// BASE/QUOTE.
     #[prost(string, tag = "2")]
     pub symbol: ::prost::alloc::string::String,
-    /// How: `both_filled`, `none_filled`, `withheld`, `unwound`, `dust`, `parked`.
+    /// How: `both_filled`, `none_filled`, `withheld`, `unwound`, `dust`, `parked`, `swept`, `unswept`.
     #[prost(string, tag = "3")]
     pub ending: ::prost::alloc::string::String,
     /// Profit after fees in quote, with base left over valued at `mark`. Written without `other_fee`, fees in other coins are not in it.
