@@ -223,7 +223,10 @@ impl Checks {
     /// Another process begins, and goes on with what its engine knows. Everything else is over, by what it found out.
     pub(crate) fn goes_on(&mut self, engine: &Engine) {
         self.open.retain(|_, open| engine.knows_order(open.name));
-        self.risked.goes_on(|number| self.open.contains_key(&number));
+        // One that had ended is gone on with too, where the record of its end was lost.
+        let known = self.sent.iter().filter(|(name, _)| engine.knows_order(**name));
+        let with: BTreeSet<u64> = known.map(|(_, sent)| sent.of).collect();
+        self.risked.goes_on(|number| with.contains(&number));
     }
 
     /// Of these orders the journal has a record.
