@@ -5,8 +5,8 @@ use crate::execute::{Arbitrage, Ending, OrderRun, OrderState, Outcome, Question}
 use crate::ids::is_our_form;
 use crate::message::{Command, Commands, Notice, Told, VenueNote};
 use cex_core::{
-    Balance, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderStatus, Scale, Side,
-    Timestamp, VenueId,
+    Balance, ClientOrderId, Decimal, Fill, FillKey, NumError, Order, OrderId, OrderRequest, OrderStatus,
+    Scale, Side, Timestamp, VenueId,
 };
 use cex_errors::Outcome as CallOutcome;
 use cex_risk::{ArbitrageId, CycleSums, OrderResult};
@@ -417,11 +417,8 @@ impl Engine {
     /// and its arbitrage is parked. Of one that is over and whose fills do not fit nobody here knows what it came to: its arbitrage
     /// stays open.
     pub(super) fn give_up_told(&mut self, now: Timestamp, out: &mut Commands) {
-        let stuck = self.arbitrages.orders_mut().filter_map(|run| {
-            let given_up = run.give_up(now);
-            given_up.then_some((run.request, run.is_settled()))
-        });
-        for (request, settled) in stuck.collect::<Vec<_>>() {
+        // One after the other: the last of an arbitrage ends it, and each has a reservation to give back before.
+        while let Some((request, settled)) = self.give_up_one(now) {
             let (venue, symbol, client_id) = (request.venue, request.symbol, request.client_id);
             if settled {
                 self.after_order(now, client_id, out);
@@ -434,6 +431,12 @@ impl Engine {
             }
             self.account_in_doubt(now, venue);
         }
+    }
+
+    /// Gives the next one up, if there is one; whether it is settled by that.
+    fn give_up_one(&mut self, now: Timestamp) -> Option<(OrderRequest, bool)> {
+        let mut runs = self.arbitrages.orders_mut();
+        runs.find_map(|run| run.give_up(now).then(|| (run.request, run.is_settled())))
     }
 
     /// Our id of an order that a report names by ours, by the exchange's, or by both.

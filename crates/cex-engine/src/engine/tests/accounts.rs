@@ -3,7 +3,7 @@
 use super::*;
 
 /// What venue a is asked for; its answer comes at once, and says this.
-fn answer(stage: &mut Stage, usdt: &str, btc: &str) {
+pub(super) fn answer(stage: &mut Stage, usdt: &str, btc: &str) {
     let balance = |name: &str, free: &str| Balance {
         asset: asset(name),
         free: decimal(free),
@@ -480,6 +480,22 @@ fn an_order_that_nobody_can_find_is_given_up_once_an_operator_has_looked() {
     assert_eq!(usdt, Decimal::ZERO);
     assert!(!is_ready(&stage), "what it spent may be gone: nothing is opened on it");
     assert_eq!(stage.engine.contradiction(), None);
+}
+
+#[test]
+fn both_orders_of_an_arbitrage_that_are_given_up_give_back_what_they_reserved() {
+    let mut stage = Stage::ready();
+    let orders = stage.cross();
+    for order in &orders {
+        stage.feed(Event::PlaceFailed { client_id: order.client_id, outcome: CallOutcome::Unknown });
+    }
+    for _ in 0..130 {
+        stage.pass(1_000);
+    }
+    stage.feed(Event::Acknowledge);
+    assert_eq!((stage.view().unknown, stage.view().open, stage.ended(Ending::NoneFilled)), (0, 0, 1));
+    let busy = [0, 1].map(|index| stage.engine.gate.funds().is_busy(stage.venue(index)));
+    assert_eq!((busy, stage.engine.contradiction()), ([false, false], None));
 }
 
 /// R32: orders that follow each other faster than an account has a quiet moment hide from it whatever else moves there.

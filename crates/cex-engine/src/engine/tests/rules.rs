@@ -147,16 +147,8 @@ fn an_account_that_differs_twice_stops_its_venue_and_is_then_believed() {
     let mut stage = under(|config| config.limits.max_drift = decimal("1"));
     let tell = |stage: &mut Stage, usdt: &str| {
         stage.now += Duration::from_secs(5);
-        let balance = |name: &str, free: &str| Balance {
-            asset: asset(name),
-            free: decimal(free),
-            locked: Decimal::ZERO,
-            as_of: Timestamp::EPOCH,
-        };
-        let (venue, asked_at) = (stage.venue(0), stage.now);
-        let balances = [balance("USDT", usdt), balance("BTC", "50")];
-        stage.feed(Event::AccountRead { venue, asked_at, balances: &balances });
-        stage.engine.gate.funds().held(venue, asset("USDT"))
+        accounts::answer(stage, usdt, "50");
+        stage.engine.gate.funds().held(stage.venue(0), asset("USDT"))
     };
     assert_eq!(tell(&mut stage, "4999.5"), decimal("4999.5"), "small change is adopted");
     assert_eq!(tell(&mut stage, "4000"), decimal("4999.5"), "once may be a fill we are about to hear of");
@@ -173,15 +165,7 @@ fn what_seeps_away_a_little_at_a_time_stops_its_venue_too() {
     let mut stage = under(|config| config.limits.max_drift = decimal("1"));
     let tell = |stage: &mut Stage, usdt: &str| {
         stage.now += Duration::from_secs(5);
-        let balance = |name: &str, free: &str| Balance {
-            asset: asset(name),
-            free: decimal(free),
-            locked: Decimal::ZERO,
-            as_of: Timestamp::EPOCH,
-        };
-        let (venue, asked_at) = (stage.venue(0), stage.now);
-        let balances = [balance("USDT", usdt), balance("BTC", "50")];
-        stage.feed(Event::AccountRead { venue, asked_at, balances: &balances });
+        accounts::answer(stage, usdt, "50");
         tripped(stage).into_iter().map(|(rule, _)| rule).collect::<Vec<_>>()
     };
     let none: Vec<&str> = vec![];
